@@ -1,0 +1,22 @@
+// The device contract: what plume asks of a TensorFlow.js backend before it trains on it.
+
+export const BACKEND_NAMES = ["wasm"] as const;
+export type BackendName = (typeof BACKEND_NAMES)[number];
+
+export interface Backend {
+  readonly name: BackendName;
+  /** For people: "wasm (XNNPACK, SIMD, 1 thread)". */
+  readonly device: string;
+  /** Bytes in use on the device heap and the most it may hold; the backend fails before the limit, never past it. */
+  memory(): { readonly usedBytes: number; readonly limitBytes: number };
+  /** @throws PlumeError RESOURCE_EXHAUSTED naming the budget when the heap has outgrown it. */
+  checkMemory(): void;
+}
+
+/** One adapter: loads its native or wasm part, registers the kernels that TensorFlow.js lacks, makes it the current backend. */
+export interface BackendAdapter {
+  readonly name: BackendName;
+  /** Reason why it cannot load here, or null. Cheap: used by `plume doctor` and `backend: auto`. */
+  unavailable(): Promise<string | null>;
+  open(): Promise<Backend>;
+}

@@ -1,0 +1,24 @@
+// Time as an argument: nothing in the core reads the clock by itself.
+
+export interface Clock {
+  /** Milliseconds on a monotonic scale; only differences mean anything. */
+  now(): number;
+}
+
+export const systemClock: Clock = { now: () => performance.now() };
+
+/** Resolves after `ms`, or rejects with the signal's reason. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason);
+    const onAbort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", onAbort);
+      resolve();
+    }, ms);
+    signal?.addEventListener("abort", onAbort, { once: true });
+  });
+}

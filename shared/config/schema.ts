@@ -1,0 +1,163 @@
+// The job file. This zod schema is its only source: types, defaults, validation, `--help`, the README's table and
+// (later) the CRD come from it. Every field has a `.describe()` that says what it means and its unit.
+
+import { z } from "zod";
+
+const positiveInt = z.int().min(1);
+const probability = z.number().min(0).max(1);
+const name = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$/, "must be lower-case letters, digits and '-', at most 53 long");
+
+export const dataSchema = z.strictObject({
+  source: z
+    .string()
+    .min(1)
+    .describe("fashion-mnist | shapes:[COUNT] | idx:DIR | cifar:DIR | images:DIR (one subfolder a class)"),
+  imageSize: positiveInt.max(1024).default(28).describe("height and width in pixels that the source is resized to"),
+  patch: z
+    .union([z.literal(1), z.literal(2), z.literal(4)])
+    .default(1)
+    .describe("pixel-unshuffle factor: [S,S,C] becomes [S/p,S/p,C*p*p] for the network; undone on output"),
+  flip: z.boolean().default(false).describe("mirror half of the training images left to right"),
+  limit: positiveInt.optional().describe("use only the first N samples"),
+});
+
+export const modelSchema = z.strictObject({
+  type: z.literal("unet").default("unet").describe("architecture; unet is ADM's U-Net"),
+  channels: positiveInt.default(32).describe("channels of the first level"),
+  channelMult: z.array(positiveInt).min(1).max(8).default([1, 2]).describe("channel multiplier of each level"),
+  resBlocks: positiveInt.default(1).describe("residual blocks a level"),
+  attention: z.array(positiveInt).default([]).describe("resolutions (pixels of the feature map) that have attention"),
+  headChannels: positiveInt.optional().describe("channels of one attention head; one head when absent"),
+  groups: positiveInt.default(8).describe("groups of every GroupNorm"),
+  dropout: probability.default(0).describe("dropout rate inside residual blocks"),
+  scaleShift: z.boolean().default(true).describe("time embedding as scale and shift of the norm (AdaGN) instead of a sum"),
+  resample: z.enum(["conv", "resblock"]).default("conv").describe("down and up by a convolution, or by a residual block (BigGAN)"),
+  classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels"),
+});
+
+export const diffusionSchema = z.strictObject({
+  process: z.literal("ddpm").default("ddpm").describe("the diffusion process"),
+  schedule: z.enum(["linear", "cosine"]).default("cosine").describe("beta schedule"),
+  timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the number of diffusion steps"),
+  predict: z.enum(["eps", "x0", "v"]).default("eps").describe("what the network predicts"),
+  variance: z.enum(["fixed-small", "fixed-large"]).default("fixed-large").describe("variance of the ancestral step"),
+  labelDrop: probability.default(0.1).describe("share of labels dropped in training, for classifier-free guidance"),
+});
+
+export const optimizerSchema = z.strictObject({
+  type: z.enum(["adamw", "adam", "rmsprop", "sgd"]).default("adamw").describe("optimizer"),
+  lr: z.number().positive().default(2e-4).describe("peak learning rate"),
+  beta1: probability.default(0.9).describe("first-moment decay (momentum of sgd, unused by rmsprop)"),
+  beta2: probability.default(0.999).describe("second-moment decay (alpha of rmsprop)"),
+  eps: z.number().positive().default(1e-8).describe("added to the root of the second moment"),
+  weightDecay: z.number().min(0).default(0).describe("decoupled in adamw, L2 in adam"),
+});
+
+export const trainingSchema = z.strictObject({
+  steps: positiveInt.default(1000).describe("optimizer steps"),
+  globalBatch: positiveInt.default(64).describe("samples an optimizer step, whatever the number of workers"),
+  microBatch: positiveInt.default(16).describe("samples a micro-batch; must divide globalBatch"),
+  optimizer: optimizerSchema.prefault({}).describe("optimizer and its constants"),
+  warmup: z.int().min(0).default(0).describe("steps of linear warm-up of the learning rate"),
+  schedule: z.enum(["constant", "cosine"]).default("constant").describe("learning rate after the warm-up"),
+  clip: z.number().positive().optional().describe("largest global gradient norm; no clipping when absent"),
+  ema: probability.default(0.9999).describe("EMA decay, warmed up as min(ema, (1+n)/(10+n))"),
+  emaHalfLife: positiveInt.optional().describe("EMA half-life in samples, with EDM's ramp-up; replaces `ema`"),
+  nonFinite: z.enum(["fail", "skip"]).default("fail").describe("a gradient that is not finite: fail the job, or skip the step"),
+});
+
+export const workersSchema = z.strictObject({
+  replicas: positiveInt.max(1024).default(2).describe("worker processes to start"),
+  min: positiveInt.default(1).describe("the job pauses below this many"),
+  max: positiveInt.default(8).describe("largest number of workers admitted"),
+  backend: z.enum(["auto", "wasm"]).default("auto").describe("compute backend; auto takes the best that loads"),
+  transport: z.enum(["auto", "shm", "grpc"]).default("auto").describe("how tensors travel; auto uses shared memory on one host"),
+  numerics: z.enum(["strict", "mixed"]).default("strict").describe("strict refuses a worker whose bits differ; mixed admits it and marks the run"),
+});
+
+export const checkpointSchema = z.strictObject({
+  store: z.string().optional().describe("file://DIR; <run folder>/checkpoints when absent"),
+  everySteps: positiveInt.default(500).describe("steps between checkpoints; one more is written at the end"),
+  keep: positiveInt.default(3).describe("newest checkpoints to keep"),
+});
+
+export const samplingSchema = z.strictObject({
+  everySteps: z.int().min(0).default(0).describe("steps between sample grids while training; 0 only at the end"),
+  count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
+  sampler: z.enum(["ddim", "ancestral"]).default("ddim").describe("sampler"),
+  steps: positiveInt.default(50).describe("network evaluations an image"),
+  eta: probability.default(0).describe("DDIM's eta: 0 deterministic, 1 ancestral noise"),
+  guidance: z.number().min(0).default(1).describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
+});
+
+export const specSchema = z
+  .strictObject({
+    seed: z.int().min(0).default(0).describe("the one seed: weights, order, noise, samples"),
+    data: dataSchema,
+    model: modelSchema.prefault({}),
+    diffusion: diffusionSchema.prefault({}),
+    training: trainingSchema.prefault({}),
+    workers: workersSchema.prefault({}),
+    checkpoint: checkpointSchema.prefault({}),
+    sampling: samplingSchema.prefault({}),
+  })
+  .superRefine((spec, ctx) => {
+    const refuse = (path: (string | number)[], message: string) => ctx.addIssue({ code: "custom", path, message });
+    const { data, model, training, workers, sampling, diffusion } = spec;
+    if (training.globalBatch % training.microBatch !== 0)
+      refuse(
+        ["training", "microBatch"],
+        `${training.microBatch} does not divide globalBatch ${training.globalBatch}; choose a divisor, for example ${largestDivisorUpTo(training.globalBatch, training.microBatch)}`,
+      );
+    if (data.imageSize % data.patch !== 0)
+      refuse(["data", "patch"], `${data.patch} does not divide imageSize ${data.imageSize}`);
+    const size = data.imageSize / data.patch;
+    const halvings = model.channelMult.length - 1;
+    if (size % 2 ** halvings !== 0)
+      refuse(
+        ["model", "channelMult"],
+        `${model.channelMult.length} levels halve ${size} pixels ${halvings} times, and ${size} is not divisible by ${2 ** halvings}; use fewer levels or another imageSize`,
+      );
+    model.channelMult.forEach((mult, level) => {
+      if ((model.channels * mult) % model.groups !== 0)
+        refuse(["model", "groups"], `${model.groups} does not divide the ${model.channels * mult} channels of level ${level}`);
+    });
+    const resolutions = model.channelMult.map((_, level) => size / 2 ** level);
+    for (const r of model.attention)
+      if (!resolutions.includes(r))
+        refuse(["model", "attention"], `${r} is no resolution of this network; it has ${resolutions.join(", ")}`);
+    if (workers.min > workers.max) refuse(["workers", "min"], `${workers.min} is above max ${workers.max}`);
+    if (workers.replicas > workers.max)
+      refuse(["workers", "replicas"], `${workers.replicas} is above workers.max ${workers.max}; raise max or start fewer`);
+    if (sampling.steps > diffusion.timesteps)
+      refuse(["sampling", "steps"], `${sampling.steps} is above diffusion.timesteps ${diffusion.timesteps}`);
+    if (sampling.guidance !== 1 && model.classes === 0)
+      refuse(["sampling", "guidance"], `${sampling.guidance} needs class labels; set model.classes, or guidance 1`);
+  });
+
+export const jobSchema = z.strictObject({
+  apiVersion: z.literal("plume.dev/v1alpha1").default("plume.dev/v1alpha1"),
+  kind: z.literal("DiffusionJob").default("DiffusionJob"),
+  metadata: z.strictObject({
+    name: name.describe("the job's name; the run's folder is runs/<name>"),
+    labels: z.record(z.string(), z.string()).optional(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
+  spec: specSchema,
+});
+
+/** A job with every default filled in. */
+export type Job = z.infer<typeof jobSchema>;
+export type JobSpec = Job["spec"];
+
+/** V: micro-batches a step, fixed by the spec and never by the number of workers. */
+export function microBatchesPerStep(spec: JobSpec): number {
+  return spec.training.globalBatch / spec.training.microBatch;
+}
+
+function largestDivisorUpTo(n: number, limit: number): number {
+  for (let d = Math.min(limit, n); d > 1; d--) if (n % d === 0) return d;
+  return 1;
+}

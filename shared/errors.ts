@@ -1,0 +1,44 @@
+// The one base error of plume. A code fixes the gRPC status and the process's exit code; the message names the
+// subject, the value and the remedy. User faults throw PlumeError; impossible states call `invariant`.
+
+/** grpc: the status number sent over gRPC. exit: the exit code of the command line (1 failed, 2 a mistake of the user). */
+export const ERROR_CODES = {
+  INVALID_ARGUMENT: { grpc: 3, exit: 2, meaning: "a mistake in the command, the job file or the data it names" },
+  NOT_FOUND: { grpc: 5, exit: 2, meaning: "a file, class, checkpoint or data set that does not exist" },
+  ALREADY_EXISTS: { grpc: 6, exit: 2, meaning: "an object that is there already, where it must not be" },
+  FAILED_PRECONDITION: { grpc: 9, exit: 2, meaning: "the request does not fit the state or the file it is made on" },
+  STALE: { grpc: 10, exit: 1, meaning: "a message of an earlier incarnation, step or attempt" },
+  DATA_LOSS: { grpc: 15, exit: 1, meaning: "a digest that does not match, a torn or corrupt file" },
+  RESOURCE_EXHAUSTED: { grpc: 8, exit: 1, meaning: "a memory, disk or queue limit was reached" },
+  DEADLINE_EXCEEDED: { grpc: 4, exit: 1, meaning: "no answer in time" },
+  UNAVAILABLE: { grpc: 14, exit: 1, meaning: "the other process cannot be reached" },
+  NUMERICS: { grpc: 11, exit: 1, meaning: "a value that is not finite, or bits that differ where they must not" },
+  INTERRUPTED: { grpc: 1, exit: 130, meaning: "stopped by the user" },
+  INTERNAL: { grpc: 13, exit: 1, meaning: "a defect of plume" },
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export class PlumeError extends Error {
+  readonly code: ErrorCode;
+  /** What the reader can do about it; printed after the message. */
+  readonly remedy: string | undefined;
+  override readonly name = "PlumeError";
+
+  constructor(code: ErrorCode, message: string, options: { remedy?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.remedy = options.remedy;
+  }
+
+  get exitCode(): number {
+    return ERROR_CODES[this.code].exit;
+  }
+}
+
+/** One or two lines for a person: `error: <message>` and the remedy. Never a stack trace for a PlumeError. */
+export function describeError(error: unknown): string {
+  if (error instanceof PlumeError) return error.remedy ? `${error.message}\n  ${error.remedy}` : error.message;
+  if (error instanceof Error) return error.message;
+  return String(error);
+}

@@ -1,0 +1,28 @@
+// The contract between networks and everything that runs them. A network is declared once (its parameters, by name)
+// and applied many times: the parameters are looked up by name, so the same network trains, samples and is exported.
+
+import type { Tensor, Tensor1D, Tensor4D } from "@tensorflow/tfjs-core";
+import type { ParamSpec } from "../tensor/layout.ts";
+
+/** What a forward pass may ask for. */
+export interface Forward {
+  /** The tensor of a declared parameter, in its declared shape. */
+  param(name: string): Tensor;
+  /** Drops with probability `rate` and rescales; identity when sampling. The mask comes from the counter-based generator. */
+  dropout<T extends Tensor>(x: T, rate: number): T;
+}
+
+export interface NetworkInput {
+  /** float32 [B, H, W, C]. */
+  readonly x: Tensor4D;
+  /** float32 [B]: the time step as the network must see it (original index, or rescaled). */
+  readonly t: Tensor1D;
+  /** int32 [B]: labels, `classes` meaning "no label"; null for an unconditional network. */
+  readonly y: Tensor1D | null;
+}
+
+export interface Network {
+  readonly params: readonly ParamSpec[];
+  /** @returns float32 [B, H, W, C_out]. */
+  forward(f: Forward, input: NetworkInput): Tensor4D;
+}

@@ -1,0 +1,18 @@
+import { defineConfig } from "vitest/config";
+
+const project = (name: string, options: object = {}) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
+});
+
+// Two cores: e2e tests start real processes, so they run one file at a time.
+export default defineConfig({
+  test: {
+    projects: [
+      project("unit", { testTimeout: 30_000 }),
+      project("contract", { testTimeout: 120_000 }),
+      project("golden", { testTimeout: 120_000 }),
+      project("e2e", { testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false }),
+    ],
+    maxWorkers: 2,
+  },
+});
