@@ -1,0 +1,66 @@
+// Sample grids while a run goes on: the workers draw tiles of the picture with the EMA weights, in a round of their own
+// between two steps. Image k depends on the weights, the seed and k alone.
+
+import { createHash } from "node:crypto";
+import type { Bus } from "../shared/bus/bus.ts";
+import type { JobSpec } from "../shared/config/schema.ts";
+import type { ImageSet } from "../shared/data/image-set.ts";
+import { writeGrid } from "../shared/data/picture.ts";
+import type { Reducer } from "../shared/kernels/reducer.ts";
+import { tileRange, tilesOf } from "../shared/pipeline/tiles.ts";
+import type { Block } from "../shared/tensor/tree.ts";
+import type { Sink } from "./aggregation/round.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { SharedMemory } from "./shared-memory.ts";
+
+export interface Gallery {
+  /** Draws samples/step-<n>.png; returns null when there is nothing to draw or the run was stopped first. */
+  draw(step: number, stop: AbortSignal): Promise<string | null>;
+}
+
+export interface GalleryOptions {
+  readonly spec: JobSpec;
+  readonly set: Pick<ImageSet, "height" | "width" | "channels" | "classes">;
+  readonly reducer: Reducer;
+  readonly dispatcher: Dispatcher;
+  readonly sharedMemory: SharedMemory;
+  readonly folder: RunFolder;
+  readonly bus: Bus;
+}
+
+export function createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus }: GalleryOptions): Gallery {
+  const { count } = spec.sampling;
+  const { height, width, channels } = set;
+  const imageBytes = height * width * channels;
+  return {
+    async draw(step, stop) {
+      if (count === 0) return null;
+      await sharedMemory.publish("ema", dispatcher.version, reducer.ema, reducer.layout);
+      const pixels = new Uint8Array(count * imageBytes);
+      const open = (block: Block) => openPixelSink(pixels, block, count, imageBytes);
+      const round = dispatcher.open({ kind: "sample", step, V: tilesOf(count), open });
+      if (!(await dispatcher.finish(round, stop))) return null;
+      const file = folder.file("samples", `step-${String(step).padStart(8, "0")}.png`);
+      const labelled = spec.model.classes > 0;
+      const columns = labelled ? spec.model.classes : Math.ceil(Math.sqrt(count));
+      const labels = labelled ? set.classes.slice(0, columns) : undefined;
+      await writeGrid(file, pixels, { count, height, width, channels, columns, ...(labels ? { labels } : {}) });
+      bus.publish({ kind: "sample", step, file });
+      return file;
+    },
+  };
+}
+
+function openPixelSink(pixels: Uint8Array, block: Block, count: number, imageBytes: number): Sink {
+  const { from, to } = tileRange(block, count);
+  // A private buffer, so that a half-arrived payload never shows in the picture.
+  const buffer = new Uint8Array((to - from) * imageBytes);
+  return {
+    bytes: buffer.byteLength,
+    regions: [buffer],
+    digest: async () => createHash("sha256").update(buffer).digest("hex"),
+    collect: async () => pixels.set(buffer, from * imageBytes),
+    discard: () => {},
+  };
+}

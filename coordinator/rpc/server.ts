@@ -1,0 +1,68 @@
+// Wires the services to one gRPC server: training, control, health, reflection.
+
+import { fileURLToPath } from "node:url";
+import { type sendUnaryData, type Server, ServerCredentials, type ServerReadableStream, type ServerWritableStream } from "@grpc/grpc-js";
+import { ReflectionService } from "@grpc/reflection";
+import { loadSync } from "@grpc/proto-loader";
+import { HealthImplementation } from "grpc-health-check";
+import { ControlServiceService } from "../../proto/gen/plume/v1/control.ts";
+import type { PullRequest, PullResponse, PushRequest, PushResponse } from "../../proto/gen/plume/v1/training.ts";
+import { PlumeError } from "../../shared/errors.ts";
+import { trainingService } from "../../shared/rpc/training-service.ts";
+import { createServer } from "../../shared/rpc/transport.ts";
+import type { ControlHandlers } from "./control.ts";
+import type { Sessions } from "./session.ts";
+import { handlePull, handlePush, type Plane } from "./tensors.ts";
+
+/** How long open calls may take to end before they are cut. */
+const DRAIN_MS = 10_000;
+
+export interface CoordinatorServer {
+  /** host:port that workers dial. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/** @throws PlumeError FAILED_PRECONDITION when the port is taken. */
+export async function startServer(listen: string, sessions: Sessions, plane: Plane, control: ControlHandlers): Promise<CoordinatorServer> {
+  const server = createServer();
+  server.addService(trainingService, {
+    session: (stream: Parameters<Sessions["handle"]>[0]) => sessions.handle(stream),
+    pull: (call: ServerWritableStream<PullRequest, PullResponse>) => void handlePull(plane, call),
+    push: (call: ServerReadableStream<PushRequest, PushResponse>, respond: sendUnaryData<PushResponse>) => void handlePush(plane, call, respond),
+  });
+  server.addService(ControlServiceService, control);
+  const health = new HealthImplementation({ "": "SERVING", "plume.v1.TrainingService": "SERVING" });
+  health.addToServer(server);
+  new ReflectionService(loadProtos()).addToServer(server);
+  const port = await bind(server, listen);
+  const host = listen.slice(0, listen.lastIndexOf(":"));
+  return {
+    address: `${host}:${port}`,
+    async close() {
+      health.setStatus("", "NOT_SERVING");
+      await new Promise<void>((resolve) => {
+        const cut = setTimeout(() => server.forceShutdown(), DRAIN_MS);
+        server.tryShutdown(() => {
+          clearTimeout(cut);
+          resolve();
+        });
+      });
+    },
+  };
+}
+
+function bind(server: Server, listen: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, port) => {
+      if (!error) return resolve(port);
+      const remedy = "choose another port with --listen HOST:PORT, or port 0 for any free one";
+      reject(new PlumeError("FAILED_PRECONDITION", `cannot listen on ${listen}: ${error.message}`, { remedy, cause: error }));
+    });
+  });
+}
+
+function loadProtos() {
+  const folder = fileURLToPath(new URL("../../proto", import.meta.url));
+  return loadSync(["plume/v1/training.proto", "plume/v1/control.proto"], { includeDirs: [folder] });
+}

@@ -1,0 +1,162 @@
+// The data plane on the coordinator's side: parameters go out by shard, results of leases come in.
+// Payloads travel as gRPC chunks, or lie in a file on tmpfs that both ends see and only their name travels.
+
+import { open } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { sendUnaryData, ServerReadableStream, ServerWritableStream } from "@grpc/grpc-js";
+import {
+  type PullRequest,
+  type PullResponse,
+  type PushHeader,
+  PushOutcome,
+  type PushRequest,
+  type PushResponse,
+  VectorKind,
+  WorkKind,
+} from "../../proto/gen/plume/v1/training.ts";
+import { PlumeError } from "../../shared/errors.ts";
+import { workerId } from "../../shared/ids.ts";
+import type { Reducer } from "../../shared/kernels/reducer.ts";
+import { bytesOf, chunksOf, toServiceError, writeMessage } from "../../shared/rpc/call.ts";
+import type { Lease, Result, Round, Sink } from "../aggregation/round.ts";
+
+export interface Plane {
+  readonly job: string;
+  readonly incarnation: number;
+  /** Version of `params` and `ema` now: the number of committed steps. */
+  version(): number;
+  /** The round in progress, or null between rounds. */
+  round(): Round | null;
+  readonly reducer: Reducer;
+  readonly shmFolder: string;
+  /** A result is in. */
+  onResult(lease: Lease, result: Result): void;
+}
+
+export async function handlePull(plane: Plane, call: ServerWritableStream<PullRequest, PullResponse>): Promise<void> {
+  const { vector, version, shard } = call.request;
+  try {
+    refuseStale(plane, call.request);
+    if (shard >= plane.reducer.layout.shards.length)
+      throw new PlumeError("INVALID_ARGUMENT", `shard ${shard} asked for, there are ${plane.reducer.layout.shards.length}`);
+    const source = vector === VectorKind.VECTOR_KIND_EMA ? plane.reducer.ema : plane.reducer.params;
+    for (const chunk of chunksOf(bytesOf(source.shard(shard)))) {
+      await writeMessage(call, { chunk: chunk as Buffer });
+      // The vector is read while it is sent: a commit in between would tear it, so the puller must ask again.
+      if (plane.version() !== version) throw new PlumeError("STALE", `version ${version} was replaced by ${plane.version()} while it was sent`);
+    }
+    call.end();
+  } catch (error) {
+    call.emit("error", toServiceError(error));
+  }
+}
+
+function refuseStale(plane: Plane, { job, incarnation, version }: { job: string; incarnation: number; version: number }): void {
+  if (job !== plane.job) throw new PlumeError("STALE", `job ${job} asked for, this is ${plane.job}`);
+  if (incarnation !== plane.incarnation) throw new PlumeError("STALE", `incarnation ${incarnation} is over, this is ${plane.incarnation}`);
+  if (version !== plane.version()) throw new PlumeError("STALE", `version ${version} asked for, the parameters are at ${plane.version()}`);
+}
+
+export async function handlePush(
+  plane: Plane,
+  call: ServerReadableStream<PushRequest, PushResponse>,
+  respond: sendUnaryData<PushResponse>,
+): Promise<void> {
+  let sink: Sink | null = null;
+  try {
+    const parts = call[Symbol.asyncIterator]() as AsyncIterator<PushRequest>;
+    const first = await parts.next();
+    const header = !first.done && first.value.part?.$case === "header" ? first.value.part.value : null;
+    if (!header) throw new PlumeError("INVALID_ARGUMENT", "a push begins with its header");
+    const claim = claimLease(plane, header);
+    if (claim.kind !== "take") return respond(null, { outcome: outcomes[claim.kind], reason: claim.reason });
+    const { round, lease } = claim;
+    sink = round.open(lease);
+    if (header.bytes !== sink.bytes)
+      throw new PlumeError("INVALID_ARGUMENT", `${header.bytes} bytes announced for a payload of ${sink.bytes}`);
+    const received = header.shmFile ? await readShared(plane, header.shmFile, sink) : await readChunks(parts, sink);
+    if (received !== sink.bytes) throw new PlumeError("DATA_LOSS", `${received} of ${sink.bytes} bytes arrived`);
+    const digest = await sink.digest();
+    if (digest !== header.digest) throw new PlumeError("DATA_LOSS", `the payload's digest is ${digest}, its sender says ${header.digest}`);
+    const result = resultOf(header);
+    const kept = sink;
+    sink = null; // from here on the round owns it
+    const outcome = await round.finish(lease, result, kept);
+    if (outcome === "take") plane.onResult(lease, result);
+    respond(null, { outcome: outcomes[outcome], reason: outcome === "take" ? "" : "the lease was revoked meanwhile" });
+  } catch (error) {
+    sink?.discard();
+    respond(toServiceError(error));
+  }
+}
+
+const outcomes = {
+  take: PushOutcome.PUSH_OUTCOME_ACCEPTED,
+  duplicate: PushOutcome.PUSH_OUTCOME_DUPLICATE,
+  stale: PushOutcome.PUSH_OUTCOME_STALE,
+} as const;
+
+type LeaseClaim =
+  | { readonly kind: "take"; readonly round: Round; readonly lease: Lease }
+  | { readonly kind: "stale" | "duplicate"; readonly reason: string };
+
+function claimLease(plane: Plane, { workerId: worker, tuple, lo, hi, kind }: PushHeader): LeaseClaim {
+  if (!tuple || tuple.job !== plane.job || tuple.incarnation !== plane.incarnation)
+    return { kind: "stale", reason: "the tuple names another job or incarnation" };
+  const round = plane.round();
+  const wanted = kind === WorkKind.WORK_KIND_SAMPLE ? "sample" : "gradient";
+  if (!round || round.step !== tuple.step || round.kind !== wanted) {
+    const now = round ? `the ${round.kind} round of step ${round.step} is open` : "no round is open";
+    return { kind: "stale", reason: `a ${wanted} for step ${tuple.step} refused: ${now}` };
+  }
+  const claim = round.claim(workerId(worker), { lo, hi }, tuple.attempt);
+  return claim.kind === "take" ? { ...claim, round } : claim;
+}
+
+function resultOf(header: PushHeader): Result {
+  return {
+    block: { lo: header.lo, hi: header.hi },
+    worker: workerId(header.workerId),
+    attempt: header.tuple?.attempt ?? 0,
+    losses: header.losses,
+    ids: header.ids,
+    seconds: header.seconds,
+  };
+}
+
+async function readChunks(parts: AsyncIterator<PushRequest>, sink: Sink): Promise<number> {
+  let received = 0;
+  let region = 0;
+  let at = 0;
+  for (let next = await parts.next(); !next.done; next = await parts.next()) {
+    if (next.value.part?.$case !== "chunk") throw new PlumeError("INVALID_ARGUMENT", "a push has one header");
+    let chunk: Uint8Array = next.value.part.value;
+    received += chunk.byteLength;
+    while (chunk.byteLength > 0) {
+      const target = sink.regions[region];
+      if (!target) throw new PlumeError("INVALID_ARGUMENT", `more than the announced ${sink.bytes} bytes`);
+      const take = Math.min(chunk.byteLength, target.byteLength - at);
+      target.set(chunk.subarray(0, take), at);
+      at += take;
+      chunk = chunk.subarray(take);
+      if (at === target.byteLength) {
+        region++;
+        at = 0;
+      }
+    }
+  }
+  return received;
+}
+
+/** @param file a plain name inside the shared folder; anything else is refused. */
+async function readShared(plane: Plane, file: string, sink: Sink): Promise<number> {
+  if (!plane.shmFolder || file !== basename(file)) throw new PlumeError("INVALID_ARGUMENT", `${file} is no file of the shared folder`);
+  const handle = await open(join(plane.shmFolder, file), "r");
+  try {
+    let received = 0;
+    for (const region of sink.regions) received += (await handle.read(region, 0, region.byteLength, received)).bytesRead;
+    return received;
+  } finally {
+    await handle.close();
+  }
+}

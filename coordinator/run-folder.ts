@@ -1,0 +1,73 @@
+// What a run leaves on disk besides the ledger and the checkpoints: resolved job, data set card, metrics, loss chart,
+// sample grids, summary. Every file is whole or absent.
+
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { dumpJob } from "../shared/config/load.ts";
+import type { Job } from "../shared/config/schema.ts";
+import { lossChart } from "../shared/data/chart.ts";
+import type { ImageSet } from "../shared/data/image-set.ts";
+import { PlumeError } from "../shared/errors.ts";
+
+export interface MetricsLine {
+  readonly step: number;
+  readonly loss: number;
+  readonly lr: number;
+  readonly gradNorm: number;
+  readonly workers: number;
+  readonly imagesPerSecond: number;
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+export interface RunFolder {
+  readonly path: string;
+  file(...parts: string[]): string;
+  metrics(line: MetricsLine): void;
+  /** Draws loss.svg from all of metrics.ndjson. */
+  chart(title: string): void;
+  write(name: string, content: string): void;
+}
+
+/** Creates the folder and its fixed files; on resume keeps only the metrics of steps before `fromStep`. */
+export function openRunFolder(path: string, job: Job, set: ImageSet, fromStep: number): RunFolder {
+  try {
+    for (const sub of ["samples", "logs"]) mkdirSync(join(path, sub), { recursive: true });
+  } catch (error) {
+    throw new PlumeError("INVALID_ARGUMENT", `cannot write the run folder ${path}: ${(error as Error).message}`, {
+      remedy: "choose another folder with --out DIR",
+      cause: error,
+    });
+  }
+  const file = (...parts: string[]) => join(path, ...parts);
+  const write = (name: string, content: string) => {
+    writeFileSync(file(`${name}.tmp`), content);
+    renameSync(file(`${name}.tmp`), file(name));
+  };
+  const metricsFile = file("metrics.ndjson");
+  const kept = readMetrics(metricsFile).filter((line) => line.step < fromStep);
+  write("metrics.ndjson", kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  write("job.yaml", dumpJob(job));
+  const { name, size, digest, height, width, channels, classes } = set;
+  write("dataset.json", `${JSON.stringify({ name, size, digest, height, width, channels, classes }, null, 2)}\n`);
+  rmSync(file("summary.json"), { force: true });
+  return {
+    path,
+    file,
+    write,
+    metrics: (line) => appendFileSync(metricsFile, `${JSON.stringify(line)}\n`),
+    chart: (title) => write("loss.svg", lossChart(readMetrics(metricsFile), { title })),
+  };
+}
+
+function readMetrics(file: string): MetricsLine[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .flatMap((line) => {
+      try {
+        return line ? [JSON.parse(line) as MetricsLine] : [];
+      } catch {
+        return []; // a line torn by a crash: its step is replayed
+      }
+    });
+}

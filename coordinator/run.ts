@@ -1,0 +1,151 @@
+// The life of a run: steps until the last one, with checkpoints, pictures and events in between. Reads top to bottom.
+// Owns the order of things; the step, the rounds, the members and the files are other rooms' affair.
+
+import type { Bus } from "../shared/bus/bus.ts";
+import type { Phase } from "../shared/bus/events.ts";
+import { type Job, microBatchesPerStep } from "../shared/config/schema.ts";
+import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
+import type { LedgerWriter } from "../shared/ledger/ledger.ts";
+import { rangesOfStep } from "../shared/data/order.ts";
+import type { Checkpointer } from "./checkpointing/checkpointer.ts";
+import { openGradientSink } from "./aggregation/gradient-sink.ts";
+import { createTreeSum } from "./aggregation/tree-sum.ts";
+import { commitStep, type CommittedStep } from "./step.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Gallery } from "./gallery.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { SharedMemory } from "./shared-memory.ts";
+
+export interface RunContext {
+  readonly job: Job;
+  readonly datasetSize: number;
+  readonly reducer: Reducer;
+  readonly dispatcher: Dispatcher;
+  readonly sharedMemory: SharedMemory;
+  readonly ledger: LedgerWriter;
+  readonly folder: RunFolder;
+  readonly checkpointer: Checkpointer;
+  readonly gallery: Gallery;
+  readonly bus: Bus;
+  readonly now: () => number;
+  readonly setPhase: (phase: Phase, reason: string) => void;
+}
+
+export interface RunOutcome {
+  readonly kind: "complete" | "stopped";
+  readonly step: number;
+  readonly lastLoss: number;
+}
+
+/** Trains from `firstStep` (the number of committed steps) to the end, or until `stop` is aborted. */
+export async function run(context: RunContext, firstStep: number, stop: AbortSignal): Promise<RunOutcome> {
+  const { job, reducer, checkpointer, gallery, sharedMemory, setPhase } = context;
+  const { training, checkpoint, sampling } = job.spec;
+  let lastLoss = Number.NaN;
+  let step = firstStep;
+  await sharedMemory.publish("params", step, reducer.params, reducer.layout);
+
+  while (step < training.steps && !stop.aborted) {
+    const committed = await oneStep(context, step, stop);
+    if (!committed) break;
+    lastLoss = committed.loss;
+    step++;
+    const last = step === training.steps;
+    if (!last && step % checkpoint.everySteps === 0) await checkpointer.save(step);
+    if (!last && sampling.everySteps > 0 && step % sampling.everySteps === 0) await gallery.draw(step, stop);
+  }
+
+  const kind = step === training.steps ? "complete" : "stopped";
+  setPhase("Saving", kind === "complete" ? "all steps are done" : "asked to stop");
+  await checkpointer.save(step);
+  await checkpointer.settled();
+  if (kind === "complete") await gallery.draw(step, stop);
+  return { kind, step, lastLoss };
+}
+
+/** @returns null when the run was stopped before the step was whole: then nothing of it exists. */
+async function oneStep(context: RunContext, step: number, stop: AbortSignal): Promise<CommittedStep | null> {
+  const { job, datasetSize, reducer, dispatcher, sharedMemory, ledger, folder, bus, now } = context;
+  const started = now();
+
+  // Micro-batches out, partial sums in, the tree closed.
+  const gradient = await gatherGradient(context, step, stop);
+  if (!gradient) return null;
+  const gathered = now();
+
+  // Parameters forward by one version.
+  const committed = await commitStep(job.spec, reducer, step, gradient, now).finally(() => reducer.release(gradient.root));
+
+  // The step exists from this line on.
+  const { seed, training } = job.spec;
+  const order = { seed, datasetSize, globalBatch: training.globalBatch, microBatch: training.microBatch };
+  ledger.append(ledgerLine(committed, rangesOfStep(order, step)));
+
+  // The new version to everyone, the numbers to whoever watches.
+  const beforePublish = now();
+  dispatcher.advance(step + 1);
+  await sharedMemory.publish("params", step + 1, reducer.params, reducer.layout);
+  const published = now();
+  const total = (published - started) / 1000;
+  const slowest = (part: string) => Math.max(0, ...sumByWorker(gradient.results, part).values());
+  const seconds = {
+    total,
+    gather: (gathered - started) / 1000,
+    compute: slowest("compute"),
+    forward: slowest("forward"),
+    backward: slowest("backward"),
+    push: slowest("push"),
+    pull: slowest("pull"),
+    reduce: committed.seconds.reduce,
+    optimize: committed.seconds.optimize,
+    publish: (published - beforePublish) / 1000,
+  };
+  const imagesPerSecond = training.globalBatch / total;
+  const workers = new Set(gradient.results.map((result) => result.worker)).size;
+  const { loss, lr, gradNorm, skipped } = committed;
+  folder.metrics({ step, loss, lr, gradNorm, workers, imagesPerSecond, seconds });
+  bus.publish({ kind: "step", step, loss, lr, gradNorm, skipped, workers, imagesPerSecond, seconds });
+  return committed;
+}
+
+async function gatherGradient({ job, reducer, dispatcher }: RunContext, step: number, stop: AbortSignal) {
+  const V = microBatchesPerStep(job.spec);
+  const tree = createTreeSum(V, reducer);
+  let root: Vector | null = null;
+  const round = dispatcher.open({
+    kind: "gradient",
+    step,
+    V,
+    open: (block) => openGradientSink(reducer, tree, block, (sum) => {
+      root = sum;
+    }),
+  });
+  const results = await dispatcher.finish(round, stop);
+  if (!results) {
+    tree.dispose();
+    return null;
+  }
+  return { root: root as unknown as Vector, results };
+}
+
+function ledgerLine(committed: CommittedStep, ranges: readonly { epoch: number; from: number; to: number }[]) {
+  const { step, loss, gradNorm, lr, gradDigest, skipped, results } = committed;
+  return {
+    step,
+    epoch: ranges[0]!.epoch,
+    ranges: ranges.map(({ epoch, from, to }): [number, number, number] => [epoch, from, to]),
+    ids: results.flatMap((result) => [...result.ids]),
+    blocks: results.map(({ block, worker, attempt }) => ({ lo: block.lo, hi: block.hi, worker, attempt })),
+    loss,
+    gradNorm,
+    lr,
+    gradDigest,
+    ...(skipped ? { skipped: true } : {}),
+  };
+}
+
+function sumByWorker(results: readonly { worker: string; seconds: Readonly<Record<string, number>> }[], part: string): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { worker, seconds } of results) sums.set(worker, (sums.get(worker) ?? 0) + (seconds[part] ?? 0));
+  return sums;
+}

@@ -1,0 +1,79 @@
+// The folder on tmpfs through which same-host workers exchange tensors with the coordinator: parameters by version,
+// results by lease. A nonce file proves that a worker sees the same folder; without that proof gRPC carries the bytes.
+
+import { randomBytes } from "node:crypto";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { open, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Vector } from "../shared/kernels/reducer.ts";
+import { bytesOf } from "../shared/rpc/call.ts";
+import { NONCE_FILE, SHM_ROOT, sharedParamsFile } from "../shared/rpc/shm.ts";
+import type { Layout } from "../shared/tensor/layout.ts";
+
+export interface SharedMemory {
+  /** Empty when this run has none. */
+  readonly folder: string;
+  readonly nonce: string;
+  /** Writes a vector under its version's name, whole or not at all, and drops versions older than the one before. */
+  publish(kind: "params" | "ema", version: number, vector: Vector, layout: Layout): Promise<void>;
+  dispose(): void;
+}
+
+const none: SharedMemory = { folder: "", nonce: "", publish: async () => {}, dispose: () => {} };
+
+/** @returns a folder of this process on tmpfs, or the empty one when the transport is grpc or there is no tmpfs. */
+export function openSharedMemory(job: string, transport: "auto" | "shm" | "grpc"): SharedMemory {
+  if (transport === "grpc" || !isWritable(SHM_ROOT)) return none;
+  sweepOrphans();
+  const folder = mkdtempSync(join(SHM_ROOT, `plume-${job}-${process.pid}-`));
+  const nonce = randomBytes(16).toString("hex");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, NONCE_FILE), nonce, { mode: 0o600 });
+  const published: string[] = [];
+  return {
+    folder,
+    nonce,
+    async publish(kind, version, vector, layout) {
+      const file = join(folder, sharedParamsFile(kind, version));
+      const handle = await open(`${file}.tmp`, "w");
+      try {
+        for (const shard of layout.shards) {
+          const bytes = bytesOf(vector.shard(shard.index));
+          await handle.write(bytes, 0, bytes.byteLength, shard.offset * 4);
+        }
+      } finally {
+        await handle.close();
+      }
+      await rename(`${file}.tmp`, file);
+      published.push(file);
+      while (published.length > 3) await rm(published.shift()!, { force: true });
+    },
+    dispose: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function isWritable(folder: string): boolean {
+  try {
+    accessSync(folder, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Removes the folders of coordinators that were killed: their process is gone. */
+function sweepOrphans(): void {
+  for (const name of readdirSync(SHM_ROOT)) {
+    const pid = /^plume-.*-(\d+)-[^-]+$/.exec(name)?.[1];
+    if (!pid || existsSync(`/proc/${pid}`)) continue;
+    if (readable(join(SHM_ROOT, name, NONCE_FILE))) rmSync(join(SHM_ROOT, name), { recursive: true, force: true });
+  }
+}
+
+function readable(file: string): boolean {
+  try {
+    return readFileSync(file).length > 0;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,13 @@
+// How a sample grid is cut for workers: tiles of a fixed number of images, so that what is computed together never
+// depends on how many workers there are.
+
+import type { Block } from "../tensor/tree.ts";
+
+const TILE = 8;
+
+export const tilesOf = (count: number): number => Math.ceil(count / TILE);
+
+/** The images [from, to) of tiles [lo, hi). */
+export function tileRange({ lo, hi }: Block, count: number): { readonly from: number; readonly to: number } {
+  return { from: lo * TILE, to: Math.min(hi * TILE, count) };
+}

@@ -1,0 +1,53 @@
+// How plume uses gRPC: message bounds, keepalive, flow-control windows, chunk size. One place for all numbers.
+
+import { type ChannelOptions, Server, type ServerOptions } from "@grpc/grpc-js";
+
+/** Bytes of tensor in one message. 256 KiB to 1 MiB is the flat top of the measured curve. */
+export const CHUNK_BYTES = 512 * 1024;
+/** HTTP/2 window of a stream and of a connection: at least bandwidth times delay of the networks plume runs on. */
+export const WINDOW_BYTES = 4 * 1024 * 1024;
+/** Larger messages are refused, in both directions. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+/** Deadline of a call that moves one shard or one small message. */
+export const CALL_DEADLINE_MS = 60_000;
+
+const keepalive = {
+  "grpc.keepalive_time_ms": 20_000,
+  "grpc.keepalive_timeout_ms": 10_000,
+  "grpc.keepalive_permit_without_calls": 1,
+  "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+  "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+} as const;
+
+export const channelOptions: ChannelOptions = {
+  ...keepalive,
+  "grpc-node.flow_control_window": WINDOW_BYTES,
+  // A worker that waits for a restarted coordinator must not sit in a two-minute back-off.
+  "grpc.initial_reconnect_backoff_ms": 100,
+  "grpc.max_reconnect_backoff_ms": 2_000,
+};
+
+/**
+ * A server whose uploads are as fast as its downloads. grpc-js honours `grpc-node.flow_control_window` on clients only
+ * (grpc-node issue 2429, pull request 3058); without this an upload crawls in 64 KiB windows. Touches two private
+ * fields, so the version is pinned and test/contract/transport.test.ts reads the session's window.
+ */
+export function createServer(options: ServerOptions = {}): Server {
+  const server = new Server({ ...keepalive, ...options });
+  const inside = server as unknown as ServerInside;
+  const createHttp2Server = inside.createHttp2Server.bind(server);
+  inside.commonServerOptions.settings = { ...inside.commonServerOptions.settings, initialWindowSize: WINDOW_BYTES };
+  inside.createHttp2Server = (credentials) => {
+    const http2Server = createHttp2Server(credentials);
+    http2Server.on("session", (session) => session.setLocalWindowSize(WINDOW_BYTES));
+    return http2Server;
+  };
+  return server;
+}
+
+interface ServerInside {
+  commonServerOptions: { settings?: object };
+  createHttp2Server: (credentials: unknown) => {
+    on(event: "session", listener: (session: { setLocalWindowSize(bytes: number): void }) => void): void;
+  };
+}
