@@ -1,0 +1,72 @@
+// The coordinator process: wires the job, the state, the server and the run, then waits. Started by the command line
+// (or a container) as: node --import tsx coordinator/main.ts --job FILE --out DIR [--listen HOST:PORT] [--resume WHICH]
+// [--incarnation N]. With an IPC channel it reports `{kind: "ready", address}` and `{kind: "error", ...}` to its parent.
+
+import { parseArgs } from "node:util";
+import { createBus } from "../shared/bus/bus.ts";
+
+import { systemClock } from "../shared/clock.ts";
+import { loadJob } from "../shared/config/load.ts";
+import { describeError, PlumeError } from "../shared/errors.ts";
+import { createLog } from "../shared/log.ts";
+import { createRunServices } from "./services.ts";
+
+const { values } = parseArgs({
+  options: {
+    job: { type: "string" },
+    out: { type: "string" },
+    listen: { type: "string", default: "127.0.0.1:0" },
+    resume: { type: "string", default: "latest" },
+    incarnation: { type: "string", default: "1" },
+    "log-file": { type: "string" },
+  },
+});
+
+const tell = (message: object) => void process.send?.(message);
+
+process.on("unhandledRejection", (error) => {
+  throw error;
+});
+
+async function main(): Promise<void> {
+  if (!values.job || !values.out) throw new PlumeError("INVALID_ARGUMENT", "--job FILE and --out DIR are needed");
+  const job = loadJob(values.job, { set: [] });
+  const log = createLog({ role: "coordinator", job: job.metadata.name }, values["log-file"] ? { file: values["log-file"] } : {});
+  const bus = createBus((error) => log.error({ err: error }, "a subscriber failed"));
+  const stop = new AbortController();
+  const requestStop = (reason: string) => {
+    if (stop.signal.aborted) return false;
+    log.info({ reason }, "stopping after the step in progress");
+    stop.abort(new PlumeError("INTERRUPTED", reason));
+    return true;
+  };
+  process.on("SIGTERM", () => requestStop("SIGTERM"));
+  process.on("SIGINT", () => {}); // a terminal sends Ctrl-C to the whole group; the command line decides what it means
+
+  const services = await createRunServices({
+    job,
+    out: values.out,
+    listen: values.listen,
+    resume: values.resume,
+    incarnation: Number(values.incarnation),
+    clock: systemClock,
+    bus,
+    log,
+    requestStop,
+  });
+  tell({ kind: "ready", address: services.address });
+  log.info({ address: services.address }, "listening");
+  await services.train(stop.signal);
+}
+
+main().then(
+  () => process.exit(0),
+  (error) => {
+    const known = error instanceof PlumeError;
+    tell({ kind: "error", code: known ? error.code : "INTERNAL", message: error?.message ?? String(error), remedy: known ? error.remedy : undefined });
+    if (!process.send) process.stderr.write(`plume: ${describeError(error)}\n`);
+    if (!known) process.stderr.write(`${error?.stack}\n`);
+    process.exit(known ? error.exitCode : 1);
+  },
+);
+

@@ -1,0 +1,59 @@
+// summary.json: the run in numbers, with the digests that prove which weights it ended with.
+
+import { createHash } from "node:crypto";
+import type { MemberView } from "../shared/bus/events.ts";
+import type { Job } from "../shared/config/schema.ts";
+import type { ImageSet } from "../shared/data/image-set.ts";
+import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
+import { bytesOf } from "../shared/rpc/call.ts";
+import { tensorView } from "../shared/tensor/flat.ts";
+import type { Progress } from "./progress.ts";
+import type { RunOutcome } from "./run.ts";
+
+export interface SummaryInput {
+  readonly job: Job;
+  readonly set: ImageSet & { readonly fallback?: string };
+  readonly outcome: RunOutcome;
+  readonly firstStep: number;
+  readonly reducer: Reducer;
+  readonly progress: Progress;
+  readonly wallSeconds: number;
+  readonly members: readonly MemberView[];
+  readonly checkpoint: number | null;
+}
+
+export function summarise({ job, set, outcome, firstStep, reducer, progress, wallSeconds, members, checkpoint }: SummaryInput) {
+  const { globalBatch } = job.spec.training;
+  const samples = outcome.step * globalBatch;
+  return {
+    job: job.metadata.name,
+    outcome: outcome.kind,
+    steps: outcome.step,
+    firstStep,
+    samples,
+    epochs: samples / set.size,
+    dataset: set.name,
+    fallback: set.fallback ?? null,
+    parameters: reducer.layout.parameters,
+    finalLoss: Number.isNaN(outcome.lastLoss) ? null : outcome.lastLoss,
+    samplesPerSecond: progress.samplesPerSecond,
+    weightsSha256: digestOf(reducer, reducer.params),
+    emaSha256: digestOf(reducer, reducer.ema),
+    workers: members.length,
+    devices: [...new Set(members.map((member) => member.device))],
+    transports: [...new Set(members.map((member) => member.transport))],
+    recoveries: progress.recoveries,
+    checkpoint,
+    wallSeconds,
+  };
+}
+
+/** sha256 over names and values of all tensors in order, without padding. */
+function digestOf(reducer: Reducer, vector: Vector): string {
+  const hash = createHash("sha256");
+  for (const tensor of reducer.layout.tensors) {
+    hash.update(`${tensor.name}\n`);
+    hash.update(bytesOf(tensorView(reducer.layout, vector, tensor)));
+  }
+  return hash.digest("hex");
+}
