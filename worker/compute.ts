@@ -1,0 +1,81 @@
+// The main thread's handle on the compute thread: requests with an id, replies as promises. The thread does one thing
+// at a time, in the order asked.
+
+import { Worker } from "node:worker_threads";
+import { PlumeError } from "../shared/errors.ts";
+import type { Block } from "../shared/tensor/tree.ts";
+import type { ComputeInit, ComputeReady, ComputeReply, ComputeRequest, RawBatch } from "./messages.ts";
+
+type Reply<K extends ComputeReply["kind"]> = Extract<ComputeReply, { kind: K }>;
+
+export interface Compute extends AsyncDisposable {
+  readonly ready: ComputeReady;
+  canary(): Promise<string>;
+  load(flat: SharedArrayBuffer): Promise<void>;
+  gradient(step: number, block: Block, batches: readonly RawBatch[], onProgress: (done: number) => void): Promise<Reply<"gradient">>;
+  sample(from: number, to: number, onProgress: (done: number) => void): Promise<Reply<"sample">>;
+  release(id: number): void;
+}
+
+/** Starts the thread and waits until its backend is up. @throws PlumeError when the backend cannot start. */
+export async function startCompute(init: ComputeInit): Promise<Compute> {
+  const thread = new Worker(new URL("./compute-thread.mjs", import.meta.url), { workerData: init });
+  const waiting = new Map<number, { resolve: (reply: ComputeReply) => void; reject: (error: unknown) => void; onProgress?: (done: number) => void }>();
+  let lastId = 0;
+  let dead: Error | null = null;
+
+  const die = (error: Error) => {
+    dead ??= error;
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  };
+
+  const ready = await new Promise<ComputeReady>((resolve, reject) => {
+    thread.on("error", (error) => {
+      die(error instanceof Error ? error : new Error(String(error)));
+      reject(error);
+    });
+    thread.on("exit", (code) => {
+      const error = new PlumeError("INTERNAL", `the compute thread ended with code ${code}`);
+      die(error);
+      reject(error);
+    });
+    thread.on("message", (reply: ComputeReply) => {
+      if (reply.kind === "ready") return resolve(reply);
+      if (reply.kind === "error" && reply.id === 0) return reject(new PlumeError(reply.code, reply.message));
+      const request = waiting.get(reply.id);
+      if (!request) return;
+      if (reply.kind === "progress") return request.onProgress?.(reply.done);
+      waiting.delete(reply.id);
+      if (reply.kind === "error") request.reject(new PlumeError(reply.code, reply.message));
+      else request.resolve(reply);
+    });
+  });
+
+  const ask = <K extends ComputeReply["kind"]>(
+    make: (id: number) => ComputeRequest,
+    transfer: ArrayBuffer[] = [],
+    onProgress?: (done: number) => void,
+  ): Promise<Reply<K>> => {
+    if (dead) return Promise.reject(dead);
+    const id = ++lastId;
+    return new Promise((resolve, reject) => {
+      waiting.set(id, { resolve: resolve as (reply: ComputeReply) => void, reject, ...(onProgress ? { onProgress } : {}) });
+      thread.postMessage(make(id), transfer);
+    });
+  };
+
+  return {
+    ready,
+    canary: async () => (await ask<"canary">((id) => ({ kind: "canary", id }))).digest,
+    load: async (flat) => void (await ask<"loaded">((id) => ({ kind: "load", id, flat }))),
+    gradient: (step, block, batches, onProgress) =>
+      ask<"gradient">((id) => ({ kind: "gradient", id, step, block, batches }), [], onProgress),
+    sample: (from, to, onProgress) => ask<"sample">((id) => ({ kind: "sample", id, from, to }), [], onProgress),
+    release: (id) => thread.postMessage({ kind: "release", id } satisfies ComputeRequest),
+    async [Symbol.asyncDispose]() {
+      dead ??= new PlumeError("UNAVAILABLE", "the compute thread is closed");
+      await thread.terminate();
+    },
+  };
+}

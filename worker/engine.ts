@@ -1,0 +1,148 @@
+// What a worker does with a lease: parameters at the lease's version, batches, compute, push. The step, top to bottom.
+
+import { createHash } from "node:crypto";
+import { type Lease, type Welcome, WorkKind } from "../proto/gen/plume/v1/training.ts";
+import type { Clock } from "../shared/clock.ts";
+import { parseJob } from "../shared/config/load.ts";
+import type { Job } from "../shared/config/schema.ts";
+import type { ImageSet } from "../shared/data/image-set.ts";
+import { openImageSet } from "../shared/data/open.ts";
+import { PlumeError } from "../shared/errors.ts";
+import { invariant } from "../shared/invariant.ts";
+import type { Logger } from "../shared/log.ts";
+import { buildNetwork } from "../shared/pipeline/network.ts";
+import { tileRange } from "../shared/pipeline/tiles.ts";
+import { bytesOf } from "../shared/rpc/call.ts";
+import type { TrainingClient } from "../shared/rpc/training-service.ts";
+import { buildLayout } from "../shared/tensor/layout.ts";
+import { type Compute, startCompute } from "./compute.ts";
+import { createPrefetch, type Prefetch } from "./prefetch.ts";
+import type { WorkerEngine } from "./session.ts";
+import { createTransfers, type Transfers } from "./transfers.ts";
+
+/** All that lives as long as the job does, whatever happens to sessions. */
+interface Prepared {
+  readonly job: Job;
+  readonly jobYaml: string;
+  readonly set: ImageSet;
+  readonly compute: Compute;
+  readonly prefetch: Prefetch;
+  /** The flat vector last pulled. */
+  readonly flat: SharedArrayBuffer;
+  readonly numericsClass: string;
+}
+
+export interface EngineOptions {
+  readonly client: TrainingClient;
+  readonly workerId: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export function createEngine({ client, workerId, clock, log }: EngineOptions): WorkerEngine & AsyncDisposable {
+  let prepared: Prepared | null = null;
+  let transfers: Transfers | null = null;
+  let onDevice = "";
+
+  const open = async (jobYaml: string): Promise<Prepared> => {
+    const job = parseJob(jobYaml);
+    const { seed, training, data, workers } = job.spec;
+    const set = await openImageSet(data, { log });
+    const { height, width, channels } = set;
+    const compute = await startCompute({ jobYaml, image: { height, width, channels }, backend: workers.backend });
+    const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };
+    return {
+      job,
+      jobYaml,
+      set,
+      compute,
+      prefetch: createPrefetch(set, order, training.steps),
+      flat: new SharedArrayBuffer(compute.ready.size * 4),
+      numericsClass: await compute.canary(),
+    };
+  };
+
+  /** Brings the device to a version of a vector. @returns seconds spent. */
+  const ensure = async ({ compute, flat }: Prepared, vector: "params" | "ema", version: number): Promise<number> => {
+    const wanted = `${vector}@${version}`;
+    if (onDevice === wanted) return 0;
+    const started = clock.now();
+    onDevice = ""; // a failure in between leaves the device at no version
+    await transfers!.pull(vector, version, flat);
+    await compute.load(flat);
+    onDevice = wanted;
+    return (clock.now() - started) / 1000;
+  };
+
+  const gradient = async (lease: Lease, state: Prepared, report: (done: number) => void) => {
+    const { lo, hi, tuple, paramsVersion } = lease;
+    const batches = state.prefetch.take(tuple!.step, { lo, hi });
+    batches.catch(() => {});
+    const pull = await ensure(state, "params", paramsVersion);
+    const loaded = await batches;
+    const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
+    const result = await state.compute.gradient(tuple!.step, { lo, hi }, raw, report);
+    const payload = bytesOf(result.sum);
+    const header = {
+      workerId,
+      tuple,
+      lo,
+      hi,
+      kind: WorkKind.WORK_KIND_GRADIENT,
+      bytes: payload.byteLength,
+      digest: result.digest,
+      losses: [...result.losses],
+      ids: loaded.map((batch) => batch.ids),
+      seconds: { ...result.seconds, pull },
+    };
+    try {
+      return await transfers!.push(header, payload);
+    } finally {
+      state.compute.release(result.id);
+    }
+  };
+
+  const sample = async (lease: Lease, state: Prepared, report: (done: number) => void) => {
+    const { lo, hi, tuple, paramsVersion } = lease;
+    const pull = await ensure(state, "ema", paramsVersion);
+    const { from, to } = tileRange({ lo, hi }, state.job.spec.sampling.count);
+    const { pixels, seconds } = await state.compute.sample(from, to, report);
+    const digest = createHash("sha256").update(pixels).digest("hex");
+    const kind = WorkKind.WORK_KIND_SAMPLE;
+    const header = { workerId, tuple, lo, hi, kind, bytes: pixels.byteLength, digest, losses: [], ids: [], seconds: { ...seconds, pull } };
+    return transfers!.push(header, pixels);
+  };
+
+  return {
+    async prepare(welcome: Welcome, shmFolder: string) {
+      if (prepared && prepared.jobYaml !== welcome.jobYaml)
+        throw new PlumeError("FAILED_PRECONDITION", `the coordinator now runs another job (${welcome.job}); this worker must be started anew`);
+      prepared ??= await open(welcome.jobYaml);
+      const { compute, set, numericsClass, job } = prepared;
+      const layout = buildLayout(buildNetwork(job.spec, set.channels).params);
+      transfers = createTransfers({ client, job: welcome.job, incarnation: welcome.incarnation, layout, shmFolder });
+      onDevice = ""; // versions of another incarnation mean nothing here
+      const { backend, device, layoutDigest } = compute.ready;
+      return { backend, device, layoutDigest, numericsClass, dataDigest: set.digest };
+    },
+
+    async work(lease, report) {
+      invariant(prepared && transfers && lease.tuple, "a lease comes after the welcome");
+      try {
+        const run = lease.kind === WorkKind.WORK_KIND_SAMPLE ? sample : gradient;
+        const { outcome, reason } = await run(lease, prepared, report);
+        if (reason) log.warn({ step: lease.tuple.step, lo: lease.lo, hi: lease.hi, outcome, reason }, "result not taken");
+      } catch (error) {
+        // Moved on or unreachable: the session decides what follows. Anything else is this worker's own failure.
+        const transient = error instanceof PlumeError && ["STALE", "UNAVAILABLE", "DEADLINE_EXCEEDED"].includes(error.code);
+        if (!transient) throw error;
+        log.warn({ step: lease.tuple.step, lo: lease.lo, hi: lease.hi, reason: error.message }, "lease abandoned");
+      }
+    },
+
+    async [Symbol.asyncDispose]() {
+      await prepared?.compute[Symbol.asyncDispose]();
+      await prepared?.set.close();
+    },
+  };
+}

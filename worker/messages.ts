@@ -1,0 +1,60 @@
+// What a worker's two threads say to each other. Tensors are never in these messages: parameters and results lie in
+// shared memory, pixels are transferred.
+
+import type { ErrorCode } from "../shared/errors.ts";
+import type { Block } from "../shared/tensor/tree.ts";
+
+export interface ImageShape {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+/** Data of the compute thread at its start. */
+export interface ComputeInit {
+  readonly jobYaml: string;
+  readonly image: ImageShape;
+  readonly backend: "auto" | "wasm";
+}
+
+/** One micro-batch as the loader delivers it: uint8 [n, H, W, C] and int32 [n]. */
+export interface RawBatch {
+  readonly index: number;
+  readonly pixels: Uint8Array;
+  readonly labels: Int32Array;
+}
+
+export type ComputeRequest =
+  | { readonly kind: "canary"; readonly id: number }
+  /** The flat vector in shared memory is new: make it the device's parameters. */
+  | { readonly kind: "load"; readonly id: number; readonly flat: SharedArrayBuffer }
+  | { readonly kind: "gradient"; readonly id: number; readonly step: number; readonly block: Block; readonly batches: readonly RawBatch[] }
+  | { readonly kind: "sample"; readonly id: number; readonly from: number; readonly to: number }
+  /** The result with this id has been sent: its memory may be reused. */
+  | { readonly kind: "release"; readonly id: number };
+
+export interface ComputeReady {
+  readonly kind: "ready";
+  readonly backend: string;
+  readonly device: string;
+  readonly layoutDigest: string;
+  /** Floats of the flat vector. */
+  readonly size: number;
+}
+
+export type ComputeReply =
+  | ComputeReady
+  | { readonly kind: "progress"; readonly id: number; readonly done: number }
+  | { readonly kind: "canary"; readonly id: number; readonly digest: string }
+  | { readonly kind: "loaded"; readonly id: number }
+  | {
+      readonly kind: "gradient";
+      readonly id: number;
+      /** The partial sum, on shared memory until it is released. */
+      readonly sum: Float32Array;
+      readonly digest: string;
+      readonly losses: readonly number[];
+      readonly seconds: Readonly<Record<string, number>>;
+    }
+  | { readonly kind: "sample"; readonly id: number; readonly pixels: Uint8Array; readonly seconds: Readonly<Record<string, number>> }
+  | { readonly kind: "error"; readonly id: number; readonly code: ErrorCode; readonly message: string };

@@ -1,0 +1,97 @@
+// The data plane on the worker's side: parameters in, results out, through the shared folder when the worker proved
+// that it sees it, else as gRPC chunks.
+
+import { open, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type PushHeader, type PushResponse, VectorKind } from "../proto/gen/plume/v1/training.ts";
+import { PlumeError } from "../shared/errors.ts";
+import { chunksOf, fromServiceError, writeMessage } from "../shared/rpc/call.ts";
+import { sharedParamsFile, sharedResultFile } from "../shared/rpc/shm.ts";
+import type { TrainingClient } from "../shared/rpc/training-service.ts";
+import { CALL_DEADLINE_MS } from "../shared/rpc/transport.ts";
+import type { Layout } from "../shared/tensor/layout.ts";
+
+export interface Transfers {
+  /** Fills `flat` with a vector at a version. @throws PlumeError STALE when the coordinator has moved on. */
+  pull(kind: "params" | "ema", version: number, flat: SharedArrayBuffer): Promise<void>;
+  push(header: Omit<PushHeader, "shmFile">, payload: Uint8Array): Promise<PushResponse>;
+}
+
+export interface TransferOptions {
+  readonly client: TrainingClient;
+  readonly job: string;
+  readonly incarnation: number;
+  readonly layout: Layout;
+  /** Empty: no shared memory. */
+  readonly shmFolder: string;
+}
+
+export function createTransfers({ client, job, incarnation, layout, shmFolder }: TransferOptions): Transfers {
+  const deadline = () => ({ deadline: Date.now() + CALL_DEADLINE_MS });
+
+  const pullShard = async (vector: VectorKind, version: number, shard: number, target: Uint8Array) => {
+    const call = client.pull({ job, incarnation, vector, version, shard }, deadline());
+    let at = 0;
+    try {
+      for await (const { chunk } of call as AsyncIterable<{ chunk: Uint8Array }>) {
+        if (at + chunk.byteLength > target.byteLength) throw new PlumeError("DATA_LOSS", `shard ${shard} is longer than ${target.byteLength} bytes`);
+        target.set(chunk, at);
+        at += chunk.byteLength;
+      }
+    } catch (error) {
+      throw fromServiceError(error);
+    }
+    if (at !== target.byteLength) throw new PlumeError("DATA_LOSS", `${at} of ${target.byteLength} bytes of shard ${shard} arrived`);
+  };
+
+  return {
+    async pull(kind, version, flat) {
+      if (shmFolder) return readShared(join(shmFolder, sharedParamsFile(kind, version)), new Uint8Array(flat));
+      const vector = kind === "ema" ? VectorKind.VECTOR_KIND_EMA : VectorKind.VECTOR_KIND_PARAMS;
+      await Promise.all(layout.shards.map((s) => pullShard(vector, version, s.index, new Uint8Array(flat, s.offset * 4, s.size * 4))));
+    },
+
+    async push(header, payload) {
+      if (!shmFolder) return pushChunks(client, header, payload, deadline());
+      const { workerId, tuple, lo, hi } = header;
+      const name = sharedResultFile(workerId, tuple!.step, { lo, hi }, tuple!.attempt);
+      const file = join(shmFolder, name);
+      await writeFile(`${file}.tmp`, payload);
+      await rename(`${file}.tmp`, file);
+      try {
+        return await pushChunks(client, { ...header, shmFile: name }, null, deadline());
+      } finally {
+        await rm(file, { force: true });
+      }
+    },
+  };
+}
+
+async function readShared(file: string, target: Uint8Array): Promise<void> {
+  const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
+    throw new PlumeError("STALE", `${file} is gone: the coordinator has moved on`, { cause: error });
+  });
+  try {
+    const { bytesRead } = await handle.read(target, 0, target.byteLength, 0);
+    if (bytesRead !== target.byteLength) throw new PlumeError("DATA_LOSS", `${file} has ${bytesRead} of ${target.byteLength} bytes`);
+  } finally {
+    await handle.close();
+  }
+}
+
+function pushChunks(
+  client: TrainingClient,
+  header: Omit<PushHeader, "shmFile"> & { shmFile?: string },
+  payload: Uint8Array | null,
+  options: { deadline: number },
+): Promise<PushResponse> {
+  return new Promise((resolve, reject) => {
+    const call = client.push(options, (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)));
+    const send = async () => {
+      await writeMessage(call, { part: { $case: "header", value: { shmFile: "", ...header } } });
+      for (const chunk of payload ? chunksOf(payload) : []) await writeMessage(call, { part: { $case: "chunk", value: chunk as Buffer } });
+      call.end();
+    };
+    send().catch(() => call.cancel()); // the callback above carries the reason
+  });
+}
