@@ -136,8 +136,8 @@ function ledgerLine(committed: CommittedStep, ranges: readonly { epoch: number; 
     ranges: ranges.map(({ epoch, from, to }): [number, number, number] => [epoch, from, to]),
     ids: results.flatMap((result) => [...result.ids]),
     blocks: results.map(({ block, worker, attempt }) => ({ lo: block.lo, hi: block.hi, worker, attempt })),
-    loss,
-    gradNorm,
+    loss: finite(loss),
+    gradNorm: finite(gradNorm),
     lr,
     gradDigest,
     ...(skipped ? { skipped: true } : {}),
@@ -149,3 +149,6 @@ function sumByWorker(results: readonly { worker: string; seconds: Readonly<Recor
   for (const { worker, seconds } of results) sums.set(worker, (sums.get(worker) ?? 0) + (seconds[part] ?? 0));
   return sums;
 }
+
+/** JSON has no NaN and no infinity. */
+const finite = (x: number): number | null => (Number.isFinite(x) ? x : null);

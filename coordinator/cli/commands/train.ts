@@ -1,0 +1,180 @@
+// plume train: runs a job file on this machine, shows how it goes, says where everything is.
+
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, relative, resolve } from "node:path";
+import { credentials } from "@grpc/grpc-js";
+import { Command } from "commander";
+import { ControlServiceClient, type WatchResponse } from "../../../proto/gen/plume/v1/control.ts";
+import type { RunEvent } from "../../../shared/bus/events.ts";
+import { dumpJob, loadJob } from "../../../shared/config/load.ts";
+import type { Job } from "../../../shared/config/schema.ts";
+import { PlumeError } from "../../../shared/errors.ts";
+import { readSummary, type Summary } from "../../../shared/summary.ts";
+import { channelOptions } from "../../../shared/rpc/transport.ts";
+import { action, type CommandIo } from "../action.ts";
+import { createProgressLine, duration } from "../progress-line.ts";
+import { type Supervisor, superviseRun } from "../supervisor.ts";
+
+interface TrainOptions {
+  readonly file: string;
+  readonly workers?: string;
+  readonly steps?: string;
+  readonly out?: string;
+  readonly resume: string;
+  readonly listen: string;
+  readonly maxRestarts: string;
+  readonly set: string[];
+}
+
+export function trainCommand(): Command {
+  return new Command("train")
+    .description("run a job on this machine: one coordinator and N worker processes")
+    .requiredOption("-f, --file <job>", "job file (YAML)")
+    .option("--workers <n>", "worker processes (workers.replicas)")
+    .option("--steps <n>", "optimizer steps (training.steps)")
+    .option("--out <dir>", "the run's folder (default: runs/<job name>)")
+    .option("--resume <which>", "latest | never | a step number", "latest")
+    .option("--listen <host:port>", "address of the coordinator; port 0 takes a free one", "127.0.0.1:0")
+    .option("--max-restarts <n>", "restarts of one worker before it is given up", "5")
+    .option("--set <path=value>", "override a field of the job, for example training.optimizer.lr=1e-3", collect, [])
+    .addHelpText(
+      "after",
+      `
+Examples:
+  plume train -f deploy/jobs/shapes.yaml
+  plume train -f deploy/jobs/fashion.yaml --workers 2 --set training.steps=500 --out runs/try
+
+Ctrl-C once finishes the step in progress, saves a checkpoint and stops; twice stops at once.
+Exit codes: 0 done, 1 failed, 2 a mistake in the command or the job file, 130 interrupted.`,
+    )
+    .action(action(train));
+}
+
+const collect = (value: string, all: string[]) => [...all, value];
+
+async function train(io: CommandIo, options: TrainOptions): Promise<number> {
+  const job = loadJob(options.file, { set: [...overrides(options), ...options.set] });
+  const out = resolve(options.out ?? join("runs", job.metadata.name));
+  if (options.resume === "never") moveAside(out, io);
+  const scratch = mkdtempSync(join(tmpdir(), "plume-"));
+  const jobFile = join(scratch, "job.yaml");
+  writeFileSync(jobFile, dumpJob(job));
+  let supervisor: Supervisor;
+  try {
+    supervisor = await superviseRun({
+      jobFile,
+      out,
+      workers: job.spec.workers.replicas,
+      resume: options.resume,
+      listen: options.listen,
+      maxRestarts: wholeNumber("--max-restarts", options.maxRestarts),
+      onNote: (line) => io.note(`  ${line}`),
+    });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+  const interrupts = watchInterrupts(supervisor, io);
+  try {
+    banner(io, job, out, supervisor);
+    const warnings = await follow(supervisor.address, io);
+    await supervisor.done;
+    const summary = readSummary(join(out, "summary.json"));
+    io.result({ ...summary, out });
+    farewell(io, job, out, summary, warnings);
+    return interrupts.count > 0 ? 130 : 0;
+  } finally {
+    interrupts.dispose();
+  }
+}
+
+function overrides({ workers, steps }: TrainOptions): string[] {
+  const set: string[] = [];
+  if (steps !== undefined) set.push(`training.steps=${wholeNumber("--steps", steps)}`);
+  if (workers !== undefined) {
+    const n = wholeNumber("--workers", workers);
+    set.push(`workers.replicas=${n}`);
+  }
+  return set;
+}
+
+function wholeNumber(flag: string, text: string): number {
+  const n = Number(text);
+  if (!Number.isInteger(n) || n < 0) throw new PlumeError("INVALID_ARGUMENT", `${flag} ${text} is no whole number`, { remedy: `for example ${flag} 2` });
+  return n;
+}
+
+/** A run that starts over leaves the old one where it can be found. */
+function moveAside(out: string, io: CommandIo): void {
+  if (!existsSync(join(out, "job.yaml"))) return;
+  let n = 1;
+  while (existsSync(`${out}.${n}`)) n++;
+  renameSync(out, `${out}.${n}`);
+  io.note(`  the earlier run is now in ${relative(process.cwd(), `${out}.${n}`)}`);
+}
+
+/** The first Ctrl-C saves and stops, the second stops at once. */
+function watchInterrupts(supervisor: Supervisor, io: CommandIo): { readonly count: number; dispose(): void } {
+  let count = 0;
+  const onSignal = () => {
+    count++;
+    if (count === 1) {
+      io.note("\n  stopping after the step in progress, with a checkpoint; Ctrl-C again stops at once");
+      supervisor.stop();
+    } else {
+      supervisor.kill();
+      process.exit(130);
+    }
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return {
+    get count() {
+      return count;
+    },
+    dispose() {
+      process.off("SIGINT", onSignal);
+      process.off("SIGTERM", onSignal);
+    },
+  };
+}
+
+/** Shows every event until the coordinator ends the stream. @returns the warnings seen. */
+async function follow(address: string, io: CommandIo): Promise<string[]> {
+  const client = new ControlServiceClient(address, credentials.createInsecure(), channelOptions);
+  const line = createProgressLine(process.stderr, () => performance.now());
+  const warnings: string[] = [];
+  try {
+    for await (const { event } of client.watch({}) as AsyncIterable<WatchResponse>) {
+      const parsed = JSON.parse(event) as RunEvent;
+      if (parsed.kind === "warning") warnings.push(parsed.message);
+      if (!io.json || parsed.kind === "warning") line.show(parsed);
+    }
+  } catch {
+    // The stream broke with its coordinator: supervisor.done tells why.
+  } finally {
+    line.end();
+    client.close();
+  }
+  return warnings;
+}
+
+function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): void {
+  const { training, workers, data, model } = job.spec;
+  io.print(`${job.metadata.name}: ${training.steps} steps of ${training.globalBatch} images from ${data.source}, U-Net ${model.channels} x [${model.channelMult}]`);
+  io.print(`coordinator on ${supervisor.address}, ${workers.replicas} worker process${workers.replicas === 1 ? "" : "es"}, run folder ${relative(process.cwd(), out) || "."}`);
+}
+
+function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnings: readonly string[]): void {
+  const show = (...parts: string[]) => relative(process.cwd(), join(out, ...parts));
+  const state = summary.outcome === "complete" ? "trained" : "stopped";
+  io.print();
+  io.print(`${job.metadata.name} ${state}: ${summary.steps} steps, ${summary.samples} samples, final loss ${summary.finalLoss?.toFixed(4) ?? "-"}, ${summary.samplesPerSecond.toFixed(0)} images/s, ${duration(summary.wallSeconds)}`);
+  io.print(`  weights sha256  ${summary.weightsSha256}`);
+  io.print(`  EMA sha256      ${summary.emaSha256}`);
+  if (summary.checkpoint !== null) io.print(`  checkpoint      ${job.spec.checkpoint.store ?? show("checkpoints")} (step ${summary.checkpoint})`);
+  io.print(`  loss curve      ${show("loss.svg")}`);
+  if (summary.sampleGrid) io.print(`  sample grid     ${show("samples", summary.sampleGrid)}`);
+  if (summary.outcome === "stopped") io.print("  run the same command again to resume");
+  for (const warning of warnings) io.print(`WARNING: ${warning}`);
+}

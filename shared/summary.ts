@@ -1,0 +1,42 @@
+// summary.json as a type: written by the coordinator, read by the command line and by whoever compares runs.
+
+import { readFileSync } from "node:fs";
+import { z } from "zod";
+import { PlumeError } from "./errors.ts";
+
+export const summarySchema = z.object({
+  job: z.string(),
+  outcome: z.enum(["complete", "stopped"]),
+  /** Committed optimizer steps, those before a resume included. */
+  steps: z.int(),
+  firstStep: z.int(),
+  samples: z.int(),
+  epochs: z.number(),
+  dataset: z.string(),
+  /** Why another data set than the job's was used; null when it was not. */
+  fallback: z.string().nullable(),
+  parameters: z.int(),
+  finalLoss: z.number().nullable(),
+  samplesPerSecond: z.number(),
+  weightsSha256: z.string(),
+  emaSha256: z.string(),
+  /** Members at the end. */
+  workers: z.int(),
+  devices: z.array(z.string()),
+  transports: z.array(z.string()),
+  recoveries: z.int(),
+  checkpoint: z.int().nullable(),
+  /** File name in samples/. */
+  sampleGrid: z.string().nullable(),
+  wallSeconds: z.number(),
+});
+
+export type Summary = z.infer<typeof summarySchema>;
+
+export function readSummary(file: string): Summary {
+  try {
+    return summarySchema.parse(JSON.parse(readFileSync(file, "utf8")));
+  } catch (error) {
+    throw new PlumeError("NOT_FOUND", `${file} is no summary of a run`, { remedy: "name the folder of a finished run", cause: error });
+  }
+}
