@@ -1,6 +1,6 @@
 // TrainingService with the tensor frames coded by hand (tensor-codec.ts); everything else as generated.
 
-import { makeGenericClientConstructor, type ServiceClientConstructor } from "@grpc/grpc-js";
+import { type ChannelCredentials, type ChannelOptions, makeGenericClientConstructor } from "@grpc/grpc-js";
 import {
   PullResponse,
   PushRequest,
@@ -37,7 +37,6 @@ export const trainingService = {
 
 export type TrainingClient = GeneratedClient;
 
-export const TrainingClient = makeGenericClientConstructor(
-  trainingService,
-  "plume.v1.TrainingService",
-) as unknown as ServiceClientConstructor & (new (...args: ConstructorParameters<ServiceClientConstructor>) => GeneratedClient);
+type TrainingClientConstructor = new (address: string, credentials: ChannelCredentials, options: ChannelOptions) => TrainingClient;
+
+export const TrainingClient = makeGenericClientConstructor(trainingService, "plume.v1.TrainingService") as unknown as TrainingClientConstructor;

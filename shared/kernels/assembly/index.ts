@@ -1,0 +1,168 @@
+// SIMD kernels over flat float32 vectors, compiled by AssemblyScript (build.mjs). Pointers are byte offsets, 16-byte
+// aligned; n counts floats and is a multiple of 4. No static data, no allocation, no relaxed SIMD: the same bits on
+// every machine. Optimizer formulas are PyTorch's (torch.optim 1.13), in float32 with float64 scalars rounded once.
+
+/** out = left + right. */
+export function add(out: usize, left: usize, right: usize, n: i32): void {
+  const end = left + (<usize>n << 2);
+  while (left < end) {
+    v128.store(out, f32x4.add(v128.load(left), v128.load(right)));
+    out += 16;
+    left += 16;
+    right += 16;
+  }
+}
+
+/** Sum of squares in float64: two accumulators of two lanes, added in one fixed order. */
+export function squaredNorm(a: usize, n: i32): f64 {
+  let low = f64x2.splat(0);
+  let high = f64x2.splat(0);
+  const end = a + (<usize>n << 2);
+  while (a < end) {
+    const x = v128.load(a);
+    const lo = f64x2.promote_low_f32x4(x);
+    const hi = f64x2.promote_low_f32x4(i8x16.shuffle(x, x, 8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15));
+    low = f64x2.add(low, f64x2.mul(lo, lo));
+    high = f64x2.add(high, f64x2.mul(hi, hi));
+    a += 16;
+  }
+  const sum = f64x2.add(low, high);
+  return f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1);
+}
+
+/** Index of the first NaN or infinity, or -1. */
+export function firstNonFinite(a: usize, n: i32): i32 {
+  for (let i = 0; i < n; i++) if ((load<u32>(a + (<usize>i << 2)) & 0x7f800000) == 0x7f800000) return i;
+  return -1;
+}
+
+/**
+ * 64 bits that change with any bit and with the order of the words: four lanes of multiply and xor-shift over the
+ * 64-bit words, folded at the end (the mixing constants are those of MurmurHash3's finalizer).
+ */
+export function digest(a: usize, n: i32, seed: i64): i64 {
+  let h0: u64 = <u64>seed ^ 0x9e3779b97f4a7c15;
+  let h1: u64 = h0 ^ 0xff51afd7ed558ccd;
+  const end = a + (<usize>n << 2);
+  while (a < end) {
+    h0 = (h0 ^ load<u64>(a)) * 0xff51afd7ed558ccd;
+    h1 = (h1 ^ load<u64>(a, 8)) * 0xc4ceb9fe1a85ec53;
+    h0 ^= h0 >> 32;
+    h1 ^= h1 >> 29;
+    a += 16;
+  }
+  let h = h0 + (h1 ^ (h1 >> 33)) * 0xc4ceb9fe1a85ec53 + <u64>n;
+  h = (h ^ (h >> 33)) * 0xff51afd7ed558ccd;
+  h = (h ^ (h >> 33)) * 0xc4ceb9fe1a85ec53;
+  return <i64>(h ^ (h >> 33));
+}
+
+/** e = e * decay + p * (1 - decay). */
+export function ema(e: usize, p: usize, n: i32, decay: f64): void {
+  const keep = f32x4.splat(<f32>decay);
+  const take = f32x4.splat(<f32>(1.0 - decay));
+  const end = e + (<usize>n << 2);
+  while (e < end) {
+    v128.store(e, f32x4.add(f32x4.mul(v128.load(e), keep), f32x4.mul(v128.load(p), take)));
+    e += 16;
+    p += 16;
+  }
+}
+
+/** a = a * factor. */
+export function scale(a: usize, n: i32, factor: f64): void {
+  const f = f32x4.splat(<f32>factor);
+  const end = a + (<usize>n << 2);
+  while (a < end) {
+    v128.store(a, f32x4.mul(v128.load(a), f));
+    a += 16;
+  }
+}
+
+/**
+ * Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019) in torch's form. `decay` multiplies p first (AdamW:
+ * 1 - lr * weightDecay, Adam: 1); `l2` adds l2 * p to the gradient (Adam's weight decay, AdamW: 0).
+ * stepSize = lr / (1 - beta1^t), rootCorrection = sqrt(1 - beta2^t).
+ */
+export function adam(
+  p: usize,
+  g: usize,
+  m: usize,
+  v: usize,
+  n: i32,
+  gradientScale: f64,
+  beta1: f64,
+  beta2: f64,
+  eps: f64,
+  decay: f64,
+  l2: f64,
+  stepSize: f64,
+  rootCorrection: f64,
+): void {
+  const gs = f32x4.splat(<f32>gradientScale);
+  const b1 = f32x4.splat(<f32>beta1);
+  const c1 = f32x4.splat(<f32>(1.0 - beta1));
+  const b2 = f32x4.splat(<f32>beta2);
+  const c2 = f32x4.splat(<f32>(1.0 - beta2));
+  const e = f32x4.splat(<f32>eps);
+  const d = f32x4.splat(<f32>decay);
+  const w = f32x4.splat(<f32>l2);
+  const s = f32x4.splat(<f32>stepSize);
+  const r = f32x4.splat(<f32>rootCorrection);
+  const end = p + (<usize>n << 2);
+  while (p < end) {
+    let theta = v128.load(p);
+    const gradient = f32x4.add(f32x4.mul(v128.load(g), gs), f32x4.mul(theta, w));
+    const m1 = f32x4.add(f32x4.mul(v128.load(m), b1), f32x4.mul(gradient, c1));
+    const v1 = f32x4.add(f32x4.mul(v128.load(v), b2), f32x4.mul(f32x4.mul(gradient, gradient), c2));
+    v128.store(m, m1);
+    v128.store(v, v1);
+    theta = f32x4.mul(theta, d);
+    const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v1), r), e);
+    v128.store(p, f32x4.sub(theta, f32x4.mul(s, f32x4.div(m1, denominator))));
+    p += 16;
+    g += 16;
+    m += 16;
+    v += 16;
+  }
+}
+
+/** RMSprop (Tieleman and Hinton 2012) in torch's form, without centering or momentum. */
+export function rmsprop(p: usize, g: usize, v: usize, n: i32, gradientScale: f64, alpha: f64, eps: f64, l2: f64, lr: f64): void {
+  const gs = f32x4.splat(<f32>gradientScale);
+  const a = f32x4.splat(<f32>alpha);
+  const c = f32x4.splat(<f32>(1.0 - alpha));
+  const e = f32x4.splat(<f32>eps);
+  const w = f32x4.splat(<f32>l2);
+  const rate = f32x4.splat(<f32>lr);
+  const end = p + (<usize>n << 2);
+  while (p < end) {
+    const theta = v128.load(p);
+    const gradient = f32x4.add(f32x4.mul(v128.load(g), gs), f32x4.mul(theta, w));
+    const v1 = f32x4.add(f32x4.mul(v128.load(v), a), f32x4.mul(f32x4.mul(gradient, gradient), c));
+    v128.store(v, v1);
+    v128.store(p, f32x4.sub(theta, f32x4.mul(rate, f32x4.div(gradient, f32x4.add(f32x4.sqrt(v1), e)))));
+    p += 16;
+    g += 16;
+    v += 16;
+  }
+}
+
+/** SGD with momentum in torch's form (no dampening): m = momentum * m + g; p -= lr * m. `first` starts m at g. */
+export function sgd(p: usize, g: usize, m: usize, n: i32, gradientScale: f64, momentum: f64, l2: f64, lr: f64, first: bool): void {
+  const gs = f32x4.splat(<f32>gradientScale);
+  const mu = f32x4.splat(first ? <f32>0 : <f32>momentum);
+  const w = f32x4.splat(<f32>l2);
+  const rate = f32x4.splat(<f32>lr);
+  const end = p + (<usize>n << 2);
+  while (p < end) {
+    const theta = v128.load(p);
+    const gradient = f32x4.add(f32x4.mul(v128.load(g), gs), f32x4.mul(theta, w));
+    const m1 = f32x4.add(f32x4.mul(v128.load(m), mu), gradient);
+    v128.store(m, m1);
+    v128.store(p, f32x4.sub(theta, f32x4.mul(rate, m1)));
+    p += 16;
+    g += 16;
+    m += 16;
+  }
+}

@@ -1,0 +1,88 @@
+// The SIMD kernels as functions, on a shared WebAssembly memory; and a small heap of float vectors on one.
+
+import { readFileSync } from "node:fs";
+import { PlumeError } from "../errors.ts";
+import type { Layout } from "../tensor/layout.ts";
+
+/** Pointers are byte offsets, 16-byte aligned; n counts floats, a multiple of 4. See assembly/index.ts. */
+export interface Kernels {
+  add(out: number, left: number, right: number, n: number): void;
+  squaredNorm(a: number, n: number): number;
+  firstNonFinite(a: number, n: number): number;
+  digest(a: number, n: number, seed: bigint): bigint;
+  ema(e: number, p: number, n: number, decay: number): void;
+  scale(a: number, n: number, factor: number): void;
+  adam(...args: number[]): void;
+  rmsprop(...args: number[]): void;
+  sgd(...args: number[]): void;
+}
+
+const PAGE = 65536;
+const MAX_PAGES = 65536;
+
+export const kernelsFile = new URL("./kernels.wasm", import.meta.url);
+
+export function createSharedMemory(bytes: number): WebAssembly.Memory {
+  return new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(bytes / PAGE)), maximum: MAX_PAGES, shared: true });
+}
+
+/** Grows the memory to hold `bytes`. Views on the old buffer stay valid. @throws PlumeError RESOURCE_EXHAUSTED past 4 GiB. */
+export function ensureCapacity(memory: WebAssembly.Memory, bytes: number): void {
+  const missing = Math.ceil((bytes - memory.buffer.byteLength) / PAGE);
+  if (missing <= 0) return;
+  try {
+    memory.grow(missing);
+  } catch (cause) {
+    throw new PlumeError("RESOURCE_EXHAUSTED", `${bytes} bytes of vectors do not fit in one WebAssembly memory of 4 GiB`, { cause });
+  }
+}
+
+export function openKernels(memory: WebAssembly.Memory): Kernels {
+  const module = new WebAssembly.Module(readFileSync(kernelsFile));
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+}
+
+/** The digest of a sharded vector: each shard's, chained in index order. 16 hex digits. */
+export function chainDigests(shards: readonly ((seed: bigint) => bigint)[]): string {
+  let hash = 0n;
+  for (const digest of shards) hash = digest(hash);
+  return BigInt.asUintN(64, hash).toString(16).padStart(16, "0");
+}
+
+/** Vectors of one layout on one memory, for a process that sums locally: a worker's compute thread. */
+export interface VectorHeap {
+  readonly kernels: Kernels;
+  allocate(): HeapVector;
+  release(vector: HeapVector): void;
+  /** out = left + right; out may be either operand. */
+  add(out: HeapVector, left: HeapVector, right: HeapVector): void;
+  digest(vector: HeapVector): string;
+}
+
+export interface HeapVector {
+  readonly pointer: number;
+  /** float32 [layout.size] on shared memory. */
+  readonly floats: Float32Array;
+}
+
+export function createVectorHeap(layout: Layout): VectorHeap {
+  const bytes = layout.size * 4;
+  const memory = createSharedMemory(bytes);
+  const kernels = openKernels(memory);
+  const free: HeapVector[] = [];
+  let top = 16; // 0 stays unused, as a null pointer
+  return {
+    kernels,
+    allocate() {
+      const reused = free.pop();
+      if (reused) return reused;
+      const pointer = top;
+      ensureCapacity(memory, pointer + bytes);
+      top += bytes;
+      return { pointer, floats: new Float32Array(memory.buffer, pointer, layout.size) };
+    },
+    release: (vector) => void free.push(vector),
+    add: (out, left, right) => kernels.add(out.pointer, left.pointer, right.pointer, layout.size),
+    digest: ({ pointer }) => chainDigests(layout.shards.map(({ offset, size }) => (seed) => kernels.digest(pointer + offset * 4, size, seed))),
+  };
+}
