@@ -36,7 +36,7 @@ export function philox4x32(
   out[at + 3] = c3;
 }
 
-/** High 32 bits of the 64-bit product of two uint32, as int32. */
+/** High 32 bits of the 64-bit product of two uint32, as int32. No partial sum here reaches 2^32. */
 function mulHigh(a: number, b: number): number {
   const aLow = a & 0xffff;
   const aHigh = a >>> 16;
@@ -44,5 +44,5 @@ function mulHigh(a: number, b: number): number {
   const bHigh = b >>> 16;
   const mid = aHigh * bLow + ((aLow * bLow) >>> 16);
   const cross = aLow * bHigh + (mid & 0xffff);
-  return (aHigh * bHigh + Math.floor(mid / 0x10000) + Math.floor(cross / 0x10000)) | 0;
+  return (Math.imul(aHigh, bHigh) + (mid >>> 16) + (cross >>> 16)) | 0;
 }

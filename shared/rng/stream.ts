@@ -1,7 +1,10 @@
 // Named streams of random numbers without hidden state: element k of a stream is a function of its key and k alone.
-// The key says what the numbers are for; so any worker, on a retry or as a duplicate, draws the same ones.
+// The key says what the numbers are for, so any worker, on a retry or as a duplicate, draws the same ones.
+//
+// I1. Philox key = the seed's two words; counter = (block of four words, index, step, purpose). Streams never overlap.
+// I2. A longer draw begins with the shorter one, and a draw that starts `from` further on equals its tail.
 
-import { cosKernel, exactLog, sinKernel } from "./exact-math.ts";
+import { exactLog, sinOfQuarter } from "./exact-math.ts";
 import { philox4x32 } from "./philox.ts";
 
 /** What a stream is for. Numbers are part of the format of a run: add, never renumber. */
@@ -24,7 +27,7 @@ export const PURPOSE = {
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
 
 export interface StreamKey {
-  /** Whole, 0 to 2^53. */
+  /** Whole, 0 to 2^53 - 1. */
   readonly seed: number;
   readonly purpose: Purpose;
   /** Optimizer step, epoch, or 0: uint32. */
@@ -35,52 +38,59 @@ export interface StreamKey {
 
 const TWO_32 = 2 ** 32;
 
-/** Words [from, from + n) of the stream: uint32. */
+/** Words [from, from + n) of the stream: uint32 [n]. */
 export function bits(key: StreamKey, n: number, from = 0): Uint32Array {
   const first = Math.floor(from / 4);
   const last = Math.ceil((from + n) / 4);
   const words = new Uint32Array((last - first) * 4);
-  const k0 = key.seed % TWO_32 | 0;
-  const k1 = Math.floor(key.seed / TWO_32) | 0;
+  const { low, high } = seedWords(key.seed);
   for (let block = first; block < last; block++)
-    philox4x32(block | 0, key.index | 0, key.step | 0, key.purpose, k0, k1, words, (block - first) * 4);
+    philox4x32(block | 0, key.index | 0, key.step | 0, key.purpose, low, high, words, (block - first) * 4);
   return words.subarray(from - first * 4, from - first * 4 + n);
 }
 
-/** Uniform in [0, 1), multiples of 2^-32: float64. */
+/** The two words of a Philox key, as int32. */
+export function seedWords(seed: number): { readonly low: number; readonly high: number } {
+  return { low: seed | 0, high: Math.floor(seed / TWO_32) | 0 };
+}
+
+/** Uniform in [0, 1), multiples of 2^-32: float64 [n]. */
 export function uniforms(key: StreamKey, n: number, from = 0): Float64Array {
   return Float64Array.from(bits(key, n, from), (word) => word / TWO_32);
 }
 
-/** Whole numbers uniform in [0, bound), bound at most 2^21: from 53 bits, so the bias is below 2^-32. */
+/**
+ * Whole numbers uniform in [0, bound), without bias: words in the last, incomplete run of `bound` values are passed over.
+ * int32 [n]. @throws RangeError unless bound is whole, 1 to 2^31.
+ */
 export function integers(key: StreamKey, n: number, bound: number): Int32Array {
-  const words = bits(key, 2 * n);
+  if (!(Number.isInteger(bound) && bound >= 1 && bound <= 2 ** 31))
+    throw new RangeError(`integers below ${bound}: the bound must be whole, 1 to 2^31`);
+  const limit = TWO_32 - (TWO_32 % bound);
   const out = new Int32Array(n);
-  for (let i = 0; i < n; i++) {
-    const fraction = (words[2 * i]! * 2 ** 21 + (words[2 * i + 1]! >>> 11)) / 2 ** 53;
-    out[i] = Math.floor(fraction * bound);
+  let filled = 0;
+  for (let from = 0; filled < n; ) {
+    const words = bits(key, n - filled, from);
+    from += words.length;
+    for (const word of words) if (word < limit) out[filled++] = word % bound;
   }
   return out;
 }
 
-/** Standard normals by Box and Muller (1958), computed in float64 and rounded to float32. */
+/** Standard normals by Box and Muller (1958), computed in float64 and rounded to float32 [n]; none beyond 6.67. */
 export function normals(key: StreamKey, n: number, from = 0): Float32Array {
   const firstPair = Math.floor(from / 2);
   const pairs = Math.ceil((from + n) / 2) - firstPair;
   const words = bits(key, 2 * pairs, 2 * firstPair);
   const out = new Float32Array(2 * pairs);
-  for (let i = 0; i < pairs; i++) {
-    const radius = Math.sqrt(-2 * exactLog((words[2 * i]! + 1) / TWO_32));
+  for (let i = 0; i < 2 * pairs; i += 2) {
+    const radius = Math.sqrt(-2 * exactLog((words[i]! + 1) / TWO_32)); // of (0, 1], so never infinite
     // The angle in quarter turns splits exactly into a quadrant and a rest of at most an eighth of a turn.
-    const quarters = (words[2 * i + 1]! / TWO_32) * 4;
+    const quarters = words[i + 1]! / 2 ** 30;
     const quadrant = Math.floor(quarters + 0.5);
     const rest = (quarters - quadrant) * (Math.PI / 2);
-    const s = sinKernel(rest);
-    const c = cosKernel(rest);
-    const cos = quadrant % 4 === 0 ? c : quadrant === 1 ? -s : quadrant === 2 ? -c : s;
-    const sin = quadrant % 4 === 0 ? s : quadrant === 1 ? c : quadrant === 2 ? -s : -c;
-    out[2 * i] = radius * cos;
-    out[2 * i + 1] = radius * sin;
+    out[i] = radius * sinOfQuarter(quadrant + 1, rest);
+    out[i + 1] = radius * sinOfQuarter(quadrant, rest);
   }
   return out.subarray(from - 2 * firstPair, from - 2 * firstPair + n);
 }
