@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { reportError } from "./action.ts";
+import { auditCommand } from "./commands/audit.ts";
 
 const program = new Command("plume")
   .description("Train diffusion models on many GPUs: the same bits at any size and through any failure.")
@@ -9,7 +10,9 @@ const program = new Command("plume")
   .exitOverride()
   .showHelpAfterError("(add --help for the options and an example)");
 
-// Each command: program.addCommand(xCommand()); a helper adds its own line here.
+// Each command is one line here; it inherits how mistakes end (exit code 2, a hint at --help).
+const add = (command: Command) => program.addCommand(command.copyInheritedSettings(program));
+add(auditCommand());
 
 try {
   await program.parseAsync();

@@ -19,7 +19,7 @@ export interface CursorRange {
   readonly to: number;
 }
 
-/** Ids of micro-batch `index` of a step, in order. */
+/** Ids of micro-batch `index` of a step, in the order of the batch: `microBatch` of them. */
 export function sampleIds(order: SampleOrder, step: number, index: number): number[] {
   const first = step * order.globalBatch + index * order.microBatch;
   return Array.from({ length: order.microBatch }, (_, k) => idAt(order, first + k));
@@ -44,7 +44,11 @@ export function rangesOfStep({ datasetSize, globalBatch }: SampleOrder, step: nu
   return ranges;
 }
 
-/** 8 hex digits over the ids in order. */
+/** CRC-32 of the ids in order, each four little-endian bytes: 8 hex digits. */
 export function idsDigest(ids: readonly number[]): string {
-  return crc32(new Uint8Array(Uint32Array.from(ids).buffer)).toString(16).padStart(8, "0");
+  const bytes = new DataView(new ArrayBuffer(4 * ids.length));
+  ids.forEach((id, k) => {
+    bytes.setUint32(4 * k, id, true);
+  });
+  return crc32(new Uint8Array(bytes.buffer)).toString(16).padStart(8, "0");
 }

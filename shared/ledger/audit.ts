@@ -1,83 +1,145 @@
 // The proof that every sample was used exactly once an epoch, from what the ledger records: the cursor ranges of every
-// step, and the digests of the ids that the workers really read.
+// step, and the digests of the ids that the workers read. One line at a time; memory is one bit a sample.
 
-import { idsDigest, type SampleOrder, sampleIds } from "../data/order.ts";
+import { idsDigest, type SampleOrder } from "../data/order.ts";
 import { permute } from "../data/permutation.ts";
-import type { LedgerLine } from "./ledger.ts";
+import type { LedgerLine } from "./line.ts";
 
 export interface AuditReport {
+  /** No fault up to the last line. */
   readonly ok: boolean;
+  /** Committed steps without a fault, from step 0. */
   readonly steps: number;
   /** Samples used, all epochs together. */
   readonly samples: number;
-  /** Epochs in which every sample was used once; the last one may be under way. */
+  /** Samples over the size of the data set. */
+  readonly epochs: number;
+  /** Epochs in which every sample was used once; one more may be under way. */
   readonly wholeEpochs: number;
+  /** Steps whose gradient was not finite: their samples are used, their update is not. */
   readonly skippedSteps: number;
-  readonly firstFault: { readonly step: number; readonly message: string } | null;
+  /** Different workers that computed a block. */
+  readonly workers: number;
+  readonly firstFault: Fault | null;
 }
 
+export interface Fault {
+  readonly step: number;
+  readonly message: string;
+}
+
+/** Reads lines up to the first fault, which it names: a gap, a repeat, or other samples than the order has. */
 export function auditLedger(lines: Iterable<LedgerLine>, order: SampleOrder): AuditReport {
-  const { seed, datasetSize, globalBatch, microBatch } = order;
-  const V = globalBatch / microBatch;
-  let used = new Uint8Array(datasetSize);
-  let epoch = 0;
-  let cursor = 0;
+  const walk = startWalk(order);
+  const workers = new Set<string>();
   let steps = 0;
-  let samples = 0;
   let skippedSteps = 0;
-  const report = (fault: AuditReport["firstFault"]): AuditReport => ({
-    ok: fault === null,
+  let firstFault: Fault | null = null;
+  for (const line of lines) {
+    const message =
+      stepFault(line, steps) ??
+      blocksFault(line, order.globalBatch / order.microBatch) ??
+      walk.epochFault(line) ??
+      samplesFault(line, order, walk);
+    if (message !== null) {
+      firstFault = { step: line.step, message };
+      break;
+    }
+    for (const block of line.blocks) workers.add(block.worker);
+    if (line.skipped) skippedSteps++;
+    steps++;
+  }
+  const samples = steps * order.globalBatch;
+  return {
+    ok: firstFault === null,
     steps,
     samples,
-    wholeEpochs: epoch,
+    epochs: samples / order.datasetSize,
+    wholeEpochs: Math.floor(samples / order.datasetSize),
     skippedSteps,
-    firstFault: fault,
-  });
+    workers: workers.size,
+    firstFault,
+  };
+}
 
-  for (const line of lines) {
-    const fault = (message: string) => report({ step: line.step, message });
-    if (line.step !== steps)
-      return fault(line.step > steps ? `gap: step ${steps} is missing, the line says ${line.step}` : `repeat: step ${line.step} is recorded twice`);
+function stepFault({ step }: LedgerLine, expected: number): string | null {
+  if (step > expected)
+    return `gap: ${expected + 1 === step ? `step ${expected} is` : `steps ${expected} to ${step - 1} are`} missing`;
+  return step < expected ? `repeat: step ${step} comes a second time, where step ${expected} should be` : null;
+}
 
-    // The ranges continue where the last step ended, and no id comes up a second time in its epoch.
-    let inStep = 0;
-    for (const [rangeEpoch, from, to] of line.ranges) {
+/** Every micro-batch of the step was computed by one block, and has a digest. */
+function blocksFault({ blocks, ids }: LedgerLine, V: number): string | null {
+  let next = 0;
+  for (const { lo, hi, worker } of [...blocks].sort((a, b) => a.lo - b.lo)) {
+    if (lo > next) return `gap: micro-batch ${next} was computed by nobody`;
+    if (lo < next) return `repeat: micro-batch ${lo} was computed twice, the second time by ${worker}`;
+    if (hi <= lo) return `the block [${lo}, ${hi}) of ${worker} is empty`;
+    next = hi;
+  }
+  if (next < V) return `gap: micro-batch ${next} was computed by nobody`;
+  if (next > V) return `repeat: micro-batch ${V} does not exist, a step has ${V}`;
+  return ids.length === V ? null : `${ids.length} digests of samples for ${V} micro-batches`;
+}
+
+/** The samples of the recorded ranges, each new in its epoch, are those that the workers read. */
+function samplesFault(
+  { ranges, ids }: LedgerLine,
+  { globalBatch, microBatch }: SampleOrder,
+  walk: Walk,
+): string | null {
+  const used: number[] = [];
+  for (const [epoch, from, to] of ranges) {
+    const fault = walk.use(epoch, from, to, used);
+    if (fault !== null) return fault;
+  }
+  if (used.length !== globalBatch) return `${used.length} samples in a step of ${globalBatch}`;
+  for (const [index, digest] of ids.entries()) {
+    const expected = idsDigest(used.slice(index * microBatch, (index + 1) * microBatch));
+    if (digest !== expected)
+      return `micro-batch ${index} was computed from other samples than its place in the order holds (digest ${digest}, expected ${expected})`;
+  }
+  return null;
+}
+
+type Walk = ReturnType<typeof startWalk>;
+
+/** Walks the epochs, and marks each sample that is used. */
+function startWalk({ seed, datasetSize }: SampleOrder) {
+  let marks = new Uint8Array(Math.ceil(datasetSize / 8));
+  let epoch = 0;
+  let cursor = 0;
+  return {
+    epochFault: (line: LedgerLine): string | null =>
+      line.epoch === epoch ? null : `the line says epoch ${line.epoch}, the samples are in epoch ${epoch}`,
+
+    /** Appends the ids at positions [from, to) to `used`, or says what is wrong with them. */
+    use(rangeEpoch: number, from: number, to: number, used: number[]): string | null {
       if (rangeEpoch !== epoch || from !== cursor) {
         const kind = rangeEpoch > epoch || (rangeEpoch === epoch && from > cursor) ? "gap" : "repeat";
-        return fault(`${kind}: samples go on at epoch ${rangeEpoch} position ${from}, expected epoch ${epoch} position ${cursor}`);
+        return `${kind}: samples go on at position ${from} of epoch ${rangeEpoch}, where position ${cursor} of epoch ${epoch} should be`;
       }
-      if (to <= from || to > datasetSize) return fault(`the range ${from} to ${to} is none of a set of ${datasetSize}`);
-      for (let position = from; position < to; position++) {
-        const id = permute(seed, epoch, datasetSize, position);
-        if (used[id]) return fault(`repeat: sample ${id} is used twice in epoch ${epoch}`);
-        used[id] = 1;
+      if (to <= from || to > datasetSize)
+        return `positions [${from}, ${to}) do not exist in a set of ${datasetSize} samples`;
+      for (; cursor < to; cursor++) {
+        const id = permute(seed, epoch, datasetSize, cursor);
+        const bit = 1 << (id & 7);
+        if (marks[id >>> 3]! & bit) return `repeat: sample ${id} is used twice in epoch ${epoch}`;
+        marks[id >>> 3]! |= bit;
+        used.push(id);
       }
-      inStep += to - from;
-      cursor = to;
-      if (cursor === datasetSize) {
-        const missing = used.indexOf(0);
-        if (missing >= 0) return fault(`gap: sample ${missing} is not used in epoch ${epoch}`);
-        used = new Uint8Array(datasetSize);
-        epoch++;
-        cursor = 0;
-      }
-    }
-    if (inStep !== globalBatch) return fault(`${inStep} samples in a step of ${globalBatch}`);
+      if (cursor < datasetSize) return null;
+      const missing = firstUnmarked(marks, datasetSize);
+      if (missing >= 0) return `gap: sample ${missing} is not used in epoch ${epoch}`;
+      marks = new Uint8Array(marks.length);
+      epoch++;
+      cursor = 0;
+      return null;
+    },
+  };
+}
 
-    // Every micro-batch was computed by one block, and its worker read the ids that it should.
-    let next = 0;
-    for (const { lo, hi, worker } of [...line.blocks].sort((a, b) => a.lo - b.lo)) {
-      if (lo !== next) return fault(`${lo > next ? "gap" : "repeat"}: micro-batch ${Math.min(lo, next)} (block of ${worker})`);
-      next = hi;
-    }
-    if (next !== V || line.ids.length !== V) return fault(`blocks end at micro-batch ${next} with ${line.ids.length} id digests, expected ${V}`);
-    for (let index = 0; index < V; index++)
-      if (line.ids[index] !== idsDigest(sampleIds(order, line.step, index)))
-        return fault(`micro-batch ${index}: its worker read other samples than the order names (digest ${line.ids[index]})`);
-
-    steps++;
-    samples += inStep;
-    if (line.skipped) skippedSteps++;
-  }
-  return report(null);
+function firstUnmarked(marks: Uint8Array, n: number): number {
+  for (let id = 0; id < n; id++) if ((marks[id >>> 3]! & (1 << (id & 7))) === 0) return id;
+  return -1;
 }

@@ -1,45 +1,48 @@
-// The ledger: one line a committed step, saying which samples went into it and who computed them. Append-only while a
-// run lives; a resume at step S cuts the lines of steps that will be computed again.
+// Writes the ledger: ledger.ndjson, one line a committed step.
+//
+// I1. Lines are appended in the order of their steps, each in one write.
+// I2. A resume at step S cuts the lines of steps >= S, which will be computed again, and what a crash tore; the file is
+//     the old one or the cut one, never a part. It is a new file, so a writer that is left over cannot reach it.
 
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from "node:fs";
-import { z } from "zod";
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { PlumeError } from "../errors.ts";
-
-export const ledgerLineSchema = z.strictObject({
-  step: z.int().min(0),
-  epoch: z.int().min(0),
-  /** Cursor ranges [epoch, from, to) in the order they were used. */
-  ranges: z.array(z.tuple([z.int(), z.int(), z.int()])).min(1),
-  /** Digest of each micro-batch's sample ids, as its worker reported them, in index order. */
-  ids: z.array(z.string().regex(/^[0-9a-f]{8}$/)),
-  /** Who computed which micro-batches [lo, hi). */
-  blocks: z.array(z.strictObject({ lo: z.int(), hi: z.int(), worker: z.string(), attempt: z.int() })),
-  loss: z.number().nullable(),
-  gradNorm: z.number().nullable(),
-  lr: z.number(),
-  /** Digest of the summed gradient. */
-  gradDigest: z.string(),
-  /** The gradient was not finite and the parameters were left as they were. */
-  skipped: z.boolean().optional(),
-});
-
-export type LedgerLine = z.infer<typeof ledgerLineSchema>;
+import { invariant } from "../invariant.ts";
+import type { LedgerLine } from "./line.ts";
+import { parseJson, wholeLines } from "./read.ts";
 
 export interface LedgerWriter {
+  /** Hands the line to the operating system: it survives the death of this process. @throws PlumeError RESOURCE_EXHAUSTED */
   append(line: LedgerLine): void;
+  /** Forces the lines to the disk: they survive the death of the machine. Before a checkpoint that builds on them. */
+  flush(): void;
+  /** Flushes and closes; twice is safe. */
   close(): void;
 }
 
-/** Opens the ledger to append from `firstStep` on: later lines and a torn last one are dropped, atomically. */
+/** Opens the ledger to append the lines of steps from `firstStep` on. */
 export function openLedger(file: string, firstStep: number): LedgerWriter {
-  const kept = existsSync(file) ? wholeLines(readFileSync(file, "utf8")).filter((text) => stepOf(text) < firstStep) : [];
-  writeFileSync(`${file}.tmp`, kept.map((text) => `${text}\n`).join(""));
-  renameSync(`${file}.tmp`, file);
+  cut(file, firstStep);
   let descriptor: number | null = openSync(file, "a");
+  let next = firstStep;
   return {
     append(line) {
-      if (descriptor === null) throw new PlumeError("INTERNAL", "the ledger is closed");
-      writeSync(descriptor, `${JSON.stringify(line)}\n`);
+      invariant(descriptor !== null, "the ledger is open");
+      invariant(line.step === next, `the ledger's next line is of step ${next}, not ${line.step}`);
+      writeWhole(descriptor, `${JSON.stringify(line)}\n`, `step ${line.step} to ${file}`);
+      next++;
+    },
+    flush() {
+      if (descriptor !== null) fsyncSync(descriptor);
     },
     close() {
       if (descriptor === null) return;
@@ -50,36 +53,38 @@ export function openLedger(file: string, firstStep: number): LedgerWriter {
   };
 }
 
-function wholeLines(text: string): string[] {
-  const lines = text.split("\n");
-  lines.pop(); // what follows the last newline: empty, or torn
-  return lines;
+function cut(file: string, firstStep: number): void {
+  const staged = `${file}.tmp`;
+  if (existsSync(file)) {
+    copyFileSync(file, staged);
+    truncateSync(staged, bytesBefore(file, firstStep));
+  } else writeFileSync(staged, "");
+  const descriptor = openSync(staged, "r+");
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+  renameSync(staged, file);
 }
 
-function stepOf(text: string): number {
-  try {
-    return (JSON.parse(text) as { step?: number }).step ?? Number.POSITIVE_INFINITY;
-  } catch {
-    return Number.POSITIVE_INFINITY;
+/** Length of the part that ends with the last readable line of a step before `firstStep`. */
+function bytesBefore(file: string, firstStep: number): number {
+  let kept = 0;
+  for (const { text, end } of wholeLines(file)) {
+    const step = (parseJson(text) as { step?: unknown } | null | undefined)?.step;
+    if (typeof step !== "number") continue; // damage: evidence where lines follow it, torn where none does
+    if (step >= firstStep) break;
+    kept = end;
   }
+  return kept;
 }
 
-/** One parsed line after another. @throws PlumeError DATA_LOSS naming the line that is no ledger line. */
-export function* parseLedger(text: string, file: string): Generator<LedgerLine> {
-  let number = 0;
-  for (const line of wholeLines(text)) {
-    number++;
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(line);
-    } catch (error) {
-      throw new PlumeError("DATA_LOSS", `${file}:${number} is not JSON: ${(error as Error).message}`);
-    }
-    const checked = ledgerLineSchema.safeParse(parsed);
-    if (!checked.success) {
-      const issue = checked.error.issues[0]!;
-      throw new PlumeError("DATA_LOSS", `${file}:${number}: ${issue.path.join(".") || "the line"} ${issue.message}`);
-    }
-    yield checked.data;
+function writeWhole(descriptor: number, text: string, what: string): void {
+  const bytes = Buffer.from(text);
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+  } catch (error) {
+    throw new PlumeError("RESOURCE_EXHAUSTED", `cannot write ${what}: ${(error as Error).message}`, {
+      remedy: "free some space on its disk; the run goes on from its newest checkpoint",
+      cause: error,
+    });
   }
 }
