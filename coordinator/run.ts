@@ -39,10 +39,14 @@ export interface RunOutcome {
 
 /** Trains from `firstStep` (the number of committed steps) to the end, or until `stop` is aborted. */
 export async function run(context: RunContext, firstStep: number, stop: AbortSignal): Promise<RunOutcome> {
-  const { job, reducer, checkpointer, gallery, sharedMemory, setPhase } = context;
+  const { job, reducer, ledger, checkpointer, gallery, sharedMemory, setPhase } = context;
   const { training, checkpoint, sampling } = job.spec;
   let lastLoss = Number.NaN;
   let step = firstStep;
+  const save = () => {
+    ledger.flush(); // a checkpoint is never ahead of the ledger, even when the machine dies
+    return checkpointer.save(step);
+  };
   await sharedMemory.publish("params", step, reducer.params, reducer.layout);
 
   while (step < training.steps && !stop.aborted) {
@@ -51,13 +55,13 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
     lastLoss = committed.loss;
     step++;
     const last = step === training.steps;
-    if (!last && step % checkpoint.everySteps === 0) await checkpointer.save(step);
+    if (!last && step % checkpoint.everySteps === 0) await save();
     if (!last && sampling.everySteps > 0 && step % sampling.everySteps === 0) await gallery.draw(step, stop);
   }
 
   const kind = step === training.steps ? "complete" : "stopped";
   setPhase("Saving", kind === "complete" ? "all steps are done" : "asked to stop");
-  await checkpointer.save(step);
+  await save();
   await checkpointer.settled();
   if (kind === "complete") await gallery.draw(step, stop);
   return { kind, step, lastLoss };
