@@ -1,0 +1,86 @@
+// The discrete Gaussian process q(x_t | x_0) = N(sqrt(abar_t) x_0, (1 - abar_t) I) and everything derived from its betas
+// (Ho et al. 2020, Eqs. 4-7), in float64. Index t is 0-based; t = 0 is the least noise.
+
+import { exactLog } from "../rng/exact-math.ts";
+import { betasOf } from "./schedules.ts";
+import { modelTimestep, respacedBetas, spaceTimesteps } from "./respacing.ts";
+
+export interface Coefficients {
+  readonly betas: Float64Array;
+  readonly alphasCumprod: Float64Array;
+  readonly alphasCumprodPrev: Float64Array;
+  readonly alphasCumprodNext: Float64Array;
+  readonly sqrtAlphasCumprod: Float64Array;
+  readonly sqrtOneMinusAlphasCumprod: Float64Array;
+  readonly logOneMinusAlphasCumprod: Float64Array;
+  readonly sqrtRecipAlphasCumprod: Float64Array;
+  readonly sqrtRecipm1AlphasCumprod: Float64Array;
+  /** beta~_t, 0 at t = 0. */
+  readonly posteriorVariance: Float64Array;
+  /** Its logarithm, with the value of t = 1 at t = 0. */
+  readonly posteriorLogVarianceClipped: Float64Array;
+  readonly posteriorMeanCoef1: Float64Array;
+  readonly posteriorMeanCoef2: Float64Array;
+  /** Variance of the "fixed large" choice: beta_t, with beta~_1 at t = 0. */
+  readonly fixedLargeVariance: Float64Array;
+}
+
+export function coefficientsOf(betas: Float64Array): Coefficients {
+  const T = betas.length;
+  const map = (f: (t: number) => number) => Float64Array.from({ length: T }, (_, t) => f(t));
+  const alphasCumprod = new Float64Array(T);
+  let product = 1;
+  for (let t = 0; t < T; t++) alphasCumprod[t] = product *= 1 - betas[t]!;
+  const a = (t: number) => alphasCumprod[t]!;
+  const alphasCumprodPrev = map((t) => (t === 0 ? 1 : a(t - 1)));
+  const posteriorVariance = map((t) => (betas[t]! * (1 - alphasCumprodPrev[t]!)) / (1 - a(t)));
+  const first = posteriorVariance[Math.min(1, T - 1)]!;
+  return {
+    betas,
+    alphasCumprod,
+    alphasCumprodPrev,
+    alphasCumprodNext: map((t) => (t === T - 1 ? 0 : a(t + 1))),
+    sqrtAlphasCumprod: map((t) => Math.sqrt(a(t))),
+    sqrtOneMinusAlphasCumprod: map((t) => Math.sqrt(1 - a(t))),
+    logOneMinusAlphasCumprod: map((t) => exactLog(1 - a(t))),
+    sqrtRecipAlphasCumprod: map((t) => Math.sqrt(1 / a(t))),
+    sqrtRecipm1AlphasCumprod: map((t) => Math.sqrt(1 / a(t) - 1)),
+    posteriorVariance,
+    posteriorLogVarianceClipped: map((t) => exactLog(t === 0 ? first : posteriorVariance[t]!)),
+    posteriorMeanCoef1: map((t) => (betas[t]! * Math.sqrt(alphasCumprodPrev[t]!)) / (1 - a(t))),
+    posteriorMeanCoef2: map((t) => ((1 - alphasCumprodPrev[t]!) * Math.sqrt(1 - betas[t]!)) / (1 - a(t))),
+    fixedLargeVariance: map((t) => (t === 0 ? first : betas[t]!)),
+  };
+}
+
+/** A process to sample with: its coefficients, and what the network is told at each of its steps. */
+export interface Process extends Coefficients {
+  readonly T: number;
+  /** Original time step of each step. */
+  readonly timestepMap: readonly number[];
+  /** The network's time input at step i. */
+  modelTimestep(i: number): number;
+}
+
+export interface ProcessOptions {
+  readonly schedule: string;
+  readonly timesteps: number;
+  /** space_timesteps sections; all steps when absent. */
+  readonly respacing?: string | readonly number[] | null;
+  readonly rescaleTimesteps?: boolean;
+}
+
+export function createProcess({ schedule, timesteps, respacing = null, rescaleTimesteps = false }: ProcessOptions): Process {
+  return processOf(betasOf(schedule, timesteps), respacing, rescaleTimesteps);
+}
+
+export function processOf(original: Float64Array, respacing: string | readonly number[] | null = null, rescaleTimesteps = false): Process {
+  const timestepMap = respacing === null ? Array.from(original, (_, t) => t) : spaceTimesteps(original.length, respacing);
+  const betas = respacing === null ? original : respacedBetas(original, timestepMap);
+  return {
+    ...coefficientsOf(betas),
+    T: betas.length,
+    timestepMap,
+    modelTimestep: (i) => modelTimestep(timestepMap, i, original.length, rescaleTimesteps),
+  };
+}

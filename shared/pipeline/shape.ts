@@ -1,0 +1,6 @@
+import type { PatchShape } from "../data/patch.ts";
+
+/** Shape of an image as the network sees it. */
+export function shuffleShape({ height, width, channels }: PatchShape, patch: number): PatchShape {
+  return { height: height / patch, width: width / patch, channels: channels * patch * patch };
+}
