@@ -1,0 +1,60 @@
+// What a checkpoint consists of. A checkpoint without a valid manifest does not exist: the manifest is written last.
+
+import { createHash } from "node:crypto";
+import { z } from "zod";
+
+export const MANIFEST = "manifest.json";
+export const STATE = "state.json";
+export const JOB = "job.yaml";
+
+const partSchema = z.strictObject({
+  key: z.string(),
+  size: z.int().min(0),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** params, ema, moments.m ...; absent for state.json and job.yaml. */
+  vector: z.string().optional(),
+  shard: z.int().min(0).optional(),
+});
+
+export const manifestSchema = z.strictObject({
+  version: z.literal(1),
+  plume: z.string(),
+  job: z.string(),
+  step: z.int().min(0),
+  /** Who wrote it: tells a retried write from another writer's. */
+  writer: z.string(),
+  parts: z.array(partSchema).min(1),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type Part = z.infer<typeof partSchema>;
+
+export const stateSchema = z.strictObject({
+  /** Committed steps: the next one to compute. */
+  step: z.int().min(0),
+  epoch: z.int().min(0),
+  cursor: z.int().min(0),
+  seed: z.int().min(0),
+  layoutDigest: z.string(),
+  imageSet: z.strictObject({
+    name: z.string(),
+    size: z.int(),
+    digest: z.string(),
+    height: z.int(),
+    width: z.int(),
+    channels: z.int(),
+    classes: z.array(z.string()),
+  }),
+});
+
+export type CheckpointState = z.infer<typeof stateSchema>;
+
+/** `step-000012000/`. */
+export const prefixOf = (step: number): string => `step-${String(step).padStart(9, "0")}/`;
+
+export const stepOfKey = (key: string): number | null => {
+  const match = /^step-(\d{9,})\//.exec(key);
+  return match ? Number(match[1]) : null;
+};
+
+export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");

@@ -1,0 +1,56 @@
+// The fields of a job, walked out of the schema: for suggestions, the reference table, and --help.
+
+import { z } from "zod";
+import { jobSchema } from "./schema.ts";
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly items?: JsonSchema;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly default?: unknown;
+  readonly description?: string;
+}
+
+const root = z.toJSONSchema(jobSchema, { io: "input", unrepresentable: "any" }) as JsonSchema;
+
+export interface FieldRow {
+  /** Dotted path below spec. */
+  readonly path: string;
+  readonly type: string;
+  readonly default: string;
+  readonly meaning: string;
+}
+
+/** Names of the fields at a path of the job; empty when it is no group. */
+export function fieldNames(path: readonly (string | number)[]): string[] {
+  let node: JsonSchema | undefined = root;
+  for (const key of path) node = node?.properties?.[String(key)];
+  return Object.keys(node?.properties ?? {});
+}
+
+/** Every field below spec, in order. */
+export function fieldRows(): FieldRow[] {
+  const rows: FieldRow[] = [];
+  const walk = (node: JsonSchema, path: string, required: boolean) => {
+    if (node.properties) {
+      for (const [name, child] of Object.entries(node.properties)) walk(child, path ? `${path}.${name}` : name, node.required?.includes(name) ?? false);
+      return;
+    }
+    const fallback = node.default === undefined ? (required ? "required" : "") : JSON.stringify(node.default);
+    rows.push({ path, type: typeOf(node), default: fallback, meaning: node.description ?? "" });
+  };
+  walk(root.properties!.spec!, "", true);
+  return rows;
+}
+
+function typeOf(node: JsonSchema): string {
+  if (node.enum) return node.enum.map(String).join(" \\| ");
+  if (node.const !== undefined) return String(node.const);
+  if (node.anyOf) return node.anyOf.map(typeOf).join(" \\| ");
+  if (node.type === "array") return `${typeOf(node.items ?? {})}[]`;
+  return node.type ?? "any";
+}
