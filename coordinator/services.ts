@@ -58,7 +58,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const now = () => clock.now();
 
   // What is trained, on what, from where.
-  const set = await openImageSet(spec.data, { log });
+  const set = await openImageSet(spec.data);
   checkClasses(spec, set);
   const network = buildNetwork(spec, set.channels);
   const layout = buildLayout(network.params);

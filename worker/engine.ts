@@ -47,7 +47,7 @@ export function createEngine({ client, workerId, clock, log }: EngineOptions): W
   const open = async (jobYaml: string): Promise<Prepared> => {
     const job = parseJob(jobYaml);
     const { seed, training, data, workers } = job.spec;
-    const set = await openImageSet(data, { log });
+    const set = await openImageSet(data);
     const { height, width, channels } = set;
     const compute = await startCompute({ jobYaml, image: { height, width, channels }, backend: workers.backend });
     const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };

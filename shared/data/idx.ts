@@ -1,0 +1,51 @@
+// IDX files (LeCun's MNIST format), plain or gzipped: magic 00 00 08 <dims>, big-endian sizes, then uint8 values.
+
+import { existsSync, readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { gunzip } from "node:zlib";
+import { PlumeError } from "../errors.ts";
+
+export interface IdxArray {
+  readonly shape: readonly number[];
+  readonly values: Uint8Array;
+}
+
+/** @throws PlumeError INVALID_ARGUMENT naming the file and what is wrong with it. */
+export async function readIdx(file: string, dims: number): Promise<IdxArray> {
+  const broken = (why: string) => new PlumeError("INVALID_ARGUMENT", `${file} is no IDX file: ${why}`, { remedy: "download the data set again, or name another folder" });
+  let bytes: Buffer = await readFile(file).catch((cause: Error) => {
+    throw new PlumeError("NOT_FOUND", `cannot read ${file}: ${cause.message}`, { cause });
+  });
+  if (bytes[0] === 0x1f && bytes[1] === 0x8b)
+    bytes = await promisify(gunzip)(bytes).catch((cause: Error) => {
+      throw broken(`it cannot be decompressed (${cause.message})`);
+    });
+  if (bytes.length < 4 + 4 * dims) throw broken(`${bytes.length} bytes are too few for its header`);
+  const magic = bytes.readUInt32BE(0);
+  if (magic !== 0x0800 + dims) throw broken(`its magic number is 0x${magic.toString(16).padStart(8, "0")}, expected 0x${(0x0800 + dims).toString(16).padStart(8, "0")}`);
+  const shape = Array.from({ length: dims }, (_, i) => bytes.readUInt32BE(4 + 4 * i));
+  const size = shape.reduce((product, n) => product * n, 1);
+  const values = bytes.subarray(4 + 4 * dims);
+  if (values.length !== size) throw broken(`it holds ${values.length} values, its header says ${shape.join(" x ")} = ${size}`);
+  return { shape, values };
+}
+
+export interface IdxPair {
+  readonly images: string;
+  readonly labels: string;
+}
+
+/** The images and labels files of a split in a folder. @throws PlumeError NOT_FOUND. */
+export function findIdxPair(folder: string, split: "train" | "test"): IdxPair {
+  const names = existsSync(folder) ? readdirSync(folder).sort() : [];
+  const prefix = split === "train" ? /^train/ : /^(t10k|test)/;
+  const pick = (kind: string) => names.find((name) => prefix.test(name) && name.includes(kind)) ?? (split === "train" ? names.find((name) => name.includes(kind) && !/^(t10k|test)/.test(name)) : undefined);
+  const [images, labels] = [pick("images"), pick("labels")];
+  if (!images || !labels)
+    throw new PlumeError("NOT_FOUND", `${folder} has no IDX ${!images ? "images" : "labels"} file for the ${split} split`, {
+      remedy: "it must hold files like train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz",
+    });
+  return { images: join(folder, images), labels: join(folder, labels) };
+}

@@ -1,0 +1,53 @@
+// Grids of images as PNG files: gutters, whole-pixel magnification, class names above the columns.
+
+import { rename } from "node:fs/promises";
+import sharp from "sharp";
+
+export interface GridOptions {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  /** 1 or 3. */
+  readonly channels: number;
+  readonly columns: number;
+  /** Pixels a pixel; chosen by the image's size when absent. */
+  readonly scale?: number;
+  /** One a column. */
+  readonly labels?: readonly string[];
+}
+
+const GUTTER = 4;
+const BACKGROUND = 24;
+const CAPTION = 18;
+
+/** Writes a PNG, whole or not at all. `pixels` are uint8 [count, height, width, channels]. */
+export async function writeGrid(file: string, pixels: Uint8Array, options: GridOptions): Promise<void> {
+  const { count, height, width, channels, columns, labels } = options;
+  const scale = options.scale ?? Math.max(1, Math.floor(84 / width));
+  const rows = Math.ceil(count / columns);
+  const [cellW, cellH] = [width * scale + GUTTER, height * scale + GUTTER];
+  const top = labels ? CAPTION : 0;
+  const [W, H] = [columns * cellW + GUTTER, top + rows * cellH + GUTTER];
+  const canvas = Buffer.alloc(W * H * 3, BACKGROUND);
+  for (let k = 0; k < count; k++) {
+    const left = GUTTER + (k % columns) * cellW;
+    const upper = top + GUTTER + Math.floor(k / columns) * cellH;
+    for (let y = 0; y < height * scale; y++)
+      for (let x = 0; x < width * scale; x++) {
+        const from = ((k * height + Math.floor(y / scale)) * width + Math.floor(x / scale)) * channels;
+        const to = ((upper + y) * W + left + x) * 3;
+        for (let c = 0; c < 3; c++) canvas[to + c] = pixels[from + (channels === 3 ? c : 0)]!;
+      }
+  }
+  let image = sharp(canvas, { raw: { width: W, height: H, channels: 3 } });
+  if (labels) image = image.composite([{ input: Buffer.from(captions(labels, cellW, W)), left: 0, top: 0 }]);
+  await image.png({ compressionLevel: 9 }).toFile(`${file}.tmp`);
+  await rename(`${file}.tmp`, file);
+}
+
+function captions(labels: readonly string[], cellW: number, W: number): string {
+  const texts = labels.map((label, i) => `<text x="${GUTTER + i * cellW + (cellW - GUTTER) / 2}" y="13" text-anchor="middle">${escapeXml(label)}</text>`);
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${W}" height="${CAPTION}" font-family="DejaVu Sans, Helvetica, sans-serif" font-size="11" fill="#ddd">${texts.join("")}</svg>`;
+}
+
+export const escapeXml = (text: string): string => text.replace(/[<>&"]/g, (c) => `&#${c.charCodeAt(0)};`);

@@ -1,0 +1,46 @@
+// Resizing uint8 images by area averaging (shrinking) and bilinear interpolation (growing), in exact arithmetic, so that
+// the same pixels come out everywhere.
+
+/** [n, H, W, C] to [n, S, S, C]; the same array when nothing changes. */
+export function resizeAll(pixels: Uint8Array, height: number, width: number, channels: number, size: number): Uint8Array {
+  if (height === size && width === size) return pixels;
+  const n = pixels.length / (height * width * channels);
+  const rows = weights(height, size);
+  const columns = weights(width, size);
+  const out = new Uint8Array(n * size * size * channels);
+  for (let image = 0; image < n; image++) {
+    const from = image * height * width * channels;
+    for (let y = 0; y < size; y++)
+      for (let x = 0; x < size; x++)
+        for (let c = 0; c < channels; c++) {
+          let sum = 0;
+          for (const [row, wy] of rows[y]!) for (const [column, wx] of columns[x]!) sum += wy * wx * pixels[from + (row * width + column) * channels + c]!;
+          out[((image * size + y) * size + x) * channels + c] = Math.floor(sum + 0.5);
+        }
+  }
+  return out;
+}
+
+/** For each output pixel, the input pixels it is made of and their shares. */
+function weights(from: number, to: number): [number, number][][] {
+  const scale = from / to;
+  return Array.from({ length: to }, (_, i): [number, number][] => {
+    if (scale >= 1) {
+      const start = i * scale;
+      const end = start + scale;
+      const taps: [number, number][] = [];
+      for (let j = Math.floor(start); j < Math.min(from, Math.ceil(end)); j++) {
+        const share = (Math.min(end, j + 1) - Math.max(start, j)) / scale;
+        if (share > 1e-9) taps.push([j, share]);
+      }
+      return taps;
+    }
+    const centre = Math.max(0, Math.min(from - 1, (i + 0.5) * scale - 0.5));
+    const low = Math.floor(centre);
+    const high = Math.min(from - 1, low + 1);
+    return [
+      [low, 1 - (centre - low)],
+      [high, centre - low],
+    ];
+  });
+}
