@@ -35,6 +35,8 @@ export interface RunOutcome {
   readonly kind: "complete" | "stopped";
   readonly step: number;
   readonly lastLoss: number;
+  /** The last sample grid drawn. */
+  readonly sampleGrid: string | null;
 }
 
 /** Trains from `firstStep` (the number of committed steps) to the end, or until `stop` is aborted. */
@@ -42,6 +44,7 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
   const { job, reducer, ledger, checkpointer, gallery, sharedMemory, setPhase } = context;
   const { training, checkpoint, sampling } = job.spec;
   let lastLoss = Number.NaN;
+  let sampleGrid: string | null = null;
   let step = firstStep;
   const save = () => {
     ledger.flush(); // a checkpoint is never ahead of the ledger, even when the machine dies
@@ -56,15 +59,15 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
     step++;
     const last = step === training.steps;
     if (!last && step % checkpoint.everySteps === 0) await save();
-    if (!last && sampling.everySteps > 0 && step % sampling.everySteps === 0) await gallery.draw(step, stop);
+    if (!last && sampling.everySteps > 0 && step % sampling.everySteps === 0) sampleGrid = await gallery.draw(step, stop);
   }
 
   const kind = step === training.steps ? "complete" : "stopped";
   setPhase("Saving", kind === "complete" ? "all steps are done" : "asked to stop");
   await save();
   await checkpointer.settled();
-  if (kind === "complete") await gallery.draw(step, stop);
-  return { kind, step, lastLoss };
+  if (kind === "complete") sampleGrid = await gallery.draw(step, stop);
+  return { kind, step, lastLoss, sampleGrid };
 }
 
 /** @returns null when the run was stopped before the step was whole: then nothing of it exists. */

@@ -1,6 +1,7 @@
 // summary.json: the run in numbers, with the digests that prove which weights it ended with.
 
 import { createHash } from "node:crypto";
+import { basename } from "node:path";
 import type { MemberView } from "../shared/bus/events.ts";
 import type { Job } from "../shared/config/schema.ts";
 import type { ImageSet } from "../shared/data/image-set.ts";
@@ -8,6 +9,7 @@ import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
 import { tensorView } from "../shared/tensor/flat.ts";
 import type { Progress } from "./progress.ts";
+import type { Summary } from "../shared/summary.ts";
 import type { RunOutcome } from "./run.ts";
 
 export interface SummaryInput {
@@ -22,7 +24,7 @@ export interface SummaryInput {
   readonly checkpoint: number | null;
 }
 
-export function summarise({ job, set, outcome, firstStep, reducer, progress, wallSeconds, members, checkpoint }: SummaryInput) {
+export function summarise({ job, set, outcome, firstStep, reducer, progress, wallSeconds, members, checkpoint }: SummaryInput): Summary {
   const { globalBatch } = job.spec.training;
   const samples = outcome.step * globalBatch;
   return {
@@ -44,6 +46,7 @@ export function summarise({ job, set, outcome, firstStep, reducer, progress, wal
     transports: [...new Set(members.map((member) => member.transport))],
     recoveries: progress.recoveries,
     checkpoint,
+    sampleGrid: outcome.sampleGrid && basename(outcome.sampleGrid),
     wallSeconds,
   };
 }

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { reportError } from "./action.ts";
 import { auditCommand } from "./commands/audit.ts";
+import { trainCommand } from "./commands/train.ts";
 
 const program = new Command("plume")
   .description("Train diffusion models on many GPUs: the same bits at any size and through any failure.")
@@ -12,6 +13,7 @@ const program = new Command("plume")
 
 // Each command is one line here; it inherits how mistakes end (exit code 2, a hint at --help).
 const add = (command: Command) => program.addCommand(command.copyInheritedSettings(program));
+add(trainCommand());
 add(auditCommand());
 
 try {

@@ -1,0 +1,135 @@
+// The compute thread: holds the backend, because TensorFlow.js blocks its event loop while it computes. Parameters come
+// from shared memory, partial sums stay on it until they are sent. Owns the device; knows no network and no store.
+
+import { createHash } from "node:crypto";
+import { parentPort, workerData } from "node:worker_threads";
+import { openBackend } from "../shared/backends/index.ts";
+import { parseJob } from "../shared/config/load.ts";
+import { PlumeError } from "../shared/errors.ts";
+import { createVectorHeap, type HeapVector } from "../shared/kernels/kernels.ts";
+import { invariant } from "../shared/invariant.ts";
+import { initialParameters } from "../shared/nn/init.ts";
+import { createDeviceParams } from "../shared/pipeline/device-params.ts";
+import { generateImages, gridLabels } from "../shared/pipeline/generate.ts";
+import { createMicroBatch, type MicroBatchSeconds } from "../shared/pipeline/micro-batch.ts";
+import { buildNetwork } from "../shared/pipeline/network.ts";
+import { bits, PURPOSE } from "../shared/rng/stream.ts";
+import { buildLayout } from "../shared/tensor/layout.ts";
+import { sumBlock } from "../shared/tensor/tree.ts";
+import type { ComputeInit, ComputeReply, ComputeRequest, RawBatch } from "./messages.ts";
+
+const port = parentPort;
+invariant(port, "the compute thread has a parent");
+const reply = (message: ComputeReply) => port.postMessage(message);
+
+async function main(): Promise<void> {
+  const { jobYaml, image, backend: choice } = workerData as ComputeInit;
+  const { spec } = parseJob(jobYaml);
+  const backend = await openBackend(choice);
+  const network = buildNetwork(spec, image.channels);
+  const layout = buildLayout(network.params);
+  const params = createDeviceParams(layout);
+  const heap = createVectorHeap(layout);
+  const compute = createMicroBatch(spec, network, layout, image);
+  /** Partial sums that are being sent, by request id. */
+  const lent = new Map<number, HeapVector>();
+
+  /** A block of the canonical tree: leaves one after another, siblings added as soon as both are there. */
+  const gradient = async (id: number, step: number, block: { lo: number; hi: number }, batches: readonly RawBatch[]) => {
+    const started = performance.now();
+    const seconds: MicroBatchSeconds = { forward: 0, backward: 0 };
+    const losses: number[] = [];
+    const sum = await sumBlock(
+      block,
+      (index) => {
+        const batch = batches[index - block.lo]!;
+        const leaf = heap.allocate();
+        losses.push(compute(params, { step, ...batch }, leaf.floats, seconds));
+        backend.checkMemory();
+        reply({ kind: "progress", id, done: losses.length });
+        return leaf;
+      },
+      (left, right) => {
+        heap.add(left, left, right);
+        heap.release(right);
+        return left;
+      },
+    );
+    lent.set(id, sum);
+    const total = (performance.now() - started) / 1000;
+    reply({ kind: "gradient", id, sum: sum.floats, digest: heap.digest(sum), losses, seconds: { ...seconds, compute: total } });
+  };
+
+  /** One fixed micro-batch of the fresh parameters: its digest names the numerics class of this device. */
+  const canary = (id: number) => {
+    const n = spec.training.microBatch;
+    params.load(initialParameters(layout, 0));
+    const size = n * image.height * image.width * image.channels;
+    const pixels = Uint8Array.from(bits({ seed: 0, purpose: PURPOSE.canary, step: 0, index: 0 }, size), (word) => word & 255);
+    const labels = Int32Array.from({ length: n }, (_, i) => (spec.model.classes > 0 ? i % spec.model.classes : -1));
+    const leaf = heap.allocate();
+    const loss = compute(params, { step: 0, index: 0, pixels, labels }, leaf.floats);
+    const digest = createHash("sha256").update(heap.digest(leaf)).update(String(loss)).digest("hex").slice(0, 16);
+    heap.release(leaf);
+    params.dispose();
+    reply({ kind: "canary", id, digest: `${backend.name}:${digest}` });
+  };
+
+  const sample = async (id: number, from: number, to: number) => {
+    const started = performance.now();
+    const indices = Array.from({ length: to - from }, (_, k) => from + k);
+    const { sampler, steps, eta, guidance } = spec.sampling;
+    const pixels = await generateImages({
+      spec,
+      network,
+      params,
+      image,
+      indices,
+      labels: gridLabels(indices, spec.model.classes),
+      seed: spec.seed,
+      sampler,
+      steps,
+      eta,
+      guidance,
+      onStep: (done) => reply({ kind: "progress", id, done: Math.floor((done / steps) * (to - from)) }),
+    });
+    reply({ kind: "sample", id, pixels, seconds: { compute: (performance.now() - started) / 1000 } });
+  };
+
+  const handle = async (request: ComputeRequest): Promise<void> => {
+    switch (request.kind) {
+      case "canary":
+        return canary(request.id);
+      case "load":
+        params.load(new Float32Array(request.flat));
+        return reply({ kind: "loaded", id: request.id });
+      case "gradient":
+        return gradient(request.id, request.step, request.block, request.batches);
+      case "sample":
+        return sample(request.id, request.from, request.to);
+      case "release": {
+        const vector = lent.get(request.id);
+        lent.delete(request.id);
+        if (vector) heap.release(vector);
+        return;
+      }
+      default:
+        request satisfies never;
+    }
+  };
+
+  // One request at a time, in the order asked.
+  let queue: Promise<void> = Promise.resolve();
+  port!.on("message", (request: ComputeRequest) => {
+    queue = queue.then(() => handle(request)).catch((error) => reply(errorReply(request.id, error)));
+  });
+  reply({ kind: "ready", backend: backend.name, device: backend.device, layoutDigest: layout.digest, size: layout.size });
+}
+
+function errorReply(id: number, error: unknown): ComputeReply {
+  const known = error instanceof PlumeError;
+  const message = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
+  return { kind: "error", id, code: known ? error.code : "INTERNAL", message };
+}
+
+main().catch((error) => reply(errorReply(0, error)));
