@@ -37,9 +37,9 @@ export function parseJob(text: string, { file = "job", set = [] }: { file?: stri
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new PlumeError("INVALID_ARGUMENT", `${file} holds no job`, { remedy: "it must be a mapping with apiVersion, kind, metadata and spec" });
   for (const pair of set) applyOverride(value as Record<string, unknown>, pair);
-  const parsed = jobSchema.safeParse(value, { reportInput: true });
+  const parsed = jobSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new PlumeError("INVALID_ARGUMENT", describeIssues(parsed.error.issues, file));
+  throw new PlumeError("INVALID_ARGUMENT", describeIssues(parsed.error.issues, file, value));
 }
 
 /** The resolved job as YAML: what job.yaml in a run's folder holds. */
@@ -63,21 +63,27 @@ function applyOverride(job: Record<string, unknown>, pair: string): void {
 
 const MOST_ISSUES = 5;
 
-function describeIssues(issues: readonly z.core.$ZodIssue[], file: string): string {
-  const lines = issues.slice(0, MOST_ISSUES).map(describeIssue);
+function describeIssues(issues: readonly z.core.$ZodIssue[], file: string, job: object): string {
+  const lines = issues.slice(0, MOST_ISSUES).map((issue) => describeIssue(issue, job));
   if (issues.length > MOST_ISSUES) lines.push(`and ${issues.length - MOST_ISSUES} more`);
   return `${file}: ${lines.join("\n  ")}`;
 }
 
-function describeIssue(issue: z.core.$ZodIssue): string {
+function describeIssue(issue: z.core.$ZodIssue, job: object): string {
   const path = issue.path.join(".") || "the job";
-  const shown = "input" in issue && issue.input !== undefined ? ` ${shorten(issue.input)}` : "";
+  const input = valueAt(job, issue.path);
   if (issue.code === "unrecognized_keys") {
     const known = fieldNames(issue.path as (string | number)[]);
     return issue.keys.map((key) => `${[...issue.path, key].join(".")} is no field of a job; ${suggestion(key, known)}`).join("\n  ");
   }
-  if (issue.code === "invalid_type" && issue.input === undefined) return `${path} is missing; give a ${issue.expected}`;
-  return `${path}${shown}: ${issue.message}`;
+  if (issue.code === "invalid_type" && input === undefined) return `${path} is missing; give a ${issue.expected}`;
+  // The rules across fields name their value themselves.
+  if (issue.code === "custom") return `${path}: ${issue.message}`;
+  return `${path} ${shorten(input)}: ${issue.message}`;
+}
+
+function valueAt(job: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key], job);
 }
 
 const shorten = (input: unknown): string => {
