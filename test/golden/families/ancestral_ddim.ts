@@ -1,0 +1,174 @@
+// Ancestral and DDIM steps, inversion, and whole loops with supplied noise; the network is given, or analytic.
+
+import * as tf from "@tensorflow/tfjs-core";
+import { learnedRangeLogVariance, type PredictionType, toX0 } from "../../../shared/diffusion/prediction.ts";
+import { createProcess, type Process, processOf } from "../../../shared/diffusion/process.ts";
+import { SCHEDULES } from "../../../shared/diffusion/schedules.ts";
+import { ancestralStep } from "../../../shared/samplers/ancestral.ts";
+import { ddimInversionStep, ddimStep } from "../../../shared/samplers/ddim.ts";
+import { sample } from "../../../shared/samplers/index.ts";
+import type { Denoiser, SampleOptions, StepResult } from "../../../shared/samplers/sampler.ts";
+import { type AnalyticModel, analyticEps } from "../analytic.ts";
+import { type Nested, tensorOf } from "../arrays.ts";
+import type { GoldenCase, GoldenFamily } from "../family.ts";
+
+interface Params {
+  readonly schedule: string;
+  readonly num_timesteps: number;
+  readonly respacing?: string | null;
+  readonly rescale_timesteps?: boolean;
+  readonly model_mean_type?: string;
+  readonly model_var_type?: string;
+  readonly clip_denoised?: boolean;
+  readonly eta?: number | null;
+  readonly model?: AnalyticModel;
+  readonly seq?: number[];
+  readonly beta_start?: number;
+  readonly beta_end?: number;
+  readonly clip?: boolean;
+}
+
+const MEAN_TYPES: Readonly<Record<string, PredictionType>> = { EPSILON: "eps", START_X: "x0", V: "v", VELOCITY: "v", PREVIOUS_X: "x_prev" };
+
+export const ancestralDdim: GoldenFamily = {
+  name: "ancestral_ddim",
+  float32: () => true,
+  run(golden) {
+    const { inputs } = golden;
+    if (inputs.model_output) return singleSteps(golden);
+    if (inputs.x_start) return inversionLoop(golden);
+    return golden.params.seq ? ermonLoop(golden) : loop(golden);
+  },
+};
+
+function processFor(p: Params): Process {
+  return createProcess({ schedule: p.schedule, timesteps: p.num_timesteps, respacing: p.respacing ?? null, rescaleTimesteps: p.rescale_timesteps ?? false });
+}
+
+function optionsFor(p: Params, process: Process, noise: SampleOptions["noise"]): SampleOptions {
+  return {
+    process,
+    clip: p.clip_denoised ?? false,
+    eta: p.eta ?? 0,
+    variance: p.model_var_type === "FIXED_SMALL" ? "fixed-small" : "fixed-large",
+    noise,
+  };
+}
+
+/** Each sample has a time step of its own: one call a sample. */
+function singleSteps({ name, params, inputs }: GoldenCase): Record<string, unknown> {
+  const p = params as unknown as Params;
+  const process = processFor(p);
+  const { x_t, t, model_output, noise } = inputs as { x_t: Nested[]; t: number[]; model_output: Nested[]; noise?: Nested[] };
+  const results = t.map((step, i) => {
+    const one = (values: Nested[]) => tensorOf([values[i]!]);
+    const denoise: Denoiser = (x, at) => {
+      const output = one(model_output);
+      const C = x.shape.at(-1)!;
+      if (p.model_var_type !== "LEARNED_RANGE") return { x0: toX0(process, MEAN_TYPES[p.model_mean_type!]!, x, at, output) };
+      const [mean, v] = tf.split(output, [C, C], 3) as [tf.Tensor, tf.Tensor];
+      return { x0: toX0(process, MEAN_TYPES[p.model_mean_type!]!, x, at, mean), logVariance: learnedRangeLogVariance(process, at, v) };
+    };
+    const options = optionsFor(p, process, () => one(noise!));
+    const run = (): StepResult => {
+      if (name.startsWith("ddim_reverse")) return ddimInversionStep(denoise, one(x_t), step, options);
+      return (name.startsWith("ddim") ? ddimStep : ancestralStep)(denoise, one(x_t), step, options);
+    };
+    return tf.tidy(() => {
+      const { x, x0 } = run();
+      return { x: [...x.dataSync()], x0: [...x0.dataSync()] };
+    });
+  });
+  return { sample: results.map(({ x }) => x), pred_xstart: results.map(({ x0 }) => x0) };
+}
+
+/** The analytic eps network of the original process, asked at respaced steps. */
+function analyticDenoiser(model: AnalyticModel, original: Process, process: Process, type: PredictionType = "eps"): Denoiser {
+  return (x, step) => {
+    const i = process.timestepMap[step]!;
+    const [a, s] = [original.sqrtAlphasCumprod[i]!, original.sqrtOneMinusAlphasCumprod[i]!];
+    const size = x.size / x.shape[0]!;
+    const values = [...x.dataSync()];
+    const eps = Array.from({ length: x.shape[0]! }, (_, k) => analyticEps(model, values.slice(k * size, (k + 1) * size), a, s)).flat();
+    return { x0: toX0(process, type, x, step, tf.tensor(eps, x.shape)) };
+  };
+}
+
+async function loop({ params, inputs, expected }: GoldenCase): Promise<Record<string, unknown>> {
+  const p = params as unknown as Params;
+  const process = processFor(p);
+  const denoise = analyticDenoiser(p.model!, createProcess({ schedule: p.schedule, timesteps: p.num_timesteps }), process);
+  const noise = inputs.noise as Nested[] | undefined;
+  const options = optionsFor(p, process, (step) => tensorOf(noise![process.T - 1 - step]!));
+  const states: number[][] = [];
+  const step = p.eta === null || p.eta === undefined ? ancestralStep : ddimStep;
+  const recording: typeof step = (...args) => {
+    const result = step(...args);
+    states.push([...result.x.dataSync()]);
+    return result;
+  };
+  const x = await sample(recording, denoise, tensorOf(inputs.x_T), options);
+  x.dispose();
+  const steps = expected.trajectory_steps as number[];
+  return { trajectory_steps: steps, trajectory: steps.map((k) => states[k]), final: states.at(-1) };
+}
+
+function inversionLoop({ params, inputs, expected }: GoldenCase): Record<string, unknown> {
+  const p = params as unknown as Params;
+  const process = processFor(p);
+  const denoise = analyticDenoiser(p.model!, process, process);
+  const states: number[][] = [];
+  let x = tensorOf(inputs.x_start);
+  // The last step leads to pure noise at abar = 0, which the source leaves out.
+  for (let t = 0; t < process.T - 1; t++) {
+    const next = tf.tidy(() => ddimInversionStep(denoise, x, t, { process, clip: p.clip_denoised ?? false }).x);
+    x.dispose();
+    x = next;
+    states.push([...x.dataSync()]);
+  }
+  x.dispose();
+  const steps = expected.steps as number[];
+  return { steps, trajectory: steps.map((k) => states[k]), latent: states.at(-1) };
+}
+
+/** generalized_steps and ddpm_steps of the DDIM repository: a strided chain of the linear betas. */
+async function ermonLoop({ params, inputs, expected }: GoldenCase): Promise<Record<string, unknown>> {
+  const p = params as unknown as Params;
+  const betas = SCHEDULES.linear(p.num_timesteps, { betaStart: p.beta_start!, betaEnd: p.beta_end! });
+  const original = processOf(betas);
+  const process = strided(betas, p.seq!);
+  const denoise = analyticDenoiser(p.model!, original, process);
+  const noise = inputs.noise as Nested[] | undefined;
+  const options: SampleOptions = {
+    process,
+    clip: p.clip ?? false,
+    eta: p.eta ?? 0,
+    variance: "fixed-large",
+    noise: (step) => tensorOf(noise![process.T - 1 - step]!),
+  };
+  const states: number[][] = [];
+  let lastX0: number[] = [];
+  const step = expected.x0_pred_last === undefined ? ancestralStep : ddimStep;
+  const x = await sample(
+    (...args) => {
+      const result = step(...args);
+      states.push([...result.x.dataSync()]);
+      lastX0 = [...result.x0.dataSync()];
+      return result;
+    },
+    denoise,
+    tensorOf(inputs.x_T),
+    options,
+  );
+  x.dispose();
+  return { states, x0_pred_last: lastX0 };
+}
+
+/** The chain that visits `seq`: as respacing, but any ascending sequence. */
+function strided(betas: Float64Array, seq: readonly number[]): Process {
+  const all = processOf(betas);
+  const kept = seq.map((t) => all.alphasCumprod[t]!);
+  const own = processOf(Float64Array.from(kept, (abar, i) => 1 - abar / (i === 0 ? 1 : kept[i - 1]!)));
+  return { ...own, timestepMap: seq, modelTimestep: (i) => seq[i]! };
+}
+

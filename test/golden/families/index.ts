@@ -1,0 +1,14 @@
+// The families that have an adapter.
+
+import type { GoldenFamily } from "../family.ts";
+import { ancestralDdim } from "./ancestral_ddim.ts";
+import { blocks } from "./blocks.ts";
+import { diffusionCoefficients } from "./diffusion_coefficients.ts";
+import { embeddings } from "./embeddings.ts";
+import { networks } from "./networks.ts";
+import { optim } from "./optim.ts";
+import { schedules } from "./schedules.ts";
+
+export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
+  [schedules, diffusionCoefficients, ancestralDdim, embeddings, blocks, networks, optim].map((family) => [family.name, family]),
+);
