@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const project = (name: string, options: object = {}) => ({
@@ -6,6 +7,7 @@ const project = (name: string, options: object = {}) => ({
 
 // Two cores: e2e tests start real processes, so they run one file at a time.
 export default defineConfig({
+  root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
     projects: [
       project("unit", { testTimeout: 30_000 }),

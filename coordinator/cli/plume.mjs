@@ -3,4 +3,4 @@
 import { register } from "tsx/esm/api";
 
 register();
-await import("../coordinator/cli/main.ts");
+await import("./main.ts");
