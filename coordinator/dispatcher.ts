@@ -47,7 +47,16 @@ export interface DispatcherOptions {
   readonly setPhase: (phase: Phase, reason: string) => void;
 }
 
-export function createDispatcher({ job, incarnation, version: initial, membership, sessions, now, log, setPhase }: DispatcherOptions): Dispatcher {
+export function createDispatcher({
+  job,
+  incarnation,
+  version: initial,
+  membership,
+  sessions,
+  now,
+  log,
+  setPhase,
+}: DispatcherOptions): Dispatcher {
   let version = initial;
   let round: Round | null = null;
   let plan: RoundPlan | null = null;
@@ -82,22 +91,27 @@ export function createDispatcher({ job, incarnation, version: initial, membershi
     },
 
     async finish(open, stop) {
+      let wake = () => {};
       const stopped = new Promise<null>((resolve) => {
-        if (stop.aborted) resolve(null);
-        stop.addEventListener("abort", () => resolve(null), { once: true });
+        wake = () => resolve(null);
       });
+      if (stop.aborted) wake();
+      stop.addEventListener("abort", wake, { once: true });
       try {
-        // A stop lets the step in progress finish, unless nobody is there to finish it.
+        // A stop lets the round in progress finish, unless nobody is there to finish it.
         const first = await Promise.race([open.done, stopped]);
         if (first) return first;
         return membership.quorum().kind === "ready" ? await open.done : null;
       } finally {
+        stop.removeEventListener("abort", wake);
         round = null;
         plan = null;
       }
     },
 
-    advance: (next) => void (version = next),
+    advance(next) {
+      version = next;
+    },
     replan,
 
     gone(worker) {

@@ -31,7 +31,10 @@ process.on("unhandledRejection", (error) => {
 async function main(): Promise<void> {
   if (!values.job || !values.out) throw new PlumeError("INVALID_ARGUMENT", "--job FILE and --out DIR are needed");
   const job = loadJob(values.job, { set: [] });
-  const log = createLog({ role: "coordinator", job: job.metadata.name }, values["log-file"] ? { file: values["log-file"] } : {});
+  const log = createLog(
+    { role: "coordinator", job: job.metadata.name },
+    values["log-file"] ? { file: values["log-file"] } : {},
+  );
   const bus = createBus((error) => log.error({ err: error }, "a subscriber failed"));
   const stop = new AbortController();
   const requestStop = (reason: string) => {
@@ -63,10 +66,14 @@ main().then(
   () => process.exit(0),
   (error) => {
     const known = error instanceof PlumeError;
-    tell({ kind: "error", code: known ? error.code : "INTERNAL", message: error?.message ?? String(error), remedy: known ? error.remedy : undefined });
+    tell({
+      kind: "error",
+      code: known ? error.code : "INTERNAL",
+      message: error?.message ?? String(error),
+      remedy: known ? error.remedy : undefined,
+    });
     if (!process.send) process.stderr.write(`plume: ${describeError(error)}\n`);
     if (!known) process.stderr.write(`${error?.stack}\n`);
     process.exit(known ? error.exitCode : 1);
   },
 );
-

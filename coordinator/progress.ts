@@ -40,7 +40,8 @@ export function createProgress(spec: JobSpec, firstStep: number, now: () => numb
         commits.push(now());
         if (commits.length > WINDOW) commits.shift();
       } else if (event.kind === "sample" || event.kind === "worker") commits.length = 0;
-      if (event.kind === "worker" && (event.change === "left" || event.change === "expelled") && phase !== "Complete") recoveries++;
+      if (event.kind === "worker" && (event.change === "left" || event.change === "expelled") && phase !== "Complete")
+        recoveries++;
     },
     setPhase(next, why) {
       if (next === phase && why === reason) return false;
@@ -51,7 +52,15 @@ export function createProgress(spec: JobSpec, firstStep: number, now: () => numb
     view: () => {
       const rate = imagesPerSecond();
       const { steps, globalBatch } = spec.training;
-      return { phase, reason, step, steps, loss, imagesPerSecond: rate, etaSeconds: rate > 0 ? ((steps - step) * globalBatch) / rate : 0 };
+      return {
+        phase,
+        reason,
+        step,
+        steps,
+        loss,
+        imagesPerSecond: rate,
+        etaSeconds: rate > 0 ? ((steps - step) * globalBatch) / rate : 0,
+      };
     },
     get recoveries() {
       return recoveries;

@@ -4,17 +4,17 @@
 import type { Bus } from "../shared/bus/bus.ts";
 import type { Phase } from "../shared/bus/events.ts";
 import { type Job, microBatchesPerStep } from "../shared/config/schema.ts";
+import { rangesOfStep } from "../shared/data/order.ts";
 import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
 import type { LedgerWriter } from "../shared/ledger/ledger.ts";
-import { rangesOfStep } from "../shared/data/order.ts";
-import type { Checkpointer } from "./checkpointing/checkpointer.ts";
 import { openGradientSink } from "./aggregation/gradient-sink.ts";
 import { createTreeSum } from "./aggregation/tree-sum.ts";
-import { commitStep, type CommittedStep } from "./step.ts";
+import type { Checkpointer } from "./checkpointing/checkpointer.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Gallery } from "./gallery.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { SharedMemory } from "./shared-memory.ts";
+import { type CommittedStep, commitStep } from "./step.ts";
 
 export interface RunContext {
   readonly job: Job;
@@ -59,7 +59,8 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
     step++;
     const last = step === training.steps;
     if (!last && step % checkpoint.everySteps === 0) await save();
-    if (!last && sampling.everySteps > 0 && step % sampling.everySteps === 0) sampleGrid = await gallery.draw(step, stop);
+    if (!last && sampling.everySteps > 0 && step % sampling.everySteps === 0)
+      sampleGrid = await gallery.draw(step, stop);
   }
 
   const kind = step === training.steps ? "complete" : "stopped";
@@ -81,7 +82,9 @@ async function oneStep(context: RunContext, step: number, stop: AbortSignal): Pr
   const gathered = now();
 
   // Parameters forward by one version.
-  const committed = await commitStep(job.spec, reducer, step, gradient, now).finally(() => reducer.release(gradient.root));
+  const committed = await commitStep(job.spec, reducer, step, gradient, now).finally(() =>
+    reducer.release(gradient.root),
+  );
 
   // The step exists from this line on.
   const { seed, training } = job.spec;
@@ -123,9 +126,10 @@ async function gatherGradient({ job, reducer, dispatcher }: RunContext, step: nu
     kind: "gradient",
     step,
     V,
-    open: (block) => openGradientSink(reducer, tree, block, (sum) => {
-      root = sum;
-    }),
+    open: (block) =>
+      openGradientSink(reducer, tree, block, (sum) => {
+        root = sum;
+      }),
   });
   const results = await dispatcher.finish(round, stop);
   if (!results) {
@@ -151,7 +155,10 @@ function ledgerLine(committed: CommittedStep, ranges: readonly { epoch: number; 
   };
 }
 
-function sumByWorker(results: readonly { worker: string; seconds: Readonly<Record<string, number>> }[], part: string): Map<string, number> {
+function sumByWorker(
+  results: readonly { worker: string; seconds: Readonly<Record<string, number>> }[],
+  part: string,
+): Map<string, number> {
   const sums = new Map<string, number>();
   for (const { worker, seconds } of results) sums.set(worker, (sums.get(worker) ?? 0) + (seconds[part] ?? 0));
   return sums;

@@ -18,6 +18,7 @@ import { createCheckpointer } from "./checkpointing/checkpointer.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { createGallery } from "./gallery.ts";
 import { createMembership } from "./membership/members.ts";
+import { createProgress } from "./progress.ts";
 import { createControl } from "./rpc/control.ts";
 import { startServer } from "./rpc/server.ts";
 import { createSessions, type Sessions } from "./rpc/session.ts";
@@ -25,7 +26,6 @@ import { run } from "./run.ts";
 import { openRunFolder } from "./run-folder.ts";
 import { openSharedMemory } from "./shared-memory.ts";
 import { loadState } from "./state.ts";
-import { createProgress } from "./progress.ts";
 import { summarise } from "./summary.ts";
 
 export interface ServiceOptions {
@@ -67,9 +67,13 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const store = openStore(spec.checkpoint.store ?? `file://${resolve(options.out, "checkpoints")}`);
   const firstStep = await loadState(job, store, options.resume, reducer, set.digest, log);
   if (firstStep > spec.training.steps)
-    throw new PlumeError("FAILED_PRECONDITION", `the checkpoint is at step ${firstStep}, the job ends at ${spec.training.steps}`, {
-      remedy: "raise training.steps (--steps N), or start over with --resume never",
-    });
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `the checkpoint is at step ${firstStep}, the job ends at ${spec.training.steps}`,
+      {
+        remedy: "raise training.steps (--steps N), or start over with --resume never",
+      },
+    );
 
   // What it leaves.
   const folder = openRunFolder(options.out, job, set, firstStep);
@@ -107,7 +111,12 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       transport,
       imagesPerSecond: (speed ?? 0) * spec.training.microBatch,
     }));
-  const status = (): RunStatus => ({ job: name, ...progress.view(), workers: membership.members.size, members: members() });
+  const status = (): RunStatus => ({
+    job: name,
+    ...progress.view(),
+    workers: membership.members.size,
+    members: members(),
+  });
 
   const sharedMemory = openSharedMemory(name, spec.workers.transport);
   let sessions: Sessions;
@@ -164,13 +173,39 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       const started = now();
       const patrol = setInterval(() => dispatcher.patrol(), HEARTBEAT_MS);
       try {
-        const context = { job, datasetSize: set.size, reducer, dispatcher, sharedMemory, ledger, folder, checkpointer, gallery, bus, now, setPhase };
+        const context = {
+          job,
+          datasetSize: set.size,
+          reducer,
+          dispatcher,
+          sharedMemory,
+          ledger,
+          folder,
+          checkpointer,
+          gallery,
+          bus,
+          now,
+          setPhase,
+        };
         const outcome = await run(context, firstStep, stop);
         folder.chart(name);
         const wallSeconds = (now() - started) / 1000;
-        const summary = summarise({ job, set, outcome, firstStep, reducer, progress, wallSeconds, members: members(), checkpoint: checkpointer.newest });
+        const summary = summarise({
+          job,
+          set,
+          outcome,
+          firstStep,
+          reducer,
+          progress,
+          wallSeconds,
+          members: members(),
+          checkpoint: checkpointer.newest,
+        });
         folder.write("summary.json", `${JSON.stringify(summary, null, 2)}\n`);
-        setPhase(outcome.kind === "complete" ? "Complete" : "Stopped", `${outcome.step} of ${spec.training.steps} steps`);
+        setPhase(
+          outcome.kind === "complete" ? "Complete" : "Stopped",
+          `${outcome.step} of ${spec.training.steps} steps`,
+        );
         bus.publish({ kind: "end", outcome: outcome.kind, reason: `${outcome.step} of ${spec.training.steps} steps` });
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);

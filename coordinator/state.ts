@@ -18,7 +18,8 @@ export async function loadState(
   datasetDigest: string,
   log: Logger,
 ): Promise<number> {
-  if (resume === "never" || (resume === "latest" && (await listCheckpoints(store)).length === 0)) return initialise(job, reducer);
+  if (resume === "never" || (resume === "latest" && (await listCheckpoints(store)).length === 0))
+    return initialise(job, reducer);
   const which = resume === "latest" ? "latest" : parseStep(resume);
   const checkpoint = await readCheckpoint(store, which, {
     layout: reducer.layout,
@@ -26,17 +27,25 @@ export async function loadState(
   });
   const trained = checkpoint.state.imageSet.digest;
   if (trained !== datasetDigest)
-    throw new PlumeError("FAILED_PRECONDITION", `the checkpoint of step ${checkpoint.state.step} was trained on other data than this job names`, {
-      remedy: "give the job the same data, or start over with --resume never",
-    });
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `the checkpoint of step ${checkpoint.state.step} was trained on other data than this job names`,
+      {
+        remedy: "give the job the same data, or start over with --resume never",
+      },
+    );
   setTensors(reducer.layout, reducer.params, checkpoint.vectors.params!);
   setTensors(reducer.layout, reducer.ema, checkpoint.vectors.ema!);
   for (const [name, vector] of Object.entries(reducer.moments)) {
     const saved = checkpoint.vectors[`moments.${name}`];
     if (!saved)
-      throw new PlumeError("FAILED_PRECONDITION", `the checkpoint has no optimizer state "${name}": it was trained with another optimizer`, {
-        remedy: "keep training.optimizer.type, or start over with --resume never",
-      });
+      throw new PlumeError(
+        "FAILED_PRECONDITION",
+        `the checkpoint has no optimizer state "${name}": it was trained with another optimizer`,
+        {
+          remedy: "keep training.optimizer.type, or start over with --resume never",
+        },
+      );
     setTensors(reducer.layout, vector, saved);
   }
   log.info({ step: checkpoint.state.step }, "resumed");
@@ -61,6 +70,8 @@ function fill(reducer: Reducer, vector: Vector, flat: Float32Array | null): void
 function parseStep(text: string): number {
   const step = Number(text);
   if (!Number.isInteger(step) || step < 0)
-    throw new PlumeError("INVALID_ARGUMENT", `--resume ${text} is no step`, { remedy: "use latest, never, or the number of a checkpointed step" });
+    throw new PlumeError("INVALID_ARGUMENT", `--resume ${text} is no step`, {
+      remedy: "use latest, never, or the number of a checkpointed step",
+    });
   return step;
 }

@@ -1,10 +1,10 @@
 // One optimizer step, top to bottom. It exists only once it is committed: before that line nothing of it can be seen,
 // after it nothing can take it back.
 
-import { PlumeError } from "../shared/errors.ts";
-import type { OptimizerStep, Reducer, Vector } from "../shared/kernels/reducer.ts";
 import type { JobSpec } from "../shared/config/schema.ts";
 import { microBatchesPerStep } from "../shared/config/schema.ts";
+import { PlumeError } from "../shared/errors.ts";
+import type { OptimizerStep, Reducer, Vector } from "../shared/kernels/reducer.ts";
 import { clipCoefficient } from "../shared/optim/clip.ts";
 import { emaDecay } from "../shared/optim/ema.ts";
 import { learningRate } from "../shared/optim/lr-schedule.ts";
@@ -70,7 +70,16 @@ export async function commitStep(
     await reducer.optimize(root, update);
     await reducer.updateEma(emaDecay(training, step + 1));
   }
-  return { step, loss, gradNorm, lr, gradDigest, skipped, results, seconds: { reduce: (reduced - started) / 1000, optimize: (now() - reduced) / 1000 } };
+  return {
+    step,
+    loss,
+    gradNorm,
+    lr,
+    gradDigest,
+    skipped,
+    results,
+    seconds: { reduce: (reduced - started) / 1000, optimize: (now() - reduced) / 1000 },
+  };
 }
 
 async function nameOfNonFinite(reducer: Reducer, root: Vector): Promise<string> {

@@ -7,9 +7,9 @@ import type { Job } from "../shared/config/schema.ts";
 import type { ImageSet } from "../shared/data/image-set.ts";
 import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
+import type { Summary } from "../shared/summary.ts";
 import { tensorView } from "../shared/tensor/flat.ts";
 import type { Progress } from "./progress.ts";
-import type { Summary } from "../shared/summary.ts";
 import type { RunOutcome } from "./run.ts";
 
 export interface SummaryInput {
@@ -24,7 +24,17 @@ export interface SummaryInput {
   readonly checkpoint: number | null;
 }
 
-export function summarise({ job, set, outcome, firstStep, reducer, progress, wallSeconds, members, checkpoint }: SummaryInput): Summary {
+export function summarise({
+  job,
+  set,
+  outcome,
+  firstStep,
+  reducer,
+  progress,
+  wallSeconds,
+  members,
+  checkpoint,
+}: SummaryInput): Summary {
   const { globalBatch } = job.spec.training;
   const samples = outcome.step * globalBatch;
   return {

@@ -37,6 +37,9 @@ export function readSummary(file: string): Summary {
   try {
     return summarySchema.parse(JSON.parse(readFileSync(file, "utf8")));
   } catch (error) {
-    throw new PlumeError("NOT_FOUND", `${file} is no summary of a run`, { remedy: "name the folder of a finished run", cause: error });
+    throw new PlumeError("NOT_FOUND", `${file} is no summary of a run`, {
+      remedy: "name the folder of a finished run",
+      cause: error,
+    });
   }
 }

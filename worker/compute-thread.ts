@@ -6,8 +6,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { openBackend } from "../shared/backends/index.ts";
 import { parseJob } from "../shared/config/load.ts";
 import { PlumeError } from "../shared/errors.ts";
-import { createVectorHeap, type HeapVector } from "../shared/kernels/kernels.ts";
 import { invariant } from "../shared/invariant.ts";
+import { createVectorHeap, type HeapVector } from "../shared/kernels/kernels.ts";
 import { initialParameters } from "../shared/nn/init.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
 import { generateImages, gridLabels } from "../shared/pipeline/generate.ts";
@@ -35,7 +35,12 @@ async function main(): Promise<void> {
   const lent = new Map<number, HeapVector>();
 
   /** A block of the canonical tree: leaves one after another, siblings added as soon as both are there. */
-  const gradient = async (id: number, step: number, block: { lo: number; hi: number }, batches: readonly RawBatch[]) => {
+  const gradient = async (
+    id: number,
+    step: number,
+    block: { lo: number; hi: number },
+    batches: readonly RawBatch[],
+  ) => {
     const started = performance.now();
     const seconds: MicroBatchSeconds = { forward: 0, backward: 0 };
     const losses: number[] = [];
@@ -57,7 +62,14 @@ async function main(): Promise<void> {
     );
     lent.set(id, sum);
     const total = (performance.now() - started) / 1000;
-    reply({ kind: "gradient", id, sum: sum.floats, digest: heap.digest(sum), losses, seconds: { ...seconds, compute: total } });
+    reply({
+      kind: "gradient",
+      id,
+      sum: sum.floats,
+      digest: heap.digest(sum),
+      losses,
+      seconds: { ...seconds, compute: total },
+    });
   };
 
   /** One fixed micro-batch of the fresh parameters: its digest names the numerics class of this device. */
@@ -65,7 +77,10 @@ async function main(): Promise<void> {
     const n = spec.training.microBatch;
     params.load(initialParameters(layout, 0));
     const size = n * image.height * image.width * image.channels;
-    const pixels = Uint8Array.from(bits({ seed: 0, purpose: PURPOSE.canary, step: 0, index: 0 }, size), (word) => word & 255);
+    const pixels = Uint8Array.from(
+      bits({ seed: 0, purpose: PURPOSE.canary, step: 0, index: 0 }, size),
+      (word) => word & 255,
+    );
     const labels = Int32Array.from({ length: n }, (_, i) => (spec.model.classes > 0 ? i % spec.model.classes : -1));
     const leaf = heap.allocate();
     const loss = compute(params, { step: 0, index: 0, pixels, labels }, leaf.floats);
@@ -123,7 +138,13 @@ async function main(): Promise<void> {
   port!.on("message", (request: ComputeRequest) => {
     queue = queue.then(() => handle(request)).catch((error) => reply(errorReply(request.id, error)));
   });
-  reply({ kind: "ready", backend: backend.name, device: backend.device, layoutDigest: layout.digest, size: layout.size });
+  reply({
+    kind: "ready",
+    backend: backend.name,
+    device: backend.device,
+    layoutDigest: layout.digest,
+    size: layout.size,
+  });
 }
 
 function errorReply(id: number, error: unknown): ComputeReply {

@@ -12,7 +12,12 @@ export interface Compute extends AsyncDisposable {
   readonly ready: ComputeReady;
   canary(): Promise<string>;
   load(flat: SharedArrayBuffer): Promise<void>;
-  gradient(step: number, block: Block, batches: readonly RawBatch[], onProgress: (done: number) => void): Promise<Reply<"gradient">>;
+  gradient(
+    step: number,
+    block: Block,
+    batches: readonly RawBatch[],
+    onProgress: (done: number) => void,
+  ): Promise<Reply<"gradient">>;
   sample(from: number, to: number, onProgress: (done: number) => void): Promise<Reply<"sample">>;
   release(id: number): void;
 }
@@ -20,7 +25,10 @@ export interface Compute extends AsyncDisposable {
 /** Starts the thread and waits until its backend is up. @throws PlumeError when the backend cannot start. */
 export async function startCompute(init: ComputeInit): Promise<Compute> {
   const thread = new Worker(new URL("./compute-thread.mjs", import.meta.url), { workerData: init });
-  const waiting = new Map<number, { resolve: (reply: ComputeReply) => void; reject: (error: unknown) => void; onProgress?: (done: number) => void }>();
+  const waiting = new Map<
+    number,
+    { resolve: (reply: ComputeReply) => void; reject: (error: unknown) => void; onProgress?: (done: number) => void }
+  >();
   let lastId = 0;
   let dead: Error | null = null;
 
@@ -60,7 +68,11 @@ export async function startCompute(init: ComputeInit): Promise<Compute> {
     if (dead) return Promise.reject(dead);
     const id = ++lastId;
     return new Promise((resolve, reject) => {
-      waiting.set(id, { resolve: resolve as (reply: ComputeReply) => void, reject, ...(onProgress ? { onProgress } : {}) });
+      waiting.set(id, {
+        resolve: resolve as (reply: ComputeReply) => void,
+        reject,
+        ...(onProgress ? { onProgress } : {}),
+      });
       thread.postMessage(make(id), transfer);
     });
   };

@@ -109,14 +109,28 @@ export function createEngine({ client, workerId, clock, log }: EngineOptions): W
     const { pixels, seconds } = await state.compute.sample(from, to, report);
     const digest = createHash("sha256").update(pixels).digest("hex");
     const kind = WorkKind.WORK_KIND_SAMPLE;
-    const header = { workerId, tuple, lo, hi, kind, bytes: pixels.byteLength, digest, losses: [], ids: [], seconds: { ...seconds, pull } };
+    const header = {
+      workerId,
+      tuple,
+      lo,
+      hi,
+      kind,
+      bytes: pixels.byteLength,
+      digest,
+      losses: [],
+      ids: [],
+      seconds: { ...seconds, pull },
+    };
     return transfers!.push(header, pixels);
   };
 
   return {
     async prepare(welcome: Welcome, shmFolder: string) {
       if (prepared && prepared.jobYaml !== welcome.jobYaml)
-        throw new PlumeError("FAILED_PRECONDITION", `the coordinator now runs another job (${welcome.job}); this worker must be started anew`);
+        throw new PlumeError(
+          "FAILED_PRECONDITION",
+          `the coordinator now runs another job (${welcome.job}); this worker must be started anew`,
+        );
       prepared ??= await open(welcome.jobYaml);
       const { compute, set, numericsClass, job } = prepared;
       const layout = buildLayout(buildNetwork(job.spec, set.channels).params);
@@ -131,10 +145,12 @@ export function createEngine({ client, workerId, clock, log }: EngineOptions): W
       try {
         const run = lease.kind === WorkKind.WORK_KIND_SAMPLE ? sample : gradient;
         const { outcome, reason } = await run(lease, prepared, report);
-        if (reason) log.warn({ step: lease.tuple.step, lo: lease.lo, hi: lease.hi, outcome, reason }, "result not taken");
+        if (reason)
+          log.warn({ step: lease.tuple.step, lo: lease.lo, hi: lease.hi, outcome, reason }, "result not taken");
       } catch (error) {
         // Moved on or unreachable: the session decides what follows. Anything else is this worker's own failure.
-        const transient = error instanceof PlumeError && ["STALE", "UNAVAILABLE", "DEADLINE_EXCEEDED"].includes(error.code);
+        const transient =
+          error instanceof PlumeError && ["STALE", "UNAVAILABLE", "DEADLINE_EXCEEDED"].includes(error.code);
         if (!transient) throw error;
         log.warn({ step: lease.tuple.step, lo: lease.lo, hi: lease.hi, reason: error.message }, "lease abandoned");
       }

@@ -26,7 +26,8 @@ process.on("unhandledRejection", (error) => {
 });
 
 async function main(): Promise<string> {
-  if (!values.coordinator || !values.id) throw new PlumeError("INVALID_ARGUMENT", "--coordinator HOST:PORT and --id NAME are needed");
+  if (!values.coordinator || !values.id)
+    throw new PlumeError("INVALID_ARGUMENT", "--coordinator HOST:PORT and --id NAME are needed");
   const log = createLog({ role: "worker", worker: values.id }, values["log-file"] ? { file: values["log-file"] } : {});
   const leave = new AbortController();
   process.on("SIGTERM", () => leave.abort());
@@ -35,7 +36,15 @@ async function main(): Promise<string> {
   await using engine = createEngine({ client, workerId: values.id, clock: systemClock, log });
   try {
     const reason = await runSessions(
-      { client, workerId: values.id, version: PLUME_VERSION, engine, log, patienceSeconds: Number(values.patience), now: () => systemClock.now() },
+      {
+        client,
+        workerId: values.id,
+        version: PLUME_VERSION,
+        engine,
+        log,
+        patienceSeconds: Number(values.patience),
+        now: () => systemClock.now(),
+      },
       leave.signal,
     );
     log.info({ reason }, "done");

@@ -28,7 +28,13 @@ export type ComputeRequest =
   | { readonly kind: "canary"; readonly id: number }
   /** The flat vector in shared memory is new: make it the device's parameters. */
   | { readonly kind: "load"; readonly id: number; readonly flat: SharedArrayBuffer }
-  | { readonly kind: "gradient"; readonly id: number; readonly step: number; readonly block: Block; readonly batches: readonly RawBatch[] }
+  | {
+      readonly kind: "gradient";
+      readonly id: number;
+      readonly step: number;
+      readonly block: Block;
+      readonly batches: readonly RawBatch[];
+    }
   | { readonly kind: "sample"; readonly id: number; readonly from: number; readonly to: number }
   /** The result with this id has been sent: its memory may be reused. */
   | { readonly kind: "release"; readonly id: number };
@@ -56,5 +62,10 @@ export type ComputeReply =
       readonly losses: readonly number[];
       readonly seconds: Readonly<Record<string, number>>;
     }
-  | { readonly kind: "sample"; readonly id: number; readonly pixels: Uint8Array; readonly seconds: Readonly<Record<string, number>> }
+  | {
+      readonly kind: "sample";
+      readonly id: number;
+      readonly pixels: Uint8Array;
+      readonly seconds: Readonly<Record<string, number>>;
+    }
   | { readonly kind: "error"; readonly id: number; readonly code: ErrorCode; readonly message: string };

@@ -17,7 +17,10 @@ type Outgoing = NonNullable<SessionRequest["message"]>;
 /** What a session needs from the rest of the worker. */
 export interface WorkerEngine {
   /** Makes the worker ready for this job. Called at every welcome; cheap when nothing changed. */
-  prepare(welcome: Welcome, shmFolder: string): Promise<{ backend: string; device: string; numericsClass: string; dataDigest: string; layoutDigest: string }>;
+  prepare(
+    welcome: Welcome,
+    shmFolder: string,
+  ): Promise<{ backend: string; device: string; numericsClass: string; dataDigest: string; layoutDigest: string }>;
   /** Computes a lease and hands it in. */
   work(lease: Lease, report: (done: number) => void): Promise<void>;
 }
@@ -33,7 +36,9 @@ export interface SessionOptions {
   readonly now: () => number;
 }
 
-type Ending = { readonly kind: "drained"; readonly reason: string } | { readonly kind: "broken" | "refused"; readonly reason: string };
+type Ending =
+  | { readonly kind: "drained"; readonly reason: string }
+  | { readonly kind: "broken" | "refused"; readonly reason: string };
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
@@ -58,7 +63,11 @@ export async function runSessions(options: SessionOptions, signal: AbortSignal):
   }
 }
 
-async function oneSession({ client, workerId, version, engine, log }: SessionOptions, signal: AbortSignal, onWelcome: () => void): Promise<Ending> {
+async function oneSession(
+  { client, workerId, version, engine, log }: SessionOptions,
+  signal: AbortSignal,
+  onWelcome: () => void,
+): Promise<Ending> {
   const stream: ClientDuplexStream<SessionRequest, SessionResponse> = client.session();
   const send = (message: Outgoing) => void (stream.writable && stream.write({ message }));
   let heartbeat: NodeJS.Timeout | undefined;
@@ -78,7 +87,10 @@ async function oneSession({ client, workerId, version, engine, log }: SessionOpt
     const fail = (error: unknown) => {
       if (over) return;
       const known = error instanceof PlumeError;
-      send({ $case: "failure", value: { code: known ? error.code : "INTERNAL", message: String((error as Error)?.message ?? error) } });
+      send({
+        $case: "failure",
+        value: { code: known ? error.code : "INTERNAL", message: String((error as Error)?.message ?? error) },
+      });
       over = true;
       clearInterval(heartbeat);
       stream.end();
@@ -93,7 +105,9 @@ async function oneSession({ client, workerId, version, engine, log }: SessionOpt
     const welcomed = async (welcome: Welcome) => {
       onWelcome();
       heartbeat = setInterval(() => send({ $case: "heartbeat", value: {} }), welcome.heartbeatMs);
-      const shmNonce = welcome.shmFolder ? await readFile(join(welcome.shmFolder, NONCE_FILE), "utf8").catch(() => "") : "";
+      const shmNonce = welcome.shmFolder
+        ? await readFile(join(welcome.shmFolder, NONCE_FILE), "utf8").catch(() => "")
+        : "";
       const prepared = await engine.prepare(welcome, shmNonce ? welcome.shmFolder : "");
       send({ $case: "ready", value: { ...prepared, shmNonce } });
       log.info({ incarnation: welcome.incarnation, transport: shmNonce ? "shm" : "grpc", ...prepared }, "ready");
@@ -101,7 +115,9 @@ async function oneSession({ client, workerId, version, engine, log }: SessionOpt
 
     const take = (lease: Lease) => {
       const { tuple, lo, hi } = lease;
-      leases = leases.then(() => (over ? undefined : engine.work(lease, (done) => send({ $case: "progress", value: { tuple, lo, hi, done } }))));
+      leases = leases.then(() =>
+        over ? undefined : engine.work(lease, (done) => send({ $case: "progress", value: { tuple, lo, hi, done } })),
+      );
       leases.catch(fail);
     };
 
@@ -117,7 +133,9 @@ async function oneSession({ client, workerId, version, engine, log }: SessionOpt
           return end({ kind: "drained", reason: message.value.reason });
         case "refusal":
           if (message.value.retry) return end({ kind: "refused", reason: message.value.message });
-          return fail(new PlumeError("FAILED_PRECONDITION", `the coordinator refused this worker: ${message.value.message}`));
+          return fail(
+            new PlumeError("FAILED_PRECONDITION", `the coordinator refused this worker: ${message.value.message}`),
+          );
       }
     });
     stream.on("error", (error) => end({ kind: "broken", reason: error.message }));

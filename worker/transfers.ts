@@ -34,21 +34,25 @@ export function createTransfers({ client, job, incarnation, layout, shmFolder }:
     let at = 0;
     try {
       for await (const { chunk } of call as AsyncIterable<{ chunk: Uint8Array }>) {
-        if (at + chunk.byteLength > target.byteLength) throw new PlumeError("DATA_LOSS", `shard ${shard} is longer than ${target.byteLength} bytes`);
+        if (at + chunk.byteLength > target.byteLength)
+          throw new PlumeError("DATA_LOSS", `shard ${shard} is longer than ${target.byteLength} bytes`);
         target.set(chunk, at);
         at += chunk.byteLength;
       }
     } catch (error) {
       throw fromServiceError(error);
     }
-    if (at !== target.byteLength) throw new PlumeError("DATA_LOSS", `${at} of ${target.byteLength} bytes of shard ${shard} arrived`);
+    if (at !== target.byteLength)
+      throw new PlumeError("DATA_LOSS", `${at} of ${target.byteLength} bytes of shard ${shard} arrived`);
   };
 
   return {
     async pull(kind, version, flat) {
       if (shmFolder) return readShared(join(shmFolder, sharedParamsFile(kind, version)), new Uint8Array(flat));
       const vector = kind === "ema" ? VectorKind.VECTOR_KIND_EMA : VectorKind.VECTOR_KIND_PARAMS;
-      await Promise.all(layout.shards.map((s) => pullShard(vector, version, s.index, new Uint8Array(flat, s.offset * 4, s.size * 4))));
+      await Promise.all(
+        layout.shards.map((s) => pullShard(vector, version, s.index, new Uint8Array(flat, s.offset * 4, s.size * 4))),
+      );
     },
 
     async push(header, payload) {
@@ -73,7 +77,8 @@ async function readShared(file: string, target: Uint8Array): Promise<void> {
   });
   try {
     const { bytesRead } = await handle.read(target, 0, target.byteLength, 0);
-    if (bytesRead !== target.byteLength) throw new PlumeError("DATA_LOSS", `${file} has ${bytesRead} of ${target.byteLength} bytes`);
+    if (bytesRead !== target.byteLength)
+      throw new PlumeError("DATA_LOSS", `${file} has ${bytesRead} of ${target.byteLength} bytes`);
   } finally {
     await handle.close();
   }
@@ -86,10 +91,13 @@ function pushChunks(
   options: { deadline: number },
 ): Promise<PushResponse> {
   return new Promise((resolve, reject) => {
-    const call = client.push(options, (error, response) => (error ? reject(fromServiceError(error)) : resolve(response)));
+    const call = client.push(options, (error, response) =>
+      error ? reject(fromServiceError(error)) : resolve(response),
+    );
     const send = async () => {
       await writeMessage(call, { part: { $case: "header", value: { shmFile: "", ...header } } });
-      for (const chunk of payload ? chunksOf(payload) : []) await writeMessage(call, { part: { $case: "chunk", value: chunk as Buffer } });
+      for (const chunk of payload ? chunksOf(payload) : [])
+        await writeMessage(call, { part: { $case: "chunk", value: chunk as Buffer } });
       call.end();
     };
     send().catch(() => call.cancel()); // the callback above carries the reason

@@ -29,7 +29,9 @@ export interface Result {
   readonly seconds: Readonly<Record<string, number>>;
 }
 
-export type Claim = { readonly kind: "take"; readonly lease: Lease } | { readonly kind: "stale" | "duplicate"; readonly reason: string };
+export type Claim =
+  | { readonly kind: "take"; readonly lease: Lease }
+  | { readonly kind: "stale" | "duplicate"; readonly reason: string };
 
 /** Where the payload of one block goes: bytes land in order of arrival at their offsets, then all or nothing counts. */
 export interface Sink {
@@ -89,7 +91,9 @@ export function createRound({ kind, step, V, now, grant, open }: RoundOptions): 
   done.catch(() => {}); // the step awaits it; a failure before that is not unhandled
 
   const queued = (worker: WorkerId) =>
-    [...leases.values()].filter((lease) => lease.worker === worker).reduce((sum, { block, done }) => sum + block.hi - block.lo - done, 0);
+    [...leases.values()]
+      .filter((lease) => lease.worker === worker)
+      .reduce((sum, { block, done }) => sum + block.hi - block.lo - done, 0);
 
   return {
     kind,
@@ -101,7 +105,11 @@ export function createRound({ kind, step, V, now, grant, open }: RoundOptions): 
     },
 
     replan(workers) {
-      const grants = decideGrants(pending, V, workers.map((worker) => ({ ...worker, queued: queued(worker.id) })));
+      const grants = decideGrants(
+        pending,
+        V,
+        workers.map((worker) => ({ ...worker, queued: queued(worker.id) })),
+      );
       if (grants.length === 0) return;
       pending = [];
       for (const { worker, block } of grants) {
@@ -112,12 +120,17 @@ export function createRound({ kind, step, V, now, grant, open }: RoundOptions): 
     },
 
     claim(worker, block, attempt) {
-      if (!isNode(block, V)) throw new PlumeError("INVALID_ARGUMENT", `[${block.lo}, ${block.hi}) is no block of a step of ${V}`);
+      if (!isNode(block, V))
+        throw new PlumeError("INVALID_ARGUMENT", `[${block.lo}, ${block.hi}) is no block of a step of ${V}`);
       const lease = leases.get(blockKey(block));
       if (lease && lease.worker === worker && lease.attempt === attempt) return { kind: "take", lease };
       const finished = results.some((result) => result.block.lo <= block.lo && block.hi <= result.block.hi);
-      if (finished) return { kind: "duplicate", reason: `block [${block.lo}, ${block.hi}) of step ${step} is in already` };
-      return { kind: "stale", reason: `${worker} holds no lease on block [${block.lo}, ${block.hi}) of step ${step}, attempt ${attempt}` };
+      if (finished)
+        return { kind: "duplicate", reason: `block [${block.lo}, ${block.hi}) of step ${step} is in already` };
+      return {
+        kind: "stale",
+        reason: `${worker} holds no lease on block [${block.lo}, ${block.hi}) of step ${step}, attempt ${attempt}`,
+      };
     },
 
     open: (lease) => open(lease.block),

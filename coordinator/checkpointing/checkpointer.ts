@@ -2,9 +2,9 @@
 // A save that fails is reported and never stops training.
 
 import type { Bus } from "../../shared/bus/bus.ts";
-import type { Job } from "../../shared/config/schema.ts";
 import { applyRetention } from "../../shared/checkpoint/retention.ts";
 import { writeCheckpoint } from "../../shared/checkpoint/write.ts";
+import type { Job } from "../../shared/config/schema.ts";
 import type { ImageSet } from "../../shared/data/image-set.ts";
 import { describeError } from "../../shared/errors.ts";
 import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
@@ -45,10 +45,18 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
         layout: reducer.layout,
         step,
         set,
-        vectors: Object.fromEntries(Object.entries(vectors).map(([name, shards]) => [name, (shard: number) => shards[shard]!])),
+        vectors: Object.fromEntries(
+          Object.entries(vectors).map(([name, shards]) => [name, (shard: number) => shards[shard]!]),
+        ),
       });
       newest = step;
-      bus.publish({ kind: "checkpoint", step, key: written.prefix, bytes: written.bytes, seconds: (now() - started) / 1000 });
+      bus.publish({
+        kind: "checkpoint",
+        step,
+        key: written.prefix,
+        bytes: written.bytes,
+        seconds: (now() - started) / 1000,
+      });
       await applyRetention(store, job.spec.checkpoint.keep);
     } catch (error) {
       log.error({ step, err: error }, "checkpoint failed");
@@ -63,7 +71,8 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
     async save(step) {
       await writing;
       if (newest === step) return;
-      const copy = (vector: Vector) => reducer.layout.shards.map((shard) => Float32Array.from(vector.shard(shard.index)));
+      const copy = (vector: Vector) =>
+        reducer.layout.shards.map((shard) => Float32Array.from(vector.shard(shard.index)));
       const vectors: Record<string, Float32Array[]> = { params: copy(reducer.params), ema: copy(reducer.ema) };
       for (const [name, vector] of Object.entries(reducer.moments)) vectors[`moments.${name}`] = copy(vector);
       writing = write(step, vectors);

@@ -45,7 +45,9 @@ export function createProgressLine(output: NodeJS.WriteStream, now: () => number
         case "worker":
           return line(`  ${event.workerId} ${event.change}: ${event.reason}`);
         case "checkpoint":
-          return line(`  checkpoint of step ${event.step} saved (${(event.bytes / 1e6).toFixed(1)} MB, ${event.seconds.toFixed(2)} s)`);
+          return line(
+            `  checkpoint of step ${event.step} saved (${(event.bytes / 1e6).toFixed(1)} MB, ${event.seconds.toFixed(2)} s)`,
+          );
         case "checkpoint-failed":
           return line(`  CHECKPOINT OF STEP ${event.step} FAILED: ${event.reason}`);
         case "sample":
@@ -70,7 +72,11 @@ export function progressText(status: RunStatus): string {
   const percent = ((100 * step) / steps).toFixed(0).padStart(3);
   if (phase !== "Training") return `${phase}: ${reason} (step ${step}/${steps})`;
   const parts = [`step ${step}/${steps} ${percent}%`, `loss ${Number.isFinite(loss) ? loss.toFixed(4) : "-"}`];
-  parts.push(`${imagesPerSecond.toFixed(0)} images/s`, `ETA ${duration(etaSeconds)}`, `${workers} worker${workers === 1 ? "" : "s"}`);
+  parts.push(
+    `${imagesPerSecond.toFixed(0)} images/s`,
+    `ETA ${duration(etaSeconds)}`,
+    `${workers} worker${workers === 1 ? "" : "s"}`,
+  );
   return parts.join("  ");
 }
 

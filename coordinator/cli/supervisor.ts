@@ -58,7 +58,18 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
     return child;
   };
 
-  const coordinatorArgs = ["--job", jobFile, "--out", out, "--resume", resume, "--listen", listen, "--log-file", join(logs, "coordinator.log")];
+  const coordinatorArgs = [
+    "--job",
+    jobFile,
+    "--out",
+    out,
+    "--resume",
+    resume,
+    "--listen",
+    listen,
+    "--log-file",
+    join(logs, "coordinator.log"),
+  ];
   const coordinator = start("coordinator/main.ts", coordinatorArgs, true);
   let failure: PlumeError | null = null;
   const ready = new Promise<string>((resolve, reject) => {
@@ -87,7 +98,11 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   const startWorker = (address: string, index: number, restarts: number) => {
     if (ending) return;
     const id = `worker-${index}`;
-    const child = start("worker/main.ts", ["--coordinator", address, "--id", id, "--log-file", join(logs, `${id}.log`)], false);
+    const child = start(
+      "worker/main.ts",
+      ["--coordinator", address, "--id", id, "--log-file", join(logs, `${id}.log`)],
+      false,
+    );
     const startedAt = performance.now();
     workerByIndex.set(index, child);
     child.on("exit", (code, signal) => {
@@ -96,7 +111,8 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
       const why = signal ? `was killed (${signal})` : `ended with code ${code}`;
       const lived = performance.now() - startedAt;
       const counted = lived > LONGEST_PAUSE_MS ? 0 : restarts;
-      if (counted >= maxRestarts) return onNote(`${id} ${why}; given up after ${counted} restarts (see ${join(logs, `${id}.log`)})`);
+      if (counted >= maxRestarts)
+        return onNote(`${id} ${why}; given up after ${counted} restarts (see ${join(logs, `${id}.log`)})`);
       const pause = Math.min(FIRST_PAUSE_MS * 2 ** counted, LONGEST_PAUSE_MS);
       onNote(`${id} ${why}; starting it again in ${pause / 1000} s`);
       setTimeout(() => startWorker(address, index, counted + 1), pause).unref();
@@ -120,5 +136,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
 
 function endedEarly(code: number | null, signal: NodeJS.Signals | null): PlumeError {
   const how = signal ? `was killed (${signal})` : `ended with code ${code}`;
-  return new PlumeError("UNAVAILABLE", `the coordinator ${how}`, { remedy: "run the same command again: it resumes from the newest checkpoint" });
+  return new PlumeError("UNAVAILABLE", `the coordinator ${how}`, {
+    remedy: "run the same command again: it resumes from the newest checkpoint",
+  });
 }

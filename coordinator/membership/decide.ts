@@ -31,9 +31,18 @@ export type Admission =
   | { readonly kind: "refuse"; readonly reason: string; readonly retry: boolean };
 
 export function decideAdmission(members: Members, id: WorkerId, policy: MembershipPolicy): Admission {
-  if (members.has(id)) return { kind: "refuse", retry: true, reason: `a worker named ${id} is a member already; its stream must end first` };
+  if (members.has(id))
+    return {
+      kind: "refuse",
+      retry: true,
+      reason: `a worker named ${id} is a member already; its stream must end first`,
+    };
   if (members.size >= policy.max)
-    return { kind: "refuse", retry: true, reason: `${members.size} workers are members and workers.max is ${policy.max}` };
+    return {
+      kind: "refuse",
+      retry: true,
+      reason: `${members.size} workers are members and workers.max is ${policy.max}`,
+    };
   return { kind: "admit", reason: `${members.size} of at most ${policy.max} workers` };
 }
 
@@ -50,10 +59,22 @@ export function decideReadiness(
   policy: MembershipPolicy,
 ): Admission {
   if (candidate.layoutDigest !== expected.layoutDigest)
-    return { kind: "refuse", retry: false, reason: "its parameter layout differs from the coordinator's: it runs another version of plume" };
+    return {
+      kind: "refuse",
+      retry: false,
+      reason: "its parameter layout differs from the coordinator's: it runs another version of plume",
+    };
   if (candidate.dataDigest !== expected.dataDigest)
-    return { kind: "refuse", retry: false, reason: "its data set differs from the coordinator's; give every worker the same data" };
-  if (expected.numericsClass !== null && candidate.numericsClass !== expected.numericsClass && policy.numerics === "strict")
+    return {
+      kind: "refuse",
+      retry: false,
+      reason: "its data set differs from the coordinator's; give every worker the same data",
+    };
+  if (
+    expected.numericsClass !== null &&
+    candidate.numericsClass !== expected.numericsClass &&
+    policy.numerics === "strict"
+  )
     return {
       kind: "refuse",
       retry: false,
@@ -71,7 +92,10 @@ export function decideExpulsions(nowMs: number, members: Members, policy: Member
   const limit = policy.heartbeatMs * policy.missedHeartbeats;
   return [...members.values()]
     .filter((member) => nowMs - member.lastHeardMs > limit)
-    .map((member) => ({ id: member.id, reason: `no heartbeat for ${((nowMs - member.lastHeardMs) / 1000).toFixed(1)} s` }));
+    .map((member) => ({
+      id: member.id,
+      reason: `no heartbeat for ${((nowMs - member.lastHeardMs) / 1000).toFixed(1)} s`,
+    }));
 }
 
 export type Quorum =
@@ -82,7 +106,10 @@ export function decideQuorum(members: Members, policy: MembershipPolicy): Quorum
   const ready = [...members.values()].filter((member) => member.phase === "ready");
   if (ready.length < policy.min) {
     const joining = members.size - ready.length;
-    return { kind: "waiting", reason: `${ready.length} of at least ${policy.min} workers are ready${joining > 0 ? `, ${joining} joining` : ""}` };
+    return {
+      kind: "waiting",
+      reason: `${ready.length} of at least ${policy.min} workers are ready${joining > 0 ? `, ${joining} joining` : ""}`,
+    };
   }
   return { kind: "ready", ready, reason: `${ready.length} workers ready` };
 }

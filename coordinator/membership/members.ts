@@ -63,7 +63,15 @@ export function createMembership({ policy, layoutDigest, dataDigest, now, onChan
     admit(id) {
       const admission = decideAdmission(members, id, policy);
       if (admission.kind === "admit")
-        members.set(id, { id, phase: "joining", device: "", transport: "grpc", numericsClass: "", lastHeardMs: now(), speed: null });
+        members.set(id, {
+          id,
+          phase: "joining",
+          device: "",
+          transport: "grpc",
+          numericsClass: "",
+          lastHeardMs: now(),
+          speed: null,
+        });
       else onChange({ id, change: "refused", reason: admission.reason });
       return admission;
     },
@@ -77,7 +85,12 @@ export function createMembership({ policy, layoutDigest, dataDigest, now, onChan
         return admission;
       }
       numericsClass ??= candidate.numericsClass;
-      update(id, () => ({ ...description, phase: "ready", numericsClass: candidate.numericsClass, lastHeardMs: now() }));
+      update(id, () => ({
+        ...description,
+        phase: "ready",
+        numericsClass: candidate.numericsClass,
+        lastHeardMs: now(),
+      }));
       onChange({ id, change: "joined", reason: `${description.device}, ${description.transport}` });
       return admission;
     },
@@ -87,7 +100,9 @@ export function createMembership({ policy, layoutDigest, dataDigest, now, onChan
     measured(id, microBatches, seconds) {
       if (seconds <= 0) return;
       const speed = microBatches / seconds;
-      update(id, (member) => ({ speed: member.speed === null ? speed : member.speed * (1 - SPEED_WEIGHT) + speed * SPEED_WEIGHT }));
+      update(id, (member) => ({
+        speed: member.speed === null ? speed : member.speed * (1 - SPEED_WEIGHT) + speed * SPEED_WEIGHT,
+      }));
     },
 
     leaving: (id) => update(id, () => ({ phase: "leaving" })),

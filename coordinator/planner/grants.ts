@@ -34,7 +34,9 @@ function shareOut(V: number, workers: readonly PlannedWorker[]): Grant[] {
   const total = speeds.reduce((sum, s) => sum + s, 0);
   const exact = speeds.map((s) => (V * s) / total);
   const shares = exact.map(Math.floor);
-  const byRemainder = exact.map((x, i) => ({ i, rest: x - Math.floor(x) })).sort((a, b) => b.rest - a.rest || a.i - b.i);
+  const byRemainder = exact
+    .map((x, i) => ({ i, rest: x - Math.floor(x) }))
+    .sort((a, b) => b.rest - a.rest || a.i - b.i);
   for (let left = V - shares.reduce((sum, n) => sum + n, 0), k = 0; left > 0; left--, k++) shares[byRemainder[k]!.i]!++;
   const grants: Grant[] = [];
   let lo = 0;

@@ -1,6 +1,6 @@
 // What outsiders may ask: the status, every event, an orderly stop.
 
-import type { sendUnaryData, ServerUnaryCall, ServerWritableStream } from "@grpc/grpc-js";
+import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import type {
   ControlServiceServer,
   GetStatusRequest,
@@ -27,7 +27,10 @@ export interface ControlOptions {
 
 export function createControl({ bus, status, stop }: ControlOptions): ControlHandlers {
   return {
-    getStatus: (_call: ServerUnaryCall<GetStatusRequest, GetStatusResponse>, respond: sendUnaryData<GetStatusResponse>) => {
+    getStatus: (
+      _call: ServerUnaryCall<GetStatusRequest, GetStatusResponse>,
+      respond: sendUnaryData<GetStatusResponse>,
+    ) => {
       const now = status();
       respond(null, { status: { ...now, members: [...now.members] } });
     },

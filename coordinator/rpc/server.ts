@@ -1,9 +1,15 @@
 // Wires the services to one gRPC server: training, control, health, reflection.
 
 import { fileURLToPath } from "node:url";
-import { type sendUnaryData, type Server, ServerCredentials, type ServerReadableStream, type ServerWritableStream } from "@grpc/grpc-js";
-import { ReflectionService } from "@grpc/reflection";
+import {
+  type Server,
+  ServerCredentials,
+  type ServerReadableStream,
+  type ServerWritableStream,
+  type sendUnaryData,
+} from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
+import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { ControlServiceService } from "../../proto/gen/plume/v1/control.ts";
 import type { PullRequest, PullResponse, PushRequest, PushResponse } from "../../proto/gen/plume/v1/training.ts";
@@ -24,12 +30,18 @@ export interface CoordinatorServer {
 }
 
 /** @throws PlumeError FAILED_PRECONDITION when the port is taken. */
-export async function startServer(listen: string, sessions: Sessions, plane: Plane, control: ControlHandlers): Promise<CoordinatorServer> {
+export async function startServer(
+  listen: string,
+  sessions: Sessions,
+  plane: Plane,
+  control: ControlHandlers,
+): Promise<CoordinatorServer> {
   const server = createServer();
   server.addService(trainingService, {
     session: (stream: Parameters<Sessions["handle"]>[0]) => sessions.handle(stream),
     pull: (call: ServerWritableStream<PullRequest, PullResponse>) => void handlePull(plane, call),
-    push: (call: ServerReadableStream<PushRequest, PushResponse>, respond: sendUnaryData<PushResponse>) => void handlePush(plane, call, respond),
+    push: (call: ServerReadableStream<PushRequest, PushResponse>, respond: sendUnaryData<PushResponse>) =>
+      void handlePush(plane, call, respond),
   });
   server.addService(ControlServiceService, control);
   const health = new HealthImplementation({ "": "SERVING", "plume.v1.TrainingService": "SERVING" });
@@ -57,7 +69,9 @@ function bind(server: Server, listen: string): Promise<number> {
     server.bindAsync(listen, ServerCredentials.createInsecure(), (error, port) => {
       if (!error) return resolve(port);
       const remedy = "choose another port with --listen HOST:PORT, or port 0 for any free one";
-      reject(new PlumeError("FAILED_PRECONDITION", `cannot listen on ${listen}: ${error.message}`, { remedy, cause: error }));
+      reject(
+        new PlumeError("FAILED_PRECONDITION", `cannot listen on ${listen}: ${error.message}`, { remedy, cause: error }),
+      );
     });
   });
 }

@@ -32,7 +32,15 @@ export interface SessionOptions {
   readonly onGone: (id: WorkerId) => void;
 }
 
-export function createSessions({ membership, log, welcome, shmNonce, onProgress, onChange, onGone }: SessionOptions): Sessions {
+export function createSessions({
+  membership,
+  log,
+  welcome,
+  shmNonce,
+  onProgress,
+  onChange,
+  onGone,
+}: SessionOptions): Sessions {
   const streams = new Map<WorkerId, SessionStream>();
 
   const refuse = (stream: SessionStream, message: string, retry: boolean) => {
@@ -69,7 +77,11 @@ export function createSessions({ membership, log, welcome, shmNonce, onProgress,
           case "ready": {
             const { backend, device, numericsClass, shmNonce: nonce, dataDigest, layoutDigest } = message.value;
             const transport = shmNonce !== "" && nonce === shmNonce ? "shm" : "grpc";
-            const admission = membership.ready(id, { numericsClass, dataDigest, layoutDigest }, { device: `${backend}: ${device}`, transport });
+            const admission = membership.ready(
+              id,
+              { numericsClass, dataDigest, layoutDigest },
+              { device: `${backend}: ${device}`, transport },
+            );
             if (admission.kind === "refuse") return refuse(stream, admission.reason, admission.retry);
             return onChange();
           }

@@ -3,7 +3,7 @@
 
 import { open } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { sendUnaryData, ServerReadableStream, ServerWritableStream } from "@grpc/grpc-js";
+import type { ServerReadableStream, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import {
   type PullRequest,
   type PullResponse,
@@ -38,12 +38,16 @@ export async function handlePull(plane: Plane, call: ServerWritableStream<PullRe
   try {
     refuseStale(plane, call.request);
     if (shard >= plane.reducer.layout.shards.length)
-      throw new PlumeError("INVALID_ARGUMENT", `shard ${shard} asked for, there are ${plane.reducer.layout.shards.length}`);
+      throw new PlumeError(
+        "INVALID_ARGUMENT",
+        `shard ${shard} asked for, there are ${plane.reducer.layout.shards.length}`,
+      );
     const source = vector === VectorKind.VECTOR_KIND_EMA ? plane.reducer.ema : plane.reducer.params;
     for (const chunk of chunksOf(bytesOf(source.shard(shard)))) {
       await writeMessage(call, { chunk: chunk as Buffer });
       // The vector is read while it is sent: a commit in between would tear it, so the puller must ask again.
-      if (plane.version() !== version) throw new PlumeError("STALE", `version ${version} was replaced by ${plane.version()} while it was sent`);
+      if (plane.version() !== version)
+        throw new PlumeError("STALE", `version ${version} was replaced by ${plane.version()} while it was sent`);
     }
     call.end();
   } catch (error) {
@@ -51,10 +55,15 @@ export async function handlePull(plane: Plane, call: ServerWritableStream<PullRe
   }
 }
 
-function refuseStale(plane: Plane, { job, incarnation, version }: { job: string; incarnation: number; version: number }): void {
+function refuseStale(
+  plane: Plane,
+  { job, incarnation, version }: { job: string; incarnation: number; version: number },
+): void {
   if (job !== plane.job) throw new PlumeError("STALE", `job ${job} asked for, this is ${plane.job}`);
-  if (incarnation !== plane.incarnation) throw new PlumeError("STALE", `incarnation ${incarnation} is over, this is ${plane.incarnation}`);
-  if (version !== plane.version()) throw new PlumeError("STALE", `version ${version} asked for, the parameters are at ${plane.version()}`);
+  if (incarnation !== plane.incarnation)
+    throw new PlumeError("STALE", `incarnation ${incarnation} is over, this is ${plane.incarnation}`);
+  if (version !== plane.version())
+    throw new PlumeError("STALE", `version ${version} asked for, the parameters are at ${plane.version()}`);
 }
 
 export async function handlePush(
@@ -77,7 +86,8 @@ export async function handlePush(
     const received = header.shmFile ? await readShared(plane, header.shmFile, sink) : await readChunks(parts, sink);
     if (received !== sink.bytes) throw new PlumeError("DATA_LOSS", `${received} of ${sink.bytes} bytes arrived`);
     const digest = await sink.digest();
-    if (digest !== header.digest) throw new PlumeError("DATA_LOSS", `the payload's digest is ${digest}, its sender says ${header.digest}`);
+    if (digest !== header.digest)
+      throw new PlumeError("DATA_LOSS", `the payload's digest is ${digest}, its sender says ${header.digest}`);
     const result = resultOf(header);
     const kept = sink;
     sink = null; // from here on the round owns it
@@ -150,11 +160,13 @@ async function readChunks(parts: AsyncIterator<PushRequest>, sink: Sink): Promis
 
 /** @param file a plain name inside the shared folder; anything else is refused. */
 async function readShared(plane: Plane, file: string, sink: Sink): Promise<number> {
-  if (!plane.shmFolder || file !== basename(file)) throw new PlumeError("INVALID_ARGUMENT", `${file} is no file of the shared folder`);
+  if (!plane.shmFolder || file !== basename(file))
+    throw new PlumeError("INVALID_ARGUMENT", `${file} is no file of the shared folder`);
   const handle = await open(join(plane.shmFolder, file), "r");
   try {
     let received = 0;
-    for (const region of sink.regions) received += (await handle.read(region, 0, region.byteLength, received)).bytesRead;
+    for (const region of sink.regions)
+      received += (await handle.read(region, 0, region.byteLength, received)).bytesRead;
     return received;
   } finally {
     await handle.close();

@@ -1,7 +1,7 @@
 // The table of backends, best first, and the choice among them.
 
 import { PlumeError } from "../errors.ts";
-import { type Backend, type BackendAdapter, BACKEND_NAMES, type BackendName } from "./backend.ts";
+import { BACKEND_NAMES, type Backend, type BackendAdapter, type BackendName } from "./backend.ts";
 import { wasm } from "./wasm.ts";
 
 export const BACKENDS = { wasm } satisfies Record<BackendName, BackendAdapter>;
@@ -14,5 +14,7 @@ export async function openBackend(choice: "auto" | BackendName): Promise<Backend
     if (reason === null) return BACKENDS[name].open();
     reasons.push(`${name}: ${reason}`);
   }
-  throw new PlumeError("UNAVAILABLE", `no compute backend can start here (${reasons.join("; ")})`, { remedy: "run plume doctor" });
+  throw new PlumeError("UNAVAILABLE", `no compute backend can start here (${reasons.join("; ")})`, {
+    remedy: "run plume doctor",
+  });
 }

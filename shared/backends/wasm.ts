@@ -38,7 +38,9 @@ async function start(limitBytes: number): Promise<Backend> {
   const { registerGradients } = await import("./gradients/index.ts");
   setWasmPaths(packageFolder() + sep);
   if (!(await tf.setBackend("wasm")) || tf.getBackend() !== "wasm")
-    throw new PlumeError("UNAVAILABLE", "the wasm backend of TensorFlow.js did not start", { remedy: "run npm ci again; it needs WebAssembly SIMD" });
+    throw new PlumeError("UNAVAILABLE", "the wasm backend of TensorFlow.js did not start", {
+      remedy: "run npm ci again; it needs WebAssembly SIMD",
+    });
   const inside = tf.backend() as unknown as Parameters<typeof openHeapKernels>[0];
   registerGradients();
   registerKernels(openHeapKernels(inside));
@@ -50,9 +52,13 @@ async function start(limitBytes: number): Promise<Backend> {
     checkMemory() {
       const { usedBytes } = memory();
       if (usedBytes > limitBytes)
-        throw new PlumeError("RESOURCE_EXHAUSTED", `the wasm heap has grown to ${megabytes(usedBytes)}, its budget is ${megabytes(limitBytes)}`, {
-          remedy: "lower training.microBatch or model.channels",
-        });
+        throw new PlumeError(
+          "RESOURCE_EXHAUSTED",
+          `the wasm heap has grown to ${megabytes(usedBytes)}, its budget is ${megabytes(limitBytes)}`,
+          {
+            remedy: "lower training.microBatch or model.channels",
+          },
+        );
     },
   };
 }

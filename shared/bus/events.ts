@@ -8,7 +8,16 @@ export interface MemberView {
   readonly imagesPerSecond: number;
 }
 
-export const PHASES = ["Starting", "Waiting", "Training", "Sampling", "Saving", "Complete", "Stopped", "Failed"] as const;
+export const PHASES = [
+  "Starting",
+  "Waiting",
+  "Training",
+  "Sampling",
+  "Saving",
+  "Complete",
+  "Stopped",
+  "Failed",
+] as const;
 export type Phase = (typeof PHASES)[number];
 
 export interface RunStatus {
@@ -49,8 +58,19 @@ export type RunEvent =
       readonly imagesPerSecond: number;
       readonly seconds: StepSeconds;
     }
-  | { readonly kind: "worker"; readonly workerId: string; readonly change: "joined" | "left" | "expelled" | "refused"; readonly reason: string }
-  | { readonly kind: "checkpoint"; readonly step: number; readonly key: string; readonly bytes: number; readonly seconds: number }
+  | {
+      readonly kind: "worker";
+      readonly workerId: string;
+      readonly change: "joined" | "left" | "expelled" | "refused";
+      readonly reason: string;
+    }
+  | {
+      readonly kind: "checkpoint";
+      readonly step: number;
+      readonly key: string;
+      readonly bytes: number;
+      readonly seconds: number;
+    }
   | { readonly kind: "checkpoint-failed"; readonly step: number; readonly reason: string }
   | { readonly kind: "sample"; readonly step: number; readonly file: string }
   | { readonly kind: "warning"; readonly message: string }

@@ -18,7 +18,8 @@ export function locateCheckpoint(argument: string): LocatedCheckpoint {
   if (/^[a-z0-9]+:/i.test(argument) && !existsSync(argument)) return { store: openStore(argument), which: "latest" };
   const path = resolve(argument);
   const step = stepOfKey(`${basename(path)}/`);
-  if (step !== null && existsSync(join(path, MANIFEST))) return { store: openStore(`file://${dirname(path)}`), which: step };
+  if (step !== null && existsSync(join(path, MANIFEST)))
+    return { store: openStore(`file://${dirname(path)}`), which: step };
   if (existsSync(join(path, "job.yaml")) && step === null) {
     const job = parseJob(readFileSync(join(path, "job.yaml"), "utf8"), { file: join(path, "job.yaml") });
     return { store: openStore(job.spec.checkpoint.store ?? `file://${join(path, "checkpoints")}`), which: "latest" };

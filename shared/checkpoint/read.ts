@@ -5,7 +5,19 @@ import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Layout } from "../tensor/layout.ts";
-import { type CheckpointState, JOB, MANIFEST, type Manifest, manifestSchema, type Part, prefixOf, STATE, sha256, stateSchema, stepOfKey } from "./manifest.ts";
+import {
+  type CheckpointState,
+  JOB,
+  MANIFEST,
+  type Manifest,
+  manifestSchema,
+  type Part,
+  prefixOf,
+  STATE,
+  sha256,
+  stateSchema,
+  stepOfKey,
+} from "./manifest.ts";
 import { decodeSafetensors } from "./safetensors.ts";
 
 export interface ListedCheckpoint {
@@ -16,7 +28,10 @@ export interface ListedCheckpoint {
 }
 
 /** Every checkpoint that exists, oldest first. `onInvalid` hears of manifests that cannot be read. */
-export async function listCheckpoints(store: ObjectStore, onInvalid: (key: string, reason: string) => void = () => {}): Promise<ListedCheckpoint[]> {
+export async function listCheckpoints(
+  store: ObjectStore,
+  onInvalid: (key: string, reason: string) => void = () => {},
+): Promise<ListedCheckpoint[]> {
   const found: ListedCheckpoint[] = [];
   for await (const key of store.list("step-")) {
     const step = stepOfKey(key);
@@ -49,7 +64,11 @@ export interface ReadOptions {
 }
 
 /** @throws PlumeError NOT_FOUND, DATA_LOSS naming the part, FAILED_PRECONDITION for another model's checkpoint. */
-export async function readCheckpoint(store: ObjectStore, which: "latest" | number, options: ReadOptions = {}): Promise<Checkpoint> {
+export async function readCheckpoint(
+  store: ObjectStore,
+  which: "latest" | number,
+  options: ReadOptions = {},
+): Promise<Checkpoint> {
   const all = await listCheckpoints(store);
   if (which !== "latest") {
     const listed = all.find(({ step }) => step === which);
@@ -69,10 +88,16 @@ export async function readCheckpoint(store: ObjectStore, which: "latest" | numbe
 
 function notFound(store: ObjectStore, what: string, all: readonly ListedCheckpoint[]): PlumeError {
   const steps = all.map(({ step }) => step).join(", ");
-  return new PlumeError("NOT_FOUND", `${store.url} has no ${what}`, { remedy: steps ? `it has steps ${steps}` : "it holds no checkpoint at all" });
+  return new PlumeError("NOT_FOUND", `${store.url} has no ${what}`, {
+    remedy: steps ? `it has steps ${steps}` : "it holds no checkpoint at all",
+  });
 }
 
-async function load(store: ObjectStore, { prefix, manifest }: ListedCheckpoint, { layout, vectors: wanted }: ReadOptions): Promise<Checkpoint> {
+async function load(
+  store: ObjectStore,
+  { prefix, manifest }: ListedCheckpoint,
+  { layout, vectors: wanted }: ReadOptions,
+): Promise<Checkpoint> {
   const fetch = async (part: Part): Promise<Uint8Array> => {
     const bytes = await store.get(prefix + part.key);
     verifyPart(`${store.url}/${prefix}${part.key}`, part, bytes);
@@ -88,7 +113,8 @@ async function load(store: ObjectStore, { prefix, manifest }: ListedCheckpoint, 
   const vectors: Record<string, Map<string, Float32Array>> = {};
   for (const part of manifest.parts) {
     if (part.vector === undefined || (wanted && !wanted.includes(part.vector))) continue;
-    const into = (vectors[part.vector] ??= new Map());
+    vectors[part.vector] ??= new Map();
+    const into = vectors[part.vector]!;
     for (const { name, shape, values } of decodeSafetensors(await fetch(part), prefix + part.key).values()) {
       if (layout) checkTensor(layout, name, shape);
       into.set(name, values);
@@ -100,21 +126,40 @@ async function load(store: ObjectStore, { prefix, manifest }: ListedCheckpoint, 
 
 /** @throws PlumeError DATA_LOSS. */
 export function verifyPart(where: string, part: Part, bytes: Uint8Array): void {
-  if (bytes.byteLength !== part.size) throw new PlumeError("DATA_LOSS", `${where} has ${bytes.byteLength} bytes, its manifest says ${part.size}`);
+  if (bytes.byteLength !== part.size)
+    throw new PlumeError("DATA_LOSS", `${where} has ${bytes.byteLength} bytes, its manifest says ${part.size}`);
   const digest = sha256(bytes);
-  if (digest !== part.sha256) throw new PlumeError("DATA_LOSS", `${where} has sha256 ${digest.slice(0, 12)}…, its manifest says ${part.sha256.slice(0, 12)}…`);
+  if (digest !== part.sha256)
+    throw new PlumeError(
+      "DATA_LOSS",
+      `${where} has sha256 ${digest.slice(0, 12)}…, its manifest says ${part.sha256.slice(0, 12)}…`,
+    );
 }
 
 const OTHER_MODEL = { remedy: "resume with the job that wrote it, or start over with --resume never" };
 
 function checkTensor(layout: Layout, name: string, shape: readonly number[]): void {
   const own = layout.tensors.find((tensor) => tensor.name === name);
-  if (!own) throw new PlumeError("FAILED_PRECONDITION", `a checkpoint of another model: it has tensor ${name}, this job's model does not`, OTHER_MODEL);
+  if (!own)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `a checkpoint of another model: it has tensor ${name}, this job's model does not`,
+      OTHER_MODEL,
+    );
   if (own.shape.join() !== shape.join())
-    throw new PlumeError("FAILED_PRECONDITION", `a checkpoint of another model: tensor ${name} is [${shape}], this job's model wants [${own.shape}]`, OTHER_MODEL);
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `a checkpoint of another model: tensor ${name} is [${shape}], this job's model wants [${own.shape}]`,
+      OTHER_MODEL,
+    );
 }
 
 function checkComplete(layout: Layout, vector: ReadonlyMap<string, unknown>): void {
   const missing = layout.tensors.find(({ name }) => !vector.has(name));
-  if (missing) throw new PlumeError("FAILED_PRECONDITION", `a checkpoint of another model: it lacks tensor ${missing.name}`, OTHER_MODEL);
+  if (missing)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `a checkpoint of another model: it lacks tensor ${missing.name}`,
+      OTHER_MODEL,
+    );
 }

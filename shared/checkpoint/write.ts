@@ -8,7 +8,17 @@ import { PlumeError } from "../errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { PLUME_VERSION } from "../version.ts";
-import { type CheckpointState, JOB, MANIFEST, type Manifest, manifestSchema, type Part, prefixOf, STATE, sha256 } from "./manifest.ts";
+import {
+  type CheckpointState,
+  JOB,
+  MANIFEST,
+  type Manifest,
+  manifestSchema,
+  type Part,
+  prefixOf,
+  STATE,
+  sha256,
+} from "./manifest.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 
 export interface CheckpointContent {
@@ -58,7 +68,14 @@ export async function writeCheckpoint(
   await putPart(STATE, json(state));
   await putPart(JOB, Buffer.from(dumpJob(job)));
 
-  const manifest: Manifest = { version: 1, plume: PLUME_VERSION, job: job.metadata.name, step, writer: randomUUID(), parts };
+  const manifest: Manifest = {
+    version: 1,
+    plume: PLUME_VERSION,
+    job: job.metadata.name,
+    step,
+    writer: randomUUID(),
+    parts,
+  };
   await commit(store, prefix + MANIFEST, manifest, signal);
   return { prefix, bytes: parts.reduce((sum, part) => sum + part.size, 0) };
 }

@@ -37,7 +37,8 @@ export function fieldRows(): FieldRow[] {
   const rows: FieldRow[] = [];
   const walk = (node: JsonSchema, path: string, required: boolean) => {
     if (node.properties) {
-      for (const [name, child] of Object.entries(node.properties)) walk(child, path ? `${path}.${name}` : name, node.required?.includes(name) ?? false);
+      for (const [name, child] of Object.entries(node.properties))
+        walk(child, path ? `${path}.${name}` : name, node.required?.includes(name) ?? false);
       return;
     }
     const fallback = node.default === undefined ? (required ? "required" : "") : JSON.stringify(node.default);

@@ -19,23 +19,33 @@ export function loadJob(file: string, { set }: LoadOptions): Job {
   try {
     text = readFileSync(file, "utf8");
   } catch (cause) {
-    throw new PlumeError("NOT_FOUND", `cannot read the job file ${file}: ${(cause as Error).message}`, { remedy: "name a YAML file with -f, for example deploy/jobs/shapes.yaml", cause });
+    throw new PlumeError("NOT_FOUND", `cannot read the job file ${file}: ${(cause as Error).message}`, {
+      remedy: "name a YAML file with -f, for example deploy/jobs/shapes.yaml",
+      cause,
+    });
   }
   return parseJob(text, { file, set });
 }
 
 /** @param file for messages. */
-export function parseJob(text: string, { file = "job", set = [] }: { file?: string; set?: readonly string[] } = {}): Job {
+export function parseJob(
+  text: string,
+  { file = "job", set = [] }: { file?: string; set?: readonly string[] } = {},
+): Job {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [problem] = document.errors;
   if (problem) {
     const { line, col } = lines.linePos(problem.pos[0]);
-    throw new PlumeError("INVALID_ARGUMENT", `${file}:${line}:${col}: ${problem.message}`, { remedy: "the job file must be valid YAML" });
+    throw new PlumeError("INVALID_ARGUMENT", `${file}:${line}:${col}: ${problem.message}`, {
+      remedy: "the job file must be valid YAML",
+    });
   }
   const value: unknown = document.toJS();
   if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new PlumeError("INVALID_ARGUMENT", `${file} holds no job`, { remedy: "it must be a mapping with apiVersion, kind, metadata and spec" });
+    throw new PlumeError("INVALID_ARGUMENT", `${file} holds no job`, {
+      remedy: "it must be a mapping with apiVersion, kind, metadata and spec",
+    });
   for (const pair of set) applyOverride(value as Record<string, unknown>, pair);
   const parsed = jobSchema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -47,7 +57,10 @@ export const dumpJob = (job: Job): string => stringify(job);
 
 function applyOverride(job: Record<string, unknown>, pair: string): void {
   const equals = pair.indexOf("=");
-  if (equals <= 0) throw new PlumeError("INVALID_ARGUMENT", `--set ${pair} is no path=value`, { remedy: "for example --set training.steps=500" });
+  if (equals <= 0)
+    throw new PlumeError("INVALID_ARGUMENT", `--set ${pair} is no path=value`, {
+      remedy: "for example --set training.steps=500",
+    });
   const path = pair.slice(0, equals).split(".");
   if (!["spec", "metadata", "apiVersion", "kind"].includes(path[0]!)) path.unshift("spec");
   const value: unknown = parseDocument(pair.slice(equals + 1)).toJS();
@@ -55,7 +68,8 @@ function applyOverride(job: Record<string, unknown>, pair: string): void {
   for (const key of path.slice(0, -1)) {
     node[key] ??= {};
     const next = node[key];
-    if (typeof next !== "object" || next === null) throw new PlumeError("INVALID_ARGUMENT", `--set ${pair}: ${key} is no group of fields`);
+    if (typeof next !== "object" || next === null)
+      throw new PlumeError("INVALID_ARGUMENT", `--set ${pair}: ${key} is no group of fields`);
     node = next as Record<string, unknown>;
   }
   node[path.at(-1)!] = value;
@@ -74,7 +88,9 @@ function describeIssue(issue: z.core.$ZodIssue, job: object): string {
   const input = valueAt(job, issue.path);
   if (issue.code === "unrecognized_keys") {
     const known = fieldNames(issue.path as (string | number)[]);
-    return issue.keys.map((key) => `${[...issue.path, key].join(".")} is no field of a job; ${suggestion(key, known)}`).join("\n  ");
+    return issue.keys
+      .map((key) => `${[...issue.path, key].join(".")} is no field of a job; ${suggestion(key, known)}`)
+      .join("\n  ");
   }
   if (issue.code === "invalid_type" && input === undefined) return `${path} is missing; give a ${issue.expected}`;
   // The rules across fields name their value themselves.
@@ -92,7 +108,9 @@ const shorten = (input: unknown): string => {
 };
 
 function suggestion(key: string, known: readonly string[]): string {
-  const nearest = known.map((name) => ({ name, far: distance(key.toLowerCase(), name.toLowerCase()) })).sort((a, b) => a.far - b.far)[0];
+  const nearest = known
+    .map((name) => ({ name, far: distance(key.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.far - b.far)[0];
   if (nearest && nearest.far <= Math.max(2, key.length / 3)) return `did you mean ${nearest.name}?`;
   return `the fields here are ${known.join(", ")}`;
 }

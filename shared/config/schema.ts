@@ -32,8 +32,14 @@ export const modelSchema = z.strictObject({
   headChannels: positiveInt.optional().describe("channels of one attention head; one head when absent"),
   groups: positiveInt.default(8).describe("groups of every GroupNorm"),
   dropout: probability.default(0).describe("dropout rate inside residual blocks"),
-  scaleShift: z.boolean().default(true).describe("time embedding as scale and shift of the norm (AdaGN) instead of a sum"),
-  resample: z.enum(["conv", "resblock"]).default("conv").describe("down and up by a convolution, or by a residual block (BigGAN)"),
+  scaleShift: z
+    .boolean()
+    .default(true)
+    .describe("time embedding as scale and shift of the norm (AdaGN) instead of a sum"),
+  resample: z
+    .enum(["conv", "resblock"])
+    .default("conv")
+    .describe("down and up by a convolution, or by a residual block (BigGAN)"),
   classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels"),
 });
 
@@ -65,7 +71,10 @@ export const trainingSchema = z.strictObject({
   clip: z.number().positive().optional().describe("largest global gradient norm; no clipping when absent"),
   ema: probability.default(0.9999).describe("EMA decay, warmed up as min(ema, (1+n)/(10+n))"),
   emaHalfLife: positiveInt.optional().describe("EMA half-life in samples, with EDM's ramp-up; replaces `ema`"),
-  nonFinite: z.enum(["fail", "skip"]).default("fail").describe("a gradient that is not finite: fail the job, or skip the step"),
+  nonFinite: z
+    .enum(["fail", "skip"])
+    .default("fail")
+    .describe("a gradient that is not finite: fail the job, or skip the step"),
 });
 
 export const workersSchema = z.strictObject({
@@ -73,8 +82,14 @@ export const workersSchema = z.strictObject({
   min: positiveInt.default(1).describe("the job pauses below this many"),
   max: positiveInt.default(8).describe("largest number of workers admitted"),
   backend: z.enum(["auto", "wasm"]).default("auto").describe("compute backend; auto takes the best that loads"),
-  transport: z.enum(["auto", "shm", "grpc"]).default("auto").describe("how tensors travel; auto uses shared memory on one host"),
-  numerics: z.enum(["strict", "mixed"]).default("strict").describe("strict refuses a worker whose bits differ; mixed admits it and marks the run"),
+  transport: z
+    .enum(["auto", "shm", "grpc"])
+    .default("auto")
+    .describe("how tensors travel; auto uses shared memory on one host"),
+  numerics: z
+    .enum(["strict", "mixed"])
+    .default("strict")
+    .describe("strict refuses a worker whose bits differ; mixed admits it and marks the run"),
 });
 
 export const checkpointSchema = z.strictObject({
@@ -89,7 +104,11 @@ export const samplingSchema = z.strictObject({
   sampler: z.enum(["ddim", "ancestral"]).default("ddim").describe("sampler"),
   steps: positiveInt.default(50).describe("network evaluations an image"),
   eta: probability.default(0).describe("DDIM's eta: 0 deterministic, 1 ancestral noise"),
-  guidance: z.number().min(0).default(1).describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
+  guidance: z
+    .number()
+    .min(0)
+    .default(1)
+    .describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
 });
 
 export const specSchema = z
@@ -122,7 +141,10 @@ export const specSchema = z
       );
     model.channelMult.forEach((mult, level) => {
       if ((model.channels * mult) % model.groups !== 0)
-        refuse(["model", "groups"], `${model.groups} does not divide the ${model.channels * mult} channels of level ${level}`);
+        refuse(
+          ["model", "groups"],
+          `${model.groups} does not divide the ${model.channels * mult} channels of level ${level}`,
+        );
     });
     const resolutions = model.channelMult.map((_, level) => size / 2 ** level);
     for (const r of model.attention)
@@ -130,7 +152,10 @@ export const specSchema = z
         refuse(["model", "attention"], `${r} is no resolution of this network; it has ${resolutions.join(", ")}`);
     if (workers.min > workers.max) refuse(["workers", "min"], `${workers.min} is above max ${workers.max}`);
     if (workers.replicas > workers.max)
-      refuse(["workers", "replicas"], `${workers.replicas} is above workers.max ${workers.max}; raise max or start fewer`);
+      refuse(
+        ["workers", "replicas"],
+        `${workers.replicas} is above workers.max ${workers.max}; raise max or start fewer`,
+      );
     if (sampling.steps > diffusion.timesteps)
       refuse(["sampling", "steps"], `${sampling.steps} is above diffusion.timesteps ${diffusion.timesteps}`);
     if (sampling.guidance !== 1 && model.classes === 0)

@@ -12,9 +12,12 @@ const H = 420;
 const [LEFT, RIGHT, TOP, BOTTOM] = [64, 24, 48, 44];
 
 export function lossChart(points: readonly LossPoint[], { title }: { title: string }): string {
-  const finite = points.filter((p): p is { step: number; loss: number } => p.loss !== null && Number.isFinite(p.loss) && p.loss > 0);
+  const finite = points.filter(
+    (p): p is { step: number; loss: number } => p.loss !== null && Number.isFinite(p.loss) && p.loss > 0,
+  );
   const parts: string[] = [];
-  if (finite.length === 0) parts.push(`<text x="${W / 2}" y="${H / 2}" text-anchor="middle" fill="#777">no committed step yet</text>`);
+  if (finite.length === 0)
+    parts.push(`<text x="${W / 2}" y="${H / 2}" text-anchor="middle" fill="#777">no committed step yet</text>`);
   else parts.push(...plot(finite));
   const head = `<text x="${LEFT}" y="28" font-size="16" font-weight="bold" fill="#222">${escapeXml(title)}: training loss</text>`;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" width="${W}" height="${H}" font-family="DejaVu Sans, Helvetica, sans-serif" font-size="12">
@@ -35,17 +38,23 @@ function plot(points: readonly { step: number; loss: number }[]): string[] {
     const share = (Math.log(Math.min(high, Math.max(low, loss))) - Math.log(low)) / (Math.log(high) - Math.log(low));
     return H - BOTTOM - (H - TOP - BOTTOM) * share;
   };
-  const line = (values: readonly number[]) => points.map((p, i) => `${i === 0 ? "M" : "L"}${x(p.step).toFixed(1)} ${y(values[i]!).toFixed(1)}`).join("");
+  const line = (values: readonly number[]) =>
+    points.map((p, i) => `${i === 0 ? "M" : "L"}${x(p.step).toFixed(1)} ${y(values[i]!).toFixed(1)}`).join("");
   const parts: string[] = [];
   for (const tick of logTicks(low, high))
     parts.push(
       `<line x1="${LEFT}" x2="${W - RIGHT}" y1="${y(tick).toFixed(1)}" y2="${y(tick).toFixed(1)}" stroke="#e6e6e6"/><text x="${LEFT - 8}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end" fill="#555">${tick}</text>`,
     );
-  for (const tick of linearTicks(first, last)) parts.push(`<text x="${x(tick).toFixed(1)}" y="${H - BOTTOM + 20}" text-anchor="middle" fill="#555">${tick}</text>`);
+  for (const tick of linearTicks(first, last))
+    parts.push(
+      `<text x="${x(tick).toFixed(1)}" y="${H - BOTTOM + 20}" text-anchor="middle" fill="#555">${tick}</text>`,
+    );
   parts.push(`<text x="${(LEFT + W - RIGHT) / 2}" y="${H - 6}" text-anchor="middle" fill="#555">step</text>`);
   parts.push(`<path d="${line(points.map((p) => p.loss))}" fill="none" stroke="#9ecae1" stroke-width="1"/>`);
   parts.push(`<path d="${line(smooth)}" fill="none" stroke="#08519c" stroke-width="2"/>`);
-  parts.push(`<text x="${W - RIGHT}" y="28" text-anchor="end" fill="#08519c">${smooth.at(-1)!.toFixed(4)} at step ${points.at(-1)!.step}</text>`);
+  parts.push(
+    `<text x="${W - RIGHT}" y="28" text-anchor="end" fill="#08519c">${smooth.at(-1)!.toFixed(4)} at step ${points.at(-1)!.step}</text>`,
+  );
   return parts;
 }
 

@@ -12,7 +12,18 @@ import type { ImageSet } from "./image-set.ts";
 import { memorySet } from "./memory-set.ts";
 import { resizeAll } from "./resize.ts";
 
-export const FASHION_CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"] as const;
+export const FASHION_CLASSES = [
+  "T-shirt/top",
+  "Trouser",
+  "Pullover",
+  "Dress",
+  "Coat",
+  "Sandal",
+  "Shirt",
+  "Sneaker",
+  "Bag",
+  "Ankle boot",
+] as const;
 
 /** Where Debian's dataset-fashion-mnist puts it. */
 const PACKAGE_FOLDER = "/usr/share/datasets/fashion-mnist";
@@ -40,14 +51,26 @@ export function localFashionMnist(split: "train" | "test"): string | null {
 }
 
 /** @throws PlumeError UNAVAILABLE when it is neither here nor to be had. */
-export async function openFashionMnist(imageSize: number, split: "train" | "test", signal?: AbortSignal): Promise<ImageSet> {
+export async function openFashionMnist(
+  imageSize: number,
+  split: "train" | "test",
+  signal?: AbortSignal,
+): Promise<ImageSet> {
   const folder = localFashionMnist(split) ?? (await downloadFashionMnist(split, signal));
   const pair = findIdxPair(folder, split);
   const images = await readIdx(pair.images, 3);
   const labels = await readIdx(pair.labels, 1);
   const [, height, width] = images.shape as [number, number, number];
   const pixels = resizeAll(images.values, height, width, 1, imageSize);
-  return memorySet({ name: "fashion-mnist", pixels, labels: labels.values, height: imageSize, width: imageSize, channels: 1, classes: FASHION_CLASSES });
+  return memorySet({
+    name: "fashion-mnist",
+    pixels,
+    labels: labels.values,
+    height: imageSize,
+    width: imageSize,
+    channels: 1,
+    classes: FASHION_CLASSES,
+  });
 }
 
 /** Fetches a split into the cache, whole files only. @returns the folder. */
@@ -74,7 +97,8 @@ async function fetchBytes(url: string, signal?: AbortSignal): Promise<Buffer> {
     return Buffer.from(await response.arrayBuffer());
   } catch (cause) {
     throw new PlumeError("UNAVAILABLE", `Fashion-MNIST cannot be downloaded: ${(cause as Error).message}`, {
-      remedy: "run npm run setup:data on a machine with apt, or put the four .gz files into ~/.cache/plume/fashion-mnist",
+      remedy:
+        "run npm run setup:data on a machine with apt, or put the four .gz files into ~/.cache/plume/fashion-mnist",
       cause,
     });
   }

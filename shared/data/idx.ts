@@ -14,7 +14,10 @@ export interface IdxArray {
 
 /** @throws PlumeError INVALID_ARGUMENT naming the file and what is wrong with it. */
 export async function readIdx(file: string, dims: number): Promise<IdxArray> {
-  const broken = (why: string) => new PlumeError("INVALID_ARGUMENT", `${file} is no IDX file: ${why}`, { remedy: "download the data set again, or name another folder" });
+  const broken = (why: string) =>
+    new PlumeError("INVALID_ARGUMENT", `${file} is no IDX file: ${why}`, {
+      remedy: "download the data set again, or name another folder",
+    });
   let bytes: Buffer = await readFile(file).catch((cause: Error) => {
     throw new PlumeError("NOT_FOUND", `cannot read ${file}: ${cause.message}`, { cause });
   });
@@ -24,11 +27,15 @@ export async function readIdx(file: string, dims: number): Promise<IdxArray> {
     });
   if (bytes.length < 4 + 4 * dims) throw broken(`${bytes.length} bytes are too few for its header`);
   const magic = bytes.readUInt32BE(0);
-  if (magic !== 0x0800 + dims) throw broken(`its magic number is 0x${magic.toString(16).padStart(8, "0")}, expected 0x${(0x0800 + dims).toString(16).padStart(8, "0")}`);
+  if (magic !== 0x0800 + dims)
+    throw broken(
+      `its magic number is 0x${magic.toString(16).padStart(8, "0")}, expected 0x${(0x0800 + dims).toString(16).padStart(8, "0")}`,
+    );
   const shape = Array.from({ length: dims }, (_, i) => bytes.readUInt32BE(4 + 4 * i));
   const size = shape.reduce((product, n) => product * n, 1);
   const values = bytes.subarray(4 + 4 * dims);
-  if (values.length !== size) throw broken(`it holds ${values.length} values, its header says ${shape.join(" x ")} = ${size}`);
+  if (values.length !== size)
+    throw broken(`it holds ${values.length} values, its header says ${shape.join(" x ")} = ${size}`);
   return { shape, values };
 }
 
@@ -41,11 +48,17 @@ export interface IdxPair {
 export function findIdxPair(folder: string, split: "train" | "test"): IdxPair {
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
   const prefix = split === "train" ? /^train/ : /^(t10k|test)/;
-  const pick = (kind: string) => names.find((name) => prefix.test(name) && name.includes(kind)) ?? (split === "train" ? names.find((name) => name.includes(kind) && !/^(t10k|test)/.test(name)) : undefined);
+  const pick = (kind: string) =>
+    names.find((name) => prefix.test(name) && name.includes(kind)) ??
+    (split === "train" ? names.find((name) => name.includes(kind) && !/^(t10k|test)/.test(name)) : undefined);
   const [images, labels] = [pick("images"), pick("labels")];
   if (!images || !labels)
-    throw new PlumeError("NOT_FOUND", `${folder} has no IDX ${!images ? "images" : "labels"} file for the ${split} split`, {
-      remedy: "it must hold files like train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz",
-    });
+    throw new PlumeError(
+      "NOT_FOUND",
+      `${folder} has no IDX ${!images ? "images" : "labels"} file for the ${split} split`,
+      {
+        remedy: "it must hold files like train-images-idx3-ubyte.gz and train-labels-idx1-ubyte.gz",
+      },
+    );
   return { images: join(folder, images), labels: join(folder, labels) };
 }

@@ -41,7 +41,10 @@ export const SOURCES: Readonly<Record<string, Source>> = {
     async open(argument, imageSize) {
       const count = argument === "" ? DEFAULT_SHAPES : Number(argument);
       if (!Number.isInteger(count) || count < 1 || count > 1_000_000)
-        throw new PlumeError("INVALID_ARGUMENT", `data.source shapes:${argument}: the count must be a whole number from 1 to 1000000`);
+        throw new PlumeError(
+          "INVALID_ARGUMENT",
+          `data.source shapes:${argument}: the count must be a whole number from 1 to 1000000`,
+        );
       return openShapes(count, imageSize);
     },
   },
@@ -53,23 +56,40 @@ export const SOURCES: Readonly<Record<string, Source>> = {
       const labels = await readIdx(pair.labels, 1);
       const [count, height, width] = images.shape as [number, number, number];
       if (labels.shape[0] !== count)
-        throw new PlumeError("INVALID_ARGUMENT", `${pair.labels} has ${labels.shape[0]} labels for the ${count} images of ${pair.images}`, { remedy: "use the files of one data set" });
+        throw new PlumeError(
+          "INVALID_ARGUMENT",
+          `${pair.labels} has ${labels.shape[0]} labels for the ${count} images of ${pair.images}`,
+          { remedy: "use the files of one data set" },
+        );
       if (count === 0) throw new PlumeError("INVALID_ARGUMENT", `${pair.images} holds no image`);
       const classes = Array.from({ length: Math.max(...labels.values) + 1 }, (_, k) => String(k));
       const pixels = resizeAll(images.values, height, width, 1, imageSize);
-      return memorySet({ name: `idx:${folder}`, pixels, labels: labels.values, height: imageSize, width: imageSize, channels: 1, classes });
+      return memorySet({
+        name: `idx:${folder}`,
+        pixels,
+        labels: labels.values,
+        height: imageSize,
+        width: imageSize,
+        channels: 1,
+        classes,
+      });
     },
   },
 };
 
 /** @throws PlumeError with the field, the value and a remedy. */
-export async function openImageSet(data: JobSpec["data"], { split = "train", signal }: OpenOptions = {}): Promise<OpenedSet> {
+export async function openImageSet(
+  data: JobSpec["data"],
+  { split = "train", signal }: OpenOptions = {},
+): Promise<OpenedSet> {
   const colon = data.source.indexOf(":");
   const kind = colon < 0 ? data.source : data.source.slice(0, colon);
   const source = Object.hasOwn(SOURCES, kind) ? SOURCES[kind] : undefined;
   if (!source)
     throw new PlumeError("INVALID_ARGUMENT", `data.source ${data.source} is unknown`, {
-      remedy: `use one of ${Object.values(SOURCES).map(({ usage }) => usage).join(", ")}`,
+      remedy: `use one of ${Object.values(SOURCES)
+        .map(({ usage }) => usage)
+        .join(", ")}`,
     });
   const set = await source.open(colon < 0 ? "" : data.source.slice(colon + 1), data.imageSize, split, signal);
   return data.limit === undefined || data.limit >= set.size ? set : limitSet(set, data.limit);

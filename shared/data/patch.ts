@@ -25,7 +25,12 @@ export function shuffle<A extends PixelArray>(patches: A, shape: PatchShape, pat
 }
 
 /** @param shape of the plain images. */
-function forEachPixel(length: number, { height, width, channels }: PatchShape, p: number, visit: (plain: number, patched: number) => void): void {
+function forEachPixel(
+  length: number,
+  { height, width, channels }: PatchShape,
+  p: number,
+  visit: (plain: number, patched: number) => void,
+): void {
   const size = height * width * channels;
   const columns = width / p;
   for (let image = 0; image < length; image += size) {

@@ -46,7 +46,10 @@ export async function writeGrid(file: string, pixels: Uint8Array, options: GridO
 }
 
 function captions(labels: readonly string[], cellW: number, W: number): string {
-  const texts = labels.map((label, i) => `<text x="${GUTTER + i * cellW + (cellW - GUTTER) / 2}" y="13" text-anchor="middle">${escapeXml(label)}</text>`);
+  const texts = labels.map(
+    (label, i) =>
+      `<text x="${GUTTER + i * cellW + (cellW - GUTTER) / 2}" y="13" text-anchor="middle">${escapeXml(label)}</text>`,
+  );
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${W}" height="${CAPTION}" font-family="DejaVu Sans, Helvetica, sans-serif" font-size="11" fill="#ddd">${texts.join("")}</svg>`;
 }
 

@@ -2,7 +2,13 @@
 // the same pixels come out everywhere.
 
 /** [n, H, W, C] to [n, S, S, C]; the same array when nothing changes. */
-export function resizeAll(pixels: Uint8Array, height: number, width: number, channels: number, size: number): Uint8Array {
+export function resizeAll(
+  pixels: Uint8Array,
+  height: number,
+  width: number,
+  channels: number,
+  size: number,
+): Uint8Array {
   if (height === size && width === size) return pixels;
   const n = pixels.length / (height * width * channels);
   const rows = weights(height, size);
@@ -14,7 +20,9 @@ export function resizeAll(pixels: Uint8Array, height: number, width: number, cha
       for (let x = 0; x < size; x++)
         for (let c = 0; c < channels; c++) {
           let sum = 0;
-          for (const [row, wy] of rows[y]!) for (const [column, wx] of columns[x]!) sum += wy * wx * pixels[from + (row * width + column) * channels + c]!;
+          for (const [row, wy] of rows[y]!)
+            for (const [column, wx] of columns[x]!)
+              sum += wy * wx * pixels[from + (row * width + column) * channels + c]!;
           out[((image * size + y) * size + x) * channels + c] = Math.floor(sum + 0.5);
         }
   }

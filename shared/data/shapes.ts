@@ -18,7 +18,10 @@ export const SHAPES: readonly { readonly name: string; readonly inside: Inside }
   { name: "frame", inside: (x, y) => box(x, y, 0.95) && !box(x, y, 0.55) },
   { name: "triangle", inside: (x, y) => y <= 0.9 && y >= 2 * Math.abs(x) * 0.9 - 0.9 },
   { name: "diamond", inside: (x, y) => Math.abs(x) + Math.abs(y) <= 1 },
-  { name: "plus", inside: (x, y) => (Math.abs(x) <= 0.3 && Math.abs(y) <= 1) || (Math.abs(y) <= 0.3 && Math.abs(x) <= 1) },
+  {
+    name: "plus",
+    inside: (x, y) => (Math.abs(x) <= 0.3 && Math.abs(y) <= 1) || (Math.abs(y) <= 0.3 && Math.abs(x) <= 1),
+  },
   { name: "cross", inside: (x, y) => box(x, y, 0.95) && (Math.abs(x - y) <= 0.4 || Math.abs(x + y) <= 0.4) },
   { name: "bars-horizontal", inside: (x, y) => box(x, y, 1) && Math.floor((y + 1) * 2.5) % 2 === 0 },
   { name: "bars-vertical", inside: (x, y) => box(x, y, 1) && Math.floor((x + 1) * 2.5) % 2 === 0 },
@@ -35,11 +38,24 @@ export function openShapes(count: number, size: number): ImageSet {
     labels[k] = k % SHAPES.length;
     drawShape(pixels.subarray(k * size * size, (k + 1) * size * size), k, size);
   }
-  return memorySet({ name: `shapes:${count}`, pixels, labels, height: size, width: size, channels: 1, classes: SHAPES.map(({ name }) => name) });
+  return memorySet({
+    name: `shapes:${count}`,
+    pixels,
+    labels,
+    height: size,
+    width: size,
+    channels: 1,
+    classes: SHAPES.map(({ name }) => name),
+  });
 }
 
 function drawShape(out: Uint8Array, k: number, size: number): void {
-  const [u, v, w, b] = uniforms({ seed: 0, purpose: PURPOSE.shapes, step: 0, index: k }, 4) as unknown as [number, number, number, number];
+  const [u, v, w, b] = uniforms({ seed: 0, purpose: PURPOSE.shapes, step: 0, index: k }, 4) as unknown as [
+    number,
+    number,
+    number,
+    number,
+  ];
   const half = size * (0.25 + 0.15 * w);
   const room = size / 2 - half;
   const cx = size / 2 + room * (2 * u - 1);
@@ -50,7 +66,8 @@ function drawShape(out: Uint8Array, k: number, size: number): void {
     for (let x = 0; x < size; x++) {
       let hits = 0;
       for (let i = 0; i < FINE; i++)
-        for (let j = 0; j < FINE; j++) if (inside((x + (j + 0.5) / FINE - cx) / half, (y + (i + 0.5) / FINE - cy) / half)) hits++;
+        for (let j = 0; j < FINE; j++)
+          if (inside((x + (j + 0.5) / FINE - cx) / half, (y + (i + 0.5) / FINE - cy) / half)) hits++;
       out[y * size + x] = Math.floor((brightness * hits) / (FINE * FINE));
     }
 }

@@ -19,7 +19,10 @@ export function toX0(c: Coefficients, type: PredictionType, x_t: T, t: number, o
     case "v":
       return tf.sub(tf.mul(x_t, c.sqrtAlphasCumprod[t]!), tf.mul(output, c.sqrtOneMinusAlphasCumprod[t]!));
     case "x_prev":
-      return tf.sub(tf.mul(output, 1 / c.posteriorMeanCoef1[t]!), tf.mul(x_t, c.posteriorMeanCoef2[t]! / c.posteriorMeanCoef1[t]!));
+      return tf.sub(
+        tf.mul(output, 1 / c.posteriorMeanCoef1[t]!),
+        tf.mul(x_t, c.posteriorMeanCoef2[t]! / c.posteriorMeanCoef1[t]!),
+      );
   }
 }
 

@@ -2,8 +2,8 @@
 // (Ho et al. 2020, Eqs. 4-7), in float64. Index t is 0-based; t = 0 is the least noise.
 
 import { exactLog } from "../rng/exact-math.ts";
-import { betasOf } from "./schedules.ts";
 import { modelTimestep, respacedBetas, spaceTimesteps } from "./respacing.ts";
+import { betasOf } from "./schedules.ts";
 
 export interface Coefficients {
   readonly betas: Float64Array;
@@ -70,12 +70,22 @@ export interface ProcessOptions {
   readonly rescaleTimesteps?: boolean;
 }
 
-export function createProcess({ schedule, timesteps, respacing = null, rescaleTimesteps = false }: ProcessOptions): Process {
+export function createProcess({
+  schedule,
+  timesteps,
+  respacing = null,
+  rescaleTimesteps = false,
+}: ProcessOptions): Process {
   return processOf(betasOf(schedule, timesteps), respacing, rescaleTimesteps);
 }
 
-export function processOf(original: Float64Array, respacing: string | readonly number[] | null = null, rescaleTimesteps = false): Process {
-  const timestepMap = respacing === null ? Array.from(original, (_, t) => t) : spaceTimesteps(original.length, respacing);
+export function processOf(
+  original: Float64Array,
+  respacing: string | readonly number[] | null = null,
+  rescaleTimesteps = false,
+): Process {
+  const timestepMap =
+    respacing === null ? Array.from(original, (_, t) => t) : spaceTimesteps(original.length, respacing);
   const betas = respacing === null ? original : respacedBetas(original, timestepMap);
   return {
     ...coefficientsOf(betas),

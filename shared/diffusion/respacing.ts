@@ -36,7 +36,10 @@ function ddimStride(timesteps: number, wanted: number): number[] {
     const count = Math.ceil(timesteps / stride);
     if (count === wanted) return Array.from({ length: count }, (_, i) => i * stride);
   }
-  throw new PlumeError("INVALID_ARGUMENT", `cannot create exactly ${wanted} steps with an integer stride from ${timesteps}`);
+  throw new PlumeError(
+    "INVALID_ARGUMENT",
+    `cannot create exactly ${wanted} steps with an integer stride from ${timesteps}`,
+  );
 }
 
 /** Python's round. */

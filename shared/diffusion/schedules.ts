@@ -12,7 +12,9 @@ export interface BetaRange {
 type Schedule = (timesteps: number, range: BetaRange) => Float64Array;
 
 const linspace = (from: number, to: number, n: number): Float64Array =>
-  Float64Array.from({ length: n }, (_, i) => (i === n - 1 && n > 1 ? to : from + (i * (to - from)) / Math.max(1, n - 1)));
+  Float64Array.from({ length: n }, (_, i) =>
+    i === n - 1 && n > 1 ? to : from + (i * (to - from)) / Math.max(1, n - 1),
+  );
 
 /** 1e-4 to 0.02 for T = 1000; other T keep the amount of noise by scaling with 1000 / T, unless a range is given. */
 const linear: Schedule = (T, { betaStart, betaEnd }) => {
@@ -47,14 +49,24 @@ const warmup =
     return betas;
   };
 
-export const SCHEDULES = { linear, cosine, quad, const: constant, jsd, warmup10: warmup(0.1), warmup50: warmup(0.5) } satisfies Record<string, Schedule>;
+export const SCHEDULES = {
+  linear,
+  cosine,
+  quad,
+  const: constant,
+  jsd,
+  warmup10: warmup(0.1),
+  warmup50: warmup(0.5),
+} satisfies Record<string, Schedule>;
 
 export type ScheduleName = keyof typeof SCHEDULES;
 
 /** @throws PlumeError INVALID_ARGUMENT for an unknown name, or betas outside (0, 1]. */
 export function betasOf(name: string, timesteps: number, range: BetaRange = {}): Float64Array {
   if (!(name in SCHEDULES))
-    throw new PlumeError("INVALID_ARGUMENT", `schedule ${name} is unknown`, { remedy: `use one of ${Object.keys(SCHEDULES).join(", ")}` });
+    throw new PlumeError("INVALID_ARGUMENT", `schedule ${name} is unknown`, {
+      remedy: `use one of ${Object.keys(SCHEDULES).join(", ")}`,
+    });
   const betas = SCHEDULES[name as ScheduleName](timesteps, range);
   if (betas.some((beta) => !(beta > 0 && beta <= 1)))
     throw new PlumeError("INVALID_ARGUMENT", `schedule ${name} has betas outside (0, 1] for T = ${timesteps}`, {

@@ -10,7 +10,10 @@ const at = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 const common = ["--runtime", "stub", "--importMemory", "--enable", "simd", "-O3", "--noAssert", "--use", "abort="];
 const modules = [
   // Flat vectors in memory that threads share.
-  { folder: "shared/kernels", flags: ["--enable", "threads", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"] },
+  {
+    folder: "shared/kernels",
+    flags: ["--enable", "threads", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
+  },
   // Tensors in the heap of TensorFlow.js's wasm backend.
   { folder: "shared/backends/wasm-kernels", flags: [] },
 ];
@@ -21,10 +24,19 @@ try {
   for (const { folder, flags } of modules) {
     const committed = at(`${folder}/kernels.wasm`);
     const target = check ? join(scratch, "kernels.wasm") : committed;
-    const args = [at("node_modules/assemblyscript/bin/asc.js"), at(`${folder}/assembly/index.ts`), "--outFile", target, ...common, ...flags];
+    const args = [
+      at("node_modules/assemblyscript/bin/asc.js"),
+      at(`${folder}/assembly/index.ts`),
+      "--outFile",
+      target,
+      ...common,
+      ...flags,
+    ];
     execFileSync(process.execPath, args, { stdio: "inherit" });
     if (check && !readFileSync(target).equals(readFileSync(committed))) {
-      console.error(`${folder}/kernels.wasm is not what its source compiles to: run \`npm run gen:kernels\` and commit it`);
+      console.error(
+        `${folder}/kernels.wasm is not what its source compiles to: run \`npm run gen:kernels\` and commit it`,
+      );
       process.exitCode = 1;
     }
   }

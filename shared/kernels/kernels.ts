@@ -33,7 +33,11 @@ export function ensureCapacity(memory: WebAssembly.Memory, bytes: number): void 
   try {
     memory.grow(missing);
   } catch (cause) {
-    throw new PlumeError("RESOURCE_EXHAUSTED", `${bytes} bytes of vectors do not fit in one WebAssembly memory of 4 GiB`, { cause });
+    throw new PlumeError(
+      "RESOURCE_EXHAUSTED",
+      `${bytes} bytes of vectors do not fit in one WebAssembly memory of 4 GiB`,
+      { cause },
+    );
   }
 }
 
@@ -83,6 +87,13 @@ export function createVectorHeap(layout: Layout): VectorHeap {
     },
     release: (vector) => void free.push(vector),
     add: (out, left, right) => kernels.add(out.pointer, left.pointer, right.pointer, layout.size),
-    digest: ({ pointer }) => chainDigests(layout.shards.map(({ offset, size }) => (seed) => kernels.digest(pointer + offset * 4, size, seed))),
+    digest: ({ pointer }) =>
+      chainDigests(
+        layout.shards.map(
+          ({ offset, size }) =>
+            (seed) =>
+              kernels.digest(pointer + offset * 4, size, seed),
+        ),
+      ),
   };
 }

@@ -31,7 +31,12 @@ export interface ReducerOptions {
   readonly threads?: number;
 }
 
-export async function openReducer({ layout, optimizer, maxVectors, threads: wanted }: ReducerOptions): Promise<Reducer> {
+export async function openReducer({
+  layout,
+  optimizer,
+  maxVectors,
+  threads: wanted,
+}: ReducerOptions): Promise<Reducer> {
   const count = Math.max(1, Math.min(wanted ?? availableParallelism(), layout.shards.length));
   const threads = Array.from({ length: count }, () => startThread());
   const threadOf = (shard: Shard) => threads[shard.index % count]!;
@@ -43,7 +48,8 @@ export async function openReducer({ layout, optimizer, maxVectors, threads: want
     startInVector.set(shard.index, bytesPerVector[shard.index % count]!);
     bytesPerVector[shard.index % count]! += shard.size * 4;
   }
-  const pointer = (vector: Vector, shard: Shard) => 16 + vector.id * bytesPerVector[shard.index % count]! + startInVector.get(shard.index)!;
+  const pointer = (vector: Vector, shard: Shard) =>
+    16 + vector.id * bytesPerVector[shard.index % count]! + startInVector.get(shard.index)!;
 
   const free: Vector[] = [];
   let made = 0;
@@ -83,7 +89,8 @@ export async function openReducer({ layout, optimizer, maxVectors, threads: want
     allocate() {
       const vector = free.pop();
       if (vector) return vector;
-      if (made >= limit) throw new PlumeError("RESOURCE_EXHAUSTED", `${maxVectors} vectors are in use, the bound of this reducer`);
+      if (made >= limit)
+        throw new PlumeError("RESOURCE_EXHAUSTED", `${maxVectors} vectors are in use, the bound of this reducer`);
       return make();
     },
     release: (vector) => void free.push(vector),

@@ -21,7 +21,10 @@ const RES: Readonly<Record<string, string>> = {
 };
 
 /** Module prefixes of ADM and of plume; attention modules map to blocks whose qkv is split. */
-export function admModules(config: Pick<UnetConfig, "channelMult" | "resBlocks" | "attentionLevels" | "resample">, encoderOnly = false): Map<string, string> {
+export function admModules(
+  config: Pick<UnetConfig, "channelMult" | "resBlocks" | "attentionLevels" | "resample">,
+  encoderOnly = false,
+): Map<string, string> {
   const { channelMult, resBlocks, attentionLevels, resample } = config;
   const levels = channelMult.length;
   const modules = new Map<string, string>([
@@ -72,7 +75,12 @@ export function admModules(config: Pick<UnetConfig, "channelMult" | "resBlocks" 
 }
 
 /** Cuts a fused qkv weight [in, 3C] or bias [3C] into to_q, to_k and to_v. */
-export function splitQkv({ name, shape, values }: NamedValues, prefix: string, order: QkvOrder, headsOf: (channels: number) => number): NamedValues[] {
+export function splitQkv(
+  { name, shape, values }: NamedValues,
+  prefix: string,
+  order: QkvOrder,
+  headsOf: (channels: number) => number,
+): NamedValues[] {
   const leaf = name.slice(name.lastIndexOf(".") + 1);
   const C = shape.at(-1)! / 3;
   const rows = shape.slice(0, -1).reduce((product, n) => product * n, 1);
@@ -85,7 +93,12 @@ export function splitQkv({ name, shape, values }: NamedValues, prefix: string, o
 }
 
 /** Translates ADM tensors by name. @throws when a module is unknown. */
-export function fromAdm(tensors: readonly NamedValues[], modules: ReadonlyMap<string, string>, order: QkvOrder, headsOf: (channels: number) => number): NamedValues[] {
+export function fromAdm(
+  tensors: readonly NamedValues[],
+  modules: ReadonlyMap<string, string>,
+  order: QkvOrder,
+  headsOf: (channels: number) => number,
+): NamedValues[] {
   return tensors.flatMap((tensor) => {
     const dot = tensor.name.lastIndexOf(".");
     const [module, leaf] = [tensor.name.slice(0, dot), tensor.name.slice(dot + 1)];

@@ -27,7 +27,8 @@ export function resBlock(scope: Scope, options: ResBlockOptions) {
   const norm2 = groupNorm(scope.child("norm2"), outC, { groups, eps, silu: true });
   const conv2 = conv2d(scope.child("conv2"), outC, outC, 3, { zero: true });
   const shortcut = inC === outC ? null : conv2d(scope.child("conv_shortcut"), inC, outC, options.shortcutKernel ?? 1);
-  const resample = options.resample === "up" ? upsample(null, inC) : options.resample === "down" ? downsample(null, inC) : null;
+  const resample =
+    options.resample === "up" ? upsample(null, inC) : options.resample === "down" ? downsample(null, inC) : null;
 
   return (f: Forward, x: tf.Tensor4D, siluEmb: tf.Tensor2D): tf.Tensor4D => {
     let skip = x;

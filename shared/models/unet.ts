@@ -37,7 +37,11 @@ export function buildUnet(config: UnetConfig): Network {
   const embed = timeEmbedding(scope, config);
   const { down, middle, skipC } = encoder(scope, config);
   const up = decoder(scope, config, skipC);
-  const normOut = groupNorm(scope.child("conv_norm_out"), config.channels, { groups: config.groups, eps: config.eps, silu: true });
+  const normOut = groupNorm(scope.child("conv_norm_out"), config.channels, {
+    groups: config.groups,
+    eps: config.eps,
+    silu: true,
+  });
   const convOut = conv2d(scope.child("conv_out"), config.channels, config.outC, 3, { zero: true });
 
   const forward = (f: Forward, input: NetworkInput): tf.Tensor4D => {
@@ -67,9 +71,15 @@ export function buildEncoder(config: EncoderConfig): Network {
   const embed = timeEmbedding(scope, config);
   const { down, middle } = encoder(scope, config);
   const channels = config.channels * config.channelMult.at(-1)!;
-  const norm = groupNorm(scope.child("conv_norm_out"), channels, { groups: config.groups, eps: config.eps, silu: true });
+  const norm = groupNorm(scope.child("conv_norm_out"), channels, {
+    groups: config.groups,
+    eps: config.eps,
+    silu: true,
+  });
   const pool =
-    config.pool === "attention" ? attentionPool(scope.child("pool"), config.bottomSide, channels, headsOf(config, channels), config.outC) : null;
+    config.pool === "attention"
+      ? attentionPool(scope.child("pool"), config.bottomSide, channels, headsOf(config, channels), config.outC)
+      : null;
   const linear = pool ? null : conv2d(scope.child("pool"), channels, config.outC, 1, { zero: true });
   return {
     params: scope.params,
@@ -96,14 +106,16 @@ function timeEmbedding(scope: Scope, { channels, classRows }: UnetConfig) {
   };
 }
 
-const headsOf = ({ heads, headChannels }: UnetConfig, channels: number): number => (headChannels ? channels / headChannels : (heads ?? 1));
+const headsOf = ({ heads, headChannels }: UnetConfig, channels: number): number =>
+  headChannels ? channels / headChannels : (heads ?? 1);
 
 function parts(config: UnetConfig) {
   const { groups, eps, dropout, scaleShift } = config;
   const embC = 4 * config.channels;
   const residual = (scope: Scope, inC: number, outC: number, resample?: "up" | "down"): Block =>
     resBlock(scope, { inC, outC, embC, groups, eps, dropout, scaleShift, resample });
-  const attention = (scope: Scope, channels: number) => attentionBlock(scope, channels, { heads: headsOf(config, channels), groups, eps });
+  const attention = (scope: Scope, channels: number) =>
+    attentionBlock(scope, channels, { heads: headsOf(config, channels), groups, eps });
   return { residual, attention };
 }
 
@@ -157,7 +169,10 @@ function decoder(scope: Scope, config: UnetConfig, skipC: readonly number[]): { 
     }
     if (level > 0) {
       const at = here.child("upsamplers.0");
-      up.push({ join: false, block: resample === "resblock" ? residual(at, C, C, "up") : upsample(at.child("conv"), C) });
+      up.push({
+        join: false,
+        block: resample === "resblock" ? residual(at, C, C, "up") : upsample(at.child("conv"), C),
+      });
     }
   }
   return up;

@@ -63,7 +63,10 @@ export function attentionBlock(scope: Scope, channels: number, { heads, groups, 
 /** CLIP's attention pooling: the mean joins as token 0 and is what comes out. x [B, S, S, C] -> [B, out]. */
 export function attentionPool(scope: Scope, side: number, channels: number, heads: number, out: number) {
   const tokens = side * side + 1;
-  const position = scope.param("positional_embedding", [tokens, channels], { kind: "normal", scale: 1 / Math.sqrt(channels) });
+  const position = scope.param("positional_embedding", [tokens, channels], {
+    kind: "normal",
+    scale: 1 / Math.sqrt(channels),
+  });
   const toQ = dense(scope.child("to_q"), channels, channels);
   const toK = dense(scope.child("to_k"), channels, channels);
   const toV = dense(scope.child("to_v"), channels, channels);

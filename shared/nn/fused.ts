@@ -44,7 +44,15 @@ export interface Conv2dOptions {
 
 /** Convolution with bias: x [B,H,W,Ci], w [kh,kw,Ci,Co], b [Co] -> [B,H',W',Co]. */
 export function conv2d(x: T4, w: T4, b: tf.Tensor1D, { stride = 1, pad }: Conv2dOptions): T4 {
-  const padding = pad === "same" ? "same" : ([[0, 0], [pad, pad], [pad, pad], [0, 0]] as const);
+  const padding =
+    pad === "same"
+      ? "same"
+      : ([
+          [0, 0],
+          [pad, pad],
+          [pad, pad],
+          [0, 0],
+        ] as const);
   const attrs = { strides: [stride, stride], pad: padding as never, dataFormat: "NHWC", dilations: [1, 1] };
   return tf.customGrad((xIn, wIn, bIn, save) => {
     const [input, filter, bias] = [xIn as T, wIn as T, bIn as T];
@@ -94,11 +102,19 @@ export function groupNormAffine<X extends T>(x: X, a: tf.Tensor2D, b: tf.Tensor2
   if (!has("PlumeGroupNorm") || x.shape.at(-1)! % 4 !== 0) return composedGroupNorm(x, a, b, options);
   return tf.customGrad((xIn, aIn, bIn, save) => {
     const [input, gain, shift] = [xIn as T, aIn as T, bIn as T];
-    const [value, stats] = runMany("PlumeGroupNorm", { x: input, a: gain, b: shift }, { groups, eps, silu: withSilu }) as [T, T];
+    const [value, stats] = runMany(
+      "PlumeGroupNorm",
+      { x: input, a: gain, b: shift },
+      { groups, eps, silu: withSilu },
+    ) as [T, T];
     (save as unknown as Saved)([input, gain, shift, stats]);
     const gradFunc = (dy: T, saved: T[]) => {
       const [u, p, q, s] = saved as [T, T, T, T];
-      const [dx, da, db] = runMany("PlumeGroupNormGrad", { dy, x: u, a: p, b: q, stats: s }, { groups, silu: withSilu }) as [T, T, T];
+      const [dx, da, db] = runMany(
+        "PlumeGroupNormGrad",
+        { dy, x: u, a: p, b: q, stats: s },
+        { groups, silu: withSilu },
+      ) as [T, T, T];
       const perSample = p.shape[0] === u.shape[0];
       const folded = (d: T) => (perSample ? d : tf.reshape(columnSums(d), p.shape));
       return [dx, folded(da), folded(db)];
@@ -107,7 +123,12 @@ export function groupNormAffine<X extends T>(x: X, a: tf.Tensor2D, b: tf.Tensor2
   })(x, a, b) as X;
 }
 
-function composedGroupNorm<X extends T>(x: X, a: tf.Tensor2D, b: tf.Tensor2D, { groups, eps, silu: withSilu }: GroupNormOptions): X {
+function composedGroupNorm<X extends T>(
+  x: X,
+  a: tf.Tensor2D,
+  b: tf.Tensor2D,
+  { groups, eps, silu: withSilu }: GroupNormOptions,
+): X {
   const B = x.shape[0]!;
   const C = x.shape.at(-1)!;
   const grouped = tf.reshape(x, [B, x.size / (B * C), groups, C / groups]);

@@ -3,7 +3,14 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { Init, ParamSpec } from "../tensor/layout.ts";
-import { type Conv2dOptions, conv2d as convolve, dense as denseProduct, downsample2, groupNormAffine, upsample2 } from "./fused.ts";
+import {
+  type Conv2dOptions,
+  conv2d as convolve,
+  dense as denseProduct,
+  downsample2,
+  groupNormAffine,
+  upsample2,
+} from "./fused.ts";
 import type { Forward } from "./network.ts";
 
 type T4 = tf.Tensor4D;
@@ -37,7 +44,13 @@ export interface LayerOptions {
   readonly zero?: boolean;
 }
 
-export function conv2d(scope: Scope, inC: number, outC: number, kernel: 1 | 3, options: LayerOptions & Partial<Conv2dOptions> = {}) {
+export function conv2d(
+  scope: Scope,
+  inC: number,
+  outC: number,
+  kernel: 1 | 3,
+  options: LayerOptions & Partial<Conv2dOptions> = {},
+) {
   const init = options.zero ? ZEROS : torchInit(inC * kernel * kernel);
   const weight = scope.param("weight", [kernel, kernel, inC, outC], init);
   const bias = scope.param("bias", [outC], init);
@@ -49,7 +62,8 @@ export function dense(scope: Scope, inner: number, outer: number, options: Layer
   const init = options.zero ? ZEROS : torchInit(inner);
   const weight = scope.param("weight", [inner, outer], init);
   const bias = scope.param("bias", [outer], init);
-  return <X extends tf.Tensor>(f: Forward, x: X): X => denseProduct(x, f.param(weight) as tf.Tensor2D, f.param(bias) as tf.Tensor1D) as X;
+  return <X extends tf.Tensor>(f: Forward, x: X): X =>
+    denseProduct(x, f.param(weight) as tf.Tensor2D, f.param(bias) as tf.Tensor1D) as X;
 }
 
 /** A scale and a shift per sample and channel: [B, C] each. */
@@ -58,7 +72,11 @@ export interface Modulation {
   readonly shift: tf.Tensor2D;
 }
 
-export function groupNorm(scope: Scope, channels: number, { groups, eps, silu = false }: { groups: number; eps: number; silu?: boolean }) {
+export function groupNorm(
+  scope: Scope,
+  channels: number,
+  { groups, eps, silu = false }: { groups: number; eps: number; silu?: boolean },
+) {
   const weight = scope.param("weight", [channels], ONES);
   const bias = scope.param("bias", [channels], ZEROS);
   return <X extends tf.Tensor>(f: Forward, x: X, modulation?: Modulation): X => {

@@ -7,7 +7,10 @@ import { exactPow } from "../rng/exact-math.ts";
 export const warmedUpDecay = (decay: number, n: number): number => Math.min(decay, (1 + n) / (10 + n));
 
 /** k-diffusion's EMAWarmup: 1 - (1 + n / invGamma)^-power, between minValue and maxValue. */
-export function powerDecay(n: number, { invGamma, power, minValue = 0, maxValue }: { invGamma: number; power: number; minValue?: number; maxValue: number }): number {
+export function powerDecay(
+  n: number,
+  { invGamma, power, minValue = 0, maxValue }: { invGamma: number; power: number; minValue?: number; maxValue: number },
+): number {
   return Math.min(maxValue, Math.max(minValue, 1 - exactPow(1 + n / invGamma, -power)));
 }
 

@@ -30,23 +30,65 @@ const adamw: Optimizer = {
   calls: (step, at) => adamCall(step, at, 1 - step.lr * step.weightDecay, 0),
 };
 
-function adamCall(step: OptimizerStep, { p, g, n, moment }: Operands, decay: number, l2: number): readonly [string, ...number[]] {
+function adamCall(
+  step: OptimizerStep,
+  { p, g, n, moment }: Operands,
+  decay: number,
+  l2: number,
+): readonly [string, ...number[]] {
   const { lr, beta1, beta2, eps, gradientScale, count } = step;
   const stepSize = lr / (1 - exactPow(beta1, count));
   const rootCorrection = Math.sqrt(1 - exactPow(beta2, count));
-  return ["adam", p, g, moment("m"), moment("v"), n, gradientScale, beta1, beta2, eps, decay, l2, stepSize, rootCorrection];
+  return [
+    "adam",
+    p,
+    g,
+    moment("m"),
+    moment("v"),
+    n,
+    gradientScale,
+    beta1,
+    beta2,
+    eps,
+    decay,
+    l2,
+    stepSize,
+    rootCorrection,
+  ];
 }
 
 /** Tieleman and Hinton 2012; beta2 is torch's alpha. */
 const rmsprop: Optimizer = {
   moments: ["v"],
-  calls: ({ gradientScale, beta2, eps, weightDecay, lr }, { p, g, n, moment }) => ["rmsprop", p, g, moment("v"), n, gradientScale, beta2, eps, weightDecay, lr],
+  calls: ({ gradientScale, beta2, eps, weightDecay, lr }, { p, g, n, moment }) => [
+    "rmsprop",
+    p,
+    g,
+    moment("v"),
+    n,
+    gradientScale,
+    beta2,
+    eps,
+    weightDecay,
+    lr,
+  ],
 };
 
 /** Heavy-ball momentum beta1, without dampening. */
 const sgd: Optimizer = {
   moments: ["m"],
-  calls: ({ gradientScale, beta1, weightDecay, lr, count }, { p, g, n, moment }) => ["sgd", p, g, moment("m"), n, gradientScale, beta1, weightDecay, lr, count === 1],
+  calls: ({ gradientScale, beta1, weightDecay, lr, count }, { p, g, n, moment }) => [
+    "sgd",
+    p,
+    g,
+    moment("m"),
+    n,
+    gradientScale,
+    beta1,
+    weightDecay,
+    lr,
+    count === 1,
+  ],
 };
 
 export type OptimizerType = "adamw" | "adam" | "rmsprop" | "sgd";

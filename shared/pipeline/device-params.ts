@@ -26,7 +26,9 @@ export function createDeviceParams(layout: Layout): DeviceParams {
     load(flat) {
       dispose();
       // slice(): the tensor must not alias memory that will change.
-      tensors = layout.tensors.map(({ offset, size, shape }) => tf.keep(tf.tensor(flat.slice(offset, offset + size), [...shape], "float32")));
+      tensors = layout.tensors.map(({ offset, size, shape }) =>
+        tf.keep(tf.tensor(flat.slice(offset, offset + size), [...shape], "float32")),
+      );
     },
     get tensors() {
       return tensors;

@@ -45,7 +45,14 @@ export async function generateImages(options: GenerateOptions): Promise<Uint8Arr
     indices.forEach((index, i) => flat.set(normals({ seed, purpose, step, index }, size), i * size));
     return tf.tensor4d(flat, shape);
   };
-  const denoise = createDenoiser({ spec, network, params, process, labels: labels && Int32Array.from(labels), guidance });
+  const denoise = createDenoiser({
+    spec,
+    network,
+    params,
+    process,
+    labels: labels && Int32Array.from(labels),
+    guidance,
+  });
   const x = await sample(
     SAMPLERS[options.sampler],
     denoise,
@@ -61,4 +68,5 @@ export async function generateImages(options: GenerateOptions): Promise<Uint8Arr
 }
 
 /** The label of image k of a grid: classes in turn. */
-export const gridLabels = (indices: readonly number[], classes: number): number[] | null => (classes > 0 ? indices.map((k) => k % classes) : null);
+export const gridLabels = (indices: readonly number[], classes: number): number[] | null =>
+  classes > 0 ? indices.map((k) => k % classes) : null;

@@ -3,7 +3,6 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { shuffleShape } from "./shape.ts";
 import { type PatchShape, unshuffle } from "../data/patch.ts";
 import { targetOf } from "../diffusion/prediction.ts";
 import { createProcess } from "../diffusion/process.ts";
@@ -12,6 +11,7 @@ import type { Forward, Network } from "../nn/network.ts";
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import type { DeviceParams } from "./device-params.ts";
+import { shuffleShape } from "./shape.ts";
 
 export interface MicroBatch {
   readonly step: number;
@@ -32,9 +32,19 @@ export interface MicroBatchSeconds {
  * @param gradient out: float32 [layout.size], every element written, padding 0.
  * @returns the mean loss over the micro-batch.
  */
-export type ComputeMicroBatch = (params: DeviceParams, batch: MicroBatch, gradient: Float32Array, seconds?: MicroBatchSeconds) => number;
+export type ComputeMicroBatch = (
+  params: DeviceParams,
+  batch: MicroBatch,
+  gradient: Float32Array,
+  seconds?: MicroBatchSeconds,
+) => number;
 
-export function createMicroBatch(spec: JobSpec, network: Network, layout: Layout, image: PatchShape): ComputeMicroBatch {
+export function createMicroBatch(
+  spec: JobSpec,
+  network: Network,
+  layout: Layout,
+  image: PatchShape,
+): ComputeMicroBatch {
   const { seed, data, diffusion, model } = spec;
   const process = createProcess({ schedule: diffusion.schedule, timesteps: diffusion.timesteps });
   const { height, width, channels } = shuffleShape(image, data.patch);
@@ -46,7 +56,10 @@ export function createMicroBatch(spec: JobSpec, network: Network, layout: Layout
     const x0_flat = normalise(pixels, image, data.patch, flips);
     const t = integers(key(PURPOSE.time), n, process.T);
     const eps_flat = normals(key(PURPOSE.noise), x0_flat.length);
-    const y = model.classes > 0 ? droppedLabels(labels, model.classes, uniforms(key(PURPOSE.labelDrop), n), diffusion.labelDrop) : null;
+    const y =
+      model.classes > 0
+        ? droppedLabels(labels, model.classes, uniforms(key(PURPOSE.labelDrop), n), diffusion.labelDrop)
+        : null;
 
     const started = performance.now();
     let forwardEnd = started;
@@ -54,7 +67,11 @@ export function createMicroBatch(spec: JobSpec, network: Network, layout: Layout
       const shape: [number, number, number, number] = [n, height, width, channels];
       const x0 = tf.tensor4d(x0_flat, shape);
       const eps = tf.tensor4d(eps_flat, shape);
-      const perSample = (values: Float64Array) => tf.tensor4d(Float32Array.from(t, (step) => values[step]!), [n, 1, 1, 1]);
+      const perSample = (values: Float64Array) =>
+        tf.tensor4d(
+          Float32Array.from(t, (step) => values[step]!),
+          [n, 1, 1, 1],
+        );
       const a = perSample(process.sqrtAlphasCumprod);
       const s = perSample(process.sqrtOneMinusAlphasCumprod);
       const x_t = tf.add(tf.mul(x0, a), tf.mul(eps, s)) as tf.Tensor4D;
@@ -88,7 +105,8 @@ function normalise(pixels: Uint8Array, image: PatchShape, patch: number, flips: 
   const { height, width, channels } = image;
   const floats = Float32Array.from(pixels, (value) => value / 127.5 - 1);
   flips?.forEach((u, i) => {
-    if (u < 0.5) mirror(floats.subarray(i * height * width * channels, (i + 1) * height * width * channels), width, channels);
+    if (u < 0.5)
+      mirror(floats.subarray(i * height * width * channels, (i + 1) * height * width * channels), width, channels);
   });
   return patch === 1 ? floats : unshuffle(floats, image, patch, new Float32Array(floats.length));
 }
@@ -97,20 +115,27 @@ function mirror(image: Float32Array, width: number, channels: number): void {
   const row = width * channels;
   for (let start = 0; start < image.length; start += row) {
     const copy = image.slice(start, start + row);
-    for (let x = 0; x < width; x++) image.set(copy.subarray((width - 1 - x) * channels, (width - x) * channels), start + x * channels);
+    for (let x = 0; x < width; x++)
+      image.set(copy.subarray((width - 1 - x) * channels, (width - x) * channels), start + x * channels);
   }
 }
 
 /** Classifier-free guidance (Ho and Salimans 2022): a share of the labels becomes "none", the row behind the classes. */
 function droppedLabels(labels: Int32Array, classes: number, u: Float64Array, share: number): Int32Array {
   return labels.map((label, i) => {
-    if (label < 0 || label >= classes) throw new PlumeError("INVALID_ARGUMENT", `label ${label} is outside the model's ${classes} classes`);
+    if (label < 0 || label >= classes)
+      throw new PlumeError("INVALID_ARGUMENT", `label ${label} is outside the model's ${classes} classes`);
     return u[i]! < share ? classes : label;
   });
 }
 
 /** Dropout masks come from the counter-based generator, one stretch of the stream a call, in call order. */
-function trainingForward(params: ReadonlyMap<string, tf.Tensor>, { seed }: JobSpec, step: number, index: number): Forward {
+function trainingForward(
+  params: ReadonlyMap<string, tf.Tensor>,
+  { seed }: JobSpec,
+  step: number,
+  index: number,
+): Forward {
   let used = 0;
   return {
     param: (name) => params.get(name)!,

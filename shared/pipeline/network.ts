@@ -17,7 +17,9 @@ export function unetConfig({ data, model }: JobSpec, channels: number): UnetConf
     channels: model.channels,
     channelMult: model.channelMult,
     resBlocks: model.resBlocks,
-    attentionLevels: model.channelMult.flatMap((_, level) => (model.attention.includes(size / 2 ** level) ? [level] : [])),
+    attentionLevels: model.channelMult.flatMap((_, level) =>
+      model.attention.includes(size / 2 ** level) ? [level] : [],
+    ),
     headChannels: model.headChannels,
     groups: model.groups,
     eps: EPS,

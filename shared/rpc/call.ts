@@ -30,7 +30,8 @@ export async function writeMessage<T>(call: WritableCall<T>, message: T): Promis
 
 /** Views of at most CHUNK_BYTES on the bytes, in order. */
 export function* chunksOf(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES) yield bytes.subarray(at, Math.min(at + CHUNK_BYTES, bytes.byteLength));
+  for (let at = 0; at < bytes.byteLength; at += CHUNK_BYTES)
+    yield bytes.subarray(at, Math.min(at + CHUNK_BYTES, bytes.byteLength));
 }
 
 /** The bytes of a float32 view, without a copy; works on shared memory. */
@@ -46,7 +47,11 @@ export function toServiceError(error: unknown): Partial<ServiceError> {
   const code: ErrorCode = known ? error.code : "INTERNAL";
   const metadata = new Metadata();
   metadata.set(PLUME_CODE, code);
-  return { code: ERROR_CODES[code].grpc as status, details: error instanceof Error ? error.message : String(error), metadata };
+  return {
+    code: ERROR_CODES[code].grpc as status,
+    details: error instanceof Error ? error.message : String(error),
+    metadata,
+  };
 }
 
 /** The PlumeError inside a gRPC error; a status that plume did not send becomes UNAVAILABLE, DEADLINE_EXCEEDED or INTERNAL. */
@@ -54,7 +59,9 @@ export function fromServiceError(error: unknown): PlumeError {
   if (error instanceof PlumeError) return error;
   const { code, details, message, metadata } = error as Partial<ServiceError>;
   const sent = metadata?.get(PLUME_CODE)[0]?.toString();
-  if (sent && sent in ERROR_CODES) return new PlumeError(sent as ErrorCode, details ?? String(message), { cause: error });
-  const kind = code === status.DEADLINE_EXCEEDED ? "DEADLINE_EXCEEDED" : code === undefined ? "INTERNAL" : "UNAVAILABLE";
+  if (sent && sent in ERROR_CODES)
+    return new PlumeError(sent as ErrorCode, details ?? String(message), { cause: error });
+  const kind =
+    code === status.DEADLINE_EXCEEDED ? "DEADLINE_EXCEEDED" : code === undefined ? "INTERNAL" : "UNAVAILABLE";
   return new PlumeError(kind, details || String(message), { cause: error });
 }

@@ -2,10 +2,10 @@
 
 import { type ChannelCredentials, type ChannelOptions, makeGenericClientConstructor } from "@grpc/grpc-js";
 import {
+  type TrainingServiceClient as GeneratedClient,
   PullResponse,
   PushRequest,
   TrainingServiceService,
-  type TrainingServiceClient as GeneratedClient,
 } from "../../proto/gen/plume/v1/training.ts";
 import { decodeBytesField, encodeBytesField } from "./tensor-codec.ts";
 
@@ -37,6 +37,13 @@ export const trainingService = {
 
 export type TrainingClient = GeneratedClient;
 
-type TrainingClientConstructor = new (address: string, credentials: ChannelCredentials, options: ChannelOptions) => TrainingClient;
+type TrainingClientConstructor = new (
+  address: string,
+  credentials: ChannelCredentials,
+  options: ChannelOptions,
+) => TrainingClient;
 
-export const TrainingClient = makeGenericClientConstructor(trainingService, "plume.v1.TrainingService") as unknown as TrainingClientConstructor;
+export const TrainingClient = makeGenericClientConstructor(
+  trainingService,
+  "plume.v1.TrainingService",
+) as unknown as TrainingClientConstructor;

@@ -12,6 +12,9 @@ export const ancestralStep: SamplerStep = (denoise, x_t, t, { process, clip, var
   if (t === 0) return { x: mean, x0 };
   const z = noise(t, x_t.shape);
   if (prediction.logVariance) return { x: tf.add(mean, tf.mul(tf.exp(tf.mul(prediction.logVariance, 0.5)), z)), x0 };
-  const sigma = variance === "fixed-small" ? exactExp(0.5 * process.posteriorLogVarianceClipped[t]!) : Math.sqrt(process.fixedLargeVariance[t]!);
+  const sigma =
+    variance === "fixed-small"
+      ? exactExp(0.5 * process.posteriorLogVarianceClipped[t]!)
+      : Math.sqrt(process.fixedLargeVariance[t]!);
   return { x: tf.add(mean, tf.mul(z, sigma)), x0 };
 };

@@ -17,7 +17,12 @@ export const ddimStep: SamplerStep = (denoise, x_t, t, { process, clip, eta, noi
 };
 
 /** From x_t to x_(t+1), eta 0. */
-export function ddimInversionStep(denoise: Denoiser, x_t: tf.Tensor, t: number, { process, clip }: Pick<SampleOptions, "process" | "clip">): StepResult {
+export function ddimInversionStep(
+  denoise: Denoiser,
+  x_t: tf.Tensor,
+  t: number,
+  { process, clip }: Pick<SampleOptions, "process" | "clip">,
+): StepResult {
   const prediction = denoise(x_t, t);
   const x0 = clip ? tf.clipByValue(prediction.x0, -1, 1) : prediction.x0;
   const eps = toEps(process, x_t, t, x0);

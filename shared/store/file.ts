@@ -13,7 +13,8 @@ export function fileStore(folder: string): ObjectStore {
   const root = resolve(folder);
   const pathOf = (key: string): string => {
     const path = resolve(root, key);
-    if (!path.startsWith(root + sep)) throw new PlumeError("INVALID_ARGUMENT", `key ${key} leads out of the store ${folder}`);
+    if (!path.startsWith(root + sep))
+      throw new PlumeError("INVALID_ARGUMENT", `key ${key} leads out of the store ${folder}`);
     return path;
   };
 
@@ -45,10 +46,12 @@ export function fileStore(folder: string): ObjectStore {
   };
 
   async function* walk(relative: string): AsyncIterable<string> {
-    const entries = await readdir(join(root, relative), { withFileTypes: true }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return [];
-      throw error;
-    });
+    const entries = await readdir(join(root, relative), { withFileTypes: true }).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === "ENOENT") return [];
+        throw error;
+      },
+    );
     // A folder sorts as its keys do: with the slash behind its name.
     const named = entries.map((entry) => ({ entry, sort: entry.isDirectory() ? `${entry.name}/` : entry.name }));
     for (const { entry } of named.sort((a, b) => (a.sort < b.sort ? -1 : 1))) {

@@ -19,7 +19,10 @@ export function setTensors(layout: Layout, vector: Sharded, values: ReadonlyMap<
   for (const tensor of layout.tensors) {
     const value = values.get(tensor.name);
     if (!value || value.length !== tensor.size)
-      throw new PlumeError("FAILED_PRECONDITION", `tensor ${tensor.name} has ${value?.length ?? "no"} values, the model wants ${tensor.size}`);
+      throw new PlumeError(
+        "FAILED_PRECONDITION",
+        `tensor ${tensor.name} has ${value?.length ?? "no"} values, the model wants ${tensor.size}`,
+      );
   }
   for (const shard of layout.shards) vector.shard(shard.index).fill(0);
   for (const tensor of layout.tensors) tensorView(layout, vector, tensor).set(values.get(tensor.name)!);

@@ -30,7 +30,10 @@ export function isNode({ lo, hi }: Block, V: number): boolean {
 }
 
 /** The node's parent and which side it is on; null for the root. */
-export function parentOf(node: Block, V: number): { readonly parent: Block; readonly sibling: Block; readonly left: boolean } | null {
+export function parentOf(
+  node: Block,
+  V: number,
+): { readonly parent: Block; readonly sibling: Block; readonly left: boolean } | null {
   invariant(isNode(node, V), `[${node.lo}, ${node.hi}) is a node of the tree over ${V}`);
   if (node.lo === 0 && node.hi === V) return null;
   for (let span = spanOf(node.hi - node.lo) * 2; ; span *= 2) {
@@ -66,7 +69,11 @@ export const blockKey = ({ lo, hi }: Block): string => `${lo}-${hi}`;
  * Sums leaves produced one by one into the value of their node, holding at most log2(size) + 1 partial sums.
  * `leaf(i)` makes leaf i; `add(left, right)` returns the sum and may reuse either operand.
  */
-export async function sumBlock<T>(block: Block, leaf: (i: number) => Promise<T> | T, add: (left: T, right: T) => T): Promise<T> {
+export async function sumBlock<T>(
+  block: Block,
+  leaf: (i: number) => Promise<T> | T,
+  add: (left: T, right: T) => T,
+): Promise<T> {
   const children = childrenOf(block);
   if (!children) return leaf(block.lo);
   const left = await sumBlock(children[0], leaf, add);

@@ -8,7 +8,11 @@ export type AnalyticModel =
 
 /** eps for x_t = a x_0 + s n, one sample of d values: eps = (x - a D(x/a; s/a)) / s. */
 export function analyticEps(model: AnalyticModel, x: readonly number[], a: number, s: number): number[] {
-  const denoised = denoise(model, x.map((v) => v / a), s / a);
+  const denoised = denoise(
+    model,
+    x.map((v) => v / a),
+    s / a,
+  );
   return x.map((v, i) => (v - a * denoised[i]!) / s);
 }
 
@@ -29,6 +33,9 @@ function denoise(model: AnalyticModel, x: readonly number[], sigma: number): num
   const shares = logits.map((l) => Math.exp(l - top));
   const sum = shares.reduce((acc, r) => acc + r, 0);
   return x.map((v, i) =>
-    shares.reduce((acc, r, k) => acc + ((r / sum) * (model.vars[k]! * v + noise * means[k]![i]!)) / (model.vars[k]! + noise), 0),
+    shares.reduce(
+      (acc, r, k) => acc + ((r / sum) * (model.vars[k]! * v + noise * means[k]![i]!)) / (model.vars[k]! + noise),
+      0,
+    ),
   );
 }

@@ -12,17 +12,28 @@ export function shapeOf(nested: Nested): number[] {
 
 export const flat = (nested: Nested): number[] => (typeof nested === "number" ? [nested] : nested.flatMap(flat));
 
-export const tensorOf = (nested: unknown): tf.Tensor => tf.tensor(flat(nested as Nested), shapeOf(nested as Nested), "float32");
+export const tensorOf = (nested: unknown): tf.Tensor =>
+  tf.tensor(flat(nested as Nested), shapeOf(nested as Nested), "float32");
 
 /** A seeded-formula table (see the vectors' notes): name to tensor values. */
 export interface WeightTable {
-  readonly rows: readonly (readonly [name: string, kind: string, shape: readonly number[], scale: number, seed: number, offset: number])[];
+  readonly rows: readonly (readonly [
+    name: string,
+    kind: string,
+    shape: readonly number[],
+    scale: number,
+    seed: number,
+    offset: number,
+  ])[];
 }
 
 export function formulaWeights(table: unknown): { name: string; shape: readonly number[]; values: Float32Array }[] {
   return (table as WeightTable).rows.map(([name, , shape, scale, seed, offset]) => {
     const size = shape.reduce((product, n) => product * n, 1);
-    const values = Float32Array.from({ length: size }, (_, i) => offset + scale * ((2 * ((31 * i * i + 7919 * i + 12345 * seed) % 10007)) / 10007 - 1));
+    const values = Float32Array.from(
+      { length: size },
+      (_, i) => offset + scale * ((2 * ((31 * i * i + 7919 * i + 12345 * seed) % 10007)) / 10007 - 1),
+    );
     return { name, shape, values };
   });
 }

@@ -12,7 +12,8 @@ export function forwardWith(specs: readonly ParamSpec[], values: readonly NamedV
     specs.map(({ name, shape }) => {
       const value = byName.get(name);
       const size = shape.reduce((product, n) => product * n, 1);
-      if (value?.length !== size) throw new Error(`parameter ${name} [${shape}] is given ${value?.length ?? "no"} values`);
+      if (value?.length !== size)
+        throw new Error(`parameter ${name} [${shape}] is given ${value?.length ?? "no"} values`);
       byName.delete(name);
       return [name, tf.tensor(value, [...shape], "float32")];
     }),

@@ -7,7 +7,9 @@ import { FAMILIES } from "./families/index.ts";
 import { loadFamily } from "./load.ts";
 
 await testBackend();
-const asked = process.env.GOLDEN_FAMILIES?.split(",").map((name) => name.trim()).filter(Boolean);
+const asked = process.env.GOLDEN_FAMILIES?.split(",")
+  .map((name) => name.trim())
+  .filter(Boolean);
 const failures: string[] = [];
 let cases = 0;
 for (const name of asked ?? Object.keys(FAMILIES)) {
@@ -27,7 +29,9 @@ for (const name of asked ?? Object.keys(FAMILIES)) {
     if (verdict.ok) passed++;
     else failures.push(`${name}/${golden.name}: ${verdict.message}`);
   }
-  console.log(`${name.padEnd(24)} ${passed} of ${goldens.length}  (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+  console.log(
+    `${name.padEnd(24)} ${passed} of ${goldens.length}  (${((performance.now() - started) / 1000).toFixed(1)} s)`,
+  );
 }
 console.log(`golden: ${cases - failures.length} of ${cases} passed`);
 for (const failure of failures) console.log(`  ${failure}`);

@@ -19,11 +19,18 @@ const sizes = fc.integer({ min: 1, max: 70 });
 describe("the canonical tree", () => {
   it("is the pairwise sum by levels, whatever V is", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.float({ noNaN: true, min: -1e6, max: 1e6 }), { minLength: 1, maxLength: 70 }), async (xs) => {
-        const leaves = Float32Array.from(xs);
-        const sum = await sumBlock({ lo: 0, hi: xs.length }, (i) => leaves[i]!, (a, b) => Math.fround(a + b));
-        expect(sum).toBe(sumByLevels(leaves));
-      }),
+      fc.asyncProperty(
+        fc.array(fc.float({ noNaN: true, min: -1e6, max: 1e6 }), { minLength: 1, maxLength: 70 }),
+        async (xs) => {
+          const leaves = Float32Array.from(xs);
+          const sum = await sumBlock(
+            { lo: 0, hi: xs.length },
+            (i) => leaves[i]!,
+            (a, b) => Math.fround(a + b),
+          );
+          expect(sum).toBe(sumByLevels(leaves));
+        },
+      ),
     );
   });
 

@@ -10,8 +10,8 @@ import type { RunEvent } from "../../../shared/bus/events.ts";
 import { dumpJob, loadJob } from "../../../shared/config/load.ts";
 import type { Job } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
-import { readSummary, type Summary } from "../../../shared/summary.ts";
 import { channelOptions } from "../../../shared/rpc/transport.ts";
+import { readSummary, type Summary } from "../../../shared/summary.ts";
 import { action, type CommandIo } from "../action.ts";
 import { createProgressLine, duration } from "../progress-line.ts";
 import { type Supervisor, superviseRun } from "../supervisor.ts";
@@ -100,7 +100,8 @@ function overrides({ workers, steps }: TrainOptions): string[] {
 
 function wholeNumber(flag: string, text: string): number {
   const n = Number(text);
-  if (!Number.isInteger(n) || n < 0) throw new PlumeError("INVALID_ARGUMENT", `${flag} ${text} is no whole number`, { remedy: `for example ${flag} 2` });
+  if (!Number.isInteger(n) || n < 0)
+    throw new PlumeError("INVALID_ARGUMENT", `${flag} ${text} is no whole number`, { remedy: `for example ${flag} 2` });
   return n;
 }
 
@@ -161,18 +162,25 @@ async function follow(address: string, io: CommandIo): Promise<string[]> {
 
 function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): void {
   const { training, workers, data, model } = job.spec;
-  io.print(`${job.metadata.name}: ${training.steps} steps of ${training.globalBatch} images from ${data.source}, U-Net ${model.channels} x [${model.channelMult}]`);
-  io.print(`coordinator on ${supervisor.address}, ${workers.replicas} worker process${workers.replicas === 1 ? "" : "es"}, run folder ${relative(process.cwd(), out) || "."}`);
+  io.print(
+    `${job.metadata.name}: ${training.steps} steps of ${training.globalBatch} images from ${data.source}, U-Net ${model.channels} x [${model.channelMult}]`,
+  );
+  io.print(
+    `coordinator on ${supervisor.address}, ${workers.replicas} worker process${workers.replicas === 1 ? "" : "es"}, run folder ${relative(process.cwd(), out) || "."}`,
+  );
 }
 
 function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnings: readonly string[]): void {
   const show = (...parts: string[]) => relative(process.cwd(), join(out, ...parts));
   const state = summary.outcome === "complete" ? "trained" : "stopped";
   io.print();
-  io.print(`${job.metadata.name} ${state}: ${summary.steps} steps, ${summary.samples} samples, final loss ${summary.finalLoss?.toFixed(4) ?? "-"}, ${summary.samplesPerSecond.toFixed(0)} images/s, ${duration(summary.wallSeconds)}`);
+  io.print(
+    `${job.metadata.name} ${state}: ${summary.steps} steps, ${summary.samples} samples, final loss ${summary.finalLoss?.toFixed(4) ?? "-"}, ${summary.samplesPerSecond.toFixed(0)} images/s, ${duration(summary.wallSeconds)}`,
+  );
   io.print(`  weights sha256  ${summary.weightsSha256}`);
   io.print(`  EMA sha256      ${summary.emaSha256}`);
-  if (summary.checkpoint !== null) io.print(`  checkpoint      ${job.spec.checkpoint.store ?? show("checkpoints")} (step ${summary.checkpoint})`);
+  if (summary.checkpoint !== null)
+    io.print(`  checkpoint      ${job.spec.checkpoint.store ?? show("checkpoints")} (step ${summary.checkpoint})`);
   io.print(`  loss curve      ${show("loss.svg")}`);
   if (summary.sampleGrid) io.print(`  sample grid     ${show("samples", summary.sampleGrid)}`);
   if (summary.outcome === "stopped") io.print("  run the same command again to resume");

@@ -22,12 +22,30 @@ const binary = (a: (dy: T, a: T, b: T) => T, b: (dy: T, a: T, b: T) => T): Gradi
 const where = (condition: T, dy: T): T => mul(dy, cast(condition, "float32"));
 
 export const elementwise: Record<string, GradientRule> = {
-  Add: binary((dy) => dy, (dy) => dy),
-  Sub: binary((dy) => dy, (dy) => neg(dy)),
-  Multiply: binary((dy, _a, b) => mul(dy, b), (dy, a) => mul(dy, a)),
-  RealDiv: binary((dy, _a, b) => div(dy, b), (dy, a, b) => neg(div(mul(dy, a), square(b)))),
-  Maximum: binary((dy, a, b) => where(tf.greaterEqual(a, b), dy), (dy, a, b) => where(tf.less(a, b), dy)),
-  Minimum: binary((dy, a, b) => where(tf.lessEqual(a, b), dy), (dy, a, b) => where(tf.greater(a, b), dy)),
+  Add: binary(
+    (dy) => dy,
+    (dy) => dy,
+  ),
+  Sub: binary(
+    (dy) => dy,
+    (dy) => neg(dy),
+  ),
+  Multiply: binary(
+    (dy, _a, b) => mul(dy, b),
+    (dy, a) => mul(dy, a),
+  ),
+  RealDiv: binary(
+    (dy, _a, b) => div(dy, b),
+    (dy, a, b) => neg(div(mul(dy, a), square(b))),
+  ),
+  Maximum: binary(
+    (dy, a, b) => where(tf.greaterEqual(a, b), dy),
+    (dy, a, b) => where(tf.less(a, b), dy),
+  ),
+  Minimum: binary(
+    (dy, a, b) => where(tf.lessEqual(a, b), dy),
+    (dy, a, b) => where(tf.greater(a, b), dy),
+  ),
   SquaredDifference: binary(
     (dy, a, b) => mul(dy, mul(2, sub(a, b))),
     (dy, a, b) => mul(dy, mul(2, sub(b, a))),
@@ -83,6 +101,8 @@ export const elementwise: Record<string, GradientRule> = {
   },
   LogSoftmax: {
     saveOutputs: [true],
-    gradient: (dy, [value], { axis }) => ({ logits: () => sub(dy, mul(tf.sum(dy as T, axis as number, true), exp(value!))) }),
+    gradient: (dy, [value], { axis }) => ({
+      logits: () => sub(dy, mul(tf.sum(dy as T, axis as number, true), exp(value!))),
+    }),
   },
 };

@@ -1,7 +1,15 @@
 // What the gradient tables share. TensorFlow.js keeps its own gradients in a package that brings every backend along;
 // these few are written for training on the plain core, with as few kernels each as they can have.
 
-import { broadcast_util, type GradConfig, type NamedAttrMap, registerGradient, reshape, sum, type Tensor } from "@tensorflow/tfjs-core";
+import {
+  broadcast_util,
+  type GradConfig,
+  type NamedAttrMap,
+  registerGradient,
+  reshape,
+  sum,
+  type Tensor,
+} from "@tensorflow/tfjs-core";
 import { columnSums } from "../../nn/fused.ts";
 
 /** A gradient by input name, given dy and what was saved. */
@@ -37,4 +45,5 @@ export function unbroadcast(dy: Tensor, shape: number[]): Tensor {
   return reshape(axes.length > 0 ? sum(dy, axes) : dy, shape);
 }
 
-export const sameShape = (a: readonly number[], b: readonly number[]): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+export const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((n, i) => n === b[i]);

@@ -12,8 +12,10 @@ export const linear: Record<string, GradientRule> = {
       const [a, b] = saved as [T, T];
       const { transposeA, transposeB } = attrs as { transposeA: boolean; transposeB: boolean };
       return {
-        a: () => fold(transposeA ? tf.matMul(b, dy as T, transposeB, true) : tf.matMul(dy as T, b, false, !transposeB), a),
-        b: () => fold(transposeB ? tf.matMul(dy as T, a, true, transposeA) : tf.matMul(a, dy as T, !transposeA, false), b),
+        a: () =>
+          fold(transposeA ? tf.matMul(b, dy as T, transposeB, true) : tf.matMul(dy as T, b, false, !transposeB), a),
+        b: () =>
+          fold(transposeB ? tf.matMul(dy as T, a, true, transposeA) : tf.matMul(a, dy as T, !transposeA, false), b),
       };
     },
   },
@@ -21,27 +23,58 @@ export const linear: Record<string, GradientRule> = {
     save: ["x", "filter"],
     gradient: (dy, saved, attrs) => {
       const [x, filter] = saved as [tf.Tensor4D, tf.Tensor4D];
-      const { strides, pad, dataFormat, dilations } = attrs as { strides: number; pad: number; dataFormat: "NHWC"; dilations: number };
-      if (!tf.backend_util.tupleValuesAreOne(dilations)) throw new Error("Conv2D: a dilated convolution has no gradient here");
+      const { strides, pad, dataFormat, dilations } = attrs as {
+        strides: number;
+        pad: number;
+        dataFormat: "NHWC";
+        dilations: number;
+      };
+      if (!tf.backend_util.tupleValuesAreOne(dilations))
+        throw new Error("Conv2D: a dilated convolution has no gradient here");
       return {
-        x: () => tf.engine().runKernel("Conv2DBackpropInput", { dy: dy as T, filter }, { strides, pad, dataFormat, inputShape: x.shape }) as T,
-        filter: () => tf.engine().runKernel("Conv2DBackpropFilter", { x, dy: dy as T }, { strides, pad, dataFormat, filterShape: filter.shape }) as T,
+        x: () =>
+          tf
+            .engine()
+            .runKernel(
+              "Conv2DBackpropInput",
+              { dy: dy as T, filter },
+              { strides, pad, dataFormat, inputShape: x.shape },
+            ) as T,
+        filter: () =>
+          tf
+            .engine()
+            .runKernel(
+              "Conv2DBackpropFilter",
+              { x, dy: dy as T },
+              { strides, pad, dataFormat, filterShape: filter.shape },
+            ) as T,
       };
     },
   },
   AvgPool: {
     save: ["x"],
     gradient: (dy, [x], { filterSize, strides, pad }) => ({
-      x: () => tf.engine().runKernel("AvgPoolGrad", { dy: dy as T, input: x! }, { filterSize: filterSize!, strides: strides!, pad: pad! }) as T,
+      x: () =>
+        tf
+          .engine()
+          .runKernel(
+            "AvgPoolGrad",
+            { dy: dy as T, input: x! },
+            { filterSize: filterSize!, strides: strides!, pad: pad! },
+          ) as T,
     }),
   },
   ResizeNearestNeighbor: {
     save: ["images"],
-    gradient: (dy, [images], attrs) => ({ images: () => tf.engine().runKernel("ResizeNearestNeighborGrad", { dy: dy as T, images: images! }, attrs) as T }),
+    gradient: (dy, [images], attrs) => ({
+      images: () => tf.engine().runKernel("ResizeNearestNeighborGrad", { dy: dy as T, images: images! }, attrs) as T,
+    }),
   },
   ResizeBilinear: {
     save: ["images"],
-    gradient: (dy, [images], attrs) => ({ images: () => tf.engine().runKernel("ResizeBilinearGrad", { dy: dy as T, images: images! }, attrs) as T }),
+    gradient: (dy, [images], attrs) => ({
+      images: () => tf.engine().runKernel("ResizeBilinearGrad", { dy: dy as T, images: images! }, attrs) as T,
+    }),
   },
 };
 

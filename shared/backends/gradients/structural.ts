@@ -12,13 +12,19 @@ export const structural: Record<string, GradientRule> = {
   Reshape: reshapeBack,
   ExpandDims: { save: ["input"], gradient: (dy, [x]) => ({ input: () => tf.reshape(dy as T, x!.shape) }) },
   Transpose: {
-    gradient: (dy, _saved, { perm }) => ({ x: () => tf.transpose(dy as T, tf.backend_util.getUndoAxesPermutation(perm as number[])) }),
+    gradient: (dy, _saved, { perm }) => ({
+      x: () => tf.transpose(dy as T, tf.backend_util.getUndoAxesPermutation(perm as number[])),
+    }),
   },
   Concat: {
     saveAll: true,
     gradient: (dy, saved, { axis }) => {
       const along = tf.util.parseAxisParam(axis as number, saved[0]!.shape)[0]!;
-      const parts = tf.split(dy as T, saved.map((x) => x.shape[along]!), along);
+      const parts = tf.split(
+        dy as T,
+        saved.map((x) => x.shape[along]!),
+        along,
+      );
       return parts.map((part) => () => part) as unknown as Record<string, () => T>;
     },
   },
@@ -27,19 +33,33 @@ export const structural: Record<string, GradientRule> = {
     save: ["x"],
     gradient: (dy, [x], { begin, size }) => ({
       x: () => {
-        const [from, extent] = tf.slice_util.parseSliceParams(x!, begin as number[], size as number[]) as [number[], number[]];
-        const paddings = from.map((start, axis): [number, number] => [start!, x!.shape[axis]! - start! - extent[axis]!]);
+        const [from, extent] = tf.slice_util.parseSliceParams(x!, begin as number[], size as number[]) as [
+          number[],
+          number[],
+        ];
+        const paddings = from.map((start, axis): [number, number] => [
+          start!,
+          x!.shape[axis]! - start! - extent[axis]!,
+        ]);
         return tf.pad(dy as T, paddings);
       },
     }),
   },
   PadV2: {
     save: ["x"],
-    gradient: (dy, [x], { paddings }) => ({ x: () => tf.slice(dy as T, (paddings as number[][]).map(([before]) => before!), x!.shape) }),
+    gradient: (dy, [x], { paddings }) => ({
+      x: () =>
+        tf.slice(
+          dy as T,
+          (paddings as number[][]).map(([before]) => before!),
+          x!.shape,
+        ),
+    }),
   },
   Pack: {
     saveAll: true,
-    gradient: (dy, _saved, { axis }) => tf.unstack(dy as T, axis as number).map((part) => () => part) as unknown as Record<string, () => T>,
+    gradient: (dy, _saved, { axis }) =>
+      tf.unstack(dy as T, axis as number).map((part) => () => part) as unknown as Record<string, () => T>,
   },
   Unpack: { gradient: (dys, _saved, { axis }) => ({ value: () => tf.stack(dys as T[], axis as number) }) },
   Tile: {
@@ -48,7 +68,10 @@ export const structural: Record<string, GradientRule> = {
       x: () => {
         // [r0, n0, r1, n1, ...] summed over the repeats.
         const shape = x!.shape.flatMap((n, axis) => [(reps as number[])[axis]!, n]);
-        return tf.sum(tf.reshape(dy as T, shape), x!.shape.map((_, axis) => 2 * axis));
+        return tf.sum(
+          tf.reshape(dy as T, shape),
+          x!.shape.map((_, axis) => 2 * axis),
+        );
       },
     }),
   },
@@ -70,7 +93,8 @@ export const structural: Record<string, GradientRule> = {
     save: ["x", "indices"],
     gradient: (dy, [x, indices], { axis }) => ({
       x: () => {
-        if (tf.util.parseAxisParam(axis as number, x!.shape)[0] !== 0) throw new Error("GatherV2: only axis 0 has a gradient");
+        if (tf.util.parseAxisParam(axis as number, x!.shape)[0] !== 0)
+          throw new Error("GatherV2: only axis 0 has a gradient");
         const ids = tf.reshape(indices!, [indices!.size]) as tf.Tensor1D;
         return tf.unsortedSegmentSum(tf.reshape(dy as T, [indices!.size, ...x!.shape.slice(1)]), ids, x!.shape[0]!);
       },

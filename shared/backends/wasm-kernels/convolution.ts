@@ -40,7 +40,21 @@ function filterGradient(call: KernelCall): TensorInfo {
   const { top, bottom, left, right } = info.padInfo;
   const xt = call.run("Transpose", { x }, { perm: [3, 1, 2, 0] }); // [Ci, H, W, B]
   const padded = top + bottom + left + right > 0;
-  const image = padded ? call.run("PadV2", { x: xt }, { paddings: [[0, 0], [top, bottom], [left, right], [0, 0]], constantValue: 0 }) : xt;
+  const image = padded
+    ? call.run(
+        "PadV2",
+        { x: xt },
+        {
+          paddings: [
+            [0, 0],
+            [top, bottom],
+            [left, right],
+            [0, 0],
+          ],
+          constantValue: 0,
+        },
+      )
+    : xt;
   const filter = call.output([Ho, Wo, B, Co]);
   call.kernels.swapBlocks!(call.at(dy), call.at(filter), B, Ho * Wo, Co);
   const attrs = { strides: 1, pad: "valid", dilations: [info.strideHeight, info.strideWidth], dataFormat: "NHWC" };
@@ -79,7 +93,12 @@ function inputGradient(call: KernelCall): TensorInfo {
   }
   const before = [kh - 1 - padInfo.top, kw - 1 - padInfo.left] as const;
   const after = [H - sourceHeight + kh - 1 - before[0], W - sourceWidth + kw - 1 - before[1]] as const;
-  const explicit: Pad = [[0, 0], [before[0], after[0]], [before[1], after[1]], [0, 0]];
+  const explicit: Pad = [
+    [0, 0],
+    [before[0], after[0]],
+    [before[1], after[1]],
+    [0, 0],
+  ];
   const attrs = { strides: 1, pad: explicit, dilations: 1, dataFormat: "NHWC" };
   const dx = call.run("Conv2D", { x: source, filter: flipped }, attrs);
   call.dispose(flipped, ...(stretched ? [source] : []));

@@ -41,7 +41,23 @@ export function registerFusedKernels(kernels: HeapKernels): void {
     const da = output([B, C]);
     const db = output([B, C]);
     const sums = output([3, C]);
-    kernels.groupNormGrad!(at(dy), at(x), at(a), at(b), at(stats), at(dx), at(da), at(db), at(sums), B, HW, C, groups, stride, Number(silu));
+    kernels.groupNormGrad!(
+      at(dy),
+      at(x),
+      at(a),
+      at(b),
+      at(stats),
+      at(dx),
+      at(da),
+      at(db),
+      at(sums),
+      B,
+      HW,
+      C,
+      groups,
+      stride,
+      Number(silu),
+    );
     dispose(sums);
     return [dx, da, db];
   });

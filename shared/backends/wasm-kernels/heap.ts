@@ -2,7 +2,7 @@
 // registered kernel a matter of addresses.
 
 import { readFileSync } from "node:fs";
-import { type KernelFunc, registerKernel, type TensorInfo, unregisterKernel, getKernel } from "@tensorflow/tfjs-core";
+import { getKernel, type KernelFunc, registerKernel, type TensorInfo, unregisterKernel } from "@tensorflow/tfjs-core";
 
 /** The part of tfjs's BackendWasm that plume leans on (its types do not export it): the version is pinned. */
 export interface WasmBackend {
@@ -22,7 +22,8 @@ export type HeapKernels = Readonly<Record<string, (...args: number[]) => void>>;
 
 export function openHeapKernels(backend: WasmBackend): HeapKernels {
   const module = new WebAssembly.Module(readFileSync(new URL("./kernels.wasm", import.meta.url)));
-  return new WebAssembly.Instance(module, { env: { memory: backend.wasm.asm.memory } }).exports as unknown as HeapKernels;
+  return new WebAssembly.Instance(module, { env: { memory: backend.wasm.asm.memory } })
+    .exports as unknown as HeapKernels;
 }
 
 /** What a kernel of plume is given. */
@@ -40,7 +41,11 @@ export interface KernelCall {
 }
 
 /** Registers (or replaces) a kernel of the wasm backend. */
-export function defineKernel(name: string, kernels: HeapKernels, body: (call: KernelCall) => TensorInfo | TensorInfo[]): void {
+export function defineKernel(
+  name: string,
+  kernels: HeapKernels,
+  body: (call: KernelCall) => TensorInfo | TensorInfo[],
+): void {
   if (getKernel(name, "wasm")) unregisterKernel(name, "wasm");
   const kernelFunc: KernelFunc = ({ inputs, attrs, backend }) => {
     const wasm = backend as WasmBackend;
@@ -52,7 +57,11 @@ export function defineKernel(name: string, kernels: HeapKernels, body: (call: Ke
       at: (tensor) => wasm.dataIdMap.get(tensor.dataId).memoryOffset,
       output: (shape) => wasm.makeOutput([...shape], "float32"),
       run: (other, otherInputs, otherAttrs = {}) =>
-        getKernel(other, "wasm").kernelFunc({ inputs: otherInputs, attrs: otherAttrs as never, backend: wasm }) as TensorInfo,
+        getKernel(other, "wasm").kernelFunc({
+          inputs: otherInputs,
+          attrs: otherAttrs as never,
+          backend: wasm,
+        }) as TensorInfo,
       dispose: (...tensors) => {
         for (const tensor of tensors) wasm.disposeData(tensor.dataId);
       },

@@ -9,13 +9,21 @@ export function registerMatMul(kernels: HeapKernels): void {
   defineKernel("BatchMatMul", kernels, (call) => {
     const { a, b } = call.inputs as { a: TensorInfo; b: TensorInfo };
     const { transposeA, transposeB } = call.attrs as { transposeA: boolean; transposeB: boolean };
-    const plain = !transposeA && !transposeB && sizeOf(a.shape.slice(0, -2)) === 1 && sizeOf(b.shape.slice(0, -2)) === 1;
-    if (plain) return stock({ inputs: call.inputs as never, attrs: call.attrs as never, backend: call.backend }) as TensorInfo;
+    const plain =
+      !transposeA && !transposeB && sizeOf(a.shape.slice(0, -2)) === 1 && sizeOf(b.shape.slice(0, -2)) === 1;
+    if (plain)
+      return stock({ inputs: call.inputs as never, attrs: call.attrs as never, backend: call.backend }) as TensorInfo;
     return batchMatMul(call, a, b, transposeA, transposeB);
   });
 }
 
-function batchMatMul(call: KernelCall, a: TensorInfo, b: TensorInfo, transposeA: boolean, transposeB: boolean): TensorInfo {
+function batchMatMul(
+  call: KernelCall,
+  a: TensorInfo,
+  b: TensorInfo,
+  transposeA: boolean,
+  transposeB: boolean,
+): TensorInfo {
   const [aRows, aColumns] = a.shape.slice(-2) as [number, number];
   const [bRows, bColumns] = b.shape.slice(-2) as [number, number];
   const [m, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
@@ -24,18 +32,29 @@ function batchMatMul(call: KernelCall, a: TensorInfo, b: TensorInfo, transposeA:
   const batchB = sizeOf(b.shape.slice(0, -2));
   const outer = broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
   const batch = sizeOf(outer);
-  if (batch !== Math.max(batchA, batchB)) throw new Error("BatchMatMul: this broadcast of batch dimensions is not supported");
+  if (batch !== Math.max(batchA, batchB))
+    throw new Error("BatchMatMul: this broadcast of batch dimensions is not supported");
   const out = call.output([...outer, m, n]);
   const scratchA = transposeA ? call.output([m, k]) : null;
   const scratchB = transposeB ? call.output([k, n]) : null;
-  const { transpose2d, gemm } = call.kernels as { transpose2d: (...args: number[]) => void; gemm: (...args: number[]) => void };
+  const { transpose2d, gemm } = call.kernels as {
+    transpose2d: (...args: number[]) => void;
+    gemm: (...args: number[]) => void;
+  };
   for (let i = 0; i < batch; i++) {
     const fresh = (count: number) => i === 0 || count > 1; // one matrix for all batches is transposed once
     const fromA = call.at(a) + (batchA > 1 ? i : 0) * m * k * 4;
     const fromB = call.at(b) + (batchB > 1 ? i : 0) * k * n * 4;
     if (scratchA && fresh(batchA)) transpose2d(fromA, call.at(scratchA), k, m);
     if (scratchB && fresh(batchB)) transpose2d(fromB, call.at(scratchB), n, k);
-    gemm(scratchA ? call.at(scratchA) : fromA, scratchB ? call.at(scratchB) : fromB, call.at(out) + i * m * n * 4, m, k, n);
+    gemm(
+      scratchA ? call.at(scratchA) : fromA,
+      scratchB ? call.at(scratchB) : fromB,
+      call.at(out) + i * m * n * 4,
+      m,
+      k,
+      n,
+    );
   }
   call.dispose(...[scratchA, scratchB].filter((t) => t !== null));
   return out;

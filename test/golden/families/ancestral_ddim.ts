@@ -28,7 +28,13 @@ interface Params {
   readonly clip?: boolean;
 }
 
-const MEAN_TYPES: Readonly<Record<string, PredictionType>> = { EPSILON: "eps", START_X: "x0", V: "v", VELOCITY: "v", PREVIOUS_X: "x_prev" };
+const MEAN_TYPES: Readonly<Record<string, PredictionType>> = {
+  EPSILON: "eps",
+  START_X: "x0",
+  V: "v",
+  VELOCITY: "v",
+  PREVIOUS_X: "x_prev",
+};
 
 export const ancestralDdim: GoldenFamily = {
   name: "ancestral_ddim",
@@ -42,7 +48,12 @@ export const ancestralDdim: GoldenFamily = {
 };
 
 function processFor(p: Params): Process {
-  return createProcess({ schedule: p.schedule, timesteps: p.num_timesteps, respacing: p.respacing ?? null, rescaleTimesteps: p.rescale_timesteps ?? false });
+  return createProcess({
+    schedule: p.schedule,
+    timesteps: p.num_timesteps,
+    respacing: p.respacing ?? null,
+    rescaleTimesteps: p.rescale_timesteps ?? false,
+  });
 }
 
 function optionsFor(p: Params, process: Process, noise: SampleOptions["noise"]): SampleOptions {
@@ -59,15 +70,24 @@ function optionsFor(p: Params, process: Process, noise: SampleOptions["noise"]):
 function singleSteps({ name, params, inputs }: GoldenCase): Record<string, unknown> {
   const p = params as unknown as Params;
   const process = processFor(p);
-  const { x_t, t, model_output, noise } = inputs as { x_t: Nested[]; t: number[]; model_output: Nested[]; noise?: Nested[] };
+  const { x_t, t, model_output, noise } = inputs as {
+    x_t: Nested[];
+    t: number[];
+    model_output: Nested[];
+    noise?: Nested[];
+  };
   const results = t.map((step, i) => {
     const one = (values: Nested[]) => tensorOf([values[i]!]);
     const denoise: Denoiser = (x, at) => {
       const output = one(model_output);
       const C = x.shape.at(-1)!;
-      if (p.model_var_type !== "LEARNED_RANGE") return { x0: toX0(process, MEAN_TYPES[p.model_mean_type!]!, x, at, output) };
+      if (p.model_var_type !== "LEARNED_RANGE")
+        return { x0: toX0(process, MEAN_TYPES[p.model_mean_type!]!, x, at, output) };
       const [mean, v] = tf.split(output, [C, C], 3) as [tf.Tensor, tf.Tensor];
-      return { x0: toX0(process, MEAN_TYPES[p.model_mean_type!]!, x, at, mean), logVariance: learnedRangeLogVariance(process, at, v) };
+      return {
+        x0: toX0(process, MEAN_TYPES[p.model_mean_type!]!, x, at, mean),
+        logVariance: learnedRangeLogVariance(process, at, v),
+      };
     };
     const options = optionsFor(p, process, () => one(noise!));
     const run = (): StepResult => {
@@ -83,13 +103,20 @@ function singleSteps({ name, params, inputs }: GoldenCase): Record<string, unkno
 }
 
 /** The analytic eps network of the original process, asked at respaced steps. */
-function analyticDenoiser(model: AnalyticModel, original: Process, process: Process, type: PredictionType = "eps"): Denoiser {
+function analyticDenoiser(
+  model: AnalyticModel,
+  original: Process,
+  process: Process,
+  type: PredictionType = "eps",
+): Denoiser {
   return (x, step) => {
     const i = process.timestepMap[step]!;
     const [a, s] = [original.sqrtAlphasCumprod[i]!, original.sqrtOneMinusAlphasCumprod[i]!];
     const size = x.size / x.shape[0]!;
     const values = [...x.dataSync()];
-    const eps = Array.from({ length: x.shape[0]! }, (_, k) => analyticEps(model, values.slice(k * size, (k + 1) * size), a, s)).flat();
+    const eps = Array.from({ length: x.shape[0]! }, (_, k) =>
+      analyticEps(model, values.slice(k * size, (k + 1) * size), a, s),
+    ).flat();
     return { x0: toX0(process, type, x, step, tf.tensor(eps, x.shape)) };
   };
 }
@@ -97,7 +124,11 @@ function analyticDenoiser(model: AnalyticModel, original: Process, process: Proc
 async function loop({ params, inputs, expected }: GoldenCase): Promise<Record<string, unknown>> {
   const p = params as unknown as Params;
   const process = processFor(p);
-  const denoise = analyticDenoiser(p.model!, createProcess({ schedule: p.schedule, timesteps: p.num_timesteps }), process);
+  const denoise = analyticDenoiser(
+    p.model!,
+    createProcess({ schedule: p.schedule, timesteps: p.num_timesteps }),
+    process,
+  );
   const noise = inputs.noise as Nested[] | undefined;
   const options = optionsFor(p, process, (step) => tensorOf(noise![process.T - 1 - step]!));
   const states: number[][] = [];
@@ -171,4 +202,3 @@ function strided(betas: Float64Array, seq: readonly number[]): Process {
   const own = processOf(Float64Array.from(kept, (abar, i) => 1 - abar / (i === 0 ? 1 : kept[i - 1]!)));
   return { ...own, timestepMap: seq, modelTimestep: (i) => seq[i]! };
 }
-

@@ -2,11 +2,11 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { fromAdm, type NamedValues, splitQkv } from "../../../shared/models/adm-names.ts";
+import { edmBlock } from "../../../shared/models/edm-block.ts";
 import { resBlock } from "../../../shared/models/res-block.ts";
 import { attend, attentionBlock, attentionPool, type QkvOrder, qkvChannel } from "../../../shared/nn/attention.ts";
 import { silu } from "../../../shared/nn/fused.ts";
 import { conv2d, createScope, downsample, groupNorm, upsample } from "../../../shared/nn/layers.ts";
-import { edmBlock } from "../../../shared/models/edm-block.ts";
 import type { Forward } from "../../../shared/nn/network.ts";
 import { formulaWeights, tensorOf } from "../arrays.ts";
 import type { GoldenCase, GoldenFamily } from "../family.ts";
@@ -18,7 +18,14 @@ export const blocks: GoldenFamily = {
   run: (golden) => ({ y: tf.tidy(() => outputOf(golden).dataSync()) }),
 };
 
-type Params = Readonly<Record<string, number>> & { readonly use_scale_shift_norm?: boolean; readonly use_new_attention_order?: boolean; readonly down?: boolean; readonly up?: boolean; readonly use_conv?: boolean; readonly adaptive_scale?: boolean };
+type Params = Readonly<Record<string, number>> & {
+  readonly use_scale_shift_norm?: boolean;
+  readonly use_new_attention_order?: boolean;
+  readonly down?: boolean;
+  readonly up?: boolean;
+  readonly use_conv?: boolean;
+  readonly adaptive_scale?: boolean;
+};
 
 const EPS = 1e-5;
 const ADM_GROUPS = 32;
@@ -27,7 +34,8 @@ function outputOf(golden: GoldenCase): tf.Tensor {
   const { name, inputs } = golden;
   const p = golden.params as unknown as Params;
   const weights = golden.params.weights ? formulaWeights(golden.params.weights) : [];
-  if (inputs.qkv) return fusedAttention(tensorOf(inputs.qkv) as tf.Tensor3D, p.heads!, name.includes("legacy") ? "legacy" : "new");
+  if (inputs.qkv)
+    return fusedAttention(tensorOf(inputs.qkv) as tf.Tensor3D, p.heads!, name.includes("legacy") ? "legacy" : "new");
   const x = tensorOf(inputs.x) as tf.Tensor4D;
   const emb = inputs.emb ? (tensorOf(inputs.emb) as tf.Tensor2D) : null;
   const scope = createScope();
@@ -41,10 +49,16 @@ function outputOf(golden: GoldenCase): tf.Tensor {
   if (name.startsWith("attention_block")) {
     const heads = p.num_head_channels ? p.channels! / p.num_head_channels : (p.num_heads ?? 1);
     const block = attentionBlock(scope, p.channels!, { heads, groups: ADM_GROUPS, eps: EPS });
-    const modules = new Map([["norm", "group_norm"], ["qkv", ""], ["proj_out", "to_out.0"]]);
+    const modules = new Map([
+      ["norm", "group_norm"],
+      ["qkv", ""],
+      ["proj_out", "to_out.0"],
+    ]);
     const order: QkvOrder = p.use_new_attention_order ? "new" : "legacy";
     const values = weights.flatMap((w) =>
-      w.name.startsWith("qkv") ? splitQkv(w, "", order, () => heads).map((part) => ({ ...part, name: part.name.slice(1) })) : fromAdm([w], modules, order, () => heads),
+      w.name.startsWith("qkv")
+        ? splitQkv(w, "", order, () => heads).map((part) => ({ ...part, name: part.name.slice(1) }))
+        : fromAdm([w], modules, order, () => heads),
     );
     return block(withValues(values), x);
   }
@@ -61,7 +75,14 @@ function outputOf(golden: GoldenCase): tf.Tensor {
       resample: p.down ? "down" : p.up ? "up" : undefined,
       shortcutKernel: p.use_conv ? 3 : 1,
     });
-    const modules = new Map([["in_layers.0", "norm1"], ["in_layers.2", "conv1"], ["emb_layers.1", "time_emb_proj"], ["out_layers.0", "norm2"], ["out_layers.3", "conv2"], ["skip_connection", "conv_shortcut"]]);
+    const modules = new Map([
+      ["in_layers.0", "norm1"],
+      ["in_layers.2", "conv1"],
+      ["emb_layers.1", "time_emb_proj"],
+      ["out_layers.0", "norm2"],
+      ["out_layers.3", "conv2"],
+      ["skip_connection", "conv_shortcut"],
+    ]);
     return block(withValues(fromAdm(weights, modules, "legacy", () => 1)), x, silu(emb!));
   }
   const C = x.shape[3];
@@ -77,7 +98,8 @@ function outputOf(golden: GoldenCase): tf.Tensor {
     const layer = conv2d(scope.child("conv"), C, C, 3, { stride: 2, pad: "same" });
     return layer(withValues(weights), x);
   }
-  if (name.startsWith("bilinear")) return tf.image.resizeBilinear(x, golden.params.size as [number, number], false, true);
+  if (name.startsWith("bilinear"))
+    return tf.image.resizeBilinear(x, golden.params.size as [number, number], false, true);
   if (name.startsWith("edm_unet_block")) {
     const heads = p.num_heads ?? 1;
     const block = edmBlock(scope, {
@@ -100,7 +122,9 @@ function outputOf(golden: GoldenCase): tf.Tensor {
     const heads = p.embed_dim! / p.num_heads_channels!;
     const pool = attentionPool(scope, p.spacial_dim!, p.embed_dim!, heads, p.output_dim!);
     const values = weights.flatMap((w) =>
-      w.name.startsWith("qkv_proj") ? splitQkv(w, "", "new", () => heads).map((part) => ({ ...part, name: part.name.slice(1) })) : [w],
+      w.name.startsWith("qkv_proj")
+        ? splitQkv(w, "", "new", () => heads).map((part) => ({ ...part, name: part.name.slice(1) }))
+        : [w],
     );
     return pool(withValues(values), x);
   }

@@ -10,5 +10,8 @@ import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
-  [schedules, diffusionCoefficients, ancestralDdim, embeddings, blocks, networks, optim].map((family) => [family.name, family]),
+  [schedules, diffusionCoefficients, ancestralDdim, embeddings, blocks, networks, optim].map((family) => [
+    family.name,
+    family,
+  ]),
 );

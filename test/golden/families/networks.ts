@@ -41,7 +41,9 @@ function forward({ params, inputs, expected }: GoldenCase): Record<string, unkno
   const network: Network = p.pool
     ? buildEncoder({ ...config, pool: p.pool, bottomSide: p.image_size / 2 ** (p.channel_mult.length - 1) })
     : buildUnet(config);
-  const out: Record<string, unknown> = { num_parameters: network.params.reduce((sum, { shape }) => sum + sizeOf(shape), 0) };
+  const out: Record<string, unknown> = {
+    num_parameters: network.params.reduce((sum, { shape }) => sum + sizeOf(shape), 0),
+  };
   if (!inputs.x) return out;
   const heads = (channels: number) => (config.headChannels ? channels / config.headChannels : (config.heads ?? 1));
   const modules = admModules(config, p.pool !== undefined);
@@ -49,19 +51,32 @@ function forward({ params, inputs, expected }: GoldenCase): Record<string, unkno
   const order = p.use_new_attention_order ? "new" : "legacy";
   const all = formulaWeights(p.weights);
   const weights = [
-    ...fromAdm(all.filter(({ name }) => !name.startsWith("out.")), modules, order, heads),
-    ...fromAdm(all.filter(({ name }) => name.startsWith("out.")), modules, "new", heads),
+    ...fromAdm(
+      all.filter(({ name }) => !name.startsWith("out.")),
+      modules,
+      order,
+      heads,
+    ),
+    ...fromAdm(
+      all.filter(({ name }) => name.startsWith("out.")),
+      modules,
+      "new",
+      heads,
+    ),
   ];
   const f = forwardWith(network.params, weights);
   const x = tensorOf(inputs.x) as tf.Tensor4D;
-  const input = superRes ? (tf.concat([x, upsampled(tensorOf(inputs.low_res) as tf.Tensor4D, x)], 3) as tf.Tensor4D) : x;
+  const input = superRes
+    ? (tf.concat([x, upsampled(tensorOf(inputs.low_res) as tf.Tensor4D, x)], 3) as tf.Tensor4D)
+    : x;
   const y = inputs.y ? tf.tensor1d(inputs.y as number[], "int32") : null;
   const result = network.forward(f, { x: input, t: tf.tensor1d(inputs.timesteps as number[]), y }).dataSync();
   out[expected.logits ? "logits" : "output"] = result;
   return out;
 }
 
-const upsampled = (low: tf.Tensor4D, x: tf.Tensor4D) => tf.image.resizeBilinear(low, [x.shape[1], x.shape[2]], false, true);
+const upsampled = (low: tf.Tensor4D, x: tf.Tensor4D) =>
+  tf.image.resizeBilinear(low, [x.shape[1], x.shape[2]], false, true);
 
 function configOf(p: AdmParams, superRes: boolean): UnetConfig {
   return {
@@ -70,7 +85,9 @@ function configOf(p: AdmParams, superRes: boolean): UnetConfig {
     channels: p.model_channels,
     channelMult: p.channel_mult,
     resBlocks: p.num_res_blocks,
-    attentionLevels: p.channel_mult.flatMap((_, level) => (p.attention_resolutions.includes(2 ** level) ? [level] : [])),
+    attentionLevels: p.channel_mult.flatMap((_, level) =>
+      p.attention_resolutions.includes(2 ** level) ? [level] : [],
+    ),
     headChannels: p.num_head_channels && p.num_head_channels > 0 ? p.num_head_channels : undefined,
     heads: p.num_heads,
     groups: 32,

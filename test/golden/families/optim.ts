@@ -1,11 +1,11 @@
 // Optimizers, clipping, EMA and learning rates; trajectories go through the real reducer and its float32 kernels.
 
+import type { Reducer, Vector } from "../../../shared/kernels/reducer.ts";
+import { openReducer } from "../../../shared/kernels/threads.ts";
 import { clipCoefficient } from "../../../shared/optim/clip.ts";
 import { halfLifeDecay, powerDecay, warmedUpDecay } from "../../../shared/optim/ema.ts";
 import { linearAnneal } from "../../../shared/optim/lr-schedule.ts";
 import type { OptimizerType } from "../../../shared/optim/optimizers.ts";
-import type { Reducer, Vector } from "../../../shared/kernels/reducer.ts";
-import { openReducer } from "../../../shared/kernels/threads.ts";
 import { tensorView } from "../../../shared/tensor/flat.ts";
 import { buildLayout, type ParamSpec } from "../../../shared/tensor/layout.ts";
 import { flat, type Nested, shapeOf } from "../arrays.ts";
@@ -19,16 +19,32 @@ export const optim: GoldenFamily = {
     const p = params as Record<string, number>;
     if (inputs.w0) return trajectory(golden);
     if ("max_norm" in p) return clip(golden);
-    if (expected.decay) return { decay:  (expected.decay as number[]).map((_, n) => powerDecay(n, { invGamma: p.inv_gamma!, power: p.power!, maxValue: p.max_value! })) };
+    if (expected.decay)
+      return {
+        decay: (expected.decay as number[]).map((_, n) =>
+          powerDecay(n, { invGamma: p.inv_gamma!, power: p.power!, maxValue: p.max_value! }),
+        ),
+      };
     if (expected.ema_beta)
-      return { ema_beta: (inputs.cur_nimg as number[]).map((images) => halfLifeDecay(p.batch_size!, p.ema_halflife_nimg!, images, p.ema_rampup_ratio ?? null)) };
-    if (expected.lr) return { lr: (inputs.steps as number[]).map((step) => linearAnneal(p.lr!, p.lr_anneal_steps!, step)) };
+      return {
+        ema_beta: (inputs.cur_nimg as number[]).map((images) =>
+          halfLifeDecay(p.batch_size!, p.ema_halflife_nimg!, images, p.ema_rampup_ratio ?? null),
+        ),
+      };
+    if (expected.lr)
+      return { lr: (inputs.steps as number[]).map((step) => linearAnneal(p.lr!, p.lr_anneal_steps!, step)) };
     return ema(golden);
   },
 };
 
-async function withReducer<R>(tensors: Record<string, Nested>, type: OptimizerType, body: (reducer: Reducer) => Promise<R>): Promise<R> {
-  const specs = Object.entries(tensors).map(([name, value]): ParamSpec => ({ name, shape: shapeOf(value), init: { kind: "zeros" } }));
+async function withReducer<R>(
+  tensors: Record<string, Nested>,
+  type: OptimizerType,
+  body: (reducer: Reducer) => Promise<R>,
+): Promise<R> {
+  const specs = Object.entries(tensors).map(
+    ([name, value]): ParamSpec => ({ name, shape: shapeOf(value), init: { kind: "zeros" } }),
+  );
   const reducer = await openReducer({ layout: buildLayout(specs), optimizer: type, maxVectors: 2 });
   try {
     for (const vector of [reducer.params, reducer.ema, ...Object.values(reducer.moments)]) vector.shard(0).fill(0);
@@ -43,16 +59,34 @@ function set({ layout }: Reducer, vector: Vector, name: string, value: Nested): 
   tensorView(layout, vector, layout.tensors.find((t) => t.name === name)!).set(flat(value));
 }
 
-const get = ({ layout }: Reducer, vector: Vector, name: string): number[] => [...tensorView(layout, vector, layout.tensors.find((t) => t.name === name)!)];
+const get = ({ layout }: Reducer, vector: Vector, name: string): number[] => [
+  ...tensorView(layout, vector, layout.tensors.find((t) => t.name === name)!),
+];
 
-const typeOf = (name: string): OptimizerType => (name.startsWith("adamw") ? "adamw" : name.startsWith("rmsprop") ? "rmsprop" : name.startsWith("sgd") ? "sgd" : "adam");
+const typeOf = (name: string): OptimizerType =>
+  name.startsWith("adamw") ? "adamw" : name.startsWith("rmsprop") ? "rmsprop" : name.startsWith("sgd") ? "sgd" : "adam";
 
 function trajectory({ name, params, inputs }: GoldenCase): Promise<Record<string, unknown>> {
-  const p = params as { lr: number; betas?: [number, number]; eps?: number; weight_decay?: number; alpha?: number; momentum?: number; warmup?: number; grad_clip?: number; steps: number };
+  const p = params as {
+    lr: number;
+    betas?: [number, number];
+    eps?: number;
+    weight_decay?: number;
+    alpha?: number;
+    momentum?: number;
+    warmup?: number;
+    grad_clip?: number;
+    steps: number;
+  };
   const [w0, b0, gw, gb] = [inputs.w0, inputs.b0, inputs.grad_w, inputs.grad_b] as [Nested, Nested, Nested[], Nested[]];
   const type = typeOf(name);
   return withReducer({ w: w0, b: b0 }, type, async (reducer) => {
-    const out: { w: unknown[]; b: unknown[]; total_norm: number[]; lr: number[] } = { w: [], b: [], total_norm: [], lr: [] };
+    const out: { w: unknown[]; b: unknown[]; total_norm: number[]; lr: number[] } = {
+      w: [],
+      b: [],
+      total_norm: [],
+      lr: [],
+    };
     const gradient = reducer.allocate();
     for (let i = 0; i < p.steps; i++) {
       gradient.shard(0).fill(0);

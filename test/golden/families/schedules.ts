@@ -9,9 +9,17 @@ export const schedules: GoldenFamily = {
   name: "schedules",
   float32: () => false,
   run({ params, inputs }) {
-    const p = params as { schedule?: string; num_timesteps: number; section_counts?: string; beta_start?: number; beta_end?: number; rescale_timesteps?: boolean };
+    const p = params as {
+      schedule?: string;
+      num_timesteps: number;
+      section_counts?: string;
+      beta_start?: number;
+      beta_end?: number;
+      rescale_timesteps?: boolean;
+    };
     const range = p.beta_start === undefined ? {} : { betaStart: p.beta_start, betaEnd: p.beta_end! };
-    if (p.schedule === undefined) return { timesteps: spaceTimesteps(p.num_timesteps, p.section_counts!), throws: false };
+    if (p.schedule === undefined)
+      return { timesteps: spaceTimesteps(p.num_timesteps, p.section_counts!), throws: false };
     const betas = betasOf(p.schedule, p.num_timesteps, range);
     if (p.section_counts === undefined) {
       const indices = inputs.indices as number[] | null | undefined;

@@ -1,14 +1,14 @@
 // Training kernels in the heap of TensorFlow.js's wasm backend, compiled by AssemblyScript (../build.mjs). Pointers are
 // byte offsets in that heap; tensors are float32, channels last. No static data, no allocation, no relaxed SIMD.
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function splat(x: f32): v128 {
   return f32x4.splat(x);
 }
 
 /** e^x per lane, to 2 ulp, for |x| <= 87: 2^n times a polynomial on [-ln2/2, ln2/2] (Taylor to the 7th order). */
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function expLanes(x: v128): v128 {
   x = f32x4.min(f32x4.max(x, splat(-87)), splat(87));
@@ -26,7 +26,7 @@ function expLanes(x: v128): v128 {
   return f32x4.mul(p, scale);
 }
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function sigmoidLanes(x: v128): v128 {
   return f32x4.div(splat(1), f32x4.add(splat(1), expLanes(f32x4.neg(x))));
@@ -58,7 +58,7 @@ export function siluGrad(x: usize, dy: usize, dx: usize, n: i32): void {
   }
 }
 
-// @ts-ignore: decorator
+// @ts-expect-error: decorator
 @inline
 function siluGradLanes(x: v128, dy: v128): v128 {
   const s = sigmoidLanes(x);
