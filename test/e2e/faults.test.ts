@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { readSummary } from "../../shared/summary.ts";
+import { linesOf, plume, scratchFolder, startPlume, tinyJob, train, until, workerPid } from "../support/plume.ts";
+
+const STEPS = ["--steps", "60", "--set", "sampling.count=0"];
+
+describe("a worker killed in mid-step", () => {
+  it("costs no bit and no sample, and comes back", async () => {
+    using scratch = scratchFolder();
+    const job = tinyJob(scratch.path);
+    const calm = await train(job, scratch.file("calm"), ...STEPS);
+    const out = scratch.file("killed");
+    const run = startPlume(["train", "-f", job, "--out", out, ...STEPS]);
+    await until("ten steps", () => linesOf(`${out}/ledger.ndjson`).length >= 10);
+    const victim = workerPid(out, 1)!;
+    process.kill(victim, "SIGKILL");
+    const { code, stderr } = await run.finished;
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("worker-1 was killed (SIGKILL); starting it again");
+    const summary = readSummary(`${out}/summary.json`);
+    expect(summary.weightsSha256).toBe(calm.weightsSha256);
+    expect(summary.recoveries).toBe(1);
+    expect((await plume("audit", out)).code).toBe(0);
+  });
+});
+
+describe("a run that is stopped", () => {
+  it("saves on the first Ctrl-C, exits 130, and resumes to the bits of an uninterrupted run", async () => {
+    using scratch = scratchFolder();
+    const job = tinyJob(scratch.path);
+    const whole = await train(job, scratch.file("whole"), ...STEPS);
+    const out = scratch.file("stopped");
+    const run = startPlume(["train", "-f", job, "--out", out, ...STEPS]);
+    await until("five steps", () => linesOf(`${out}/ledger.ndjson`).length >= 5);
+    run.child.kill("SIGINT");
+    const { code, stdout, stderr } = await run.finished;
+    expect(code, stderr).toBe(130);
+    expect(stdout).toContain("run the same command again to resume");
+    const stopped = readSummary(`${out}/summary.json`);
+    expect(stopped.outcome).toBe("stopped");
+    expect(stopped.checkpoint).toBe(stopped.steps);
+    expect(stopped.steps).toBeLessThan(60);
+
+    // Resumed by another number of workers.
+    const resumed = await train(job, out, ...STEPS, "--workers", "3");
+    expect(resumed.firstStep).toBe(stopped.steps);
+    expect(resumed.weightsSha256).toBe(whole.weightsSha256);
+    expect(resumed.emaSha256).toBe(whole.emaSha256);
+    const gradients = (folder: string) => linesOf(`${folder}/ledger.ndjson`).map((line) => (JSON.parse(line) as { gradDigest: string }).gradDigest);
+    expect(gradients(out)).toEqual(gradients(scratch.file("whole")));
+    expect((await plume("audit", out)).code).toBe(0);
+  });
+
+  it("falls back to the newest whole checkpoint when the newest is damaged, and says so", async () => {
+    using scratch = scratchFolder();
+    const job = tinyJob(scratch.path);
+    const out = scratch.file("run");
+    const whole = await train(job, out, "--set", "checkpoint.everySteps=4");
+    const damaged = `${out}/checkpoints/step-000000008/params-00000-of-00001.safetensors`;
+    const bytes = readFileSync(damaged);
+    bytes[bytes.length - 1]! ^= 1;
+    const { writeFileSync } = await import("node:fs");
+    writeFileSync(damaged, bytes);
+    const again = await train(job, out, "--set", "checkpoint.everySteps=4");
+    expect(again.firstStep).toBe(4);
+    expect(again.weightsSha256).toBe(whole.weightsSha256);
+  });
+});

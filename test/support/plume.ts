@@ -1,0 +1,91 @@
+// Runs the command line as a user does: a real process, its output and exit code. Every run has its own folder.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { readSummary, type Summary } from "../../shared/summary.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+export const SHAPES_JOB = join(ROOT, "deploy/jobs/shapes.yaml");
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  readonly finished: Promise<Finished>;
+}
+
+/** PLUME_TEST_NODE names another node binary to test on. */
+export function startPlume(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
+  const node = process.env.PLUME_TEST_NODE ?? process.execPath;
+  const child = spawn(node, [join(ROOT, "coordinator/cli/plume.mjs"), ...args], { cwd: ROOT, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk;
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  const finished = new Promise<Finished>((resolve) => child.on("close", (code) => resolve({ code, stdout, stderr })));
+  return { child, finished };
+}
+
+export const plume = (...args: string[]): Promise<Finished> => startPlume(args).finished;
+
+/** A folder that is gone when the scope ends. */
+export function scratchFolder(): Disposable & { readonly path: string; file(...parts: string[]): string } {
+  const path = mkdtempSync(join(tmpdir(), "plume-test-"));
+  return {
+    path,
+    file: (...parts) => join(path, ...parts),
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+/** The smallest job that still trains: under 0.1 s a step. */
+export function tinyJob(folder: string, overrides = ""): string {
+  const file = join(folder, "job.yaml.in");
+  writeFileSync(
+    file,
+    `metadata: { name: tiny }
+spec:
+  data: { source: "shapes:256", imageSize: 8, patch: 2 }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 10 }
+  diffusion: { predict: v }
+  training: { steps: 8, globalBatch: 16, microBatch: 4, optimizer: { lr: 2.0e-3 }, clip: 1, ema: 0.9 }
+  sampling: { count: 10, steps: 4, guidance: 1.5 }
+${overrides}`,
+  );
+  return file;
+}
+
+/** Trains and returns the summary. @throws with the output when it does not end as expected. */
+export async function train(job: string, out: string, ...args: string[]): Promise<Summary> {
+  const { code, stdout, stderr } = await plume("train", "-f", job, "--out", out, ...args);
+  if (code !== 0) throw new Error(`plume train ended with ${code}\n${stdout}\n${stderr}`);
+  return readSummary(join(out, "summary.json"));
+}
+
+/** Polls until the condition holds. @throws after `seconds`. */
+export async function until(what: string, condition: () => boolean, seconds = 60): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  while (!condition()) {
+    if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+export const linesOf = (file: string): string[] => (existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : []);
+
+/** Pid of a worker's newest process, from its log. */
+export function workerPid(out: string, index: number): number | null {
+  const last = linesOf(join(out, "logs", `worker-${index}.log`)).at(-1);
+  return last ? (JSON.parse(last) as { pid: number }).pid : null;
+}
