@@ -49,9 +49,9 @@ export function fieldRows(): FieldRow[] {
 }
 
 function typeOf(node: JsonSchema): string {
-  if (node.enum) return node.enum.map(String).join(" \\| ");
+  if (node.enum) return node.enum.map(String).join(" | ");
   if (node.const !== undefined) return String(node.const);
-  if (node.anyOf) return node.anyOf.map(typeOf).join(" \\| ");
+  if (node.anyOf) return node.anyOf.map(typeOf).join(" | ");
   if (node.type === "array") return `${typeOf(node.items ?? {})}[]`;
   return node.type ?? "any";
 }
