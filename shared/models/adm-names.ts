@@ -2,7 +2,7 @@
 // loaded and its numbers checked.
 
 import { type QkvOrder, qkvChannel } from "../nn/attention.ts";
-import type { UnetConfig } from "./unet.ts";
+import type { UnetConfig } from "./unet-config.ts";
 
 /** A tensor in plume's layout: HWIO, [in, out]. */
 export interface NamedValues {

@@ -151,9 +151,10 @@ export function upsample2(x: T4): T4 {
   }))(x) as T4;
 }
 
-/** Average pooling by 2: [B,2H,2W,C] -> [B,H,W,C]. */
+/** Average pooling by 2: [B,2H,2W,C] -> [B,H,W,C]; an odd last row or column is dropped. */
 export function downsample2(x: T4): T4 {
-  if (!has("PlumeDownsample2")) return tf.avgPool(x, 2, 2, "valid");
+  const [, H, W] = x.shape;
+  if (!has("PlumeDownsample2") || (H % 2) + (W % 2) > 0) return tf.avgPool(x, 2, 2, "valid");
   return tf.customGrad((input) => ({
     value: run("PlumeDownsample2", { x: input as T }, { factor: 0.25 }),
     gradFunc: (dy: T) => tf.mul(run("PlumeUpsample2", { x: dy }), 0.25),

@@ -2,7 +2,8 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { admModules, fromAdm } from "../../../shared/models/adm-names.ts";
-import { buildEncoder, buildUnet, type UnetConfig } from "../../../shared/models/unet.ts";
+import { buildEncoder } from "../../../shared/models/classifier.ts";
+import { buildUnet, type UnetConfig } from "../../../shared/models/unet.ts";
 import type { Network } from "../../../shared/nn/network.ts";
 import { sizeOf } from "../../../shared/tensor/layout.ts";
 import { formulaWeights, tensorOf } from "../arrays.ts";
@@ -84,6 +85,7 @@ function configOf(p: AdmParams, superRes: boolean): UnetConfig {
     outC: p.out_channels,
     channels: p.model_channels,
     channelMult: p.channel_mult,
+    embedChannels: p.model_channels,
     resBlocks: p.num_res_blocks,
     attentionLevels: p.channel_mult.flatMap((_, level) =>
       p.attention_resolutions.includes(2 ** level) ? [level] : [],

@@ -1,0 +1,109 @@
+// The parts that ADM's networks share: time embedding, the way down with the middle, the way up. Blocks apply to
+// x [B, H, W, C] and siluEmb [B, D], the time embedding after its SiLU.
+
+import * as tf from "@tensorflow/tfjs-core";
+import { PlumeError } from "../errors.ts";
+import { attentionBlock } from "../nn/attention.ts";
+import { cosSinEmbedding } from "../nn/embeddings.ts";
+import { silu } from "../nn/fused.ts";
+import { conv2d, dense, downsample, embedding, type Scope, upsample } from "../nn/layers.ts";
+import type { Forward, NetworkInput } from "../nn/network.ts";
+import { resBlock } from "./res-block.ts";
+import { headsOf, levelChannels, sinusoidsOf, type UnetConfig } from "./unet-config.ts";
+
+export type Block = (f: Forward, x: tf.Tensor4D, siluEmb: tf.Tensor2D) => tf.Tensor4D;
+
+/** A block of the way up; `join` says that it takes a skip beside its input. */
+export interface UpBlock {
+  readonly block: Block;
+  readonly join: boolean;
+}
+
+/** emb = MLP(sinusoids(t)) + class; what the blocks want is its SiLU. */
+export function timeEmbedding(scope: Scope, config: UnetConfig) {
+  const { classRows } = config;
+  const sinusoids = sinusoidsOf(config);
+  const dim = 4 * sinusoids;
+  const linear1 = dense(scope.child("time_embedding.linear_1"), sinusoids, dim);
+  const linear2 = dense(scope.child("time_embedding.linear_2"), dim, dim);
+  const classes = classRows > 0 ? embedding(scope.child("class_embedding"), classRows, dim) : null;
+  return (f: Forward, { t, y }: NetworkInput): tf.Tensor2D => {
+    const time = linear2(f, silu(linear1(f, cosSinEmbedding(t, sinusoids))));
+    if (!classes) return silu(time);
+    if (!y)
+      throw new PlumeError("INVALID_ARGUMENT", `a network of ${classRows} classes was given no labels`, {
+        remedy: "pass the row that means no label where there is none",
+      });
+    return silu(tf.add(time, classes(f, y)) as tf.Tensor2D);
+  };
+}
+
+function parts(config: UnetConfig) {
+  const { groups, eps, dropout, scaleShift } = config;
+  const embC = 4 * sinusoidsOf(config);
+  const residual = (scope: Scope, inC: number, outC: number, resample?: "up" | "down"): Block =>
+    resBlock(scope, { inC, outC, embC, groups, eps, dropout, scaleShift, resample });
+  const attention = (scope: Scope, channels: number) =>
+    attentionBlock(scope, channels, { heads: headsOf(config, channels), groups, eps });
+  return { residual, attention };
+}
+
+/** The way down: every block's output is a skip. `skipC` are their channels, in order. */
+export function encoder(scope: Scope, config: UnetConfig): { down: Block[]; middle: Block; skipC: number[] } {
+  const { resBlocks, attentionLevels, resample } = config;
+  const { residual, attention } = parts(config);
+  const widths = levelChannels(config);
+  let C = widths[0]!;
+  const convIn = conv2d(scope.child("conv_in"), config.inC, C, 3);
+  const down: Block[] = [convIn];
+  const skipC = [C];
+  widths.forEach((outC, level) => {
+    const here = scope.child(`down_blocks.${level}`);
+    for (let i = 0; i < resBlocks; i++) {
+      const block = residual(here.child(`resnets.${i}`), C, outC);
+      const attend = attentionLevels.includes(level) ? attention(here.child(`attentions.${i}`), outC) : null;
+      down.push((f, x, emb) => (attend ? attend(f, block(f, x, emb)) : block(f, x, emb)));
+      C = outC;
+      skipC.push(C);
+    }
+    if (level < widths.length - 1) {
+      const at = here.child("downsamplers.0");
+      down.push(resample === "resblock" ? residual(at, C, C, "down") : downsample(at.child("conv"), C));
+      skipC.push(C);
+    }
+  });
+  const mid = scope.child("mid_block");
+  const first = residual(mid.child("resnets.0"), C, C);
+  const attend = attention(mid.child("attentions.0"), C);
+  const second = residual(mid.child("resnets.1"), C, C);
+  return { down, middle: (f, x, emb) => second(f, attend(f, first(f, x, emb)), emb), skipC };
+}
+
+/** The way up: blocks that take a skip (`join`) and upsamplers that do not. */
+export function decoder(scope: Scope, config: UnetConfig, skipC: readonly number[]): UpBlock[] {
+  const { resBlocks, attentionLevels, resample } = config;
+  const { residual, attention } = parts(config);
+  const widths = levelChannels(config);
+  const levels = widths.length;
+  const skips = [...skipC];
+  const up: UpBlock[] = [];
+  let C = widths[levels - 1]!;
+  for (let level = levels - 1; level >= 0; level--) {
+    const here = scope.child(`up_blocks.${levels - 1 - level}`);
+    const outC = widths[level]!;
+    for (let i = 0; i <= resBlocks; i++) {
+      const block = residual(here.child(`resnets.${i}`), C + skips.pop()!, outC);
+      const attend = attentionLevels.includes(level) ? attention(here.child(`attentions.${i}`), outC) : null;
+      up.push({ join: true, block: (f, x, emb) => (attend ? attend(f, block(f, x, emb)) : block(f, x, emb)) });
+      C = outC;
+    }
+    if (level > 0) {
+      const at = here.child("upsamplers.0");
+      up.push({
+        join: false,
+        block: resample === "resblock" ? residual(at, C, C, "up") : upsample(at.child("conv"), C),
+      });
+    }
+  }
+  return up;
+}
