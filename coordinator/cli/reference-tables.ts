@@ -23,10 +23,10 @@ const TABLES: Readonly<Record<string, () => string>> = {
 
 const code = (text: string): string => (text === "" || text === "required" ? text : `\`${text}\``);
 
-const escape = (cell: string): string => cell.replaceAll("|", "\\|").replaceAll("<", "&lt;");
+const escaped = (cell: string): string => cell.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => escape(cell)).join(" | ")} |`;
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => escaped(cell)).join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
