@@ -86,7 +86,7 @@ async function commit(store: ObjectStore, key: string, manifest: Manifest, signa
     await store.putIfAbsent(key, json(manifest), signal);
   } catch (error) {
     if (!(error instanceof PlumeError) || error.code !== "ALREADY_EXISTS") throw error;
-    const there = manifestSchema.safeParse(JSON.parse(Buffer.from(await store.get(key, signal)).toString("utf8")));
+    const there = manifestSchema.safeParse(JSON.parse(Buffer.from(await store.get(key, { signal })).toString("utf8")));
     const same = there.success && JSON.stringify(there.data.parts) === JSON.stringify(manifest.parts);
     if (same) return;
     throw new PlumeError("ALREADY_EXISTS", `${store.url}/${key} exists already and holds other weights`, {

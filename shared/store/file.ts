@@ -1,89 +1,167 @@
-// A store in a folder: an object is a file, written beside its place, flushed, and moved there. What is half-written
-// has a name that list() never shows.
+// A store in a folder: an object is a file, written beside its place, flushed, moved there, and the folder flushed.
+// What is half-written has a name that list() never shows; a power cut leaves an object whole or absent.
 
 import { randomUUID } from "node:crypto";
-import { link, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { PlumeError } from "../errors.ts";
-import type { ObjectStore } from "./object-store.ts";
+import { checkKey, RESERVED } from "./key.ts";
+import type { ByteRange, ObjectStore } from "./object-store.ts";
 
-const PARTIAL = ".partial-";
+type Publish = (partial: string, path: string) => Promise<void>;
 
+/** @param folder made on the first write. Parents of an object that is deleted go with it once they are empty. */
 export function fileStore(folder: string): ObjectStore {
   const root = resolve(folder);
-  const pathOf = (key: string): string => {
-    const path = resolve(root, key);
-    if (!path.startsWith(root + sep))
-      throw new PlumeError("INVALID_ARGUMENT", `key ${key} leads out of the store ${folder}`);
-    return path;
-  };
+  const pathOf = (key: string): string => join(root, ...checkKey(key).split("/"));
 
-  /** Writes beside the target, then `publish` moves it into place. */
-  const write = async (key: string, bytes: Uint8Array, publish: (partial: string, path: string) => Promise<void>) => {
+  const write = async (key: string, bytes: Uint8Array, publish: Publish, signal?: AbortSignal): Promise<void> => {
+    signal?.throwIfAborted();
     const path = pathOf(key);
-    const partial = join(dirname(path), `${PARTIAL}${randomUUID()}`);
     try {
-      await mkdir(dirname(path), { recursive: true });
-      const handle = await open(partial, "wx");
-      try {
-        await handle.writeFile(bytes);
-        await handle.sync();
-      } finally {
-        await handle.close();
-      }
-      await publish(partial, path);
+      await writeOnce(path, bytes, publish);
     } catch (cause) {
-      if (cause instanceof PlumeError) throw cause;
-      const { code, message } = cause as NodeJS.ErrnoException;
-      const full = code === "ENOSPC";
-      throw new PlumeError(full ? "RESOURCE_EXHAUSTED" : "FAILED_PRECONDITION", `cannot write ${path}: ${message}`, {
-        remedy: full ? "free some space" : "check that the folder of checkpoint.store can be written",
-        cause,
+      // A deletion removed the empty folder between its making and the file's: once more, from the start.
+      if (!isMissing(cause)) throw describeWrite(path, cause);
+      await writeOnce(path, bytes, publish).catch((again) => {
+        throw describeWrite(path, again);
       });
-    } finally {
-      await rm(partial, { force: true }).catch(() => {});
     }
   };
-
-  async function* walk(relative: string): AsyncIterable<string> {
-    const entries = await readdir(join(root, relative), { withFileTypes: true }).catch(
-      (error: NodeJS.ErrnoException) => {
-        if (error.code === "ENOENT") return [];
-        throw error;
-      },
-    );
-    // A folder sorts as its keys do: with the slash behind its name.
-    const named = entries.map((entry) => ({ entry, sort: entry.isDirectory() ? `${entry.name}/` : entry.name }));
-    for (const { entry } of named.sort((a, b) => (a.sort < b.sort ? -1 : 1))) {
-      if (entry.name.startsWith(PARTIAL)) continue;
-      const key = relative ? `${relative}/${entry.name}` : entry.name;
-      if (entry.isDirectory()) yield* walk(key);
-      else yield key;
-    }
-  }
 
   return {
     url: `file://${folder}`,
-    put: (key, bytes) => write(key, bytes, rename),
-    putIfAbsent: (key, bytes) =>
-      write(key, bytes, async (partial, path) => {
-        // link(2) fails where the name exists, so of several racers one wins.
-        await link(partial, path).catch((cause: NodeJS.ErrnoException) => {
-          if (cause.code === "EEXIST") throw new PlumeError("ALREADY_EXISTS", `${path} exists already`, { cause });
-          throw cause;
-        });
-      }),
-    async get(key) {
-      return readFile(pathOf(key)).catch((cause: NodeJS.ErrnoException) => {
-        if (cause.code === "ENOENT") throw new PlumeError("NOT_FOUND", `${pathOf(key)} does not exist`, { cause });
-        throw cause;
-      });
+    put: (key, bytes, signal) => write(key, bytes, rename, signal),
+    putIfAbsent: (key, bytes, signal) => write(key, bytes, linkNew, signal),
+    async get(key, { range, signal } = {}) {
+      signal?.throwIfAborted();
+      const path = pathOf(key);
+      try {
+        const handle = await open(path, "r");
+        try {
+          return await readRange(handle, range);
+        } finally {
+          await handle.close();
+        }
+      } catch (cause) {
+        if (isMissing(cause) || isCode(cause, "EISDIR"))
+          throw new PlumeError("NOT_FOUND", `${path} does not exist`, { cause });
+        throw describeRead(path, cause);
+      }
     },
-    async *list(prefix) {
-      for await (const key of walk("")) if (key.startsWith(prefix)) yield key;
+    async head(key, signal) {
+      signal?.throwIfAborted();
+      const path = pathOf(key);
+      try {
+        const found = await stat(path);
+        return found.isFile() ? { size: found.size } : null;
+      } catch (cause) {
+        if (isMissing(cause)) return null;
+        throw describeRead(path, cause);
+      }
     },
-    async delete(key) {
-      await rm(pathOf(key), { force: true });
+    async *list(prefix, signal) {
+      const start = prefix.includes("/") ? prefix.slice(0, prefix.lastIndexOf("/")) : "";
+      if (start.split("/").includes("..")) return;
+      for await (const key of walk(root, start)) {
+        signal?.throwIfAborted();
+        if (key.startsWith(prefix)) yield key;
+      }
+    },
+    async delete(key, signal) {
+      signal?.throwIfAborted();
+      const path = pathOf(key);
+      try {
+        await rm(path, { force: true });
+        for (let parent = dirname(path); parent.startsWith(root + sep); parent = dirname(parent)) await rmdir(parent);
+      } catch (cause) {
+        if (!isMissing(cause) && !isCode(cause, "ENOTEMPTY", "EEXIST")) throw describeWrite(path, cause);
+      }
     },
   };
+}
+
+async function writeOnce(path: string, bytes: Uint8Array, publish: Publish): Promise<void> {
+  const parent = dirname(path);
+  const partial = join(parent, `${RESERVED}${randomUUID()}`);
+  const firstMade = await mkdir(parent, { recursive: true });
+  try {
+    const handle = await open(partial, "wx");
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await publish(partial, path);
+  } finally {
+    await rm(partial, { force: true }).catch(() => {});
+  }
+  // The names last as the bytes do: the file's in its folder, and every new folder's in the one above.
+  await flushFolder(parent);
+  if (firstMade)
+    for (let made = parent; made.length >= firstMade.length; made = dirname(made)) await flushFolder(dirname(made));
+}
+
+/** link(2) fails where the name exists, so of several racers one wins. */
+const linkNew: Publish = async (partial, path) => {
+  await link(partial, path).catch((cause: unknown) => {
+    if (isCode(cause, "EEXIST")) throw new PlumeError("ALREADY_EXISTS", `${path} exists already`, { cause });
+    throw cause;
+  });
+};
+
+async function flushFolder(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } catch (error) {
+    if (!isCode(error, "EINVAL", "ENOTSUP")) throw error; // a network file system that knows no such thing
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readRange(handle: FileHandle, range: ByteRange | undefined): Promise<Uint8Array> {
+  if (!range) return handle.readFile();
+  const { size } = await handle.stat();
+  const length = Math.max(0, Math.min(range.end, size) - range.start);
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, range.start);
+  return buffer.subarray(0, bytesRead);
+}
+
+async function* walk(root: string, relative: string): AsyncIterable<string> {
+  const path = join(root, relative);
+  const entries = await readdir(path, { withFileTypes: true }).catch((cause: unknown) => {
+    if (isMissing(cause)) return [];
+    throw describeRead(path, cause);
+  });
+  // A folder sorts as its keys do: with the slash behind its name.
+  const named = entries.map((entry) => ({ entry, sort: entry.isDirectory() ? `${entry.name}/` : entry.name }));
+  for (const { entry } of named.sort((a, b) => (a.sort < b.sort ? -1 : 1))) {
+    if (entry.name.startsWith(RESERVED)) continue;
+    const key = relative ? `${relative}/${entry.name}` : entry.name;
+    if (entry.isDirectory()) yield* walk(root, key);
+    else yield key;
+  }
+}
+
+const isCode = (error: unknown, ...codes: string[]): boolean => codes.includes((error as NodeJS.ErrnoException).code!);
+const isMissing = (error: unknown): boolean => isCode(error, "ENOENT", "ENOTDIR");
+
+function describeWrite(path: string, cause: unknown): PlumeError {
+  if (cause instanceof PlumeError) return cause;
+  const full = isCode(cause, "ENOSPC", "EDQUOT");
+  const message = `cannot write ${path}: ${(cause as Error).message}`;
+  return new PlumeError(full ? "RESOURCE_EXHAUSTED" : "FAILED_PRECONDITION", message, {
+    remedy: full ? "free some space" : "check that the folder of checkpoint.store can be written",
+    cause,
+  });
+}
+
+function describeRead(path: string, cause: unknown): PlumeError {
+  return new PlumeError("FAILED_PRECONDITION", `cannot read ${path}: ${(cause as Error).message}`, {
+    remedy: "check that the folder of checkpoint.store can be read",
+    cause,
+  });
 }

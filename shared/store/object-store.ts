@@ -1,14 +1,33 @@
 // The contract of an object store: whole objects under keys, written whole or not at all.
+//
+// I1. A reader sees an object as some put left it, never a part of it, whenever the writer dies.
+// I2. Of several putIfAbsent on one key exactly one succeeds. Checkpoints rest on this.
+// I3. A key is what key.ts allows: "a/b.c", never a way out of the store.
 
+/** Bytes start to end, end excluded; what lies past the object's end is left out. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface GetOptions {
+  readonly range?: ByteRange;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Every method throws PlumeError INVALID_ARGUMENT for what is no key, and the signal's reason once it is aborted. */
 export interface ObjectStore {
   /** The URL as the user gave it, for messages. */
   readonly url: string;
+  /** Replaces an object that is there. @throws PlumeError FAILED_PRECONDITION, RESOURCE_EXHAUSTED when it cannot write. */
   put(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** @throws PlumeError ALREADY_EXISTS when the key has an object; of several racers exactly one wins. */
   putIfAbsent(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** @throws PlumeError NOT_FOUND. */
-  get(key: string, signal?: AbortSignal): Promise<Uint8Array>;
-  /** Keys that begin with the prefix, in code-unit order. */
+  get(key: string, options?: GetOptions): Promise<Uint8Array>;
+  /** The object's size in bytes; null when there is none. */
+  head(key: string, signal?: AbortSignal): Promise<{ readonly size: number } | null>;
+  /** Keys that begin with the prefix (any text), in code-unit order. */
   list(prefix: string, signal?: AbortSignal): AsyncIterable<string>;
   /** A key without an object is no error. */
   delete(key: string, signal?: AbortSignal): Promise<void>;
