@@ -8,7 +8,7 @@ import { createBus } from "../shared/bus/bus.ts";
 import { systemClock } from "../shared/clock.ts";
 import { loadJob } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
-import { createLog } from "../shared/log.ts";
+import { createLog, type Logger, silentLog } from "../shared/log.ts";
 import { createRunServices } from "./services.ts";
 
 const { values } = parseArgs({
@@ -22,7 +22,9 @@ const { values } = parseArgs({
   },
 });
 
-const tell = (message: object) => void process.send?.(message);
+/** To the parent, if it listens; resolves once the message is on its way, so that an exit does not lose it. */
+const tell = (message: object): Promise<void> =>
+  new Promise((resolve) => (process.send ? process.send(message, () => resolve()) : resolve()));
 
 process.on("unhandledRejection", (error) => {
   throw error;
@@ -31,10 +33,14 @@ process.on("unhandledRejection", (error) => {
 async function main(): Promise<void> {
   if (!values.job || !values.out) throw new PlumeError("INVALID_ARGUMENT", "--job FILE and --out DIR are needed");
   const job = loadJob(values.job, { set: [] });
-  const log = createLog(
-    { role: "coordinator", job: job.metadata.name },
-    values["log-file"] ? { file: values["log-file"] } : {},
-  );
+  let log: Logger = silentLog;
+  const openLog = (): Logger => {
+    log = createLog(
+      { role: "coordinator", job: job.metadata.name },
+      values["log-file"] ? { file: values["log-file"] } : {},
+    );
+    return log;
+  };
   const bus = createBus((error) => log.error({ err: error }, "a subscriber failed"));
   const stop = new AbortController();
   const requestStop = (reason: string) => {
@@ -54,19 +60,21 @@ async function main(): Promise<void> {
     incarnation: Number(values.incarnation),
     clock: systemClock,
     bus,
-    log,
+    openLog,
     requestStop,
   });
-  tell({ kind: "ready", address: services.address });
+  // A run whose command line is gone must not train on alone.
+  process.on("disconnect", () => requestStop("the command line is gone"));
+  await tell({ kind: "ready", address: services.address });
   log.info({ address: services.address }, "listening");
   await services.train(stop.signal);
 }
 
 main().then(
   () => process.exit(0),
-  (error) => {
+  async (error) => {
     const known = error instanceof PlumeError;
-    tell({
+    await tell({
       kind: "error",
       code: known ? error.code : "INTERNAL",
       message: error?.message ?? String(error),

@@ -20,7 +20,7 @@ import { createGallery } from "./gallery.ts";
 import { createMembership } from "./membership/members.ts";
 import { createProgress } from "./progress.ts";
 import { createControl } from "./rpc/control.ts";
-import { startServer } from "./rpc/server.ts";
+import { bindServer, serve } from "./rpc/server.ts";
 import { createSessions, type Sessions } from "./rpc/session.ts";
 import { run } from "./run.ts";
 import { openRunFolder } from "./run-folder.ts";
@@ -36,7 +36,8 @@ export interface ServiceOptions {
   readonly incarnation: number;
   readonly clock: Clock;
   readonly bus: Bus;
-  readonly log: Logger;
+  /** Called once the inputs are found to be right. */
+  readonly openLog: () => Logger;
   readonly requestStop: (reason: string) => boolean;
 }
 
@@ -52,7 +53,8 @@ const MISSED_HEARTBEATS = 5;
 const spareVectors = (V: number) => 2 * V + 8;
 
 export async function createRunServices(options: ServiceOptions): Promise<RunServices> {
-  const { job, clock, bus, log } = options;
+  const { job, clock, bus } = options;
+  const warnings: string[] = [];
   const { spec } = job;
   const name = job.metadata.name;
   const now = () => clock.now();
@@ -65,7 +67,9 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const V = spec.training.globalBatch / spec.training.microBatch;
   const reducer = await openReducer({ layout, optimizer: spec.training.optimizer.type, maxVectors: spareVectors(V) });
   const store = openStore(spec.checkpoint.store ?? `file://${resolve(options.out, "checkpoints")}`);
-  const firstStep = await loadState(job, store, options.resume, reducer, set.digest, log);
+  const firstStep = await loadState(job, store, options.resume, reducer, set.digest, (message) =>
+    warnings.push(message),
+  );
   if (firstStep > spec.training.steps)
     throw new PlumeError(
       "FAILED_PRECONDITION",
@@ -75,11 +79,19 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       },
     );
 
-  // What it leaves.
+  const bound = await bindServer(options.listen);
+
+  // What it leaves. Nothing is written before this line: a mistake in the job leaves no trace.
   const folder = openRunFolder(options.out, job, set, firstStep);
+  const log = options.openLog();
+  if (set.fallback) warnings.push(set.fallback);
+  for (const warning of warnings) log.warn(warning);
   const ledger = openLedger(folder.file("ledger.ndjson"), firstStep);
   const progress = createProgress(spec, firstStep, now);
   bus.subscribe(progress.observe);
+  bus.subscribe((event) => {
+    if (event.kind === "step") bus.publish({ kind: "status", status: status() });
+  });
 
   // Who computes it.
   const setPhase = (phase: Phase, reason: string) => {
@@ -147,9 +159,10 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
     onProgress: dispatcher.progress,
     onChange: dispatcher.replan,
     onGone: dispatcher.gone,
+    onDataFault: dispatcher.fail,
   });
-  const server = await startServer(
-    options.listen,
+  const server = serve(
+    bound,
     sessions,
     {
       job: name,
@@ -160,7 +173,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       shmFolder: sharedMemory.folder,
       onResult: dispatcher.result,
     },
-    createControl({ bus, status, stop: options.requestStop }),
+    createControl({ bus, status, warnings, stop: options.requestStop }),
   );
 
   const newest = firstStep > 0 ? firstStep : null;

@@ -1,10 +1,10 @@
 // Where a run starts from: fresh parameters of the seed, or the newest whole checkpoint of the store.
 
 import { listCheckpoints, readCheckpoint } from "../shared/checkpoint/read.ts";
+import { firstDifference } from "../shared/config/identity.ts";
 import type { Job } from "../shared/config/schema.ts";
 import { PlumeError } from "../shared/errors.ts";
 import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
-import type { Logger } from "../shared/log.ts";
 import { initialParameters } from "../shared/nn/init.ts";
 import type { ObjectStore } from "../shared/store/object-store.ts";
 import { setTensors } from "../shared/tensor/flat.ts";
@@ -16,15 +16,33 @@ export async function loadState(
   resume: string,
   reducer: Reducer,
   datasetDigest: string,
-  log: Logger,
+  warn: (message: string) => void,
 ): Promise<number> {
+  if (resume === "never") {
+    const [first] = await listCheckpoints(store);
+    if (first)
+      throw new PlumeError(
+        "FAILED_PRECONDITION",
+        `${store.url} holds checkpoints of an earlier run (step ${first.step})`,
+        {
+          remedy: "name another checkpoint.store, or resume with --resume latest",
+        },
+      );
+  }
   if (resume === "never" || (resume === "latest" && (await listCheckpoints(store)).length === 0))
     return initialise(job, reducer);
   const which = resume === "latest" ? "latest" : parseStep(resume);
   const checkpoint = await readCheckpoint(store, which, {
     layout: reducer.layout,
-    onSkipped: (step, reason) => log.error({ step, reason }, "checkpoint skipped: it is not whole"),
+    onSkipped: (step, reason) => warn(`the checkpoint of step ${step} is not whole and was passed over: ${reason}`),
   });
+  const other = firstDifference(checkpoint.job.spec, job.spec);
+  if (other)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `the checkpoint of step ${checkpoint.state.step} was trained with ${other.path} ${JSON.stringify(other.was)}, this job has ${JSON.stringify(other.is)}`,
+      { remedy: "keep the field to resume, or start over with --resume never" },
+    );
   const trained = checkpoint.state.imageSet.digest;
   if (trained !== datasetDigest)
     throw new PlumeError(
@@ -48,7 +66,6 @@ export async function loadState(
       );
     setTensors(reducer.layout, vector, saved);
   }
-  log.info({ step: checkpoint.state.step }, "resumed");
   return checkpoint.state.step;
 }
 

@@ -40,6 +40,7 @@ type Ending =
   | { readonly kind: "drained"; readonly reason: string }
   | { readonly kind: "broken" | "refused"; readonly reason: string };
 
+const FAREWELL_MS = 1_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2_000;
 
@@ -84,17 +85,20 @@ async function oneSession(
       // What is being computed runs out before the next session starts; its push will be refused as stale.
       leases.then(() => resolve(ending), reject);
     };
+    /** This worker cannot go on: says why, and gives the words a moment to arrive. */
     const fail = (error: unknown) => {
       if (over) return;
-      const known = error instanceof PlumeError;
-      send({
-        $case: "failure",
-        value: { code: known ? error.code : "INTERNAL", message: String((error as Error)?.message ?? error) },
-      });
       over = true;
       clearInterval(heartbeat);
+      const known = error instanceof PlumeError;
+      const message = String((error as Error)?.message ?? error);
+      send({ $case: "failure", value: { code: known ? error.code : "INTERNAL", message } });
+      const farewell = setTimeout(() => reject(error), FAREWELL_MS);
+      stream.once("end", () => {
+        clearTimeout(farewell);
+        reject(error);
+      });
       stream.end();
-      reject(error);
     };
     /** Graceful: the lease in hand is finished, then the stream ends. */
     const leave = () => {

@@ -3,7 +3,17 @@
 import { Command } from "commander";
 import { reportError } from "./action.ts";
 import { auditCommand } from "./commands/audit.ts";
+import { checkpointsCommand } from "./commands/checkpoints.ts";
+import { dataCommand } from "./commands/data.ts";
+import { doctorCommand } from "./commands/doctor.ts";
+import { sampleCommand } from "./commands/sample.ts";
 import { trainCommand } from "./commands/train.ts";
+
+// A reader that has seen enough (head, less) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
 
 const program = new Command("plume")
   .description("Train diffusion models on many GPUs: the same bits at any size and through any failure.")
@@ -14,7 +24,11 @@ const program = new Command("plume")
 // Each command is one line here; it inherits how mistakes end (exit code 2, a hint at --help).
 const add = (command: Command) => program.addCommand(command.copyInheritedSettings(program));
 add(trainCommand());
+add(sampleCommand());
 add(auditCommand());
+add(checkpointsCommand());
+add(dataCommand());
+add(doctorCommand());
 
 try {
   await program.parseAsync();

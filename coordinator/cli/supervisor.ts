@@ -83,7 +83,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
     coordinator.on("exit", (code, signal) => {
       ending = true;
       setTimeout(killAll, LEAVE_MS).unref();
-      if (code === 0) resolve();
+      if (code === 0 && !failure) resolve();
       else reject(failure ?? endedEarly(code, signal));
     });
   });
@@ -94,6 +94,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   };
   process.once("exit", killAll);
 
+  let givenUp = 0;
   const workerByIndex = new Map<number, ChildProcess>();
   const startWorker = (address: string, index: number, restarts: number) => {
     if (ending) return;
@@ -111,8 +112,14 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
       const why = signal ? `was killed (${signal})` : `ended with code ${code}`;
       const lived = performance.now() - startedAt;
       const counted = lived > LONGEST_PAUSE_MS ? 0 : restarts;
-      if (counted >= maxRestarts)
-        return onNote(`${id} ${why}; given up after ${counted} restarts (see ${join(logs, `${id}.log`)})`);
+      if (counted >= maxRestarts) {
+        onNote(`${id} ${why}; given up after ${counted} restarts (see ${join(logs, `${id}.log`)})`);
+        if (++givenUp === workers) {
+          failure = new PlumeError("UNAVAILABLE", "every worker has failed", { remedy: `see the logs in ${logs}` });
+          coordinator.kill("SIGTERM");
+        }
+        return;
+      }
       const pause = Math.min(FIRST_PAUSE_MS * 2 ** counted, LONGEST_PAUSE_MS);
       onNote(`${id} ${why}; starting it again in ${pause / 1000} s`);
       setTimeout(() => startWorker(address, index, counted + 1), pause).unref();

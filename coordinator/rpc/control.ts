@@ -21,11 +21,13 @@ const WATCH_BACKLOG = 10_000;
 export interface ControlOptions {
   readonly bus: Bus;
   readonly status: () => RunStatus;
+  /** What was wrong before anyone could watch. */
+  readonly warnings: readonly string[];
   /** @returns false when a stop was asked for already. */
   readonly stop: (reason: string) => boolean;
 }
 
-export function createControl({ bus, status, stop }: ControlOptions): ControlHandlers {
+export function createControl({ bus, status, warnings, stop }: ControlOptions): ControlHandlers {
   return {
     getStatus: (
       _call: ServerUnaryCall<GetStatusRequest, GetStatusResponse>,
@@ -48,6 +50,7 @@ export function createControl({ bus, status, stop }: ControlOptions): ControlHan
       const unsubscribe = bus.subscribe(send);
       call.on("cancelled", unsubscribe);
       call.on("error", unsubscribe);
+      for (const message of warnings) send({ kind: "warning", message });
       send({ kind: "status", status: status() });
     },
 

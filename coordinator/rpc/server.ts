@@ -29,14 +29,32 @@ export interface CoordinatorServer {
   close(): Promise<void>;
 }
 
+/** A server that has its port but answers nothing yet. */
+export interface BoundServer {
+  readonly server: Server;
+  /** host:port that workers dial. */
+  readonly address: string;
+}
+
 /** @throws PlumeError FAILED_PRECONDITION when the port is taken. */
-export async function startServer(
-  listen: string,
+export async function bindServer(listen: string): Promise<BoundServer> {
+  const colon = listen.lastIndexOf(":");
+  if (colon < 1 || !/^\d+$/.test(listen.slice(colon + 1)))
+    throw new PlumeError("INVALID_ARGUMENT", `--listen ${listen} is no HOST:PORT`, {
+      remedy: "for example --listen 127.0.0.1:0",
+    });
+  const server = createServer();
+  const port = await bind(server, listen);
+  return { server, address: `${listen.slice(0, colon)}:${port}` };
+}
+
+/** Puts the services on a bound server. */
+export function serve(
+  { server, address }: BoundServer,
   sessions: Sessions,
   plane: Plane,
   control: ControlHandlers,
-): Promise<CoordinatorServer> {
-  const server = createServer();
+): CoordinatorServer {
   server.addService(trainingService, {
     session: (stream: Parameters<Sessions["handle"]>[0]) => sessions.handle(stream),
     pull: (call: ServerWritableStream<PullRequest, PullResponse>) => void handlePull(plane, call),
@@ -47,10 +65,8 @@ export async function startServer(
   const health = new HealthImplementation({ "": "SERVING", "plume.v1.TrainingService": "SERVING" });
   health.addToServer(server);
   new ReflectionService(loadProtos()).addToServer(server);
-  const port = await bind(server, listen);
-  const host = listen.slice(0, listen.lastIndexOf(":"));
   return {
-    address: `${host}:${port}`,
+    address,
     async close() {
       health.setStatus("", "NOT_SERVING");
       await new Promise<void>((resolve) => {

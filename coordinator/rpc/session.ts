@@ -9,6 +9,9 @@ import type { Logger } from "../../shared/log.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
 import type { Membership } from "../membership/members.ts";
 
+/** Codes that another worker would come to as well. */
+const DATA_FAULTS: ReadonlySet<string> = new Set(["DATA_LOSS", "INVALID_ARGUMENT", "NOT_FOUND"]);
+
 export type SessionStream = ServerDuplexStream<SessionRequest, SessionResponse>;
 
 /** Open streams by worker, for whoever grants leases. */
@@ -30,6 +33,8 @@ export interface SessionOptions {
   /** The members changed: leases must be decided anew. */
   readonly onChange: () => void;
   readonly onGone: (id: WorkerId) => void;
+  /** A worker found something that every worker would find: a fault of the data, not of the worker. */
+  readonly onDataFault: (error: PlumeError) => void;
 }
 
 export function createSessions({
@@ -40,6 +45,7 @@ export function createSessions({
   onProgress,
   onChange,
   onGone,
+  onDataFault,
 }: SessionOptions): Sessions {
   const streams = new Map<WorkerId, SessionStream>();
 
@@ -93,7 +99,9 @@ export function createSessions({
             return onChange();
           case "failure":
             farewell = `${message.value.code}: ${message.value.message}`;
-            return void log.error({ worker: id, ...message.value }, "worker failed");
+            log.error({ worker: id, ...message.value }, "worker failed");
+            if (DATA_FAULTS.has(message.value.code)) onDataFault(new PlumeError("DATA_LOSS", message.value.message));
+            return;
           case "heartbeat":
             return;
           default:

@@ -47,7 +47,8 @@ describe("a run that is stopped", () => {
     expect(resumed.firstStep).toBe(stopped.steps);
     expect(resumed.weightsSha256).toBe(whole.weightsSha256);
     expect(resumed.emaSha256).toBe(whole.emaSha256);
-    const gradients = (folder: string) => linesOf(`${folder}/ledger.ndjson`).map((line) => (JSON.parse(line) as { gradDigest: string }).gradDigest);
+    const gradients = (folder: string) =>
+      linesOf(`${folder}/ledger.ndjson`).map((line) => (JSON.parse(line) as { gradDigest: string }).gradDigest);
     expect(gradients(out)).toEqual(gradients(scratch.file("whole")));
     expect((await plume("audit", out)).code).toBe(0);
   });

@@ -24,7 +24,11 @@ export interface Running {
 /** PLUME_TEST_NODE names another node binary to test on. */
 export function startPlume(args: readonly string[], env: Readonly<Record<string, string>> = {}): Running {
   const node = process.env.PLUME_TEST_NODE ?? process.execPath;
-  const child = spawn(node, [join(ROOT, "coordinator/cli/plume.mjs"), ...args], { cwd: ROOT, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(node, [join(ROOT, "coordinator/cli/plume.mjs"), ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => {
@@ -82,7 +86,8 @@ export async function until(what: string, condition: () => boolean, seconds = 60
   }
 }
 
-export const linesOf = (file: string): string[] => (existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : []);
+export const linesOf = (file: string): string[] =>
+  existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
 
 /** Pid of a worker's newest process, from its log. */
 export function workerPid(out: string, index: number): number | null {

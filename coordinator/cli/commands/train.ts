@@ -9,10 +9,10 @@ import { ControlServiceClient, type WatchResponse } from "../../../proto/gen/plu
 import type { RunEvent } from "../../../shared/bus/events.ts";
 import { dumpJob, loadJob } from "../../../shared/config/load.ts";
 import type { Job } from "../../../shared/config/schema.ts";
-import { PlumeError } from "../../../shared/errors.ts";
 import { channelOptions } from "../../../shared/rpc/transport.ts";
 import { readSummary, type Summary } from "../../../shared/summary.ts";
 import { action, type CommandIo } from "../action.ts";
+import { wholeNumber } from "../options.ts";
 import { createProgressLine, duration } from "../progress-line.ts";
 import { type Supervisor, superviseRun } from "../supervisor.ts";
 
@@ -96,13 +96,6 @@ function overrides({ workers, steps }: TrainOptions): string[] {
     set.push(`workers.replicas=${n}`);
   }
   return set;
-}
-
-function wholeNumber(flag: string, text: string): number {
-  const n = Number(text);
-  if (!Number.isInteger(n) || n < 0)
-    throw new PlumeError("INVALID_ARGUMENT", `${flag} ${text} is no whole number`, { remedy: `for example ${flag} 2` });
-  return n;
 }
 
 /** A run that starts over leaves the old one where it can be found. */

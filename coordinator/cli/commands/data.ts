@@ -1,0 +1,152 @@
+// plume data: which data sets there are, what is in one, and fetching it.
+
+import { Command } from "commander";
+import { dataSchema } from "../../../shared/config/schema.ts";
+import { downloadFashionMnist, localFashionMnist } from "../../../shared/data/fashion-mnist.ts";
+import { openImageSet, SOURCES } from "../../../shared/data/open.ts";
+import { writeGrid } from "../../../shared/data/picture.ts";
+import { PlumeError } from "../../../shared/errors.ts";
+import { action, type CommandIo } from "../action.ts";
+import { oneOf, wholeNumber } from "../options.ts";
+import { table } from "../table.ts";
+
+export function dataCommand(): Command {
+  const command = new Command("data").description("data sets: list, inspect, fetch").addHelpText(
+    "after",
+    `
+Examples:
+  plume data ls
+  plume data inspect fashion-mnist --count 40 -o fashion.png
+  plume data inspect images:photos --image-size 64
+  plume data pull fashion-mnist`,
+  );
+  command.command("ls").description("the sources that data.source can name, and which are here").action(action(ls));
+  command
+    .command("inspect")
+    .description("sizes, classes, statistics, and a picture of some samples")
+    .argument("<source>", "as data.source in a job")
+    .option("--image-size <n>", "pixels a side", "28")
+    .option("--split <which>", "train | test", "train")
+    .option("--count <n>", "samples in the picture", "40")
+    .option("-o, --output <file>", "FILE.png to draw them to")
+    .action(action(inspect));
+  command
+    .command("pull")
+    .description("fetch a data set into the cache")
+    .argument("<name>", "fashion-mnist")
+    .action(action(pull));
+  return command;
+}
+
+async function ls(io: CommandIo): Promise<undefined> {
+  const folder = localFashionMnist("train");
+  const rows = Object.values(SOURCES).map(({ usage, about }) => ({
+    usage,
+    about,
+    here: usage === "fashion-mnist" ? folder : null,
+  }));
+  io.print(
+    table([
+      ["source", "what it is"],
+      ...rows.map(({ usage, about, here }) => [usage, here ? `${about} (in ${here})` : about]),
+    ]),
+  );
+  io.result({ sources: rows });
+  return undefined;
+}
+
+interface InspectOptions {
+  readonly imageSize: string;
+  readonly split: string;
+  readonly count: string;
+  readonly output?: string;
+}
+
+/** Samples read for the statistics. */
+const STATISTICS_SAMPLES = 5000;
+
+async function inspect(io: CommandIo, options: InspectOptions, source: string): Promise<undefined> {
+  if (options.output !== undefined && !options.output.endsWith(".png"))
+    throw new PlumeError("INVALID_ARGUMENT", `-o ${options.output} is no .png`, {
+      remedy: "for example -o samples.png",
+    });
+  const data = dataSchema.parse({ source, imageSize: wholeNumber("--image-size", options.imageSize, 1) });
+  const set = await openImageSet(data, {
+    split: oneOf("--split", options.split, ["train", "test"]),
+    signal: io.signal,
+  });
+  try {
+    const looked = Math.min(set.size, STATISTICS_SAMPLES);
+    const { pixels, labels } = await set.read(
+      Array.from({ length: looked }, (_, k) => Math.floor((k * set.size) / looked)),
+      io.signal,
+    );
+    const { mean, std } = moments(pixels);
+    const perClass = set.classes.map((name, k) => ({
+      name,
+      samples: labels.reduce((n, label) => n + Number(label === k), 0),
+    }));
+    io.print(
+      `${set.name}: ${set.size} images of ${set.height}x${set.width}x${set.channels}, ${set.classes.length || "no"} classes`,
+    );
+    io.print(
+      `pixels: mean ${mean.toFixed(2)}, standard deviation ${std.toFixed(2)} (of 0..255, over ${looked} samples)`,
+    );
+    if (perClass.length > 0)
+      io.print(
+        table([
+          ["class", "samples looked at"],
+          ...perClass.map(({ name, samples }, k) => [`${k} ${name}`, String(samples)]),
+        ]),
+      );
+    io.print(`digest ${set.digest}`);
+    if (set.fallback) io.note(`WARNING: ${set.fallback}`);
+    if (options.output !== undefined) {
+      const count = Math.min(set.size, wholeNumber("--count", options.count, 1));
+      const shown = await set.read(
+        Array.from({ length: count }, (_, k) => k),
+        io.signal,
+      );
+      const { height, width, channels } = set;
+      await writeGrid(options.output, shown.pixels, { count, height, width, channels, columns: Math.min(10, count) });
+      io.print(`the first ${count} in ${options.output}`);
+    }
+    const { name, size, height, width, channels, digest } = set;
+    io.result({
+      name,
+      size,
+      height,
+      width,
+      channels,
+      digest,
+      mean,
+      std,
+      classes: perClass,
+      picture: options.output ?? null,
+      fallback: set.fallback ?? null,
+    });
+  } finally {
+    await set.close();
+  }
+  return undefined;
+}
+
+function moments(pixels: Uint8Array): { mean: number; std: number } {
+  let sum = 0;
+  let squares = 0;
+  for (const value of pixels) {
+    sum += value;
+    squares += value * value;
+  }
+  const mean = sum / pixels.length;
+  return { mean, std: Math.sqrt(Math.max(0, squares / pixels.length - mean * mean)) };
+}
+
+async function pull(io: CommandIo, _options: object, name: string): Promise<undefined> {
+  oneOf("data set", name, ["fashion-mnist"]);
+  const folder = localFashionMnist("train") ?? (await downloadFashionMnist("train", io.signal));
+  if (!localFashionMnist("test")) await downloadFashionMnist("test", io.signal);
+  io.print(`fashion-mnist is in ${folder}`);
+  io.result({ name, folder });
+  return undefined;
+}

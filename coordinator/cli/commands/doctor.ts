@@ -1,0 +1,107 @@
+// plume doctor: what this machine has, and what to do about what is missing.
+
+import { accessSync, constants, statfsSync } from "node:fs";
+import { availableParallelism, freemem, totalmem } from "node:os";
+import { Command } from "commander";
+import { BACKENDS } from "../../../shared/backends/index.ts";
+import { localFashionMnist } from "../../../shared/data/fashion-mnist.ts";
+import { SHM_ROOT } from "../../../shared/rpc/shm.ts";
+import { PLUME_VERSION } from "../../../shared/version.ts";
+import { action, type CommandIo } from "../action.ts";
+import { table } from "../table.ts";
+
+interface Finding {
+  readonly what: string;
+  /** missing: plume does without it, more slowly or with less. bad: plume does not run. */
+  readonly state: "ok" | "missing" | "bad";
+  readonly detail: string;
+  readonly remedy: string | null;
+}
+
+/** Node versions that the tests run on. */
+const NODE_MAJORS = [20, 22, 24];
+
+export function doctorCommand(): Command {
+  return new Command("doctor")
+    .description("what this machine has, and what to do about what is missing")
+    .addHelpText("after", "\nExample:\n  plume doctor --json")
+    .action(action(doctor));
+}
+
+async function doctor(io: CommandIo): Promise<number> {
+  const findings = [node(), machine(), sharedMemory(), ...(await backends()), fashionMnist()];
+  io.print(`plume ${PLUME_VERSION}`);
+  io.print(table([["", "what", "found"], ...findings.map(({ what, state, detail }) => [state, what, detail])]));
+  for (const { what, remedy } of findings) if (remedy) io.print(`  ${what}: ${remedy}`);
+  io.result({ version: PLUME_VERSION, findings });
+  return findings.some(({ state }) => state === "bad") ? 1 : 0;
+}
+
+function node(): Finding {
+  const major = Number(process.versions.node.split(".")[0]);
+  const known = NODE_MAJORS.includes(major);
+  const state = major < 20 ? "bad" : known ? "ok" : "missing";
+  return {
+    what: "Node",
+    state,
+    detail: process.version,
+    remedy: known ? null : `plume is tested on Node ${NODE_MAJORS.join(", ")}`,
+  };
+}
+
+function machine(): Finding {
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  return {
+    what: "machine",
+    state: "ok",
+    detail: `${availableParallelism()} cores, ${gib(totalmem())} memory, ${gib(freemem())} free`,
+    remedy: null,
+  };
+}
+
+function sharedMemory(): Finding {
+  try {
+    accessSync(SHM_ROOT, constants.W_OK);
+    const { bavail, bsize } = statfsSync(SHM_ROOT);
+    return {
+      what: "shared memory",
+      state: "ok",
+      detail: `${SHM_ROOT}, ${Math.round((bavail * bsize) / 2 ** 20)} MiB free`,
+      remedy: null,
+    };
+  } catch {
+    return {
+      what: "shared memory",
+      state: "missing",
+      detail: `${SHM_ROOT} cannot be written`,
+      remedy: "tensors travel over gRPC instead; in a container mount a tmpfs there",
+    };
+  }
+}
+
+async function backends(): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for (const backend of Object.values(BACKENDS)) {
+    const reason = await backend.unavailable();
+    findings.push({
+      what: `backend ${backend.name}`,
+      state: reason === null ? "ok" : "missing",
+      detail: reason ?? "available",
+      remedy: reason,
+    });
+  }
+  if (!findings.some(({ state }) => state === "ok"))
+    findings.push({ what: "backends", state: "bad", detail: "none can start", remedy: "run npm ci" });
+  return findings;
+}
+
+function fashionMnist(): Finding {
+  const folder = localFashionMnist("train");
+  if (folder) return { what: "Fashion-MNIST", state: "ok", detail: folder, remedy: null };
+  return {
+    what: "Fashion-MNIST",
+    state: "missing",
+    detail: "not on this machine",
+    remedy: "npm run setup:data installs it; else it is downloaded when needed",
+  };
+}

@@ -1,0 +1,117 @@
+// plume sample: pictures from a checkpoint.
+
+import { writeFileSync } from "node:fs";
+import { Command } from "commander";
+import { openBackend } from "../../../shared/backends/index.ts";
+import { writeGrid } from "../../../shared/data/picture.ts";
+import { PlumeError } from "../../../shared/errors.ts";
+import { generateImages, gridLabels } from "../../../shared/pipeline/generate.ts";
+import { loadModel } from "../../../shared/pipeline/load-model.ts";
+import { SAMPLERS, type SamplerName } from "../../../shared/samplers/index.ts";
+import { action, type CommandIo } from "../action.ts";
+import { encodeNpy } from "../npy.ts";
+import { classOf, decimal, oneOf, wholeNumber } from "../options.ts";
+
+interface SampleCommandOptions {
+  readonly count?: string;
+  readonly class?: string;
+  readonly sampler?: string;
+  readonly steps?: string;
+  readonly guidance?: string;
+  readonly eta?: string;
+  readonly seed: string;
+  readonly weights: string;
+  readonly output: string;
+}
+
+/** Images computed together: bounds the memory; what comes out does not depend on it. */
+const BATCH = 8;
+
+export function sampleCommand(): Command {
+  return new Command("sample")
+    .description("sample images from a run, a checkpoint store or one checkpoint")
+    .argument("<checkpoint>", "a run's folder, its checkpoints folder, or one step-... folder")
+    .option("--count <n>", "images (default: the job's sampling.count)")
+    .option("--class <k>", "one class, by number or name (default: all in turn)")
+    .option("--sampler <name>", `${Object.keys(SAMPLERS).join(" | ")} (default: the job's)`)
+    .option("--steps <n>", "network evaluations an image (default: the job's)")
+    .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
+    .option("--eta <x>", "DDIM's eta (default: the job's)")
+    .option("--seed <s>", "seed of the noise", "0")
+    .option("--weights <which>", "ema | raw", "ema")
+    .requiredOption("-o, --output <file>", "FILE.png for a grid, FILE.npy for uint8 [n, height, width, channels]")
+    .addHelpText(
+      "after",
+      "\nExample:\n  plume sample runs/fashion --class Sneaker --count 16 --guidance 2 -o sneakers.png",
+    )
+    .action(action(sample));
+}
+
+async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: string): Promise<undefined> {
+  const { output } = options;
+  if (!/\.(png|npy)$/.test(output))
+    throw new PlumeError("INVALID_ARGUMENT", `-o ${output} is neither .png nor .npy`, {
+      remedy: "for example -o grid.png",
+    });
+  const given = {
+    count: options.count === undefined ? undefined : wholeNumber("--count", options.count, 1),
+    steps: options.steps === undefined ? undefined : wholeNumber("--steps", options.steps, 1),
+    guidance: options.guidance === undefined ? undefined : decimal("--guidance", options.guidance, 0),
+    eta: options.eta === undefined ? undefined : decimal("--eta", options.eta, 0),
+    sampler:
+      options.sampler === undefined
+        ? undefined
+        : oneOf("--sampler", options.sampler, Object.keys(SAMPLERS) as SamplerName[]),
+    seed: wholeNumber("--seed", options.seed),
+  };
+  await openBackend("auto");
+  const { job, state, network, params } = await loadModel(checkpoint, options.weights);
+  const { sampling, model, diffusion } = job.spec;
+  const { imageSet } = state;
+  const count = given.count ?? Math.max(1, sampling.count);
+  const steps = given.steps ?? sampling.steps;
+  if (steps > diffusion.timesteps)
+    throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`);
+  const guidance = given.guidance ?? sampling.guidance;
+  if (model.classes === 0 && guidance !== 1)
+    throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {
+      remedy: "use --guidance 1",
+    });
+  const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, model.classes);
+
+  const { height, width, channels } = imageSet;
+  const pixels = new Uint8Array(count * height * width * channels);
+  for (let from = 0; from < count; from += BATCH) {
+    const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
+    const labels = only === null ? gridLabels(indices, model.classes) : indices.map(() => only);
+    const batch = await generateImages({
+      spec: job.spec,
+      network,
+      params,
+      image: { height, width, channels },
+      indices,
+      labels,
+      seed: given.seed,
+      sampler: given.sampler ?? sampling.sampler,
+      steps,
+      eta: given.eta ?? sampling.eta,
+      guidance,
+      onStep: async () => {
+        // Lets a Ctrl-C in: the backend computes on this thread.
+        await new Promise((resolve) => setImmediate(resolve));
+        io.signal.throwIfAborted();
+      },
+    });
+    pixels.set(batch, from * height * width * channels);
+    io.note(`  ${Math.min(from + BATCH, count)} of ${count} images`);
+  }
+  if (output.endsWith(".npy")) writeFileSync(output, encodeNpy(pixels, [count, height, width, channels]));
+  else {
+    const columns = only === null && model.classes > 0 ? model.classes : Math.ceil(Math.sqrt(count));
+    const labels = only === null && model.classes > 0 ? imageSet.classes.slice(0, columns) : null;
+    await writeGrid(output, pixels, { count, height, width, channels, columns, ...(labels ? { labels } : {}) });
+  }
+  io.print(`${count} images of step ${state.step} (${options.weights} weights) in ${output}`);
+  io.result({ file: output, count, step: state.step, weights: options.weights, seed: given.seed, steps, guidance });
+  return undefined;
+}
