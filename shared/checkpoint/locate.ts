@@ -1,31 +1,51 @@
 // The CHECKPOINT argument of the command line: a run's folder, a store, or one checkpoint's folder.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseJob } from "../config/load.ts";
 import { PlumeError } from "../errors.ts";
+import { fileStore } from "../store/file.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { openStore } from "../store/open.ts";
-import { MANIFEST, stepOfKey } from "./manifest.ts";
+import { prefixOf, stepOfKey } from "./manifest.ts";
 
 export interface LocatedCheckpoint {
   readonly store: ObjectStore;
   readonly which: "latest" | number;
 }
 
-/** @throws PlumeError NOT_FOUND saying what was looked for. */
+/** @throws PlumeError NOT_FOUND saying what was looked for; INVALID_ARGUMENT for a URL of no store. */
 export function locateCheckpoint(argument: string): LocatedCheckpoint {
-  if (/^[a-z0-9]+:/i.test(argument) && !existsSync(argument)) return { store: openStore(argument), which: "latest" };
+  if (/^[a-z0-9]+:/i.test(argument) && !existsSync(argument)) return locateUrl(argument);
   const path = resolve(argument);
+  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw noCheckpoint(argument, existsSync(path) ? "it is no folder" : "there is no such folder");
   const step = stepOfKey(`${basename(path)}/`);
-  if (step !== null && existsSync(join(path, MANIFEST)))
-    return { store: openStore(`file://${dirname(path)}`), which: step };
-  if (existsSync(join(path, "job.yaml")) && step === null) {
-    const job = parseJob(readFileSync(join(path, "job.yaml"), "utf8"), { file: join(path, "job.yaml") });
-    return { store: openStore(job.spec.checkpoint.store ?? `file://${join(path, "checkpoints")}`), which: "latest" };
-  }
-  if (existsSync(path)) return { store: openStore(`file://${path}`), which: "latest" };
-  throw new PlumeError("NOT_FOUND", `${argument} is no checkpoint: there is no such folder`, {
-    remedy: "name a run's folder (runs/fashion), its checkpoints folder, or one step-… folder in it",
+  if (step !== null) return { store: fileStore(dirname(path)), which: step };
+  if (existsSync(join(path, "job.yaml"))) return { store: storeOfRun(path), which: "latest" };
+  if (readdirSync(path).some((name) => stepOfKey(`${name}/`) !== null))
+    return { store: fileStore(path), which: "latest" };
+  throw noCheckpoint(argument, "it has no job.yaml of a run and no step-... folders of a store");
+}
+
+/** A store's URL, or one with a step behind it. */
+function locateUrl(url: string): LocatedCheckpoint {
+  const last = /^(.+)\/(step-\d{9,})\/?$/.exec(url);
+  const step = last ? stepOfKey(`${last[2]}/`) : null;
+  return step === null ? { store: openStore(url), which: "latest" } : { store: openStore(last![1]!), which: step };
+}
+
+/** The store that the job names; its own `checkpoints` when it names none, or one that is not there (a run was moved). */
+function storeOfRun(path: string): ObjectStore {
+  const own = join(path, "checkpoints");
+  const file = join(path, "job.yaml");
+  const { store } = parseJob(readFileSync(file, "utf8"), { file }).spec.checkpoint;
+  const gone = store?.startsWith("file://") && !existsSync(store.slice("file://".length)) && existsSync(own);
+  return store === undefined || gone ? fileStore(own) : openStore(store);
+}
+
+function noCheckpoint(argument: string, reason: string): PlumeError {
+  return new PlumeError("NOT_FOUND", `${argument} is no checkpoint: ${reason}`, {
+    remedy: `name a run's folder (runs/fashion), its checkpoints folder, or one ${prefixOf(500)} in it`,
   });
 }

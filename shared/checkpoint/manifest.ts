@@ -49,6 +49,21 @@ export const stateSchema = z.strictObject({
 
 export type CheckpointState = z.infer<typeof stateSchema>;
 
+/** @returns the manifest, or why these bytes are none of this step's. */
+export function parseManifest(step: number, bytes: Uint8Array): Manifest | string {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(bytes).toString("utf8"));
+  } catch (error) {
+    return `is no JSON: ${(error as Error).message}`;
+  }
+  const parsed = manifestSchema.safeParse(value);
+  if (!parsed.success) return `is no valid manifest: ${firstIssue(parsed.error)}`;
+  return parsed.data.step === step ? parsed.data : `is the manifest of step ${parsed.data.step}`;
+}
+
+export const firstIssue = ({ issues: [issue] }: z.ZodError): string => `${issue?.path.join(".")}: ${issue?.message}`;
+
 /** `step-000012000/`. */
 export const prefixOf = (step: number): string => `step-${String(step).padStart(9, "0")}/`;
 

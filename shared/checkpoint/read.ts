@@ -7,11 +7,12 @@ import type { ObjectStore } from "../store/object-store.ts";
 import type { Layout } from "../tensor/layout.ts";
 import {
   type CheckpointState,
+  firstIssue,
   JOB,
   MANIFEST,
   type Manifest,
-  manifestSchema,
   type Part,
+  parseManifest,
   prefixOf,
   STATE,
   sha256,
@@ -27,25 +28,28 @@ export interface ListedCheckpoint {
   readonly bytes: number;
 }
 
-/** Every checkpoint that exists, oldest first. `onInvalid` hears of manifests that cannot be read. */
+/** Every checkpoint that exists, oldest first. `onInvalid` hears of manifests that are there and cannot be read. */
 export async function listCheckpoints(
   store: ObjectStore,
-  onInvalid: (key: string, reason: string) => void = () => {},
+  onInvalid: (step: number, reason: string) => void = () => {},
 ): Promise<ListedCheckpoint[]> {
   const found: ListedCheckpoint[] = [];
   for await (const key of store.list("step-")) {
     const step = stepOfKey(key);
-    if (step === null || !key.endsWith(`/${MANIFEST}`)) continue;
-    try {
-      const manifest = manifestSchema.parse(JSON.parse(Buffer.from(await store.get(key)).toString("utf8")));
-      const bytes = manifest.parts.reduce((sum, part) => sum + part.size, 0);
-      found.push({ step, prefix: prefixOf(step), manifest, bytes });
-    } catch (error) {
-      onInvalid(key, (error as Error).message);
-    }
+    if (step === null || key !== prefixOf(step) + MANIFEST) continue;
+    const bytes = await store.get(key).catch((error: unknown) => {
+      if (error instanceof PlumeError && error.code === "NOT_FOUND") return null; // removed since it was listed
+      throw error;
+    });
+    if (!bytes) continue;
+    const manifest = parseManifest(step, bytes);
+    if (typeof manifest === "string") onInvalid(step, `${store.url}/${key} ${manifest}`);
+    else found.push({ step, prefix: prefixOf(step), manifest, bytes: sizeOf(manifest) });
   }
   return found.sort((a, b) => a.step - b.step);
 }
+
+const sizeOf = (manifest: Manifest): number => manifest.parts.reduce((sum, part) => sum + part.size, 0);
 
 export interface Checkpoint {
   readonly state: CheckpointState;
@@ -69,28 +73,30 @@ export async function readCheckpoint(
   which: "latest" | number,
   options: ReadOptions = {},
 ): Promise<Checkpoint> {
-  const all = await listCheckpoints(store);
+  const invalid: { step: number; reason: string }[] = [];
+  const all = await listCheckpoints(store, (step, reason) => invalid.push({ step, reason }));
   if (which !== "latest") {
     const listed = all.find(({ step }) => step === which);
-    if (!listed) throw notFound(store, `step ${which}`, all);
-    return load(store, listed, options);
+    if (listed) return load(store, listed, options);
+    const torn = invalid.find(({ step }) => step === which);
+    if (torn) throw new PlumeError("DATA_LOSS", torn.reason, { remedy: stepsOf(all) });
+    throw new PlumeError("NOT_FOUND", `${store.url} has no checkpoint of step ${which}`, { remedy: stepsOf(all) });
   }
-  for (const listed of all.reverse()) {
+  for (const candidate of [...all, ...invalid].sort((a, b) => b.step - a.step)) {
     try {
-      return await load(store, listed, options);
+      if ("manifest" in candidate) return await load(store, candidate, options);
+      options.onSkipped?.(candidate.step, candidate.reason);
     } catch (error) {
       if (!(error instanceof PlumeError) || (error.code !== "DATA_LOSS" && error.code !== "NOT_FOUND")) throw error;
-      options.onSkipped?.(listed.step, error.message);
+      options.onSkipped?.(candidate.step, error.message);
     }
   }
-  throw notFound(store, "whole checkpoint", all);
+  throw new PlumeError("NOT_FOUND", `${store.url} has no whole checkpoint`, { remedy: stepsOf(all) });
 }
 
-function notFound(store: ObjectStore, what: string, all: readonly ListedCheckpoint[]): PlumeError {
-  const steps = all.map(({ step }) => step).join(", ");
-  return new PlumeError("NOT_FOUND", `${store.url} has no ${what}`, {
-    remedy: steps ? `it has steps ${steps}` : "it holds no checkpoint at all",
-  });
+function stepsOf(all: readonly ListedCheckpoint[]): string {
+  if (all.length === 0) return "it holds no checkpoint at all";
+  return `it has step${all.length > 1 ? "s" : ""} ${all.map(({ step }) => step).join(", ")}`;
 }
 
 async function load(
@@ -108,7 +114,7 @@ async function load(
     if (!part) throw new PlumeError("DATA_LOSS", `${store.url}/${prefix}${MANIFEST} names no ${key}`);
     return Buffer.from(await fetch(part)).toString("utf8");
   };
-  const state = stateSchema.parse(JSON.parse(await text(STATE)));
+  const state = parseState(`${store.url}/${prefix}${STATE}`, await text(STATE));
   const job = parseJob(await text(JOB), { file: `${prefix}${JOB}` });
   const vectors: Record<string, Map<string, Float32Array>> = {};
   for (const part of manifest.parts) {
@@ -122,6 +128,32 @@ async function load(
   }
   if (layout) for (const vector of Object.values(vectors)) checkComplete(layout, vector);
   return { state, job, vectors };
+}
+
+/** What a whole checkpoint's state.json says. @throws PlumeError FAILED_PRECONDITION: its bytes are as they were written. */
+function parseState(where: string, text: string): CheckpointState {
+  const parsed = stateSchema.safeParse(JSON.parse(text));
+  if (parsed.success) return parsed.data;
+  throw new PlumeError(
+    "FAILED_PRECONDITION",
+    `${where} was written by another version of plume: ${firstIssue(parsed.error)}`,
+    {
+      remedy: "read it with the version that its manifest names",
+    },
+  );
+}
+
+/** Reads every byte. @returns what is wrong with the checkpoint, naming the part, or null when it is whole. */
+export async function faultOf(store: ObjectStore, { prefix, manifest }: Pick<ListedCheckpoint, "prefix" | "manifest">) {
+  for (const part of manifest.parts) {
+    try {
+      verifyPart(`${store.url}/${prefix}${part.key}`, part, await store.get(prefix + part.key));
+    } catch (error) {
+      if (!(error instanceof PlumeError) || (error.code !== "DATA_LOSS" && error.code !== "NOT_FOUND")) throw error;
+      return error.message;
+    }
+  }
+  return null;
 }
 
 /** @throws PlumeError DATA_LOSS. */

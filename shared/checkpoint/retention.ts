@@ -1,7 +1,7 @@
 // Which checkpoints stay. The manifest goes first: from then on the checkpoint does not exist, whatever remains of it.
 
 import type { ObjectStore } from "../store/object-store.ts";
-import { MANIFEST, prefixOf } from "./manifest.ts";
+import { MANIFEST, prefixOf, stepOfKey } from "./manifest.ts";
 import { listCheckpoints } from "./read.ts";
 
 export async function removeCheckpoint(store: ObjectStore, step: number): Promise<void> {
@@ -12,10 +12,20 @@ export async function removeCheckpoint(store: ObjectStore, step: number): Promis
   for (const key of keys) await store.delete(key);
 }
 
-/** Removes all but the newest `keep`. @returns the steps removed. */
+/**
+ * Removes all but the newest `keep`, and what writers that died left below the newest: nothing at or above it is
+ * touched, so a checkpoint that is being written is safe. @returns the steps removed.
+ */
 export async function applyRetention(store: ObjectStore, keep: number): Promise<number[]> {
-  const all = await listCheckpoints(store);
-  const old = all.slice(0, Math.max(0, all.length - keep)).map(({ step }) => step);
+  const all = (await listCheckpoints(store)).map(({ step }) => step);
+  const newest = all.at(-1);
+  if (newest === undefined) return [];
+  const kept = new Set(all.slice(-keep));
+  const old = new Set<number>();
+  for await (const key of store.list("step-")) {
+    const step = stepOfKey(key);
+    if (step !== null && step < newest && !kept.has(step)) old.add(step);
+  }
   for (const step of old) await removeCheckpoint(store, step);
-  return old;
+  return [...old];
 }

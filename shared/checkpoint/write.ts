@@ -1,4 +1,7 @@
 // Writing a checkpoint: parts first, the manifest last and only where there is none.
+//
+// I1. Until the manifest is there the checkpoint does not exist, so a writer may die anywhere.
+// I2. No part of a whole checkpoint is ever overwritten: one with the same weights is left, another one is refused.
 
 import { randomUUID } from "node:crypto";
 import { dumpJob } from "../config/load.ts";
@@ -13,12 +16,14 @@ import {
   JOB,
   MANIFEST,
   type Manifest,
-  manifestSchema,
   type Part,
+  parseManifest,
   prefixOf,
   STATE,
   sha256,
 } from "./manifest.ts";
+import { faultOf } from "./read.ts";
+import { removeCheckpoint } from "./retention.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 
 export interface CheckpointContent {
@@ -30,43 +35,27 @@ export interface CheckpointContent {
   readonly vectors: Readonly<Record<string, (shard: number) => Float32Array>>;
 }
 
+/**
+ * Writes the checkpoint of `step`, or finds that the store has these very weights already. What is left of a damaged
+ * one is removed first. @throws PlumeError ALREADY_EXISTS for a whole checkpoint of that step with other weights.
+ */
 export async function writeCheckpoint(
   store: ObjectStore,
-  { job, layout, step, set, vectors }: CheckpointContent,
+  content: CheckpointContent,
   signal?: AbortSignal,
 ): Promise<{ prefix: string; bytes: number }> {
+  const { job, step } = content;
   const prefix = prefixOf(step);
-  const parts: Part[] = [];
-  const putPart = async (name: string, bytes: Uint8Array, about: Pick<Part, "vector" | "shard"> = {}) => {
-    await store.put(prefix + name, bytes, signal);
-    parts.push({ key: name, size: bytes.byteLength, sha256: sha256(bytes), ...about });
-  };
+  if (await hasSameWeights(store, content, signal)) return { prefix, bytes: 0 };
 
-  for (const [vector, shardOf] of Object.entries(vectors)) {
-    for (const shard of layout.shards) {
-      const floats = shardOf(shard.index);
-      const tensors = shard.tensors.map(({ name, shape, offset, size }) => ({
-        name,
-        shape,
-        values: floats.subarray(offset - shard.offset, offset - shard.offset + size),
-      }));
-      const name = `${vector}-${number(shard.index)}-of-${number(layout.shards.length)}.safetensors`;
-      await putPart(name, encodeSafetensors(tensors, { format: "plume", vector }), { vector, shard: shard.index });
-    }
-  }
-  const { training, seed } = job.spec;
-  const samples = step * training.globalBatch;
-  const { name, size, digest, height, width, channels, classes } = set;
-  const state: CheckpointState = {
-    step,
-    epoch: Math.floor(samples / size),
-    cursor: samples % size,
-    seed,
-    layoutDigest: layout.digest,
-    imageSet: { name, size, digest, height, width, channels, classes: [...classes] },
+  const parts: Part[] = [];
+  const putPart = async (part: Omit<Part, "size" | "sha256">, bytes: Uint8Array) => {
+    await store.put(prefix + part.key, bytes, signal);
+    parts.push({ size: bytes.byteLength, sha256: sha256(bytes), ...part });
   };
-  await putPart(STATE, json(state));
-  await putPart(JOB, Buffer.from(dumpJob(job)));
+  for (const { bytes, ...part } of vectorParts(content)) await putPart(part, bytes);
+  await putPart({ key: STATE }, json(stateOf(content)));
+  await putPart({ key: JOB }, Buffer.from(dumpJob(job)));
 
   const manifest: Manifest = {
     version: 1,
@@ -80,20 +69,69 @@ export async function writeCheckpoint(
   return { prefix, bytes: parts.reduce((sum, part) => sum + part.size, 0) };
 }
 
-/** The manifest makes the checkpoint exist. An earlier manifest is fine if it names the very same parts. */
+/** One safetensors file for each vector and shard, made when it is asked for. */
+function* vectorParts({ layout, vectors }: CheckpointContent) {
+  for (const [vector, shardOf] of Object.entries(vectors)) {
+    for (const { index, offset: start, tensors } of layout.shards) {
+      const floats = shardOf(index);
+      const named = tensors.map(({ name, shape, offset, size }) => ({
+        name,
+        shape,
+        values: floats.subarray(offset - start, offset - start + size),
+      }));
+      const key = `${vector}-${number(index)}-of-${number(layout.shards.length)}.safetensors`;
+      yield { key, vector, shard: index, bytes: encodeSafetensors(named, { format: "plume", vector }) };
+    }
+  }
+}
+
+function stateOf({ job, layout, step, set }: CheckpointContent): CheckpointState {
+  const { training, seed } = job.spec;
+  const samples = step * training.globalBatch;
+  const { name, size, digest, height, width, channels, classes } = set;
+  return {
+    step,
+    epoch: Math.floor(samples / size),
+    cursor: samples % size,
+    seed,
+    layoutDigest: layout.digest,
+    imageSet: { name, size, digest, height, width, channels, classes: [...classes] },
+  };
+}
+
+/** Whether the step is there, whole, with these weights; a damaged one is removed, so that it can be written again. */
+async function hasSameWeights(store: ObjectStore, content: CheckpointContent, signal?: AbortSignal): Promise<boolean> {
+  const prefix = prefixOf(content.step);
+  const key = prefix + MANIFEST;
+  if (!(await store.head(key, signal))) return false;
+  const manifest = parseManifest(content.step, await store.get(key, { signal }));
+  if (typeof manifest === "string" || (await faultOf(store, { prefix, manifest }))) {
+    await removeCheckpoint(store, content.step);
+    return false;
+  }
+  const digests = new Map(manifest.parts.map((part) => [part.key, part.sha256]));
+  for (const part of vectorParts(content))
+    if (digests.get(part.key) !== sha256(part.bytes)) throw otherWeights(`${store.url}/${key}`);
+  return true;
+}
+
+/** The manifest makes the checkpoint exist. One that names the very same parts is this one: the put was tried twice. */
 async function commit(store: ObjectStore, key: string, manifest: Manifest, signal?: AbortSignal): Promise<void> {
   try {
     await store.putIfAbsent(key, json(manifest), signal);
   } catch (error) {
     if (!(error instanceof PlumeError) || error.code !== "ALREADY_EXISTS") throw error;
-    const there = manifestSchema.safeParse(JSON.parse(Buffer.from(await store.get(key, { signal })).toString("utf8")));
-    const same = there.success && JSON.stringify(there.data.parts) === JSON.stringify(manifest.parts);
-    if (same) return;
-    throw new PlumeError("ALREADY_EXISTS", `${store.url}/${key} exists already and holds other weights`, {
-      remedy: "give this run a store of its own, or resume the one that wrote it",
-      cause: error,
-    });
+    const there = parseManifest(manifest.step, await store.get(key, { signal }));
+    const same = typeof there !== "string" && JSON.stringify(there.parts) === JSON.stringify(manifest.parts);
+    if (!same) throw otherWeights(`${store.url}/${key}`, error);
   }
+}
+
+function otherWeights(where: string, cause?: unknown): PlumeError {
+  return new PlumeError("ALREADY_EXISTS", `${where} exists already and holds other weights`, {
+    remedy: "give this run a store of its own, resume the one that wrote it, or remove it with plume checkpoints rm",
+    cause,
+  });
 }
 
 const number = (n: number): string => String(n).padStart(5, "0");

@@ -2,11 +2,10 @@
 
 import { Command } from "commander";
 import { locateCheckpoint } from "../../../shared/checkpoint/locate.ts";
-import { MANIFEST } from "../../../shared/checkpoint/manifest.ts";
-import { type ListedCheckpoint, listCheckpoints, verifyPart } from "../../../shared/checkpoint/read.ts";
+import { MANIFEST, prefixOf } from "../../../shared/checkpoint/manifest.ts";
+import { faultOf, listCheckpoints } from "../../../shared/checkpoint/read.ts";
 import { removeCheckpoint } from "../../../shared/checkpoint/retention.ts";
-import { describeError, PlumeError } from "../../../shared/errors.ts";
-import type { ObjectStore } from "../../../shared/store/object-store.ts";
+import { PlumeError } from "../../../shared/errors.ts";
 import { action, type CommandIo } from "../action.ts";
 import { wholeNumber } from "../options.ts";
 import { megabytes, table } from "../table.ts";
@@ -70,24 +69,24 @@ async function ls(io: CommandIo, _options: object, where: string): Promise<undef
 
 async function verify(io: CommandIo, options: { readonly step?: string }, where: string): Promise<number> {
   const { store, which } = locateCheckpoint(where);
-  const step = options.step !== undefined ? wholeNumber("--step", options.step) : which === "latest" ? null : which;
+  const only = options.step !== undefined ? wholeNumber("--step", options.step) : which === "latest" ? null : which;
   const results: { step: number; ok: boolean; fault: string | null }[] = [];
-  const isChosen = (checkpoint: { readonly step: number }) => step === null || checkpoint.step === step;
-  const found = await listCheckpoints(store, (broken, fault) => results.push({ step: broken, ok: false, fault }));
-  const chosen = found.filter(isChosen);
-  const broken = results.splice(0).filter(isChosen);
-  if (chosen.length + broken.length === 0)
-    throw new PlumeError("NOT_FOUND", `${store.url} has no checkpoint${step === null ? "" : ` of step ${step}`}`, {
+  const report = (step: number, fault: string | null, size = "") => {
+    results.push({ step, ok: fault === null, fault });
+    io.print(`step ${step}: ${fault ?? `whole, ${size}`}`);
+  };
+  const found = await listCheckpoints(store, (step, fault) => {
+    if (only === null || only === step) report(step, fault);
+  });
+  for (const checkpoint of found) {
+    const { step, manifest, bytes } = checkpoint;
+    if (only === null || only === step)
+      report(step, await faultOf(store, checkpoint), `${manifest.parts.length} parts, ${megabytes(bytes)}`);
+  }
+  if (results.length === 0)
+    throw new PlumeError("NOT_FOUND", `${store.url} has no checkpoint${only === null ? "" : ` of step ${only}`}`, {
       remedy: `plume checkpoints ls ${where} shows what it has`,
     });
-  const results: { step: number; ok: boolean; fault: string | null }[] = [];
-  for (const checkpoint of chosen) {
-    const fault = await faultOf(store, checkpoint);
-    results.push({ step: checkpoint.step, ok: fault === null, fault });
-    io.print(
-      `step ${checkpoint.step}: ${fault ?? `whole, ${checkpoint.manifest.parts.length} parts, ${megabytes(checkpoint.bytes)}`}`,
-    );
-  }
   io.result({ store: store.url, checkpoints: results });
   return results.every(({ ok }) => ok) ? 0 : 1;
 }
@@ -95,9 +94,8 @@ async function verify(io: CommandIo, options: { readonly step?: string }, where:
 async function rm(io: CommandIo, _options: object, where: string, stepText: string): Promise<undefined> {
   const { store } = locateCheckpoint(where);
   const step = wholeNumber("step", stepText);
-  const found = await listCheckpoints(store);
-  if (!found.some((checkpoint) => checkpoint.step === step))
-    throw new PlumeError("NOT_FOUND", `${store.url} has no ${MANIFEST} of step ${step}`, {
+  if (!(await store.head(prefixOf(step) + MANIFEST)))
+    throw new PlumeError("NOT_FOUND", `${store.url} has no checkpoint of step ${step}`, {
       remedy: `plume checkpoints ls ${where} shows what it has`,
     });
   await removeCheckpoint(store, step);
