@@ -1,32 +1,43 @@
-// The safetensors format: 8 bytes of header length, a JSON header padded with spaces, then the tensors' bytes.
+// The safetensors format, float32: 8 bytes of header length (little-endian), a JSON header padded with spaces to a
+// multiple of 8, then the tensors' bytes without a gap. https://github.com/huggingface/safetensors, "Format".
 
+import { z } from "zod";
 import { PlumeError } from "../errors.ts";
 
 export interface NamedTensor {
   readonly name: string;
   readonly shape: readonly number[];
+  /** Row-major; as many as the shape says. */
   readonly values: Float32Array;
 }
 
-interface HeaderEntry {
-  readonly dtype: string;
-  readonly shape: number[];
-  readonly data_offsets: [number, number];
-}
+const METADATA = "__metadata__";
+/** The reference reader refuses a longer header. */
+const LONGEST_HEADER = 100_000_000;
 
+const entrySchema = z.object({
+  dtype: z.string(),
+  shape: z.array(z.int().min(0)),
+  data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
+});
+
+/** @throws PlumeError INVALID_ARGUMENT for a name given twice or reserved, or values that do not fill their shape. */
 export function encodeSafetensors(
   tensors: readonly NamedTensor[],
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const header: Record<string, unknown> = { __metadata__: metadata };
+  const header = new Map<string, unknown>([[METADATA, metadata]]);
   let offset = 0;
   for (const { name, shape, values } of tensors) {
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + values.byteLength] };
+    if (header.has(name)) throw new PlumeError("INVALID_ARGUMENT", `tensor name ${name} is taken already`);
+    if (values.length !== product(shape))
+      throw new PlumeError("INVALID_ARGUMENT", `tensor ${name} has ${values.length} values for shape [${shape}]`);
+    header.set(name, { dtype: "F32", shape, data_offsets: [offset, offset + values.byteLength] });
     offset += values.byteLength;
   }
-  const json = Buffer.from(JSON.stringify(header));
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
   const headerBytes = Math.ceil(json.length / 8) * 8;
-  const file = Buffer.alloc(8 + headerBytes + offset, 0x20);
+  const file = Buffer.alloc(8 + headerBytes + offset, " ");
   file.writeBigUInt64LE(BigInt(headerBytes), 0);
   json.copy(file, 8);
   let at = 8 + headerBytes;
@@ -37,28 +48,56 @@ export function encodeSafetensors(
   return file;
 }
 
-/** @param name for messages. @throws PlumeError DATA_LOSS when it is no whole safetensors file of float32. */
+/**
+ * @param name for messages. @returns the tensors by name, in the order of their bytes.
+ * @throws PlumeError DATA_LOSS when it is no whole safetensors file of float32.
+ */
 export function decodeSafetensors(file: Uint8Array, name: string): Map<string, NamedTensor> {
   const broken = (why: string) => new PlumeError("DATA_LOSS", `${name} is no whole safetensors file: ${why}`);
   const view = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
   if (view.length < 8) throw broken(`${view.length} bytes`);
   const headerBytes = Number(view.readBigUInt64LE(0));
-  if (8 + headerBytes > view.length) throw broken(`the header of ${headerBytes} bytes is longer than the file`);
-  let header: Record<string, HeaderEntry>;
+  if (headerBytes > LONGEST_HEADER || 8 + headerBytes > view.length)
+    throw broken(`a header of ${headerBytes} bytes in ${view.length}`);
+  const data = view.subarray(8 + headerBytes);
+
+  const tensors = new Map<string, NamedTensor>();
+  let expected = 0;
+  for (const [tensor, { dtype, shape, data_offsets }] of parseHeader(view.subarray(8, 8 + headerBytes), broken)) {
+    const [start, end] = data_offsets;
+    if (dtype !== "F32") throw broken(`tensor ${tensor} is ${dtype}, plume reads F32`);
+    if (start !== expected)
+      throw broken(`tensor ${tensor} starts at byte ${start}, the one before ends at ${expected}`);
+    if (end - start !== 4 * product(shape))
+      throw broken(`tensor ${tensor} has ${end - start} bytes for shape [${shape}]`);
+    if (end > data.length) throw broken(`tensor ${tensor} ends at byte ${end} of ${data.length}`);
+    tensors.set(tensor, { name: tensor, shape, values: floatsOf(data.subarray(start, end)) });
+    expected = end;
+  }
+  if (expected !== data.length) throw broken(`${data.length - expected} bytes belong to no tensor`);
+  return tensors;
+}
+
+/** The header's tensors in the order of their bytes. */
+function parseHeader(json: Buffer, broken: (why: string) => PlumeError): [string, z.infer<typeof entrySchema>][] {
+  let header: unknown;
   try {
-    header = JSON.parse(view.toString("utf8", 8, 8 + headerBytes)) as Record<string, HeaderEntry>;
+    header = JSON.parse(json.toString("utf8"));
   } catch (error) {
     throw broken((error as Error).message);
   }
-  const tensors = new Map<string, NamedTensor>();
-  for (const [tensor, { dtype, shape, data_offsets }] of Object.entries(header)) {
-    if (tensor === "__metadata__") continue;
-    if (dtype !== "F32") throw broken(`tensor ${tensor} is ${dtype}, plume reads F32`);
-    const [start, end] = data_offsets;
-    const bytes = view.subarray(8 + headerBytes + start, 8 + headerBytes + end);
-    if (bytes.length !== end - start || bytes.length !== 4 * shape.reduce((product, n) => product * n, 1))
-      throw broken(`tensor ${tensor} has ${bytes.length} bytes for shape [${shape}]`);
-    tensors.set(tensor, { name: tensor, shape, values: new Float32Array(Uint8Array.from(bytes).buffer) });
-  }
-  return tensors;
+  if (typeof header !== "object" || header === null || Array.isArray(header)) throw broken("its header is no mapping");
+  return Object.entries(header)
+    .filter(([tensor]) => tensor !== METADATA)
+    .map(([tensor, entry]): [string, z.infer<typeof entrySchema>] => {
+      const parsed = entrySchema.safeParse(entry);
+      if (!parsed.success) throw broken(`tensor ${tensor} lacks a type, a shape or its offsets`);
+      return [tensor, parsed.data];
+    })
+    .sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]);
 }
+
+/** A copy, at an address that floats may have. */
+const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
+
+const product = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);
