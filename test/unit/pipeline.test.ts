@@ -1,0 +1,131 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { parseJob } from "../../shared/config/load.ts";
+import { shuffle, unshuffle } from "../../shared/data/patch.ts";
+import { openShapes } from "../../shared/data/shapes.ts";
+import { initialParameters } from "../../shared/nn/init.ts";
+import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
+import { generateImages } from "../../shared/pipeline/generate.ts";
+import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
+import { buildNetwork } from "../../shared/pipeline/network.ts";
+import { buildLayout } from "../../shared/tensor/layout.ts";
+import { testBackend } from "../support/backend.ts";
+
+beforeAll(testBackend);
+
+const image = { height: 8, width: 8, channels: 1 };
+
+function tiny(spec = "") {
+  const job = parseJob(`
+metadata: { name: tiny }
+spec:
+  data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
+  diffusion: { predict: v }
+  training: { globalBatch: 16, microBatch: 4 }
+${spec}`);
+  const network = buildNetwork(job.spec, 1);
+  const layout = buildLayout(network.params);
+  const params = createDeviceParams(layout);
+  params.load(initialParameters(layout, 3));
+  return { spec: job.spec, network, layout, params, compute: createMicroBatch(job.spec, network, layout, image) };
+}
+
+async function batch(step: number, index: number) {
+  const set = openShapes(64, 8);
+  return { step, index, ...(await set.read([0, 1, 2, 3].map((k) => 4 * index + k))) };
+}
+
+describe("a micro-batch", () => {
+  it("is a pure function: the same bits again, after other work, and with fresh parameters on the device", async () => {
+    const { compute, params, layout } = tiny();
+    const once = new Float32Array(layout.size);
+    const again = new Float32Array(layout.size).fill(9);
+    const loss = compute(params, await batch(5, 2), once);
+    compute(params, await batch(6, 1), new Float32Array(layout.size));
+    params.load(initialParameters(layout, 3));
+    expect(compute(params, await batch(5, 2), again)).toBe(loss);
+    expect(Buffer.from(again.buffer).equals(Buffer.from(once.buffer))).toBe(true);
+    expect(compute(params, await batch(5, 3), again)).not.toBe(loss);
+  });
+
+  it("has the gradient that finite differences of its loss have", async () => {
+    const { compute, params, layout } = tiny();
+    // Away from the zeros of the fresh output convolution, so that every gradient is felt.
+    const flat = initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k));
+    const gradient = new Float32Array(layout.size);
+    const scratch = new Float32Array(layout.size);
+    const data = await batch(0, 0);
+    params.load(flat);
+    compute(params, data, gradient);
+    for (const tensor of layout.tensors.filter((_, i) => i % 7 === 0)) {
+      // Along the gradient of one tensor the loss must rise by its squared norm.
+      const part = gradient.slice(tensor.offset, tensor.offset + tensor.size);
+      const norm2 = part.reduce((sum, g) => sum + g * g, 0);
+      if (norm2 < 1e-5) continue; // the float32 loss cannot resolve less
+      const h = 2e-3 / Math.sqrt(norm2);
+      const at = (sign: number) => {
+        const moved = flat.slice();
+        part.forEach((g, k) => {
+          moved[tensor.offset + k]! += sign * h * g;
+        });
+        params.load(moved);
+        return compute(params, data, scratch);
+      };
+      const slope = (at(1) - at(-1)) / (2 * h);
+      expect(Math.abs(slope - norm2) / norm2, tensor.name).toBeLessThan(0.05);
+    }
+  });
+
+  it("leaves no tensor behind in 100 steps", async () => {
+    const { compute, params, layout } = tiny();
+    const gradient = new Float32Array(layout.size);
+    const data = await batch(0, 0);
+    compute(params, data, gradient);
+    const before = tf.memory().numTensors;
+    for (let step = 0; step < 100; step++) compute(params, { ...data, step }, gradient);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("starts at a loss near 1: a fresh network outputs exactly 0", async () => {
+    const { compute, params, layout } = tiny("  seed: 1");
+    const loss = compute(params, await batch(0, 0), new Float32Array(layout.size));
+    expect(loss).toBeGreaterThan(0.5);
+    expect(loss).toBeLessThan(1.5);
+  });
+});
+
+describe("generated images", () => {
+  it("depend on their own index only, not on their batch", async () => {
+    const { spec, network, params } = tiny();
+    const options = {
+      spec,
+      network,
+      params,
+      image,
+      seed: 1,
+      sampler: "ancestral" as const,
+      steps: 5,
+      eta: 0,
+      guidance: 2,
+    };
+    const both = await generateImages({ ...options, indices: [3, 7], labels: [3, 7] });
+    const one = await generateImages({ ...options, indices: [7], labels: [7] });
+    expect([...both.subarray(64)]).toEqual([...one]);
+    expect([...both.subarray(0, 64)]).not.toEqual([...one]);
+  });
+});
+
+describe("pixel unshuffle", () => {
+  it.each([1, 2, 4])("by %i is undone exactly, and keeps each patch together", (patch) => {
+    const shape = { height: 8, width: 8, channels: 3 };
+    const pixels = Uint8Array.from({ length: 2 * 8 * 8 * 3 }, (_, k) => (k * 37) % 251);
+    const patched = unshuffle(pixels, shape, patch, new Uint8Array(pixels.length));
+    expect(shuffle(patched, shape, patch, new Uint8Array(pixels.length))).toEqual(pixels);
+    const corner = Array.from(
+      { length: patch * patch },
+      (_, k) => pixels[(Math.floor(k / patch) * 8 + (k % patch)) * 3],
+    );
+    expect(Array.from({ length: patch * patch }, (_, k) => patched[k * 3])).toEqual(corner);
+  });
+});

@@ -1,0 +1,55 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import { createProcess } from "../../shared/diffusion/process.ts";
+import { normals, PURPOSE } from "../../shared/rng/stream.ts";
+import { SAMPLERS, type SamplerName, sample } from "../../shared/samplers/index.ts";
+import type { Denoiser } from "../../shared/samplers/sampler.ts";
+import { testBackend } from "../support/backend.ts";
+
+beforeAll(testBackend);
+
+const N = 20_000;
+const [MEAN, STD] = [0.3, 0.2];
+
+/** The optimal denoiser of N(MEAN, STD^2): closed form, so a sampler must give that distribution back. */
+async function drawn(name: SamplerName, eta: number) {
+  const process = createProcess({ schedule: "cosine", timesteps: 1000, respacing: [250] });
+  const denoise: Denoiser = (x, t) => {
+    const a = process.sqrtAlphasCumprod[t]!;
+    const s2 = 1 - process.alphasCumprod[t]!;
+    const gain = (a * STD * STD) / (a * a * STD * STD + s2);
+    return { x0: tf.add(tf.mul(tf.sub(x, a * MEAN), gain), MEAN) };
+  };
+  const noise = (step: number, shape: number[]) =>
+    tf.tensor(normals({ seed: 5, purpose: PURPOSE.sampleStep, step, index: 0 }, N), shape);
+  const x = await sample(SAMPLERS[name], denoise, noise(10_000, [N, 1, 1, 1]), {
+    process,
+    clip: false,
+    eta,
+    variance: "fixed-small",
+    noise,
+  });
+  const values = x.dataSync() as Float32Array;
+  x.dispose();
+  const mean = values.reduce((sum, v) => sum + v, 0) / N;
+  const std = Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / N);
+  return { mean, std };
+}
+
+describe("with the optimal denoiser of a Gaussian", () => {
+  it.each([
+    ["ddim", 0],
+    ["ddim", 1],
+    ["ancestral", 0],
+  ] as const)("%s (eta %d) gives its mean and spread back", async (name, eta) => {
+    const { mean, std } = await drawn(name, eta);
+    expect(Math.abs(mean - MEAN)).toBeLessThan(0.01);
+    expect(Math.abs(std - STD) / STD).toBeLessThan(0.04);
+  });
+
+  it("leaves no tensor behind", async () => {
+    const before = tf.memory().numTensors;
+    await drawn("ddim", 0.5);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
