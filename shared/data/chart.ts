@@ -58,12 +58,12 @@ function plot(points: readonly { step: number; loss: number }[]): string[] {
   return parts;
 }
 
-/** An exponential average, started at the first value. */
+/** An exponential average that starts as the plain mean of what there is, so that it does not trail the first descent. */
 function smoothed(values: readonly number[]): number[] {
-  const keep = Math.max(0, 1 - 1 / Math.max(1, Math.min(50, values.length / 20)));
-  let average = values[0]!;
-  return values.map((value) => {
-    average = average * keep + value * (1 - keep);
+  const window = Math.max(1, Math.min(50, values.length / 20));
+  let average = 0;
+  return values.map((value, i) => {
+    average += (value - average) / Math.min(window, i + 1);
     return average;
   });
 }

@@ -38,6 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/bus": [],
   "shared/rpc": ["shared/tensor", "proto/gen"],
   "shared/pipeline": [
+    "shared/checkpoint",
     "shared/config",
     "shared/data",
     "shared/diffusion",
