@@ -2,9 +2,11 @@
 
 import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
+import { openCifar } from "./cifar.ts";
 import { openFashionMnist } from "./fashion-mnist.ts";
 import { findIdxPair, readIdx } from "./idx.ts";
 import type { ImageSet } from "./image-set.ts";
+import { openImages } from "./images.ts";
 import { limitSet } from "./limit.ts";
 import { memorySet } from "./memory-set.ts";
 import { resizeAll } from "./resize.ts";
@@ -20,12 +22,14 @@ export type OpenedSet = ImageSet & { readonly fallback?: string };
 
 interface Source {
   readonly usage: string;
+  readonly about: string;
   open(argument: string, imageSize: number, split: "train" | "test", signal?: AbortSignal): Promise<OpenedSet>;
 }
 
 export const SOURCES: Readonly<Record<string, Source>> = {
   "fashion-mnist": {
     usage: "fashion-mnist",
+    about: "60,000 grey images of clothing, 28x28, ten classes",
     async open(_argument, imageSize, split, signal) {
       try {
         return await openFashionMnist(imageSize, split, signal);
@@ -38,6 +42,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   },
   shapes: {
     usage: "shapes:[COUNT]",
+    about: "procedural shapes of any size, ten classes; needs no file",
     async open(argument, imageSize) {
       const count = argument === "" ? DEFAULT_SHAPES : Number(argument);
       if (!Number.isInteger(count) || count < 1 || count > 1_000_000)
@@ -50,6 +55,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   },
   idx: {
     usage: "idx:DIR",
+    about: "IDX files as MNIST has them, plain or gzipped",
     async open(folder, imageSize, split) {
       const pair = findIdxPair(folder, split);
       const images = await readIdx(pair.images, 3);
@@ -74,6 +80,16 @@ export const SOURCES: Readonly<Record<string, Source>> = {
         classes,
       });
     },
+  },
+  cifar: {
+    usage: "cifar:DIR",
+    about: "CIFAR-10's binary batches",
+    open: openCifar,
+  },
+  images: {
+    usage: "images:DIR",
+    about: "a folder of PNG, JPEG and WebP images, one subfolder a class",
+    open: openImages,
   },
 };
 

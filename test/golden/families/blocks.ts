@@ -38,15 +38,16 @@ function outputOf(golden: GoldenCase): tf.Tensor {
     return fusedAttention(tensorOf(inputs.qkv) as tf.Tensor3D, p.heads!, name.includes("legacy") ? "legacy" : "new");
   const x = tensorOf(inputs.x) as tf.Tensor4D;
   const emb = inputs.emb ? (tensorOf(inputs.emb) as tf.Tensor2D) : null;
+  const has = (weight: string) => weights.some((row) => row.name === weight);
   const scope = createScope();
   const withValues = (values: readonly NamedValues[]): Forward => forwardWith(scope.params, values);
 
-  if (name.startsWith("group_norm")) {
+  if (p.groups !== undefined && has("weight")) {
     const norm = groupNorm(scope, p.channels!, { groups: p.groups!, eps: p.eps! });
     return norm(withValues(weights), x);
   }
   if (name.startsWith("silu")) return silu(x);
-  if (name.startsWith("attention_block")) {
+  if (has("qkv.weight") && has("norm.weight")) {
     const heads = p.num_head_channels ? p.channels! / p.num_head_channels : (p.num_heads ?? 1);
     const block = attentionBlock(scope, p.channels!, { heads, groups: ADM_GROUPS, eps: EPS });
     const modules = new Map([
@@ -62,7 +63,7 @@ function outputOf(golden: GoldenCase): tf.Tensor {
     );
     return block(withValues(values), x);
   }
-  if (name.startsWith("res_block")) {
+  if (has("in_layers.0.weight")) {
     const outC = p.out_channels ?? p.channels!;
     const block = resBlock(scope, {
       inC: p.channels!,
@@ -90,17 +91,23 @@ function outputOf(golden: GoldenCase): tf.Tensor {
     const layer = upsample(weights.length > 0 ? scope.child("conv") : null, C);
     return layer(withValues(weights), x);
   }
-  if (name === "downsample_avg" || name.startsWith("downsample_conv_sym")) {
+  // ADM's "op" pads all sides; the "conv" of DDPM's port pads as TensorFlow does.
+  if (name.startsWith("downsample") && !has("conv.weight")) {
     const layer = downsample(weights.length > 0 ? scope.child("op") : null, C);
     return layer(withValues(weights), x);
   }
-  if (name.startsWith("downsample_conv_tf_same")) {
+  if (name.startsWith("downsample")) {
     const layer = conv2d(scope.child("conv"), C, C, 3, { stride: 2, pad: "same" });
     return layer(withValues(weights), x);
   }
-  if (name.startsWith("bilinear"))
-    return tf.image.resizeBilinear(x, golden.params.size as [number, number], false, true);
-  if (name.startsWith("edm_unet_block")) {
+  if (golden.params.size)
+    return tf.image.resizeBilinear(
+      x,
+      golden.params.size as [number, number],
+      golden.params.align_corners === true,
+      golden.params.half_pixel_centers === true,
+    );
+  if (has("norm0.weight")) {
     const heads = p.num_heads ?? 1;
     const block = edmBlock(scope, {
       inC: p.in_channels!,
@@ -118,7 +125,7 @@ function outputOf(golden: GoldenCase): tf.Tensor {
     });
     return block(withValues(values), x, emb!);
   }
-  if (name.startsWith("attention_pool")) {
+  if (has("positional_embedding")) {
     const heads = p.embed_dim! / p.num_heads_channels!;
     const pool = attentionPool(scope, p.spacial_dim!, p.embed_dim!, heads, p.output_dim!);
     const values = weights.flatMap((w) =>
