@@ -24,6 +24,8 @@ export const manifestSchema = z.strictObject({
   /** Who wrote it: tells a retried write from another writer's. */
   writer: z.string(),
   parts: z.array(partSchema).min(1),
+  /** sha256 of all the fields above, as JSON without spaces. */
+  digest: z.string().optional(),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -49,6 +51,15 @@ export const stateSchema = z.strictObject({
 
 export type CheckpointState = z.infer<typeof stateSchema>;
 
+/** The file's bytes, sealed with the digest of what they say. */
+export function encodeManifest({ digest: _, ...fields }: Manifest): Uint8Array {
+  return Buffer.from(`${JSON.stringify({ ...fields, digest: digestOf(fields) }, null, 2)}\n`);
+}
+
+/** In the schema's order of fields, so that it does not depend on the writer's. */
+const digestOf = (fields: Omit<Manifest, "digest">): string =>
+  sha256(Buffer.from(JSON.stringify(manifestSchema.parse(fields))));
+
 /** @returns the manifest, or why these bytes are none of this step's. */
 export function parseManifest(step: number, bytes: Uint8Array): Manifest | string {
   let value: unknown;
@@ -59,7 +70,9 @@ export function parseManifest(step: number, bytes: Uint8Array): Manifest | strin
   }
   const parsed = manifestSchema.safeParse(value);
   if (!parsed.success) return `is no valid manifest: ${firstIssue(parsed.error)}`;
-  return parsed.data.step === step ? parsed.data : `is the manifest of step ${parsed.data.step}`;
+  const { digest, ...fields } = parsed.data;
+  if (digest !== undefined && digest !== digestOf(fields)) return "does not match its own digest";
+  return fields.step === step ? parsed.data : `is the manifest of step ${fields.step}`;
 }
 
 export const firstIssue = ({ issues: [issue] }: z.ZodError): string => `${issue?.path.join(".")}: ${issue?.message}`;

@@ -13,6 +13,7 @@ import type { Layout } from "../tensor/layout.ts";
 import { PLUME_VERSION } from "../version.ts";
 import {
   type CheckpointState,
+  encodeManifest,
   JOB,
   MANIFEST,
   type Manifest,
@@ -118,7 +119,7 @@ async function hasSameWeights(store: ObjectStore, content: CheckpointContent, si
 /** The manifest makes the checkpoint exist. One that names the very same parts is this one: the put was tried twice. */
 async function commit(store: ObjectStore, key: string, manifest: Manifest, signal?: AbortSignal): Promise<void> {
   try {
-    await store.putIfAbsent(key, json(manifest), signal);
+    await store.putIfAbsent(key, encodeManifest(manifest), signal);
   } catch (error) {
     if (!(error instanceof PlumeError) || error.code !== "ALREADY_EXISTS") throw error;
     const there = parseManifest(manifest.step, await store.get(key, { signal }));
