@@ -26,11 +26,19 @@ export interface FieldRow {
 }
 
 /** Names of the fields at a path of the job; empty when it is no group. */
-export function fieldNames(path: readonly (string | number)[]): string[] {
-  let node: JsonSchema | undefined = root;
-  for (const key of path) node = node?.properties?.[String(key)];
-  return Object.keys(node?.properties ?? {});
+export const fieldNames = (path: readonly PropertyKey[]): string[] => Object.keys(nodeAt(path)?.properties ?? {});
+
+/** "integer", "string", "eps | x0 | v", "integer[]"; undefined for a path of no field. */
+export function fieldType(path: readonly PropertyKey[]): string | undefined {
+  const node = nodeAt(path);
+  return node && typeOf(node);
 }
+
+const nodeAt = (path: readonly PropertyKey[]): JsonSchema | undefined =>
+  path.reduce<JsonSchema | undefined>(
+    (node, key) => (typeof key === "number" ? node?.items : node?.properties?.[String(key)]),
+    root,
+  );
 
 /** Every field below spec, in order. */
 export function fieldRows(): FieldRow[] {

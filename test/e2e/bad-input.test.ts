@@ -24,7 +24,7 @@ describe("a mistake in the job file", () => {
     expectMistake(await trainWith("training.stepz=3"), 2, "spec.training.stepz", "did you mean steps");
   });
   it("wrong type: names the field, the value and what is expected", async () => {
-    expectMistake(await trainWith("training.steps=many"), 2, "spec.training.steps", '"many"', "expected number");
+    expectMistake(await trainWith("training.steps=many"), 2, "spec.training.steps", '"many"', "expected integer");
   });
   it("microBatch that does not divide globalBatch: names both and a divisor", async () => {
     expectMistake(

@@ -1,0 +1,66 @@
+// What is wrong with a job, in words: one line for each mistake, with the field, its value and what would be right.
+
+import type { z } from "zod";
+import { fieldNames, fieldType } from "./fields.ts";
+
+const MOST_ISSUES = 5;
+
+/** @param job the value that was refused, for the values at the paths. */
+export function describeIssues(issues: readonly z.core.$ZodIssue[], job: object): string {
+  const lines = issues.flatMap((issue) => describeIssue(issue, job));
+  const shown = lines.slice(0, MOST_ISSUES);
+  if (lines.length > MOST_ISSUES) shown.push(`and ${lines.length - MOST_ISSUES} more`);
+  return shown.join("\n  ");
+}
+
+function describeIssue(issue: z.core.$ZodIssue, job: object): string[] {
+  const path = issue.path.join(".") || "the job";
+  const input = valueAt(job, issue.path);
+  if (issue.code === "unrecognized_keys") {
+    const known = fieldNames(issue.path);
+    return issue.keys.map((key) => `${[...issue.path, key].join(".")} is no field of a job; ${suggestion(key, known)}`);
+  }
+  // The rules across fields name their value themselves.
+  if (issue.code === "custom") return [`${path}: ${issue.message}`];
+  const names = fieldNames(issue.path).join(", ");
+  if (input === undefined) return [`${path} is missing; ${names ? `its fields are ${names}` : "give it a value"}`];
+  const wanted = names ? `a group of the fields ${names}` : fieldType(issue.path);
+  return [`${path} ${shorten(input)}: ${problemOf(issue, wanted)}`];
+}
+
+function problemOf(issue: z.core.$ZodIssue, wanted: string | undefined): string {
+  const ofWrongKind = ["invalid_type", "invalid_value", "invalid_union"].includes(issue.code);
+  if (!ofWrongKind) return issue.message.replace(/^[^:]*: expected/, "expected");
+  const listed = wanted?.includes("|") ? `one of ${wanted}` : wanted;
+  return listed ? `expected ${listed}` : issue.message;
+}
+
+function valueAt(job: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>((node, key) => (node as Record<PropertyKey, unknown> | undefined)?.[key], job);
+}
+
+const shorten = (input: unknown): string => {
+  const text = JSON.stringify(input) ?? String(input);
+  return text.length > 40 ? `${text.slice(0, 37)}...` : text;
+};
+
+function suggestion(key: string, known: readonly string[]): string {
+  const nearest = known
+    .map((name) => ({ name, far: distance(key.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.far - b.far)[0];
+  if (nearest && nearest.far <= Math.min(key.length - 1, Math.max(2, key.length / 3)))
+    return `did you mean ${nearest.name}?`;
+  return `the fields here are ${known.join(", ")}`;
+}
+
+/** Levenshtein's edit distance. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++)
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    row = next;
+  }
+  return row[b.length]!;
+}
