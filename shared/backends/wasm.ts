@@ -49,18 +49,20 @@ async function start(limitBytes: number): Promise<Backend> {
     name: "wasm",
     device: "wasm (XNNPACK, SIMD, 1 thread)",
     memory,
-    checkMemory() {
-      const { usedBytes } = memory();
-      if (usedBytes > limitBytes)
-        throw new PlumeError(
-          "RESOURCE_EXHAUSTED",
-          `the wasm heap has grown to ${megabytes(usedBytes)}, its budget is ${megabytes(limitBytes)}`,
-          {
-            remedy: "lower training.microBatch or model.channels",
-          },
-        );
-    },
+    checkMemory: () => guardHeap(memory().usedBytes, limitBytes),
   };
+}
+
+/** @throws PlumeError RESOURCE_EXHAUSTED naming both figures. */
+export function guardHeap(usedBytes: number, limitBytes: number): void {
+  if (usedBytes <= limitBytes) return;
+  throw new PlumeError(
+    "RESOURCE_EXHAUSTED",
+    `the wasm heap has grown to ${megabytes(usedBytes)}, its budget is ${megabytes(limitBytes)}`,
+    {
+      remedy: "lower training.microBatch or model.channels",
+    },
+  );
 }
 
 const megabytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
