@@ -1,6 +1,8 @@
 // plume doctor: what this machine has, and what to do about what is missing.
 
+import { once } from "node:events";
 import { accessSync, constants, statfsSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { Command } from "commander";
 import { BACKENDS } from "../../../shared/backends/index.ts";
@@ -21,6 +23,8 @@ interface Finding {
 /** Node versions that the tests run on. */
 const NODE_MAJORS = [20, 22, 24];
 
+const LITTLE_DISK = 2 ** 30;
+
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description("what this machine has, and what to do about what is missing")
@@ -29,7 +33,7 @@ export function doctorCommand(): Command {
 }
 
 async function doctor(io: CommandIo): Promise<number> {
-  const findings = [node(), machine(), sharedMemory(), ...(await backends()), fashionMnist()];
+  const findings = [node(), machine(), disk(), sharedMemory(), await loopback(), ...(await backends()), fashionMnist()];
   io.print(`plume ${PLUME_VERSION}`);
   io.print(table([["", "what", "found"], ...findings.map(({ what, state, detail }) => [state, what, detail])]));
   for (const { what, remedy } of findings) if (remedy) io.print(`  ${what}: ${remedy}`);
@@ -57,6 +61,42 @@ function machine(): Finding {
     detail: `${availableParallelism()} cores, ${gib(totalmem())} memory, ${gib(freemem())} free`,
     remedy: null,
   };
+}
+
+/** Where runs/ goes unless --out says otherwise. */
+function disk(): Finding {
+  const folder = process.cwd();
+  try {
+    accessSync(folder, constants.W_OK);
+    const { bavail, bsize } = statfsSync(folder);
+    const free = bavail * bsize;
+    const remedy = free < LITTLE_DISK ? "a run keeps several checkpoints: free some space" : null;
+    const detail = `${folder}, ${(free / 2 ** 30).toFixed(1)} GiB free`;
+    return { what: "run folder", state: remedy ? "missing" : "ok", detail, remedy };
+  } catch {
+    const remedy = "start plume where it may write, or name a folder with --out DIR";
+    return { what: "run folder", state: "missing", detail: `${folder} cannot be written`, remedy };
+  }
+}
+
+/** The coordinator listens on a free port of this host, and its workers connect to it. */
+async function loopback(): Promise<Finding> {
+  const what = "ports";
+  const server = createServer((socket) => socket.end());
+  try {
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const socket = connect(port, "127.0.0.1");
+    await once(socket, "connect");
+    socket.destroy();
+    return { what, state: "ok", detail: "127.0.0.1 takes a free port and connects to it", remedy: null };
+  } catch (error) {
+    const remedy = "allow connections on the loopback interface";
+    return { what, state: "bad", detail: `127.0.0.1: ${(error as Error).message}`, remedy };
+  } finally {
+    server.close();
+  }
 }
 
 function sharedMemory(): Finding {
