@@ -1,5 +1,6 @@
 // What a network may predict, and the conversions between predictions at one noise level (a = sqrt(abar_t),
 // s = sqrt(1 - abar_t), x_t = a x_0 + s eps): v = a eps - s x_0 (Salimans and Ho 2022, App. D).
+// Tensors are float32 [B, H, W, C]; a step is one number for all samples, or one a sample.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { exactLog } from "../rng/exact-math.ts";
@@ -8,39 +9,88 @@ import type { Coefficients } from "./process.ts";
 type T = tf.Tensor;
 
 export type PredictionType = "eps" | "x0" | "v" | "x_prev";
+/** "learned" is the log variance itself, "learned-range" iDDPM's interpolation. */
+export type VarianceType = "fixed-small" | "fixed-large" | "learned" | "learned-range";
+
+/** 0-based step of the process: the same for every sample, or [B]. */
+export type Steps = number | ArrayLike<number>;
+
+/** What a network's output says about x_t. */
+export interface Prediction {
+  /** x_0, before any clipping. */
+  readonly x0: T;
+  /** The mean of the step back, where the network predicts it and it is not to be derived from x_0. */
+  readonly mean?: T;
+  /** The log variance of the step back, where the network learned it. */
+  readonly logVariance?: T;
+}
+
+/** A coefficient at the steps: a number, or float32 [B, 1, 1, 1]. */
+export function at(values: Float64Array | ((step: number) => number), t: Steps): number | T {
+  const value = typeof values === "function" ? values : (step: number) => values[step]!;
+  return typeof t === "number" ? value(t) : tf.tensor4d(Float32Array.from(t, value), [t.length, 1, 1, 1]);
+}
+
+/** Reads a network's output; with a learned variance it has 2 C channels, the prediction first. */
+export function interpret(
+  c: Coefficients,
+  { predict, variance }: { readonly predict: PredictionType; readonly variance: VarianceType },
+  x_t: T,
+  t: Steps,
+  output: T,
+): Prediction {
+  const learned = variance === "learned" || variance === "learned-range";
+  const [first, second] = learned ? tf.split(output, 2, output.rank - 1) : [output];
+  return {
+    x0: toX0(c, predict, x_t, t, first!),
+    ...(predict === "x_prev" ? { mean: first! } : {}),
+    ...(second ? { logVariance: variance === "learned" ? second : learnedRangeLogVariance(c, t, second) } : {}),
+  };
+}
 
 /** x_0 from the network's output at step t. */
-export function toX0(c: Coefficients, type: PredictionType, x_t: T, t: number, output: T): T {
+export function toX0(c: Coefficients, type: PredictionType, x_t: T, t: Steps, output: T): T {
   switch (type) {
     case "x0":
       return output;
     case "eps":
-      return tf.sub(tf.mul(x_t, c.sqrtRecipAlphasCumprod[t]!), tf.mul(output, c.sqrtRecipm1AlphasCumprod[t]!));
+      return tf.sub(tf.mul(x_t, at(c.sqrtRecipAlphasCumprod, t)), tf.mul(output, at(c.sqrtRecipm1AlphasCumprod, t)));
     case "v":
-      return tf.sub(tf.mul(x_t, c.sqrtAlphasCumprod[t]!), tf.mul(output, c.sqrtOneMinusAlphasCumprod[t]!));
-    case "x_prev":
-      return tf.sub(
-        tf.mul(output, 1 / c.posteriorMeanCoef1[t]!),
-        tf.mul(x_t, c.posteriorMeanCoef2[t]! / c.posteriorMeanCoef1[t]!),
+      return tf.sub(tf.mul(x_t, at(c.sqrtAlphasCumprod, t)), tf.mul(output, at(c.sqrtOneMinusAlphasCumprod, t)));
+    case "x_prev": {
+      // The mean of the posterior, Ho et al. 2020, Eq. 7, solved for x_0.
+      const { posteriorMeanCoef1: k1, posteriorMeanCoef2: k2 } = c;
+      const own = tf.mul(
+        output,
+        at((i) => 1 / k1[i]!, t),
       );
+      return tf.sub(
+        own,
+        tf.mul(
+          x_t,
+          at((i) => k2[i]! / k1[i]!, t),
+        ),
+      );
+    }
   }
 }
 
 /** eps from x_0. */
-export function toEps(c: Coefficients, x_t: T, t: number, x0: T): T {
-  return tf.div(tf.sub(tf.mul(x_t, c.sqrtRecipAlphasCumprod[t]!), x0), c.sqrtRecipm1AlphasCumprod[t]!);
+export function toEps(c: Coefficients, x_t: T, t: Steps, x0: T): T {
+  return tf.div(tf.sub(tf.mul(x_t, at(c.sqrtRecipAlphasCumprod, t)), x0), at(c.sqrtRecipm1AlphasCumprod, t));
 }
 
-/** The training target of a prediction type, per element, given per-sample a and s of shape [B, 1, 1, 1]. */
-export function targetOf(type: "eps" | "x0" | "v", x0: T, eps: T, a: T, s: T): T {
+/** What a network that predicts `type` is trained to give for x_t = a x_0 + s eps. */
+export function targetOf(c: Coefficients, type: "eps" | "x0" | "v", x0: T, t: Steps, eps: T): T {
   if (type === "eps") return eps;
-  return type === "x0" ? x0 : tf.sub(tf.mul(eps, a), tf.mul(x0, s));
+  if (type === "x0") return x0;
+  return tf.sub(tf.mul(eps, at(c.sqrtAlphasCumprod, t)), tf.mul(x0, at(c.sqrtOneMinusAlphasCumprod, t)));
 }
 
 /** The learned range of iDDPM (Nichol and Dhariwal 2021, Eq. 15): v in [-1, 1] runs from log beta~_t to log beta_t. */
-export function learnedRangeLogVariance(c: Coefficients, t: number, v: T): T {
-  const min = c.posteriorLogVarianceClipped[t]!;
-  const max = exactLog(c.betas[t]!);
+export function learnedRangeLogVariance(c: Coefficients, t: Steps, v: T): T {
+  const min = at(c.posteriorLogVarianceClipped, t);
+  const max = at((i) => exactLog(c.betas[i]!), t);
   const fraction = tf.mul(tf.add(v, 1), 0.5);
   return tf.add(tf.mul(fraction, max), tf.mul(tf.sub(1, fraction), min));
 }

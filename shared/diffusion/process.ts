@@ -25,6 +25,7 @@ export interface Coefficients {
   readonly fixedLargeVariance: Float64Array;
 }
 
+/** @param betas float64 [T], each in (0, 1]. */
 export function coefficientsOf(betas: Float64Array): Coefficients {
   const T = betas.length;
   const map = (f: (t: number) => number) => Float64Array.from({ length: T }, (_, t) => f(t));
@@ -70,6 +71,7 @@ export interface ProcessOptions {
   readonly rescaleTimesteps?: boolean;
 }
 
+/** @throws PlumeError INVALID_ARGUMENT for a schedule or a respacing that cannot be. */
 export function createProcess({
   schedule,
   timesteps,
@@ -79,6 +81,7 @@ export function createProcess({
   return processOf(betasOf(schedule, timesteps), respacing, rescaleTimesteps);
 }
 
+/** A process with betas of one's own; `respacing` as in createProcess. */
 export function processOf(
   original: Float64Array,
   respacing: string | readonly number[] | null = null,

@@ -10,8 +10,8 @@ import { PlumeError } from "../errors.ts";
  */
 export function spaceTimesteps(timesteps: number, sections: string | readonly number[]): number[] {
   if (typeof sections === "string") {
-    if (sections.startsWith("ddim")) return ddimStride(timesteps, Number.parseInt(sections.slice(4), 10));
-    sections = sections.split(",").map((text) => Number.parseInt(text, 10));
+    if (sections.startsWith("ddim")) return ddimStride(timesteps, countOf(sections.slice(4)));
+    sections = sections.split(",").map(countOf);
   }
   const base = Math.floor(timesteps / sections.length);
   const extra = timesteps % sections.length;
@@ -19,7 +19,10 @@ export function spaceTimesteps(timesteps: number, sections: string | readonly nu
   let start = 0;
   sections.forEach((count, i) => {
     const size = base + (i < extra ? 1 : 0);
-    if (size < count) throw new PlumeError("INVALID_ARGUMENT", `cannot divide section of ${size} steps into ${count}`);
+    if (size < count)
+      throw new PlumeError("INVALID_ARGUMENT", `cannot take ${count} steps from a section of ${size}`, {
+        remedy: `take at most ${size}`,
+      });
     const stride = count <= 1 ? 1 : (size - 1) / (count - 1);
     let current = 0;
     for (let k = 0; k < count; k++) {
@@ -31,6 +34,14 @@ export function spaceTimesteps(timesteps: number, sections: string | readonly nu
   return [...new Set(steps)].sort((a, b) => a - b);
 }
 
+function countOf(text: string): number {
+  if (!/^\s*\d+\s*$/.test(text))
+    throw new PlumeError("INVALID_ARGUMENT", `respacing count "${text}" is no whole number`, {
+      remedy: 'use for example "ddim50", "250" or "10,15,20"',
+    });
+  return Number(text);
+}
+
 function ddimStride(timesteps: number, wanted: number): number[] {
   for (let stride = 1; stride < timesteps; stride++) {
     const count = Math.ceil(timesteps / stride);
@@ -38,7 +49,8 @@ function ddimStride(timesteps: number, wanted: number): number[] {
   }
   throw new PlumeError(
     "INVALID_ARGUMENT",
-    `cannot create exactly ${wanted} steps with an integer stride from ${timesteps}`,
+    `no whole stride through ${timesteps} timesteps gives exactly ${wanted} steps`,
+    { remedy: `drop the prefix: "${wanted}" spaces them unevenly` },
   );
 }
 

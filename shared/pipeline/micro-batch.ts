@@ -4,6 +4,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, unshuffle } from "../data/patch.ts";
+import { qSample } from "../diffusion/gaussian.ts";
 import { targetOf } from "../diffusion/prediction.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { PlumeError } from "../errors.ts";
@@ -67,15 +68,8 @@ export function createMicroBatch(
       const shape: [number, number, number, number] = [n, height, width, channels];
       const x0 = tf.tensor4d(x0_flat, shape);
       const eps = tf.tensor4d(eps_flat, shape);
-      const perSample = (values: Float64Array) =>
-        tf.tensor4d(
-          Float32Array.from(t, (step) => values[step]!),
-          [n, 1, 1, 1],
-        );
-      const a = perSample(process.sqrtAlphasCumprod);
-      const s = perSample(process.sqrtOneMinusAlphasCumprod);
-      const x_t = tf.add(tf.mul(x0, a), tf.mul(eps, s)) as tf.Tensor4D;
-      const target = targetOf(diffusion.predict, x0, eps, a, s);
+      const x_t = qSample(process, x0, t, eps) as tf.Tensor4D;
+      const target = targetOf(process, diffusion.predict, x0, t, eps);
       const time = tf.tensor1d(Float32Array.from(t, (step) => process.modelTimestep(step)));
       const labelTensor = y && tf.tensor1d(y, "int32");
 

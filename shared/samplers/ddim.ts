@@ -1,12 +1,12 @@
 // DDIM: Song et al. 2021, Eq. 12 with sigma of Eq. 16; and its inversion, the same map run towards noise.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { processX0 } from "../diffusion/gaussian.ts";
 import { toEps } from "../diffusion/prediction.ts";
 import type { Denoiser, SampleOptions, SamplerStep, StepResult } from "./sampler.ts";
 
 export const ddimStep: SamplerStep = (denoise, x_t, t, { process, clip, eta, noise }) => {
-  const prediction = denoise(x_t, t);
-  const x0 = clip ? tf.clipByValue(prediction.x0, -1, 1) : prediction.x0;
+  const x0 = processX0(denoise(x_t, t).x0, { clip });
   // eps belongs to the clipped x_0.
   const eps = toEps(process, x_t, t, x0);
   const alphaBar = process.alphasCumprod[t]!;
@@ -23,8 +23,7 @@ export function ddimInversionStep(
   t: number,
   { process, clip }: Pick<SampleOptions, "process" | "clip">,
 ): StepResult {
-  const prediction = denoise(x_t, t);
-  const x0 = clip ? tf.clipByValue(prediction.x0, -1, 1) : prediction.x0;
+  const x0 = processX0(denoise(x_t, t).x0, { clip });
   const eps = toEps(process, x_t, t, x0);
   const alphaBarNext = process.alphasCumprodNext[t]!;
   return { x: tf.add(tf.mul(x0, Math.sqrt(alphaBarNext)), tf.mul(eps, Math.sqrt(1 - alphaBarNext))), x0 };

@@ -10,7 +10,8 @@ export type SamplerName = keyof typeof SAMPLERS;
 
 /**
  * Walks a process from its noisiest step to x_0. Owns x between the steps; disposes everything else.
- * @param x_T float32 [B, H, W, C], disposed. @param onStep called after each step, may await (to let others run, or to stop).
+ * @param x_T float32 [B, H, W, C], disposed. @param onStep called after each step; may await to let others run, or throw
+ * to stop. @returns x_0, float32 [B, H, W, C], the caller's to dispose.
  */
 export async function sample(
   step: SamplerStep,
@@ -21,11 +22,16 @@ export async function sample(
 ): Promise<tf.Tensor> {
   const { T } = options.process;
   let x = x_T;
-  for (let t = T - 1; t >= 0; t--) {
-    const next = tf.tidy(() => step(denoise, x, t, options).x);
+  try {
+    for (let t = T - 1; t >= 0; t--) {
+      const next = tf.tidy(() => step(denoise, x, t, options).x);
+      x.dispose();
+      x = next;
+      await onStep(T - t, T);
+    }
+    return x;
+  } catch (error) {
     x.dispose();
-    x = next;
-    await onStep(T - t, T);
+    throw error;
   }
-  return x;
 }

@@ -1,26 +1,19 @@
 // The contract of a sampler: it sees a denoiser and a process, and knows no model. Noise is injected.
 
 import type * as tf from "@tensorflow/tfjs-core";
+import type { Prediction } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 
-/** What a network says about x_t. */
-export interface Denoised {
-  /** The prediction of x_0, before any clipping. */
-  readonly x0: tf.Tensor;
-  /** The log variance of the step back, if the network learned it. */
-  readonly logVariance?: tf.Tensor;
-}
-
-/** Called inside a tidy scope; `step` counts in the (respaced) process. */
-export type Denoiser = (x_t: tf.Tensor, step: number) => Denoised;
+/** Called inside a tidy scope; `step` counts in the (respaced) process. x_t is float32 [B, H, W, C]. */
+export type Denoiser = (x_t: tf.Tensor, step: number) => Prediction;
 
 export interface SampleOptions {
   readonly process: Process;
   /** Clip x_0 to [-1, 1] at every step. */
   readonly clip: boolean;
-  /** DDIM's eta. */
+  /** DDIM's eta, in [0, 1]. */
   readonly eta: number;
-  /** Which fixed variance the ancestral step uses. */
+  /** The variance of the ancestral step, where the denoiser gives none. */
   readonly variance: "fixed-small" | "fixed-large";
   /** Standard normal noise of the given shape for a step. */
   readonly noise: (step: number, shape: number[]) => tf.Tensor;

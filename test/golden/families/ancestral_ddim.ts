@@ -1,15 +1,16 @@
 // Ancestral and DDIM steps, inversion, and whole loops with supplied noise; the network is given, or analytic.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { learnedRangeLogVariance, type PredictionType, toX0 } from "../../../shared/diffusion/prediction.ts";
+import { toX0 } from "../../../shared/diffusion/prediction.ts";
 import { createProcess, type Process, processOf } from "../../../shared/diffusion/process.ts";
-import { SCHEDULES } from "../../../shared/diffusion/schedules.ts";
+import { betasOf } from "../../../shared/diffusion/schedules.ts";
 import { ancestralStep } from "../../../shared/samplers/ancestral.ts";
 import { ddimInversionStep, ddimStep } from "../../../shared/samplers/ddim.ts";
 import { sample } from "../../../shared/samplers/index.ts";
 import type { Denoiser, SampleOptions, StepResult } from "../../../shared/samplers/sampler.ts";
 import { type AnalyticModel, analyticEps } from "../analytic.ts";
 import { type Nested, tensorOf } from "../arrays.ts";
+import { readOutput } from "../diffusion.ts";
 import type { GoldenCase, GoldenFamily } from "../family.ts";
 
 interface Params {
@@ -27,14 +28,6 @@ interface Params {
   readonly beta_end?: number;
   readonly clip?: boolean;
 }
-
-const MEAN_TYPES: Readonly<Record<string, PredictionType>> = {
-  EPSILON: "eps",
-  START_X: "x0",
-  V: "v",
-  VELOCITY: "v",
-  PREVIOUS_X: "x_prev",
-};
 
 export const ancestralDdim: GoldenFamily = {
   name: "ancestral_ddim",
@@ -78,17 +71,7 @@ function singleSteps({ name, params, inputs }: GoldenCase): Record<string, unkno
   };
   const results = t.map((step, i) => {
     const one = (values: Nested[]) => tensorOf([values[i]!]);
-    const denoise: Denoiser = (x, at) => {
-      const output = one(model_output);
-      const C = x.shape.at(-1)!;
-      if (p.model_var_type !== "LEARNED_RANGE")
-        return { x0: toX0(process, MEAN_TYPES[p.model_mean_type!]!, x, at, output) };
-      const [mean, v] = tf.split(output, [C, C], 3) as [tf.Tensor, tf.Tensor];
-      return {
-        x0: toX0(process, MEAN_TYPES[p.model_mean_type!]!, x, at, mean),
-        logVariance: learnedRangeLogVariance(process, at, v),
-      };
-    };
+    const denoise: Denoiser = (x, at) => readOutput(process, p, x, at, one(model_output));
     const options = optionsFor(p, process, () => one(noise!));
     const run = (): StepResult => {
       if (name.startsWith("ddim_reverse")) return ddimInversionStep(denoise, one(x_t), step, options);
@@ -103,12 +86,7 @@ function singleSteps({ name, params, inputs }: GoldenCase): Record<string, unkno
 }
 
 /** The analytic eps network of the original process, asked at respaced steps. */
-function analyticDenoiser(
-  model: AnalyticModel,
-  original: Process,
-  process: Process,
-  type: PredictionType = "eps",
-): Denoiser {
+function analyticDenoiser(model: AnalyticModel, original: Process, process: Process): Denoiser {
   return (x, step) => {
     const i = process.timestepMap[step]!;
     const [a, s] = [original.sqrtAlphasCumprod[i]!, original.sqrtOneMinusAlphasCumprod[i]!];
@@ -117,7 +95,7 @@ function analyticDenoiser(
     const eps = Array.from({ length: x.shape[0]! }, (_, k) =>
       analyticEps(model, values.slice(k * size, (k + 1) * size), a, s),
     ).flat();
-    return { x0: toX0(process, type, x, step, tf.tensor(eps, x.shape)) };
+    return { x0: toX0(process, "eps", x, step, tf.tensor(eps, x.shape)) };
   };
 }
 
@@ -147,7 +125,8 @@ async function loop({ params, inputs, expected }: GoldenCase): Promise<Record<st
 function inversionLoop({ params, inputs, expected }: GoldenCase): Record<string, unknown> {
   const p = params as unknown as Params;
   const process = processFor(p);
-  const denoise = analyticDenoiser(p.model!, process, process);
+  const original = createProcess({ schedule: p.schedule, timesteps: p.num_timesteps });
+  const denoise = analyticDenoiser(p.model!, original, process);
   const states: number[][] = [];
   let x = tensorOf(inputs.x_start);
   // The last step leads to pure noise at abar = 0, which the source leaves out.
@@ -162,10 +141,11 @@ function inversionLoop({ params, inputs, expected }: GoldenCase): Record<string,
   return { steps, trajectory: steps.map((k) => states[k]), latent: states.at(-1) };
 }
 
-/** generalized_steps and ddpm_steps of the DDIM repository: a strided chain of the linear betas. */
-async function ermonLoop({ params, inputs, expected }: GoldenCase): Promise<Record<string, unknown>> {
+/** generalized_steps and ddpm_steps of the DDIM repository: a strided chain of the schedule's betas. */
+async function ermonLoop({ params, inputs }: GoldenCase): Promise<Record<string, unknown>> {
   const p = params as unknown as Params;
-  const betas = SCHEDULES.linear(p.num_timesteps, { betaStart: p.beta_start!, betaEnd: p.beta_end! });
+  const schedule = p.schedule === "linspace" ? "linear" : p.schedule;
+  const betas = betasOf(schedule, p.num_timesteps, { betaStart: p.beta_start!, betaEnd: p.beta_end! });
   const original = processOf(betas);
   const process = strided(betas, p.seq!);
   const denoise = analyticDenoiser(p.model!, original, process);
@@ -179,7 +159,7 @@ async function ermonLoop({ params, inputs, expected }: GoldenCase): Promise<Reco
   };
   const states: number[][] = [];
   let lastX0: number[] = [];
-  const step = expected.x0_pred_last === undefined ? ancestralStep : ddimStep;
+  const step = p.eta === undefined || p.eta === null ? ancestralStep : ddimStep;
   const x = await sample(
     (...args) => {
       const result = step(...args);

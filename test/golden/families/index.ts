@@ -5,12 +5,13 @@ import { ancestralDdim } from "./ancestral_ddim.ts";
 import { blocks } from "./blocks.ts";
 import { diffusionCoefficients } from "./diffusion_coefficients.ts";
 import { embeddings } from "./embeddings.ts";
+import { gaussianOps } from "./gaussian_ops.ts";
 import { networks } from "./networks.ts";
 import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
-  [schedules, diffusionCoefficients, ancestralDdim, embeddings, blocks, networks, optim].map((family) => [
+  [schedules, diffusionCoefficients, gaussianOps, ancestralDdim, embeddings, blocks, networks, optim].map((family) => [
     family.name,
     family,
   ]),
