@@ -18,6 +18,8 @@ export async function loadState(
   datasetDigest: string,
   warn: (message: string) => void,
 ): Promise<number> {
+  const torn = (step: number, reason: string) =>
+    warn(`the checkpoint of step ${step} is not whole and was passed over: ${reason}`);
   if (resume === "never") {
     const [first] = await listCheckpoints(store);
     if (first)
@@ -29,12 +31,12 @@ export async function loadState(
         },
       );
   }
-  if (resume === "never" || (resume === "latest" && (await listCheckpoints(store)).length === 0))
+  if (resume === "never" || (resume === "latest" && (await listCheckpoints(store, torn)).length === 0))
     return initialise(job, reducer);
   const which = resume === "latest" ? "latest" : parseStep(resume);
   const checkpoint = await readCheckpoint(store, which, {
     layout: reducer.layout,
-    onSkipped: (step, reason) => warn(`the checkpoint of step ${step} is not whole and was passed over: ${reason}`),
+    onSkipped: torn,
   });
   const other = firstDifference(checkpoint.job.spec, job.spec);
   if (other)
