@@ -1,5 +1,5 @@
-// The gradients of a convolution, written as forward convolutions, which XNNPACK runs at full speed. TensorFlow.js has
-// no filter gradient on wasm (issue 8474), and its input gradient runs at a twelfth of the forward speed.
+// The gradients of a convolution. TensorFlow.js has no filter gradient on wasm (issue 8474): it is a kernel of plume's
+// own. Its input gradient runs at a twelfth of the forward speed: it is written as a forward convolution of XNNPACK's.
 
 import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
 import { defineKernel, type HeapKernels, type KernelCall } from "./heap.ts";
@@ -18,56 +18,19 @@ export function registerConvolutionGradients(kernels: HeapKernels): void {
   defineKernel("Conv2DBackpropInput", kernels, inputGradient);
 }
 
-/** dw[kh, kw, Ci, Co] = sum over batch and space of x and dy: batch and channels exchanged, dy is the filter. */
+/** dw[kh, kw, Ci, Co] = sum over batch and space of x and dy, in a kernel of plume's own. */
 function filterGradient(call: KernelCall): TensorInfo {
   const { x, dy } = call.inputs as { x: TensorInfo; dy: TensorInfo };
   const { strides, pad, dimRoundingMode, filterShape } = call.attrs as unknown as ConvAttrs & { filterShape: Four };
   const info = backend_util.computeConv2DInfo(x.shape as Four, filterShape, strides, 1, pad, dimRoundingMode);
-  const { batchSize: B, inHeight: H, inWidth: W, inChannels: Ci, outHeight: Ho, outWidth: Wo, outChannels: Co } = info;
-  const [kh, kw] = filterShape;
-
-  if (kh === 1 && kw === 1 && info.strideHeight === 1 && info.strideWidth === 1) {
-    // x^T dy over all positions.
-    const N = B * H * W;
-    const xt = call.output([Ci, N]);
-    call.kernels.transpose2d!(call.at(x), call.at(xt), N, Ci);
-    const out = call.output(filterShape);
-    call.kernels.gemm!(call.at(xt), call.at(dy), call.at(out), Ci, N, Co);
-    call.dispose(xt);
-    return out;
-  }
-
-  const { top, bottom, left, right } = info.padInfo;
-  const xt = call.run("Transpose", { x }, { perm: [3, 1, 2, 0] }); // [Ci, H, W, B]
-  const padded = top + bottom + left + right > 0;
-  const image = padded
-    ? call.run(
-        "PadV2",
-        { x: xt },
-        {
-          paddings: [
-            [0, 0],
-            [top, bottom],
-            [left, right],
-            [0, 0],
-          ],
-          constantValue: 0,
-        },
-      )
-    : xt;
-  const filter = call.output([Ho, Wo, B, Co]);
-  call.kernels.swapBlocks!(call.at(dy), call.at(filter), B, Ho * Wo, Co);
-  const attrs = { strides: 1, pad: "valid", dilations: [info.strideHeight, info.strideWidth], dataFormat: "NHWC" };
-  const correlated = call.run("Conv2D", { x: image, filter }, attrs); // [Ci, >= kh, >= kw, Co]
-  call.dispose(xt, filter, ...(padded ? [image] : []));
-  const exact =
-    correlated.shape[1] === kh && correlated.shape[2] === kw
-      ? correlated
-      : call.run("Slice", { x: correlated }, { begin: [0, 0, 0, 0], size: [Ci, kh, kw, Co] });
-  if (exact !== correlated) call.dispose(correlated);
+  const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels, padInfo } = info;
+  if (info.strideHeight !== info.strideWidth)
+    throw new Error("Conv2DBackpropFilter: strides that differ are not supported");
   const out = call.output(filterShape);
-  call.kernels.swapBlocks!(call.at(exact), call.at(out), Ci, kh * kw, Co);
-  call.dispose(exact);
+  const [kh, kw] = filterShape;
+  const sizes = [batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels, kh, kw];
+  const { filterGradient: kernel } = call.kernels;
+  kernel!(call.at(x), call.at(dy), call.at(out), ...sizes, info.strideHeight, padInfo.top, padInfo.left);
   return out;
 }
 
