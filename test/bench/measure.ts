@@ -1,0 +1,65 @@
+// What every bench shares: medians and spread, machine, PyTorch when it is there. Owns no measurement.
+
+import { spawnSync } from "node:child_process";
+import { cpus, loadavg } from "node:os";
+import { fileURLToPath } from "node:url";
+
+/** Median and range of repeated measurements of one thing, in whatever unit they came. */
+export interface Summary {
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly n: number;
+}
+
+/** @param values at least one. */
+export function summarise(values: readonly number[]): Summary {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return { median, min: sorted[0]!, max: sorted.at(-1)!, n: sorted.length };
+}
+
+/** `median (min to max)` with so many decimals. */
+export const spread = ({ median, min, max }: Summary, decimals: number): string =>
+  `${median.toFixed(decimals)} (${min.toFixed(decimals)} to ${max.toFixed(decimals)})`;
+
+/** What the numbers were taken on, and how busy it was. */
+export function machine() {
+  return {
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    node: process.version,
+    load1: Number(loadavg()[0]!.toFixed(2)),
+  };
+}
+
+export const machineLine = (): string => {
+  const { cpu, cores, node, load1 } = machine();
+  return `${cpu}, ${cores} cores, Node ${node}, load average ${load1}`;
+};
+
+/** Markdown: the first row is the head, the first column text, the rest numbers. */
+export function markdownTable(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(4, ...rows.map((row) => row[column]!.length)));
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(" | ")} |`;
+  const rule = `| ${widths.map((w, i) => (i === 0 ? "-".repeat(w) : `${"-".repeat(w - 1)}:`)).join(" | ")} |`;
+  return [line(rows[0]!), rule, ...rows.slice(1).map(line)].join("\n");
+}
+
+/** Debian's python3-torch lives in the system's Python; PLUME_PYTHON names another one. */
+const PYTHON = process.env.PLUME_PYTHON ?? "/usr/bin/python3";
+
+/** Runs test/bench/torch/<script>. @returns its JSON, or the reason why there is none. */
+export function runTorch<R>(script: string, ...args: string[]): { readonly result: R } | { readonly missing: string } {
+  if (spawnSync(PYTHON, ["-c", "import torch"]).status !== 0) return { missing: `${PYTHON} cannot import torch` };
+  const file = fileURLToPath(new URL(`torch/${script}`, import.meta.url));
+  const { status, stdout, stderr } = spawnSync(PYTHON, [file, ...args], {
+    encoding: "utf8",
+    env: { ...process.env, OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" },
+  });
+  const json = stdout.trim().split("\n").at(-1);
+  if (status !== 0 || !json) return { missing: `${script} ended with ${status}: ${stderr.trim().split("\n").at(-1)}` };
+  return { result: JSON.parse(json) as R };
+}
