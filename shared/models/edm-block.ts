@@ -32,10 +32,7 @@ export function edmBlock(scope: Scope, { inC, outC, embC, heads, skipScale, adap
   return (f: Forward, x: tf.Tensor4D, emb: tf.Tensor2D): tf.Tensor4D => {
     let h = conv0(f, norm0(f, x));
     const params = affine(f, emb);
-    if (adaptiveScale) {
-      const [scale, shift] = tf.split(params, 2, 1) as [tf.Tensor2D, tf.Tensor2D];
-      h = norm1(f, h, { scale, shift });
-    } else h = norm1(f, tf.add(h, tf.reshape(params, [-1, 1, 1, outC])) as tf.Tensor4D);
+    h = adaptiveScale ? norm1(f, h, params) : norm1(f, tf.add(h, tf.reshape(params, [-1, 1, 1, outC])) as tf.Tensor4D);
     h = tf.mul(tf.add(conv1(f, h), skip ? skip(f, x) : x), skipScale) as tf.Tensor4D;
     return attention ? (tf.mul(tf.add(attention(f, h), h), skipScale) as tf.Tensor4D) : h;
   };

@@ -39,12 +39,7 @@ export function resBlock(scope: Scope, options: ResBlockOptions) {
     }
     h = conv1(f, h);
     const emb = projection(f, siluEmb);
-    if (scaleShift) {
-      const [scale, shift] = tf.split(emb, 2, 1) as [tf.Tensor2D, tf.Tensor2D];
-      h = norm2(f, h, { scale, shift });
-    } else {
-      h = norm2(f, tf.add(h, tf.reshape(emb, [-1, 1, 1, outC])) as tf.Tensor4D);
-    }
+    h = scaleShift ? norm2(f, h, emb) : norm2(f, tf.add(h, tf.reshape(emb, [-1, 1, 1, outC])) as tf.Tensor4D);
     if (dropout > 0) h = f.dropout(h, dropout);
     return tf.add(shortcut ? shortcut(f, skip) : skip, conv2(f, h)) as tf.Tensor4D;
   };

@@ -70,21 +70,23 @@ export function conv2d(x: T4, w: T4, b: tf.Tensor1D, { stride = 1, pad }: Conv2d
   })(x, w, b) as T4;
 }
 
-/** x [..., in] times w [in, out] plus b [out]. */
+/** x [..., in] times w [in, out] plus b [out] -> [..., out]. */
 export function dense(x: T, w: tf.Tensor2D, b: tf.Tensor1D): T {
   const [inner, outer] = w.shape;
-  const rows = tf.reshape(x, [x.size / inner, inner]);
-  const product = tf.customGrad((xIn, wIn, bIn, save) => {
+  const N = x.size / inner;
+  return tf.customGrad((xIn, wIn, bIn, save) => {
     const [input, weight, bias] = [xIn as T, wIn as T, bIn as T];
     (save as unknown as Saved)([input, weight]);
-    const value = tf.add(tf.matMul(input, weight), bias);
+    const product = tf.add(tf.matMul(tf.reshape(input, [N, inner]), weight), bias);
+    const value = tf.reshape(product, [...input.shape.slice(0, -1), outer]);
     const gradFunc = (dy: T, saved: T[]) => {
       const [u, v] = saved as [T, T];
-      return [tf.matMul(dy, v, false, true), tf.matMul(u, dy, true, false), columnSums(dy)];
+      const dRows = tf.reshape(dy, [N, outer]);
+      const dx = tf.reshape(tf.matMul(dRows, v, false, true), u.shape);
+      return [dx, tf.matMul(tf.reshape(u, [N, inner]), dRows, true, false), columnSums(dRows)];
     };
     return { value, gradFunc };
-  })(rows, w, b);
-  return tf.reshape(product, [...x.shape.slice(0, -1), outer]);
+  })(x, w, b);
 }
 
 export interface GroupNormOptions {
@@ -94,33 +96,51 @@ export interface GroupNormOptions {
 }
 
 /**
- * Group normalization (Wu and He 2018), an affine map, and SiLU behind it if asked.
- * x [B, ..., C]; a and b [B or 1, C]: y = f(a xhat + b).
+ * Group normalization (Wu and He 2018), an affine map, and SiLU behind it if asked: y = f(gain xhat + offset), or with
+ * `modulation` y = f((gain xhat + offset) (1 + scale) + shift), AdaGN (Dhariwal and Nichol 2021, Sec. 3.1).
+ * x [B, ..., C]; gain and offset [C]; modulation [B, 2C]: scale | shift.
  */
-export function groupNormAffine<X extends T>(x: X, a: tf.Tensor2D, b: tf.Tensor2D, options: GroupNormOptions): X {
+export function groupNorm<X extends T>(
+  x: X,
+  gain: tf.Tensor1D,
+  offset: tf.Tensor1D,
+  modulation: tf.Tensor2D | null,
+  options: GroupNormOptions,
+): X {
   const { groups, eps, silu: withSilu } = options;
-  if (!has("PlumeGroupNorm") || x.shape.at(-1)! % 4 !== 0) return composedGroupNorm(x, a, b, options);
-  return tf.customGrad((xIn, aIn, bIn, save) => {
-    const [input, gain, shift] = [xIn as T, aIn as T, bIn as T];
-    const [value, stats] = runMany(
-      "PlumeGroupNorm",
-      { x: input, a: gain, b: shift },
-      { groups, eps, silu: withSilu },
-    ) as [T, T];
-    (save as unknown as Saved)([input, gain, shift, stats]);
+  if (!has("PlumeGroupNorm") || x.shape.at(-1)! % 4 !== 0)
+    return composedGroupNorm(x, ...affineMap(gain, offset, modulation), options);
+  const inputs: T[] = modulation ? [x, gain, offset, modulation] : [x, gain, offset];
+  return tf.customGrad((...given) => {
+    const save = given.pop() as unknown as Saved;
+    const [input, g, o, m] = given as unknown as [T, T, T, T | undefined];
+    const [a, b] = affineMap(g, o, m ?? null);
+    const [value, stats] = runMany("PlumeGroupNorm", { x: input, a, b }, { groups, eps, silu: withSilu }) as [T, T];
+    save(m ? [input, a, b, stats, g, o, m] : [input, a, b, stats]);
     const gradFunc = (dy: T, saved: T[]) => {
       const [u, p, q, s] = saved as [T, T, T, T];
-      const [dx, da, db] = runMany(
-        "PlumeGroupNormGrad",
-        { dy, x: u, a: p, b: q, stats: s },
-        { groups, silu: withSilu },
-      ) as [T, T, T];
-      const perSample = p.shape[0] === u.shape[0];
-      const folded = (d: T) => (perSample ? d : tf.reshape(columnSums(d), p.shape));
-      return [dx, folded(da), folded(db)];
+      const attrs = { groups, silu: withSilu };
+      const [dx, da, db] = runMany("PlumeGroupNormGrad", { dy, x: u, a: p, b: q, stats: s }, attrs) as [T, T, T];
+      if (saved.length === 4) return [dx, columnSums(da), columnSums(db)];
+      return [dx, ...modulationGradients(saved.slice(4) as [T, T, T], da, db)];
     };
     return { value, gradFunc };
-  })(x, a, b) as X;
+  })(...inputs) as X;
+}
+
+/** y = a xhat + b with a, b [B or 1, C]: a = gain (1 + scale), b = offset (1 + scale) + shift. */
+function affineMap(gain: T, offset: T, modulation: T | null): [a: tf.Tensor2D, b: tf.Tensor2D] {
+  if (!modulation) return [tf.reshape(gain, [1, -1]), tf.reshape(offset, [1, -1])];
+  const [scale, shift] = tf.split(modulation, 2, 1) as [tf.Tensor2D, tf.Tensor2D];
+  const factor = tf.add(scale, 1);
+  return [tf.mul(gain, factor), tf.add(tf.mul(offset, factor), shift)];
+}
+
+/** From the gradients of a and b [B, C]: those of gain [C], offset [C] and modulation [B, 2C]. */
+function modulationGradients([gain, offset, modulation]: [T, T, T], da: T, db: T): [T, T, T] {
+  const factor = tf.add(tf.slice(modulation, [0, 0], da.shape as [number, number]), 1);
+  const dScale = tf.add(tf.mul(da, gain), tf.mul(db, offset));
+  return [columnSums(tf.mul(da, factor)), columnSums(tf.mul(db, factor)), tf.concat([dScale, db], 1)];
 }
 
 function composedGroupNorm<X extends T>(

@@ -8,7 +8,7 @@ import {
   conv2d as convolve,
   dense as denseProduct,
   downsample2,
-  groupNormAffine,
+  groupNorm as normalise,
   upsample2,
 } from "./fused.ts";
 import type { Forward } from "./network.ts";
@@ -66,12 +66,7 @@ export function dense(scope: Scope, inner: number, outer: number, options: Layer
     denseProduct(x, f.param(weight) as tf.Tensor2D, f.param(bias) as tf.Tensor1D) as X;
 }
 
-/** A scale and a shift per sample and channel: [B, C] each. */
-export interface Modulation {
-  readonly scale: tf.Tensor2D;
-  readonly shift: tf.Tensor2D;
-}
-
+/** Applies to x [B, ..., channels] and, for AdaGN, a modulation [B, 2 channels]: scale | shift. */
 export function groupNorm(
   scope: Scope,
   channels: number,
@@ -79,16 +74,8 @@ export function groupNorm(
 ) {
   const weight = scope.param("weight", [channels], ONES);
   const bias = scope.param("bias", [channels], ZEROS);
-  return <X extends tf.Tensor>(f: Forward, x: X, modulation?: Modulation): X => {
-    const gain = tf.reshape(f.param(weight), [1, channels]) as tf.Tensor2D;
-    const offset = tf.reshape(f.param(bias), [1, channels]) as tf.Tensor2D;
-    if (!modulation) return groupNormAffine(x, gain, offset, { groups, eps, silu });
-    // norm(x) (1 + scale) + shift, AdaGN: Dhariwal and Nichol 2021, Sec. 3.1.
-    const factor = tf.add(modulation.scale, 1);
-    const a = tf.mul(gain, factor) as tf.Tensor2D;
-    const b = tf.add(tf.mul(offset, factor), modulation.shift) as tf.Tensor2D;
-    return groupNormAffine(x, a, b, { groups, eps, silu });
-  };
+  return <X extends tf.Tensor>(f: Forward, x: X, modulation: tf.Tensor2D | null = null): X =>
+    normalise(x, f.param(weight) as tf.Tensor1D, f.param(bias) as tf.Tensor1D, modulation, { groups, eps, silu });
 }
 
 export function embedding(scope: Scope, rows: number, dim: number) {

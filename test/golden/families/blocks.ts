@@ -105,7 +105,7 @@ function outputOf(golden: GoldenCase): tf.Tensor {
       x,
       golden.params.size as [number, number],
       golden.params.align_corners === true,
-      golden.params.half_pixel_centers === true,
+      golden.params.align_corners !== true,
     );
   if (has("norm0.weight")) {
     const heads = p.num_heads ?? 1;
