@@ -18,7 +18,7 @@ export interface DiffusersConfig {
   readonly freq_shift: number;
   readonly flip_sin_to_cos: boolean;
   readonly down_block_types: readonly string[];
-  /** Not written, its default is right; releases before 0.30 do not know it. Null is a network without a middle. */
+  /** Not written: its default is right, and older releases warn of a field they do not know. Null is a network without a middle. */
   readonly mid_block_type?: string | null;
   readonly up_block_types: readonly string[];
   readonly block_out_channels: readonly number[];
