@@ -9,13 +9,13 @@ import { PlumeError } from "../shared/errors.ts";
 import { invariant } from "../shared/invariant.ts";
 import { createVectorHeap, type HeapVector } from "../shared/kernels/kernels.ts";
 import { initialParameters } from "../shared/nn/init.ts";
+import { blockGradient } from "../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
 import { generateImages, gridLabels } from "../shared/pipeline/generate.ts";
 import { createMicroBatch, type MicroBatchSeconds } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
-import { sumBlock } from "../shared/tensor/tree.ts";
 import type { ComputeInit, ComputeReply, ComputeRequest, RawBatch } from "./messages.ts";
 
 const port = parentPort;
@@ -34,7 +34,6 @@ async function main(): Promise<void> {
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
 
-  /** A block of the canonical tree: leaves one after another, siblings added as soon as both are there. */
   const gradient = async (
     id: number,
     step: number,
@@ -43,23 +42,11 @@ async function main(): Promise<void> {
   ) => {
     const started = performance.now();
     const seconds: MicroBatchSeconds = { forward: 0, backward: 0 };
-    const losses: number[] = [];
-    const sum = await sumBlock(
-      block,
-      (index) => {
-        const batch = batches[index - block.lo]!;
-        const leaf = heap.allocate();
-        losses.push(compute(params, { step, ...batch }, leaf.floats, seconds));
-        backend.checkMemory();
-        reply({ kind: "progress", id, done: losses.length });
-        return leaf;
-      },
-      (left, right) => {
-        heap.add(left, left, right);
-        heap.release(right);
-        return left;
-      },
-    );
+    const onLeaf = (done: number) => {
+      backend.checkMemory();
+      reply({ kind: "progress", id, done });
+    };
+    const { sum, losses } = await blockGradient(heap, compute, params, { step, block, batches, seconds, onLeaf });
     lent.set(id, sum);
     const total = (performance.now() - started) / 1000;
     reply({

@@ -8,6 +8,7 @@ import { dataCommand } from "./commands/data.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { sampleCommand } from "./commands/sample.ts";
 import { trainCommand } from "./commands/train.ts";
+import { replay } from "./replay.ts";
 
 // A reader that has seen enough (head, less) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -25,7 +26,7 @@ const program = new Command("plume")
 const add = (command: Command) => program.addCommand(command.copyInheritedSettings(program));
 add(trainCommand());
 add(sampleCommand());
-add(auditCommand());
+add(auditCommand(replay));
 add(checkpointsCommand());
 add(dataCommand());
 add(doctorCommand());

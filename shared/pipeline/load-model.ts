@@ -6,6 +6,7 @@ import { readCheckpoint } from "../checkpoint/read.ts";
 import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { Network } from "../nn/network.ts";
+import type { ObjectStore } from "../store/object-store.ts";
 import { buildLayout, type Layout } from "../tensor/layout.ts";
 import { createDeviceParams, type DeviceParams } from "./device-params.ts";
 import { buildNetwork } from "./network.ts";
@@ -24,8 +25,17 @@ export async function loadModel(checkpoint: string, weights: string): Promise<Lo
     throw new PlumeError("INVALID_ARGUMENT", `--weights ${weights} is unknown`, {
       remedy: "use ema (the average) or raw (the last step's)",
     });
-  const vector = weights === "ema" ? "ema" : "params";
   const { store, which } = locateCheckpoint(checkpoint);
+  return loadModelAt(store, which, weights);
+}
+
+/** The same, from a store. */
+export async function loadModelAt(
+  store: ObjectStore,
+  which: "latest" | number,
+  weights: "ema" | "raw",
+): Promise<LoadedModel> {
+  const vector = weights === "ema" ? "ema" : "params";
   const { job, state, vectors } = await readCheckpoint(store, which, { vectors: [vector] });
   const network = buildNetwork(job.spec, state.imageSet.channels);
   const layout = buildLayout(network.params);

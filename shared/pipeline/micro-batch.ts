@@ -2,6 +2,7 @@
 // images): every random number comes from a stream keyed by (seed, purpose, step, index).
 
 import * as tf from "@tensorflow/tfjs-core";
+import { type Clock, systemClock } from "../clock.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, unshuffle } from "../data/patch.ts";
 import { qSample } from "../diffusion/gaussian.ts";
@@ -45,6 +46,7 @@ export function createMicroBatch(
   network: Network,
   layout: Layout,
   image: PatchShape,
+  clock: Clock = systemClock,
 ): ComputeMicroBatch {
   const { seed, data, diffusion, model } = spec;
   const process = createProcess({ schedule: diffusion.schedule, timesteps: diffusion.timesteps });
@@ -62,7 +64,7 @@ export function createMicroBatch(
         ? droppedLabels(labels, model.classes, uniforms(key(PURPOSE.labelDrop), n), diffusion.labelDrop)
         : null;
 
-    const started = performance.now();
+    const started = clock.now();
     let forwardEnd = started;
     const loss = tf.tidy(() => {
       const shape: [number, number, number, number] = [n, height, width, channels];
@@ -78,7 +80,7 @@ export function createMicroBatch(
         const output = network.forward(trainingForward(byName, spec, step, index), { x: x_t, t: time, y: labelTensor });
         // L_simple: Ho et al. 2020, Eq. 14, as a mean over elements.
         const value = tf.mean(tf.squaredDifference(output, target)) as tf.Scalar;
-        forwardEnd = performance.now();
+        forwardEnd = clock.now();
         return value;
       };
       const { value, grads } = tf.valueAndGrads(objective)([...params.tensors]);
@@ -88,7 +90,7 @@ export function createMicroBatch(
     });
     if (seconds) {
       seconds.forward += (forwardEnd - started) / 1000;
-      seconds.backward += (performance.now() - forwardEnd) / 1000;
+      seconds.backward += (clock.now() - forwardEnd) / 1000;
     }
     return loss;
   };
@@ -97,7 +99,8 @@ export function createMicroBatch(
 /** uint8 [n, H, W, C] to [-1, 1], mirrored where flips[i] < 1/2, unshuffled. */
 function normalise(pixels: Uint8Array, image: PatchShape, patch: number, flips: Float64Array | null): Float32Array {
   const { height, width, channels } = image;
-  const floats = Float32Array.from(pixels, (value) => value / 127.5 - 1);
+  const floats = new Float32Array(pixels.length);
+  for (let k = 0; k < pixels.length; k++) floats[k] = pixels[k]! / 127.5 - 1;
   flips?.forEach((u, i) => {
     if (u < 0.5)
       mirror(floats.subarray(i * height * width * channels, (i + 1) * height * width * channels), width, channels);

@@ -1,3 +1,5 @@
+// Images as people see them, and as the network does.
+
 import type { PatchShape } from "../data/patch.ts";
 
 /** Shape of an image as the network sees it. */

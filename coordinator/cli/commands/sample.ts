@@ -1,6 +1,7 @@
 // plume sample: pictures from a checkpoint.
 
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { Command } from "commander";
 import { openBackend } from "../../../shared/backends/index.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
@@ -53,6 +54,12 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     throw new PlumeError("INVALID_ARGUMENT", `-o ${output} is neither .png nor .npy`, {
       remedy: "for example -o grid.png",
     });
+  // Before the minutes of sampling, not after.
+  const folder = dirname(resolve(output));
+  if (!existsSync(folder))
+    throw new PlumeError("NOT_FOUND", `-o ${output}: there is no folder ${folder}`, {
+      remedy: "create it first, or name another file",
+    });
   const given = {
     count: options.count === undefined ? undefined : wholeNumber("--count", options.count, 1),
     steps: options.steps === undefined ? undefined : wholeNumber("--steps", options.steps, 1),
@@ -64,6 +71,10 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
         : oneOf("--sampler", options.sampler, Object.keys(SAMPLERS) as SamplerName[]),
     seed: wholeNumber("--seed", options.seed),
   };
+  if (given.eta !== undefined && given.eta > 1)
+    throw new PlumeError("INVALID_ARGUMENT", `--eta ${given.eta} is above 1`, {
+      remedy: "0 is deterministic, 1 adds as much noise as ancestral sampling",
+    });
   await openBackend("auto");
   const { job, state, network, params } = await loadModel(checkpoint, options.weights);
   const { sampling, model, diffusion } = job.spec;
@@ -71,7 +82,9 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const count = given.count ?? Math.max(1, sampling.count);
   const steps = given.steps ?? sampling.steps;
   if (steps > diffusion.timesteps)
-    throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`);
+    throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
+      remedy: `use at most --steps ${diffusion.timesteps}`,
+    });
   const guidance = given.guidance ?? sampling.guidance;
   if (model.classes === 0 && guidance !== 1)
     throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {

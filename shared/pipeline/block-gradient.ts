@@ -1,0 +1,48 @@
+// The partial sum of a block of micro-batches: leaves computed one after another, siblings of the canonical tree added
+// as soon as both are there. What a worker hands in, and what an audit computes again.
+
+import type { HeapVector, VectorHeap } from "../kernels/kernels.ts";
+import { type Block, sumBlock } from "../tensor/tree.ts";
+import type { DeviceParams } from "./device-params.ts";
+import type { ComputeMicroBatch, MicroBatch, MicroBatchSeconds } from "./micro-batch.ts";
+
+export interface BlockGradient {
+  /** On the heap: release it. */
+  readonly sum: HeapVector;
+  /** Mean loss of each micro-batch, in index order. */
+  readonly losses: readonly number[];
+}
+
+export interface BlockWork {
+  readonly step: number;
+  readonly block: Block;
+  /** The block's micro-batches in index order. */
+  readonly batches: readonly Omit<MicroBatch, "step">[];
+  readonly seconds?: MicroBatchSeconds;
+  /** One more micro-batch is done. */
+  readonly onLeaf?: (done: number) => void;
+}
+
+export async function blockGradient(
+  heap: VectorHeap,
+  compute: ComputeMicroBatch,
+  params: DeviceParams,
+  { step, block, batches, seconds, onLeaf }: BlockWork,
+): Promise<BlockGradient> {
+  const losses: number[] = [];
+  const sum = await sumBlock(
+    block,
+    (index) => {
+      const leaf = heap.allocate();
+      losses.push(compute(params, { step, ...batches[index - block.lo]! }, leaf.floats, seconds));
+      onLeaf?.(losses.length);
+      return leaf;
+    },
+    (left, right) => {
+      heap.add(left, left, right);
+      heap.release(right);
+      return left;
+    },
+  );
+  return { sum, losses };
+}
