@@ -156,6 +156,11 @@ export const specSchema = z
         ["workers", "replicas"],
         `${workers.replicas} is above workers.max ${workers.max}; raise max or start fewer`,
       );
+    if (diffusion.schedule === "linear" && diffusion.timesteps <= 20)
+      refuse(
+        ["diffusion", "timesteps"],
+        `${diffusion.timesteps} is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule`,
+      );
     if (sampling.steps > diffusion.timesteps)
       refuse(["sampling", "steps"], `${sampling.steps} is above diffusion.timesteps ${diffusion.timesteps}`);
     if (sampling.guidance !== 1 && model.classes === 0)

@@ -3,7 +3,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { parseJob } from "../../shared/config/load.ts";
 import { shuffle, unshuffle } from "../../shared/data/patch.ts";
 import { openShapes } from "../../shared/data/shapes.ts";
+import { createProcess } from "../../shared/diffusion/process.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
+import type { Network } from "../../shared/nn/network.ts";
+import { createDenoiser } from "../../shared/pipeline/denoiser.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
 import { generateImages } from "../../shared/pipeline/generate.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
@@ -15,13 +18,13 @@ beforeAll(testBackend);
 
 const image = { height: 8, width: 8, channels: 1 };
 
-function tiny(spec = "") {
+function tiny(spec = "", diffusion = "labelDrop: 0.1") {
   const job = parseJob(`
 metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
   model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
-  diffusion: { predict: v }
+  diffusion: { predict: v, ${diffusion} }
   training: { globalBatch: 16, microBatch: 4 }
 ${spec}`);
   const network = buildNetwork(job.spec, 1);
@@ -113,6 +116,78 @@ describe("generated images", () => {
     const one = await generateImages({ ...options, indices: [7], labels: [7] });
     expect([...both.subarray(64)]).toEqual([...one]);
     expect([...both.subarray(0, 64)]).not.toEqual([...one]);
+  });
+});
+
+describe("classifier-free guidance", () => {
+  /** x_0 at one x_t, for two images of class 3, and how many samples the network was asked for. */
+  async function denoised(guidance: number, label = 3) {
+    const { spec, network, params, layout } = tiny();
+    params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
+    const asked: number[] = [];
+    const counting: Network = {
+      params: network.params,
+      forward: (f, input) => {
+        asked.push(input.x.shape[0]);
+        return network.forward(f, input);
+      },
+    };
+    const process = createProcess({ schedule: "cosine", timesteps: 1000 });
+    const labels = Int32Array.of(label, label);
+    const denoise = createDenoiser({ spec, network: counting, params, process, labels, guidance });
+    const x0 = tf.tidy(() =>
+      denoise(tf.reshape(tf.linspace(-1, 1, 128), [2, 4, 4, 4]), 500)
+        .x0.dataSync()
+        .slice(),
+    );
+    return { x0: [...x0], asked };
+  }
+
+  it("1 is plain conditional and costs one evaluation; others take one of twice the batch", async () => {
+    expect((await denoised(1)).asked).toEqual([2]);
+    expect((await denoised(2)).asked).toEqual([4]);
+  });
+
+  it("0 is the unconditional prediction, and s is u + s (c - u)", async () => {
+    const conditional = (await denoised(1)).x0;
+    const unconditional = (await denoised(1, 10)).x0;
+    const [zero, three] = [(await denoised(0)).x0, (await denoised(3)).x0];
+    expect(unconditional).not.toEqual(conditional);
+    conditional.forEach((c, i) => {
+      const u = unconditional[i]!;
+      expect(zero[i]).toBeCloseTo(u, 5);
+      expect(three[i]).toBeCloseTo(u + 3 * (c - u), 5);
+    });
+  });
+});
+
+describe("training draws", () => {
+  it("labels are dropped in the asked share: all at 1, so that the class no longer matters", async () => {
+    const { compute, params, layout } = tiny("", "labelDrop: 1");
+    const gradient = new Float32Array(layout.size);
+    params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
+    const data = await batch(0, 0);
+    const loss = compute(params, data, gradient);
+    expect(compute(params, { ...data, labels: Int32Array.of(9, 9, 9, 9) }, gradient)).toBe(loss);
+    const kept = tiny("", "labelDrop: 0");
+    kept.params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
+    const own = kept.compute(kept.params, data, gradient);
+    expect(kept.compute(kept.params, { ...data, labels: Int32Array.of(9, 9, 9, 9) }, gradient)).not.toBe(own);
+  });
+
+  it("a label outside the model's classes is refused", async () => {
+    const { compute, params, layout } = tiny();
+    const data = { ...(await batch(0, 0)), labels: Int32Array.of(0, 10, 0, 0) };
+    expect(() => compute(params, data, new Float32Array(layout.size))).toThrow("label 10");
+  });
+
+  it("the gradient does not depend on what was in its memory, and padding stays 0", async () => {
+    const { compute, params, layout } = tiny();
+    const gradient = new Float32Array(layout.size).fill(Number.NaN);
+    compute(params, await batch(0, 0), gradient);
+    expect(gradient.every(Number.isFinite)).toBe(true);
+    for (const { offset, size } of layout.tensors)
+      for (let k = offset + size; k < offset + Math.ceil(size / 4) * 4; k++) expect(gradient[k]).toBe(0);
   });
 });
 

@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { createProcess } from "../../shared/diffusion/process.ts";
+import { createProcess, type Process } from "../../shared/diffusion/process.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
+import { ddimInversionStep } from "../../shared/samplers/ddim.ts";
 import { SAMPLERS, type SamplerName, sample } from "../../shared/samplers/index.ts";
 import type { Denoiser } from "../../shared/samplers/sampler.ts";
 import { testBackend } from "../support/backend.ts";
@@ -12,17 +13,20 @@ const N = 20_000;
 const [MEAN, STD] = [0.3, 0.2];
 
 /** The optimal denoiser of N(MEAN, STD^2): closed form, so a sampler must give that distribution back. */
-async function drawn(name: SamplerName, eta: number) {
-  const process = createProcess({ schedule: "cosine", timesteps: 1000, respacing: [250] });
-  const denoise: Denoiser = (x, t) => {
+function optimal(process: Process): Denoiser {
+  return (x, t) => {
     const a = process.sqrtAlphasCumprod[t]!;
     const s2 = 1 - process.alphasCumprod[t]!;
     const gain = (a * STD * STD) / (a * a * STD * STD + s2);
     return { x0: tf.add(tf.mul(tf.sub(x, a * MEAN), gain), MEAN) };
   };
+}
+
+async function drawn(name: SamplerName, eta: number) {
+  const process = createProcess({ schedule: "cosine", timesteps: 1000, respacing: [250] });
   const noise = (step: number, shape: number[]) =>
     tf.tensor(normals({ seed: 5, purpose: PURPOSE.sampleStep, step, index: 0 }, N), shape);
-  const x = await sample(SAMPLERS[name], denoise, noise(10_000, [N, 1, 1, 1]), {
+  const x = await sample(SAMPLERS[name], optimal(process), noise(10_000, [N, 1, 1, 1]), {
     process,
     clip: false,
     eta,
@@ -50,6 +54,57 @@ describe("with the optimal denoiser of a Gaussian", () => {
   it("leaves no tensor behind", async () => {
     const before = tf.memory().numTensors;
     await drawn("ddim", 0.5);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("DDIM undoes its own inversion: images to noise and back", async () => {
+    const process = createProcess({ schedule: "cosine", timesteps: 1000, respacing: [500] });
+    const denoise = optimal(process);
+    const values = [-0.3, 0.1, 0.3, 0.9];
+    let x: tf.Tensor = tf.tensor(values, [4, 1, 1, 1]);
+    for (let t = 0; t < process.T - 1; t++) {
+      const next = tf.tidy(() => ddimInversionStep(denoise, x, t, { process, clip: false }).x);
+      x.dispose();
+      x = next;
+    }
+    const latent = x.dataSync().slice();
+    // Four values of N(MEAN, STD^2) become the same quantiles of N(0, 1).
+    latent.forEach((z, i) => {
+      expect(Math.abs(z - (values[i]! - MEAN) / STD)).toBeLessThan(0.1);
+    });
+    for (let t = process.T - 1; t > 0; t--) {
+      const next = tf.tidy(
+        () =>
+          SAMPLERS.ddim(denoise, x, t, {
+            process,
+            clip: false,
+            eta: 0,
+            variance: "fixed-small",
+            noise: () => tf.scalar(NaN),
+          }).x,
+      );
+      x.dispose();
+      x = next;
+    }
+    x.dataSync().forEach((value, i) => {
+      expect(Math.abs(value - values[i]!)).toBeLessThan(0.01);
+    });
+    x.dispose();
+  });
+
+  it("a stop in the middle is passed on and leaves no tensor behind", async () => {
+    const process = createProcess({ schedule: "cosine", timesteps: 20 });
+    const before = tf.memory().numTensors;
+    const stopped = sample(
+      SAMPLERS.ddim,
+      optimal(process),
+      tf.zeros([2, 1, 1, 1]),
+      { process, clip: true, eta: 0, variance: "fixed-small", noise: (_step, shape) => tf.zeros(shape) },
+      (done) => {
+        if (done === 3) throw new Error("stopped after 3");
+      },
+    );
+    await expect(stopped).rejects.toThrow("stopped after 3");
     expect(tf.memory().numTensors).toBe(before);
   });
 });
