@@ -191,6 +191,20 @@ export function describeBackend(name: string, open: () => Promise<Backend>): voi
       for (const sum of columnSums(x).dataSync()) expect(Math.abs(sum - 20_000) / 20_000).toBeLessThan(1e-5);
     });
 
+    it("normalises a small spread on a large mean", () => {
+      const x = tf.add(random(2, 9, 9, 8), 300) as tf.Tensor4D;
+      const y = groupNorm(x, tf.ones([8]) as tf.Tensor1D, tf.zeros([8]) as tf.Tensor1D, null, {
+        groups: 2,
+        eps: 1e-5,
+        silu: false,
+      });
+      const values = x.dataSync();
+      const sample = Array.from({ length: 81 * 4 }, (_, i) => values[Math.floor(i / 4) * 8 + (i % 4)]!);
+      const mean = sample.reduce((sum, v) => sum + v, 0) / sample.length;
+      const std = Math.sqrt(sample.reduce((sum, v) => sum + (v - mean) ** 2, 0) / sample.length);
+      expect(Math.abs(y.dataSync()[0]! - (sample[0]! - mean) / std)).toBeLessThan(1e-4);
+    });
+
     it("uses new weights after a convolution ran with old ones", () => {
       const x = tf.ones([1, 4, 4, 4]) as tf.Tensor4D;
       const bias = tf.zeros([4]) as tf.Tensor1D;

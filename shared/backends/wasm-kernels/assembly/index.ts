@@ -69,7 +69,7 @@ function siluGradLanes(x: v128, dy: v128): v128 {
  * Group normalization (Wu and He 2018) with an affine map per sample and channel, and SiLU behind it if asked:
  * y = f(a xhat + b), a and b [B, C] (rows `stride` floats apart: 0 repeats one row for all samples).
  * stats [B, G, 2] receives mean and 1 / sqrt(var + eps), for the gradient. C is a multiple of 4.
- * One pass sums x and x^2 per channel; groups are sums over channels, in float64.
+ * One pass sums each channel and its squares, counted from its first pixel; groups are put together in float64.
  */
 export function groupNorm(
   x: usize, a: usize, b: usize, y: usize, stats: usize, sums: usize,
@@ -79,17 +79,21 @@ export function groupNorm(
   const row = <usize>C << 2;
   for (let n = 0; n < B; n++) {
     const image = x + <usize>n * HW * row;
-    channelSums(image, image, sums, HW, C, false);
+    moments(image, sums, HW, C);
     for (let g = 0; g < G; g++) {
-      let s: f64 = 0;
-      let q: f64 = 0;
+      // Channel means from the shifted sums; then the group's mean and variance from its channels'.
+      const pixels = <f64>HW;
+      let mean: f64 = 0;
+      for (let c = g * perGroup; c < (g + 1) * perGroup; c++)
+        mean += <f64>load<f32>(image + (<usize>c << 2)) + <f64>load<f32>(sums + (<usize>c << 2)) / pixels;
+      mean /= <f64>perGroup;
+      let scatter: f64 = 0;
       for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
-        s += <f64>load<f32>(sums + (<usize>c << 2));
-        q += <f64>load<f32>(sums + row + (<usize>c << 2));
+        const s = <f64>load<f32>(sums + (<usize>c << 2));
+        const gap = <f64>load<f32>(image + (<usize>c << 2)) + s / pixels - mean;
+        scatter += <f64>load<f32>(sums + row + (<usize>c << 2)) - (s * s) / pixels + pixels * gap * gap;
       }
-      const count = <f64>(perGroup * HW);
-      const mean = s / count;
-      const variance = max(q / count - mean * mean, 0);
+      const variance = max(scatter / (<f64>perGroup * pixels), 0);
       const at = stats + (<usize>(n * G + g) << 3);
       store<f32>(at, <f32>mean);
       store<f32>(at, <f32>(1.0 / sqrt(variance + eps)), 4);
@@ -115,10 +119,39 @@ export function groupNorm(
   }
 }
 
-/** sums[0, C) = sum over rows of u, sums[C, 2C) = sum of u v (v = u: squares), in blocks of rows so that rounding stays small. */
-function channelSums(u: usize, v: usize, sums: usize, HW: i32, C: i32, second: bool): void {
+/**
+ * Sums over the rows of one image, channel by channel, in blocks of rows so that rounding stays small. Values count from
+ * the image's first pixel, so that a large mean does not drown a small spread.
+ * First pass (moments): sums[0, C) = sum of x - x_0, sums[C, 2C) = sum of (x - x_0)^2.
+ */
+function moments(x: usize, sums: usize, HW: i32, C: i32): void {
   const row = <usize>C << 2;
   for (let c: usize = 0; c < row; c += 16) {
+    const first = v128.load(x + c);
+    let total = splat(0);
+    let total2 = splat(0);
+    for (let start = 0; start < HW; start += 32) {
+      let s = splat(0);
+      let q = splat(0);
+      const end = min(start + 32, HW);
+      for (let i = start; i < end; i++) {
+        const d = f32x4.sub(v128.load(x + <usize>i * row + c), first);
+        s = f32x4.add(s, d);
+        q = f32x4.add(q, f32x4.mul(d, d));
+      }
+      total = f32x4.add(total, s);
+      total2 = f32x4.add(total2, q);
+    }
+    v128.store(sums + c, total);
+    v128.store(sums + row + c, total2);
+  }
+}
+
+/** Second pass (gradient): sums[0, C) = sum of g, sums[C, 2C) = sum of g (x - x_0). */
+function gradientMoments(g: usize, x: usize, sums: usize, HW: i32, C: i32): void {
+  const row = <usize>C << 2;
+  for (let c: usize = 0; c < row; c += 16) {
+    const first = v128.load(x + c);
     let total = splat(0);
     let total2 = splat(0);
     for (let start = 0; start < HW; start += 32) {
@@ -127,9 +160,9 @@ function channelSums(u: usize, v: usize, sums: usize, HW: i32, C: i32, second: b
       const end = min(start + 32, HW);
       for (let i = start; i < end; i++) {
         const at = <usize>i * row + c;
-        const x = v128.load(u + at);
-        s = f32x4.add(s, x);
-        q = f32x4.add(q, f32x4.mul(x, second ? v128.load(v + at) : x));
+        const u = v128.load(g + at);
+        s = f32x4.add(s, u);
+        q = f32x4.add(q, f32x4.mul(u, f32x4.sub(v128.load(x + at), first)));
       }
       total = f32x4.add(total, s);
       total2 = f32x4.add(total2, q);
@@ -171,7 +204,7 @@ export function groupNormGrad(
       }
     }
     // Per channel: sum dz and sum dz x; from them db, da and the two group means.
-    channelSums(out, image, sums, HW, C, true);
+    gradientMoments(out, image, sums, HW, C);
     for (let g = 0; g < G; g++) {
       const at = stats + (<usize>(n * G + g) << 3);
       const mean = <f64>load<f32>(at);
@@ -181,7 +214,7 @@ export function groupNormGrad(
       for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
         const s = <f64>load<f32>(sums + (<usize>c << 2));
         const sx = <f64>load<f32>(sums + row + (<usize>c << 2));
-        const dGain = (sx - mean * s) * rstd;
+        const dGain = (sx + (<f64>load<f32>(image + (<usize>c << 2)) - mean) * s) * rstd;
         const gain = <f64>load<f32>(a + (<usize>(n * stride + c) << 2));
         store<f32>(db + (<usize>(n * C + c) << 2), <f32>s);
         store<f32>(da + (<usize>(n * C + c) << 2), <f32>dGain);
