@@ -148,10 +148,8 @@ export function createEngine({ client, workerId, clock, log }: EngineOptions): W
         if (reason)
           log.warn({ step: lease.tuple.step, lo: lease.lo, hi: lease.hi, outcome, reason }, "result not taken");
       } catch (error) {
-        // Moved on or unreachable: the session decides what follows. Anything else is this worker's own failure.
-        const transient =
-          error instanceof PlumeError && ["STALE", "UNAVAILABLE", "DEADLINE_EXCEEDED"].includes(error.code);
-        if (!transient) throw error;
+        // The coordinator has moved on: nothing is owed any more. Anything else ends the session.
+        if (!(error instanceof PlumeError) || error.code !== "STALE") throw error;
         log.warn({ step: lease.tuple.step, lo: lease.lo, hi: lease.hi, reason: error.message }, "lease abandoned");
       }
     },

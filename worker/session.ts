@@ -64,6 +64,10 @@ export async function runSessions(options: SessionOptions, signal: AbortSignal):
   }
 }
 
+/** The other end cannot be reached now; it may be later. */
+const isTransient = (error: unknown): error is PlumeError =>
+  error instanceof PlumeError && (error.code === "UNAVAILABLE" || error.code === "DEADLINE_EXCEEDED");
+
 async function oneSession(
   { client, workerId, version, engine, log }: SessionOptions,
   signal: AbortSignal,
@@ -83,7 +87,10 @@ async function oneSession(
       signal.removeEventListener("abort", leave);
       stream.cancel();
       // What is being computed runs out before the next session starts; its push will be refused as stale.
-      leases.then(() => resolve(ending), reject);
+      leases.then(
+        () => resolve(ending),
+        (error) => (isTransient(error) ? resolve(ending) : reject(error)),
+      );
     };
     /** This worker cannot go on: says why, and gives the words a moment to arrive. */
     const fail = (error: unknown) => {
@@ -122,7 +129,7 @@ async function oneSession(
       leases = leases.then(() =>
         over ? undefined : engine.work(lease, (done) => send({ $case: "progress", value: { tuple, lo, hi, done } })),
       );
-      leases.catch(fail);
+      leases.catch((error) => (isTransient(error) ? end({ kind: "broken", reason: error.message }) : fail(error)));
     };
 
     stream.on("data", ({ message }: SessionResponse) => {

@@ -6,6 +6,7 @@ import { auditCommand } from "./commands/audit.ts";
 import { checkpointsCommand } from "./commands/checkpoints.ts";
 import { dataCommand } from "./commands/data.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { evalCommand } from "./commands/eval.ts";
 import { sampleCommand } from "./commands/sample.ts";
 import { trainCommand } from "./commands/train.ts";
 import { replay } from "./replay.ts";
@@ -26,6 +27,7 @@ const program = new Command("plume")
 const add = (command: Command) => program.addCommand(command.copyInheritedSettings(program));
 add(trainCommand());
 add(sampleCommand());
+add(evalCommand());
 add(auditCommand(replay));
 add(checkpointsCommand());
 add(dataCommand());
