@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { readSummary } from "../../shared/summary.ts";
 import { linesOf, plume, scratchFolder, startPlume, tinyJob, train, until, workerPid } from "../support/plume.ts";
@@ -61,10 +61,62 @@ describe("a run that is stopped", () => {
     const damaged = `${out}/checkpoints/step-000000008/params-00000-of-00001.safetensors`;
     const bytes = readFileSync(damaged);
     bytes[bytes.length - 1]! ^= 1;
-    const { writeFileSync } = await import("node:fs");
+
     writeFileSync(damaged, bytes);
     const again = await train(job, out, "--set", "checkpoint.everySteps=4");
     expect(again.firstStep).toBe(4);
     expect(again.weightsSha256).toBe(whole.weightsSha256);
+  });
+});
+
+describe("numbers that are not finite", () => {
+  it("end the run by name before they reach a parameter", async () => {
+    using scratch = scratchFolder();
+    const job = tinyJob(scratch.path, "  seed: 1\n");
+    const args = ["--set", "training.optimizer.lr=1e30", "--set", "training.clip=1e30", "--set", "sampling.count=0"];
+    const { code, stderr } = await plume("train", "-f", job, "--out", scratch.file("run"), ...args);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/step \d+: the gradient of \S+ is not finite/);
+    expect(stderr).toContain("training.nonFinite: skip");
+  });
+
+  it("are skipped where the job says so, and the ledger keeps count", async () => {
+    using scratch = scratchFolder();
+    const out = scratch.file("run");
+    const args = [
+      "--set",
+      "training.optimizer.lr=1e30",
+      "--set",
+      "training.clip=1e30",
+      "--set",
+      "training.nonFinite=skip",
+    ];
+    await train(tinyJob(scratch.path), out, ...args, "--set", "sampling.count=0");
+    const { code, stdout } = await plume("audit", out, "--json");
+    expect(code).toBe(0);
+    expect((JSON.parse(stdout) as { skippedSteps: number }).skippedSteps).toBeGreaterThan(0);
+  });
+});
+
+describe("a store that cannot be written", () => {
+  it("is reported loudly and never stops training", async () => {
+    using scratch = scratchFolder();
+    writeFileSync(scratch.file("in-the-way"), "");
+    const out = scratch.file("run");
+    const store = `checkpoint.store=file://${scratch.file("in-the-way")}/store`;
+    const { code, stderr } = await plume(
+      "train",
+      "-f",
+      tinyJob(scratch.path),
+      "--out",
+      out,
+      "--set",
+      store,
+      "--set",
+      "sampling.count=0",
+    );
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain("CHECKPOINT OF STEP 8 FAILED");
+    expect(readSummary(`${out}/summary.json`)).toMatchObject({ outcome: "complete", checkpoint: null });
   });
 });

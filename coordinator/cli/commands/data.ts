@@ -70,7 +70,14 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
     throw new PlumeError("INVALID_ARGUMENT", `-o ${options.output} is no .png`, {
       remedy: "for example -o samples.png",
     });
-  const data = dataSchema.parse({ source, imageSize: wholeNumber("--image-size", options.imageSize, 1) });
+  const parsed = dataSchema.safeParse({ source, imageSize: wholeNumber("--image-size", options.imageSize, 1) });
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new PlumeError("INVALID_ARGUMENT", `${issue!.path.join(".")}: ${issue!.message}`, {
+      remedy: "for example plume data inspect shapes: --image-size 32",
+    });
+  }
+  const data = parsed.data;
   const set = await openImageSet(data, {
     split: oneOf("--split", options.split, ["train", "test"]),
     signal: io.signal,
