@@ -55,7 +55,7 @@ export function createProgressLine(output: NodeJS.WriteStream, now: () => number
         case "warning":
           return line(`  WARNING: ${event.message}`);
         case "end":
-          return draw(true);
+          return; // the last status has said it
         default:
           event satisfies never;
       }

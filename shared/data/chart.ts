@@ -53,19 +53,25 @@ function plot(points: readonly { step: number; loss: number }[]): string[] {
   parts.push(`<path d="${line(points.map((p) => p.loss))}" fill="none" stroke="#9ecae1" stroke-width="1"/>`);
   parts.push(`<path d="${line(smooth)}" fill="none" stroke="#08519c" stroke-width="2"/>`);
   parts.push(
-    `<text x="${W - RIGHT}" y="28" text-anchor="end" fill="#08519c">${smooth.at(-1)!.toFixed(4)} at step ${points.at(-1)!.step}</text>`,
+    `<text x="${W - RIGHT}" y="28" text-anchor="end" fill="#08519c">${ending(points).toFixed(4)} at the end</text>`,
   );
   return parts;
 }
 
-/** An exponential average that starts as the plain mean of what there is, so that it does not trail the first descent. */
+/** A mean centred on each value, narrow at the start, so that it does not trail the first descent. */
 function smoothed(values: readonly number[]): number[] {
-  const window = Math.max(1, Math.min(50, values.length / 20));
-  let average = 0;
-  return values.map((value, i) => {
-    average += (value - average) / Math.min(window, i + 1);
-    return average;
+  const half = Math.min(25, Math.floor(values.length / 40));
+  return values.map((_, i) => {
+    const reach = Math.min(half, i);
+    const around = values.slice(i - reach, i + reach + 1);
+    return around.reduce((sum, value) => sum + value, 0) / around.length;
   });
+}
+
+/** The mean of the last twentieth: one step's loss is noise. */
+function ending(points: readonly { loss: number }[]): number {
+  const last = points.slice(-Math.max(1, Math.floor(points.length / 20)));
+  return last.reduce((sum, { loss }) => sum + loss, 0) / last.length;
 }
 
 function logTicks(low: number, high: number): number[] {
