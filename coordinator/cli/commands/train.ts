@@ -7,6 +7,7 @@ import { credentials } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { ControlServiceClient, type WatchResponse } from "../../../proto/gen/plume/v1/control.ts";
 import type { RunEvent } from "../../../shared/bus/events.ts";
+import { fieldRows } from "../../../shared/config/fields.ts";
 import { dumpJob, loadJob } from "../../../shared/config/load.ts";
 import type { Job } from "../../../shared/config/schema.ts";
 import { channelOptions } from "../../../shared/rpc/transport.ts";
@@ -15,6 +16,7 @@ import { action, type CommandIo } from "../action.ts";
 import { wholeNumber } from "../options.ts";
 import { createProgressLine, duration } from "../progress-line.ts";
 import { type Supervisor, superviseRun } from "../supervisor.ts";
+import { table } from "../table.ts";
 
 interface TrainOptions {
   readonly file: string;
@@ -46,9 +48,22 @@ Examples:
   plume train -f deploy/jobs/fashion.yaml --workers 2 --set training.steps=500 --out runs/try
 
 Ctrl-C once finishes the step in progress, saves a checkpoint and stops; twice stops at once.
-Exit codes: 0 done, 1 failed, 2 a mistake in the command or the job file, 130 interrupted.`,
+Exit codes: 0 done, 1 failed, 2 a mistake in the command or the job file, 130 interrupted.
+
+Fields of a job, below spec (each can be set with --set):
+${jobFields()}`,
     )
     .action(action(train));
+}
+
+/** From the schema: path, default, meaning. */
+function jobFields(): string {
+  const rows = fieldRows().map(({ path, default: fallback, meaning }) => [
+    `  ${path}`,
+    fallback.replaceAll("`", ""),
+    meaning,
+  ]);
+  return table(rows);
 }
 
 const collect = (value: string, all: string[]) => [...all, value];
