@@ -10,7 +10,8 @@ interface WritableCall<T> {
   removeListener(event: string, listener: () => void): unknown;
 }
 
-const BROKEN = ["error", "close", "cancelled"] as const;
+/** `status` is how a client-streaming call says that it is over, while its writer still waits. */
+const BROKEN = ["error", "close", "cancelled", "status"] as const;
 
 /** Writes one message; resolves when the stream wants more. @throws PlumeError UNAVAILABLE when it breaks meanwhile. */
 export async function writeMessage<T>(call: WritableCall<T>, message: T): Promise<void> {
