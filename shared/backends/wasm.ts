@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, sep } from "node:path";
 import { PlumeError } from "../errors.ts";
 import type { Backend, BackendAdapter } from "./backend.ts";
+import type { WasmBackend } from "./wasm-kernels/heap.ts";
 
 /** The heap may grow to 4 GiB; beyond its end tfjs writes to address 0 instead of failing, so plume stops well before. */
 export const WASM_HEAP_LIMIT = 3 * 2 ** 30;
@@ -22,18 +23,28 @@ export const wasm: BackendAdapter = {
   open: () => openWasm(),
 };
 
-let opened: Promise<Backend> | null = null;
+let opened: { readonly limitBytes: number; readonly backend: Promise<Backend> } | null = null;
 
-/** Opens once a thread; later calls return the same backend. @throws PlumeError UNAVAILABLE when it does not start. */
-export function openWasm(limitBytes: number = WASM_HEAP_LIMIT): Promise<Backend> {
-  opened ??= start(limitBytes);
-  return opened;
+/**
+ * Opens the one backend of this thread; later calls return it.
+ * @param limitBytes the most its heap may hold. A tensor beyond that throws RESOURCE_EXHAUSTED.
+ * @throws PlumeError UNAVAILABLE when it does not start; FAILED_PRECONDITION when it is open with another budget.
+ */
+export async function openWasm(limitBytes: number = WASM_HEAP_LIMIT): Promise<Backend> {
+  opened ??= { limitBytes, backend: start(limitBytes) };
+  if (opened.limitBytes !== limitBytes)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `the wasm backend is open with a budget of ${opened.limitBytes} bytes, not ${limitBytes}`,
+      { remedy: "open it once a thread" },
+    );
+  return opened.backend;
 }
 
 async function start(limitBytes: number): Promise<Backend> {
   const tf = await import("@tensorflow/tfjs-core");
   const { setWasmPaths } = await import("@tensorflow/tfjs-backend-wasm");
-  const { openHeapKernels } = await import("./wasm-kernels/heap.ts");
+  const { limitHeap, openHeapKernels, outgrown } = await import("./wasm-kernels/heap.ts");
   const { registerKernels } = await import("./wasm-kernels/index.ts");
   const { registerGradients } = await import("./gradients/index.ts");
   setWasmPaths(packageFolder() + sep);
@@ -41,31 +52,20 @@ async function start(limitBytes: number): Promise<Backend> {
     throw new PlumeError("UNAVAILABLE", "the wasm backend of TensorFlow.js did not start", {
       remedy: "run npm ci again; it needs WebAssembly SIMD",
     });
-  const inside = tf.backend() as unknown as Parameters<typeof openHeapKernels>[0];
+  const inside = tf.backend() as unknown as WasmBackend;
   registerGradients();
   registerKernels(openHeapKernels(inside));
+  limitHeap(inside, limitBytes);
   const memory = () => ({ usedBytes: inside.wasm.HEAPU8.length, limitBytes });
   return {
     name: "wasm",
     device: "wasm (XNNPACK, SIMD, 1 thread)",
     memory,
-    checkMemory: () => guardHeap(memory().usedBytes, limitBytes),
+    checkMemory: () => {
+      if (memory().usedBytes > limitBytes) throw outgrown(memory().usedBytes, limitBytes);
+    },
   };
 }
-
-/** @throws PlumeError RESOURCE_EXHAUSTED naming both figures. */
-export function guardHeap(usedBytes: number, limitBytes: number): void {
-  if (usedBytes <= limitBytes) return;
-  throw new PlumeError(
-    "RESOURCE_EXHAUSTED",
-    `the wasm heap has grown to ${megabytes(usedBytes)}, its budget is ${megabytes(limitBytes)}`,
-    {
-      remedy: "lower training.microBatch or model.channels",
-    },
-  );
-}
-
-const megabytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
 
 function packageFolder(): string {
   return dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm"));

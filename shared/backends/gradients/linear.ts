@@ -64,6 +64,20 @@ export const linear: Record<string, GradientRule> = {
           ) as T,
     }),
   },
+  MaxPool: {
+    save: ["x"],
+    saveOutputs: [true],
+    gradient: (dy, [x, y], { filterSize, strides, pad }) => ({
+      x: () =>
+        tf
+          .engine()
+          .runKernel(
+            "MaxPoolGrad",
+            { dy: dy as T, input: x!, output: y! },
+            { filterSize: filterSize!, strides: strides!, pad: pad! },
+          ) as T,
+    }),
+  },
   ResizeNearestNeighbor: {
     save: ["images"],
     gradient: (dy, [images], attrs) => ({

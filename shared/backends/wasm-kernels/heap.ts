@@ -3,10 +3,17 @@
 
 import { readFileSync } from "node:fs";
 import { getKernel, type KernelFunc, registerKernel, type TensorInfo, unregisterKernel } from "@tensorflow/tfjs-core";
+import { PlumeError } from "../../errors.ts";
 
 /** The part of tfjs's BackendWasm that plume leans on (its types do not export it): the version is pinned. */
 export interface WasmBackend {
-  readonly wasm: { readonly HEAPU8: Uint8Array; readonly HEAPF32: Float32Array; readonly asm: WasmExports };
+  readonly wasm: {
+    readonly HEAPU8: Uint8Array;
+    readonly HEAPF32: Float32Array;
+    readonly asm: WasmExports;
+    /** What tfjs allocates every tensor with. */
+    _malloc(bytes: number): number;
+  };
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
   makeOutput(shape: number[], dtype: "float32" | "int32"): TensorInfo;
   disposeData(dataId: object): boolean;
@@ -26,6 +33,31 @@ export function openHeapKernels(backend: WasmBackend): HeapKernels {
     .exports as unknown as HeapKernels;
 }
 
+/**
+ * Makes every tensor that no longer fits fail by name. tfjs itself would go on with address 0 and overwrite its heap.
+ * Bytes are those of the heap, which grows in leaps and never shrinks.
+ */
+export function limitHeap({ wasm }: WasmBackend, limitBytes: number): void {
+  wasm._malloc = (bytes) => {
+    const pointer = wasm.asm.malloc(bytes);
+    if (pointer !== 0 && wasm.HEAPU8.length <= limitBytes) return pointer;
+    if (pointer !== 0) wasm.asm.free(pointer);
+    throw outgrown(wasm.HEAPU8.length, limitBytes, bytes);
+  };
+}
+
+/** The error of a heap of `usedBytes` over its budget, perhaps on the way to a tensor of `wantedBytes`. */
+export function outgrown(usedBytes: number, limitBytes: number, wantedBytes?: number): PlumeError {
+  const what = wantedBytes === undefined ? "" : `no room for a tensor of ${megabytes(wantedBytes)}: `;
+  return new PlumeError(
+    "RESOURCE_EXHAUSTED",
+    `${what}the wasm heap has grown to ${megabytes(usedBytes)}, its budget is ${megabytes(limitBytes)}`,
+    { remedy: "lower training.microBatch or model.channels" },
+  );
+}
+
+const megabytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`;
+
 /** What a kernel of plume is given. */
 export interface KernelCall {
   readonly inputs: Readonly<Record<string, TensorInfo>>;
@@ -34,7 +66,7 @@ export interface KernelCall {
   readonly kernels: HeapKernels;
   /** Byte address of a tensor. */
   at(tensor: TensorInfo): number;
-  output(shape: readonly number[]): TensorInfo;
+  output(shape: readonly number[], dtype?: "float32" | "int32"): TensorInfo;
   /** Runs another kernel of the backend without the engine's bookkeeping; dispose what it returns. */
   run(name: string, inputs: Record<string, TensorInfo>, attrs?: Record<string, unknown>): TensorInfo;
   dispose(...tensors: TensorInfo[]): void;
@@ -55,7 +87,7 @@ export function defineKernel(
       backend: wasm,
       kernels,
       at: (tensor) => wasm.dataIdMap.get(tensor.dataId).memoryOffset,
-      output: (shape) => wasm.makeOutput([...shape], "float32"),
+      output: (shape, dtype = "float32") => wasm.makeOutput([...shape], dtype),
       run: (other, otherInputs, otherAttrs = {}) =>
         getKernel(other, "wasm").kernelFunc({
           inputs: otherInputs,
@@ -68,6 +100,21 @@ export function defineKernel(
     });
   };
   registerKernel({ kernelName: name, backendName: "wasm", kernelFunc });
+}
+
+/** Replaces a kernel where plume's is meant for it, and leaves the other calls (text, booleans …) to tfjs's own. */
+export function improveKernel(
+  name: string,
+  kernels: HeapKernels,
+  fits: (call: KernelCall) => boolean,
+  body: (call: KernelCall) => TensorInfo | TensorInfo[],
+): void {
+  const stock = getKernel(name, "wasm").kernelFunc as KernelFunc;
+  defineKernel(name, kernels, (call) =>
+    fits(call)
+      ? body(call)
+      : stock({ inputs: call.inputs as never, attrs: call.attrs as never, backend: call.backend }),
+  );
 }
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);

@@ -28,12 +28,8 @@ function batchMatMul(
   const [bRows, bColumns] = b.shape.slice(-2) as [number, number];
   const [m, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
   const n = transposeB ? bRows : bColumns;
-  const batchA = sizeOf(a.shape.slice(0, -2));
-  const batchB = sizeOf(b.shape.slice(0, -2));
   const outer = broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
-  const batch = sizeOf(outer);
-  if (batch !== Math.max(batchA, batchB))
-    throw new Error("BatchMatMul: this broadcast of batch dimensions is not supported");
+  const [indexA, indexB] = [matrixIndex(a.shape.slice(0, -2), outer), matrixIndex(b.shape.slice(0, -2), outer)];
   const out = call.output([...outer, m, n]);
   const scratchA = transposeA ? call.output([m, k]) : null;
   const scratchB = transposeB ? call.output([k, n]) : null;
@@ -41,12 +37,12 @@ function batchMatMul(
     transpose2d: (...args: number[]) => void;
     gemm: (...args: number[]) => void;
   };
-  for (let i = 0; i < batch; i++) {
-    const fresh = (count: number) => i === 0 || count > 1; // one matrix for all batches is transposed once
-    const fromA = call.at(a) + (batchA > 1 ? i : 0) * m * k * 4;
-    const fromB = call.at(b) + (batchB > 1 ? i : 0) * k * n * 4;
-    if (scratchA && fresh(batchA)) transpose2d(fromA, call.at(scratchA), k, m);
-    if (scratchB && fresh(batchB)) transpose2d(fromB, call.at(scratchB), n, k);
+  for (let i = 0; i < indexA.length; i++) {
+    const fromA = call.at(a) + indexA[i]! * m * k * 4;
+    const fromB = call.at(b) + indexB[i]! * k * n * 4;
+    // A matrix that serves several products in turn is transposed once.
+    if (scratchA && indexA[i] !== indexA[i - 1]) transpose2d(fromA, call.at(scratchA), k, m);
+    if (scratchB && indexB[i] !== indexB[i - 1]) transpose2d(fromB, call.at(scratchB), n, k);
     gemm(
       scratchA ? call.at(scratchA) : fromA,
       scratchB ? call.at(scratchB) : fromB,
@@ -58,4 +54,19 @@ function batchMatMul(
   }
   call.dispose(...[scratchA, scratchB].filter((t) => t !== null));
   return out;
+}
+
+/** Which matrix of an operand with batch dimensions `own` takes part in each product of the broadcast batch `outer`. */
+function matrixIndex(own: readonly number[], outer: readonly number[]): number[] {
+  const missing = outer.length - own.length;
+  return Array.from({ length: sizeOf(outer) }, (_, product) => {
+    let [rest, index, step] = [product, 0, 1];
+    for (let axis = outer.length - 1; axis >= missing; axis--) {
+      const n = own[axis - missing]!;
+      if (n > 1) index += (rest % outer[axis]!) * step;
+      rest = Math.floor(rest / outer[axis]!);
+      step *= n;
+    }
+    return index;
+  });
 }
