@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { readSummary } from "../../shared/summary.ts";
 import { linesOf, plume, scratchFolder, startPlume, tinyJob, train, until, workerPid } from "../support/plume.ts";
@@ -51,6 +51,21 @@ describe("a run that is stopped", () => {
       linesOf(`${folder}/ledger.ndjson`).map((line) => (JSON.parse(line) as { gradDigest: string }).gradDigest);
     expect(gradients(out)).toEqual(gradients(scratch.file("whole")));
     expect((await plume("audit", out)).code).toBe(0);
+  });
+
+  it("stops at once on the second Ctrl-C and leaves no process behind", async () => {
+    using scratch = scratchFolder();
+    const out = scratch.file("run");
+    const run = startPlume(["train", "-f", tinyJob(scratch.path), "--out", out, "--steps", "4000"]);
+    await until("three steps", () => linesOf(`${out}/ledger.ndjson`).length >= 3);
+    const pids = [workerPid(out, 0)!, workerPid(out, 1)!];
+    run.child.kill("SIGINT");
+    run.child.kill("SIGINT");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    run.child.kill("SIGINT");
+    expect((await run.finished).code).toBe(130);
+    const alive = (pid: number) => existsSync(`/proc/${pid}`);
+    await until("the workers' end", () => !pids.some(alive), 10);
   });
 
   it("falls back to the newest whole checkpoint when the newest is damaged, and says so", async () => {
