@@ -1,6 +1,7 @@
 // The command line: one file a command in commands/, wired here.
 
 import { Command } from "commander";
+import { PLUME_VERSION } from "../../shared/version.ts";
 import { reportError } from "./action.ts";
 import { auditCommand } from "./commands/audit.ts";
 import { checkpointsCommand } from "./commands/checkpoints.ts";
@@ -19,7 +20,12 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 const program = new Command("plume")
   .description("Train diffusion models on many GPUs: the same bits at any size and through any failure.")
+  .version(PLUME_VERSION)
   .option("--json", "print one machine-readable JSON document")
+  .addHelpText(
+    "after",
+    "\nExample:\n  plume train -f deploy/jobs/shapes.yaml\n  plume sample runs/shapes -o shapes.png",
+  )
   .exitOverride()
   .showHelpAfterError("(add --help for the options and an example)");
 
