@@ -61,8 +61,7 @@ describe("a running coordinator", () => {
     const client = new Client(address, credentials.createInsecure());
     expect(await health(client)).toBe(1);
     const services = await reflection(client);
-    for (const name of ["plume.v1.TrainingService", "plume.v1.ControlService"])
-      expect(services).toContain(name);
+    for (const name of ["plume.v1.TrainingService", "plume.v1.ControlService"]) expect(services).toContain(name);
     client.close();
 
     const control = new ControlServiceClient(address, credentials.createInsecure());
