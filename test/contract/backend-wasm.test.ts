@@ -1,3 +1,4 @@
+import * as tf from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
 import { openBackend } from "../../shared/backends/index.ts";
 import { openWasm } from "../../shared/backends/wasm.ts";
@@ -9,4 +10,14 @@ it("the wasm backend is opened once a thread, with one budget", async () => {
   const open = await openBackend("wasm");
   expect(await openBackend("auto")).toBe(open);
   await expect(openWasm(2 ** 20)).rejects.toThrow(/open with a budget of 3221225472 bytes, not 1048576/);
+});
+
+it("the wasm backend refuses by name a kernel whose result is wrong", async () => {
+  await openBackend("wasm");
+  const dy = tf.ones([1, 2, 2, 2, 1]);
+  const filter = tf.ones([2, 2, 2, 1, 1]);
+  const attrs = { pad: "valid", strides: [1, 1, 1], inputShape: [1, 3, 3, 3, 1] };
+  const run = () => tf.engine().runKernel("Conv3DBackpropInputV2", { dy, filter }, attrs);
+  expect(run).toThrow(/Conv3DBackpropInputV2: the wasm backend computes a wrong result/);
+  expect(run).toThrow(expect.objectContaining({ code: "FAILED_PRECONDITION" }));
 });

@@ -90,19 +90,17 @@ export function registerFusedKernels(kernels: HeapKernels): void {
   });
 
   // dy [N, C], ids int32 [N] -> [rows, C]: the gradient of an embedding; rows add in index order.
-  defineKernel("UnsortedSegmentSum", kernels, ({ inputs, attrs, backend, output, at }) => {
+  defineKernel("UnsortedSegmentSum", kernels, ({ inputs, attrs, backend, output, at, floats }) => {
     const { x, segmentIds } = inputs as { x: TensorInfo; segmentIds: TensorInfo };
     const { numSegments } = attrs as { numSegments: number };
     const C = sizeOf(x.shape.slice(1));
     const out = output([numSegments, ...x.shape.slice(1)]);
-    const floats = backend.wasm.HEAPF32;
     const ids = new Int32Array(backend.wasm.HEAPU8.buffer, at(segmentIds), x.shape[0]);
-    const to = at(out) / 4;
-    const from = at(x) / 4;
-    floats.fill(0, to, to + numSegments * C);
+    const [from, to] = [floats(x), floats(out)];
+    to.fill(0);
     ids.forEach((row, i) => {
-      if (row < 0 || row >= numSegments) return;
-      for (let c = 0; c < C; c++) floats[to + row * C + c]! += floats[from + i * C + c]!;
+      if (row < 0 || row >= numSegments) return; // as TensorFlow: a row of no segment is dropped
+      for (let c = 0; c < C; c++) to[row * C + c]! += from[i * C + c]!;
     });
     return out;
   });

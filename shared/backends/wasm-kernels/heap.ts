@@ -9,7 +9,6 @@ import { PlumeError } from "../../errors.ts";
 export interface WasmBackend {
   readonly wasm: {
     readonly HEAPU8: Uint8Array;
-    readonly HEAPF32: Float32Array;
     readonly asm: WasmExports;
     /** What tfjs allocates every tensor with. */
     _malloc(bytes: number): number;
@@ -66,6 +65,8 @@ export interface KernelCall {
   readonly kernels: HeapKernels;
   /** Byte address of a tensor. */
   at(tensor: TensorInfo): number;
+  /** A float32 tensor as a view of the heap, good until the next output. */
+  floats(tensor: TensorInfo): Float32Array;
   output(shape: readonly number[], dtype?: "float32" | "int32"): TensorInfo;
   /** Runs another kernel of the backend without the engine's bookkeeping; dispose what it returns. */
   run(name: string, inputs: Record<string, TensorInfo>, attrs?: Record<string, unknown>): TensorInfo;
@@ -87,6 +88,10 @@ export function defineKernel(
       backend: wasm,
       kernels,
       at: (tensor) => wasm.dataIdMap.get(tensor.dataId).memoryOffset,
+      floats: (tensor) => {
+        const { memoryOffset } = wasm.dataIdMap.get(tensor.dataId);
+        return new Float32Array(wasm.wasm.HEAPU8.buffer, memoryOffset, sizeOf(tensor.shape));
+      },
       output: (shape, dtype = "float32") => wasm.makeOutput([...shape], dtype),
       run: (other, otherInputs, otherAttrs = {}) =>
         getKernel(other, "wasm").kernelFunc({

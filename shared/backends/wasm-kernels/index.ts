@@ -2,11 +2,14 @@
 
 import { registerConvolutionGradients } from "./convolution.ts";
 import { registerFusedKernels } from "./fused.ts";
+import { registerFusedMatMul } from "./fused-mat-mul.ts";
 import type { HeapKernels } from "./heap.ts";
 import { registerMatMul } from "./mat-mul.ts";
 import { registerMoving } from "./moving.ts";
+import { registerPoolingGradients } from "./pooling.ts";
 import { registerReductions } from "./reductions.ts";
-import { registerRepairs } from "./repaired.ts";
+import { registerRefusals } from "./refused.ts";
+import { registerResizeBilinearGradient } from "./resize-bilinear.ts";
 
 export function registerKernels(kernels: HeapKernels): void {
   registerConvolutionGradients(kernels);
@@ -14,5 +17,8 @@ export function registerKernels(kernels: HeapKernels): void {
   registerFusedKernels(kernels);
   registerReductions(kernels);
   registerMoving(kernels);
-  registerRepairs(kernels);
+  registerFusedMatMul(kernels);
+  registerPoolingGradients(kernels);
+  registerResizeBilinearGradient(kernels);
+  registerRefusals(kernels);
 }
