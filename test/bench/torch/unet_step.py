@@ -1,6 +1,6 @@
-# ADM's U-Net (guided-diffusion, unet.py) with the settings of deploy/jobs/fashion.yaml, in plain PyTorch: one
-# micro-batch of 16, noise, forward, backward and AdamW, on one thread. Prints one line of JSON.
-#   python3 test/bench/torch/unet_step.py [--steps 30] [--warmup 5]
+# ADM's U-Net (guided-diffusion, unet.py), by default with the settings of deploy/jobs/fashion.yaml, in plain PyTorch:
+# one micro-batch, noise, forward, backward and AdamW, on one thread. Prints one line of JSON.
+#   python3 test/bench/torch/unet_step.py [--steps 30] [--warmup 5] [--channels 16] [--mult 1,2] [--batch 16] [--side 14]
 import argparse
 import json
 import math
@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-SIDE, PATCHED, CHANNELS, MULT, GROUPS, ROWS, BATCH = 14, 4, 16, (1, 2), 8, 11, 16
-PARAMETERS = 191_940  # plume's count of the same network
+PATCHED, GROUPS, ROWS, ATTENTION_SIDE = 4, 8, 11, 7
+PARAMETERS = 191_940  # plume's count of the network with the default settings
 TIMESTEPS = 1000
 
 
@@ -71,31 +71,41 @@ class Stack(nn.ModuleList):
 
 
 class UNet(nn.Module):
-    """One residual block a level; attention on the second level (7x7) and in the middle."""
+    """One residual block a level on the way down, two on the way up; attention at 7x7 and in the middle."""
 
-    def __init__(self):
+    def __init__(self, channels, mult, side):
         super().__init__()
-        fine, coarse = (CHANNELS * m for m in MULT)
-        emb = 4 * CHANNELS
-        self.linear1, self.linear2 = nn.Linear(CHANNELS, emb), nn.Linear(emb, emb)
+        assert side % 2 ** (len(mult) - 1) == 0, f"{side} pixels cannot be halved {len(mult) - 1} times"
+        self.channels, emb = channels, 4 * channels
+        widths = [channels * m for m in mult]
+        sides = [side >> level for level in range(len(mult))]
+        self.linear1, self.linear2 = nn.Linear(channels, emb), nn.Linear(emb, emb)
         self.classes = nn.Embedding(ROWS, emb)
-        self.down = nn.ModuleList([
-            Stack([Conv(PATCHED, fine, 3, padding=1)]),
-            Stack([ResBlock(fine, fine, emb)]),
-            Stack([Conv(fine, fine, 3, stride=2, padding=1)]),
-            Stack([ResBlock(fine, coarse, emb), Attention(coarse)]),
-        ])
-        self.middle = Stack([ResBlock(coarse, coarse, emb), Attention(coarse), ResBlock(coarse, coarse, emb)])
-        self.up = nn.ModuleList([
-            Stack([ResBlock(2 * coarse, coarse, emb), Attention(coarse)]),
-            Stack([ResBlock(coarse + fine, coarse, emb), Attention(coarse), Upsample(coarse)]),
-            Stack([ResBlock(coarse + fine, fine, emb)]),
-            Stack([ResBlock(2 * fine, fine, emb)]),
-        ])
-        self.norm_out, self.conv_out = norm(fine), nn.Conv2d(fine, PATCHED, 3, padding=1)
+
+        def block(in_c, out_c, level):
+            attention = [Attention(out_c)] if sides[level] == ATTENTION_SIDE else []
+            return [ResBlock(in_c, out_c, emb), *attention]
+
+        wide = widths[0]
+        self.down, skips = nn.ModuleList([Stack([Conv(PATCHED, wide, 3, padding=1)])]), [wide]
+        for level, width in enumerate(widths):
+            if level > 0:
+                self.down.append(Stack([Conv(wide, wide, 3, stride=2, padding=1)]))
+                skips.append(wide)
+            self.down.append(Stack(block(wide, width, level)))
+            wide = width
+            skips.append(wide)
+        self.middle = Stack([ResBlock(wide, wide, emb), Attention(wide), ResBlock(wide, wide, emb)])
+        self.up = nn.ModuleList()
+        for level in reversed(range(len(widths))):
+            for last in (False, True):
+                layers = block(wide + skips.pop(), widths[level], level)
+                wide = widths[level]
+                self.up.append(Stack(layers + ([Upsample(wide)] if last and level > 0 else [])))
+        self.norm_out, self.conv_out = norm(wide), nn.Conv2d(wide, PATCHED, 3, padding=1)
 
     def forward(self, x, t, y):
-        half = CHANNELS // 2
+        half = self.channels // 2
         angles = t[:, None] * torch.exp(-math.log(10_000) * torch.arange(half) / half)
         time_emb = torch.cat([angles.cos(), angles.sin()], dim=1)
         emb = self.linear2(F.silu(self.linear1(time_emb))) + self.classes(y)
@@ -113,19 +123,24 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--warmup", type=int, default=5)
+    parser.add_argument("--channels", type=int, default=16)
+    parser.add_argument("--mult", type=lambda text: [int(m) for m in text.split(",")], default=[1, 2])
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--side", type=int, default=14, help="of the images in pixels, after patching")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
 
-    net = UNet()
+    net = UNet(args.channels, args.mult, args.side)
     count = sum(p.numel() for p in net.parameters())
-    assert count == PARAMETERS, f"{count} parameters, plume's network has {PARAMETERS}"
+    if args.channels == 16 and args.mult == [1, 2] and args.side == 14:
+        assert count == PARAMETERS, f"{count} parameters, plume's network has {PARAMETERS}"
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3)
     alphas = torch.cos(torch.linspace(0, 1, TIMESTEPS) * math.pi / 2) ** 2
-    images, labels = torch.rand(BATCH, PATCHED, SIDE, SIDE) * 2 - 1, torch.arange(BATCH) % ROWS
+    images, labels = torch.rand(args.batch, PATCHED, args.side, args.side) * 2 - 1, torch.arange(args.batch) % ROWS
 
     def step():
-        t = torch.randint(TIMESTEPS, (BATCH,))
+        t = torch.randint(TIMESTEPS, (args.batch,))
         eps = torch.randn_like(images)
         a, s = alphas[t].sqrt()[:, None, None, None], (1 - alphas[t]).sqrt()[:, None, None, None]
         loss = F.mse_loss(net(a * images + s * eps, t.float(), labels), a * eps - s * images)
