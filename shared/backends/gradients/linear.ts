@@ -1,6 +1,7 @@
 // Gradients of products, convolutions and resampling.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { unsupported } from "../unsupported.ts";
 import type { GradientRule } from "./gradient.ts";
 
 type T = tf.Tensor;
@@ -30,7 +31,7 @@ export const linear: Record<string, GradientRule> = {
         dilations: number;
       };
       if (!tf.backend_util.tupleValuesAreOne(dilations))
-        throw new Error("Conv2D: a dilated convolution has no gradient here");
+        throw unsupported("gradient of Conv2D", `dilation ${dilations}`, "use convolutions without dilation");
       return {
         x: () =>
           tf

@@ -1,6 +1,7 @@
 // Gradients of kernels that move, cut, join, repeat and add up elements.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { unsupported } from "../unsupported.ts";
 import type { GradientRule } from "./gradient.ts";
 
 type T = tf.Tensor;
@@ -94,7 +95,7 @@ export const structural: Record<string, GradientRule> = {
     gradient: (dy, [x, indices], { axis }) => ({
       x: () => {
         if (tf.util.parseAxisParam(axis as number, x!.shape)[0] !== 0)
-          throw new Error("GatherV2: only axis 0 has a gradient");
+          throw unsupported("gradient of GatherV2", `axis ${axis}`, "transpose first, so that it gathers rows");
         const ids = tf.reshape(indices!, [indices!.size]) as tf.Tensor1D;
         return tf.unsortedSegmentSum(tf.reshape(dy as T, [indices!.size, ...x!.shape.slice(1)]), ids, x!.shape[0]!);
       },

@@ -2,6 +2,7 @@
 // own. Its input gradient runs at a twelfth of the forward speed: it is written as a forward convolution of XNNPACK's.
 
 import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
+import { unsupported } from "../unsupported.ts";
 import { defineKernel, type HeapKernels, type KernelCall } from "./heap.ts";
 
 type Four = [number, number, number, number];
@@ -24,13 +25,12 @@ function filterGradient(call: KernelCall): TensorInfo {
   const { strides, pad, dimRoundingMode, filterShape } = call.attrs as unknown as ConvAttrs & { filterShape: Four };
   const info = backend_util.computeConv2DInfo(x.shape as Four, filterShape, strides, 1, pad, dimRoundingMode);
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels, padInfo } = info;
-  if (info.strideHeight !== info.strideWidth)
-    throw new Error("Conv2DBackpropFilter: strides that differ are not supported");
+  const stride = squareStride("Conv2DBackpropFilter", info);
   const out = call.output(filterShape);
   const [kh, kw] = filterShape;
   const sizes = [batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels, kh, kw];
   const { filterGradient: kernel } = call.kernels;
-  kernel!(call.at(x), call.at(dy), call.at(out), ...sizes, info.strideHeight, padInfo.top, padInfo.left);
+  kernel!(call.at(x), call.at(dy), call.at(out), ...sizes, stride, padInfo.top, padInfo.left);
   return out;
 }
 
@@ -40,16 +40,15 @@ function inputGradient(call: KernelCall): TensorInfo {
   const { strides, pad, dimRoundingMode, inputShape } = call.attrs as unknown as ConvAttrs & { inputShape: Four };
   const info = backend_util.computeConv2DInfo(inputShape, filter.shape as Four, strides, 1, pad, dimRoundingMode);
   const { batchSize: B, inHeight: H, inWidth: W, inChannels: Ci, outHeight: Ho, outWidth: Wo, outChannels: Co } = info;
-  const { filterHeight: kh, filterWidth: kw, strideHeight, strideWidth, padInfo } = info;
+  const { filterHeight: kh, filterWidth: kw, padInfo } = info;
+  const stride = squareStride("Conv2DBackpropInput", info);
   const flipped = call.output([kh, kw, Co, Ci]);
   call.kernels.flipFilter!(call.at(filter), call.at(flipped), kh, kw, Ci, Co);
 
-  const stride = strideHeight;
-  const stretched = strideHeight > 1 || strideWidth > 1;
+  const stretched = stride > 1;
   let source = dy;
   let [sourceHeight, sourceWidth] = [Ho, Wo];
   if (stretched) {
-    if (strideHeight !== strideWidth) throw new Error("Conv2DBackpropInput: strides that differ are not supported");
     [sourceHeight, sourceWidth] = [(Ho - 1) * stride + 1, (Wo - 1) * stride + 1];
     source = call.output([B, sourceHeight, sourceWidth, Co]);
     call.kernels.stuffZeros!(call.at(dy), call.at(source), B, Ho, Wo, Co, sourceHeight, sourceWidth, stride);
@@ -66,4 +65,9 @@ function inputGradient(call: KernelCall): TensorInfo {
   const dx = call.run("Conv2D", { x: source, filter: flipped }, attrs);
   call.dispose(flipped, ...(stretched ? [source] : []));
   return dx;
+}
+
+function squareStride(kernel: string, { strideHeight, strideWidth }: backend_util.Conv2DInfo): number {
+  if (strideHeight === strideWidth) return strideHeight;
+  throw unsupported(kernel, `stride ${strideHeight} x ${strideWidth}`, "use the same stride along both sides");
 }
