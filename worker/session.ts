@@ -110,7 +110,7 @@ async function oneSession(
     /** Graceful: the lease in hand is finished, then the stream ends. */
     const leave = () => {
       send({ $case: "leave", value: { reason: "asked to leave" } });
-      leases.finally(() => end({ kind: "drained", reason: "asked to leave" }));
+      leases.catch(() => {}).finally(() => end({ kind: "drained", reason: "asked to leave" }));
     };
 
     const welcomed = async (welcome: Welcome) => {
