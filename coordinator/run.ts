@@ -2,7 +2,7 @@
 // Owns the order of things; the step, the rounds, the members and the files are other rooms' affair.
 
 import type { Bus } from "../shared/bus/bus.ts";
-import type { Phase } from "../shared/bus/events.ts";
+import type { Phase, StepSeconds } from "../shared/bus/events.ts";
 import { type Job, microBatchesPerStep } from "../shared/config/schema.ts";
 import { rangesOfStep } from "../shared/data/order.ts";
 import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
@@ -98,13 +98,15 @@ async function oneStep(context: RunContext, step: number, stop: AbortSignal): Pr
   const published = now();
   const total = (published - started) / 1000;
   const slowest = (part: string) => Math.max(0, ...sumByWorker(gradient.results, part).values());
-  const seconds = {
+  const gather = (gathered - started) / 1000;
+  const compute = slowest("compute");
+  const seconds: StepSeconds = {
     total,
-    gather: (gathered - started) / 1000,
-    compute: slowest("compute"),
+    gather,
+    compute,
     forward: slowest("forward"),
     backward: slowest("backward"),
-    push: slowest("push"),
+    handover: Math.max(0, gather - compute),
     pull: slowest("pull"),
     reduce: committed.seconds.reduce,
     optimize: committed.seconds.optimize,

@@ -34,12 +34,17 @@ export interface RunStatus {
   readonly members: readonly MemberView[];
 }
 
-/** Seconds of one step by part. `compute` is the slowest worker's; the rest is the coordinator's own. */
+/** Seconds of one step by part. The parts of workers are the slowest worker's; the rest is the coordinator's own. */
 export interface StepSeconds {
   readonly total: number;
+  /** From the first lease to the closed tree. */
+  readonly gather: number;
   readonly compute: number;
-  readonly push: number;
+  readonly forward: number;
+  readonly backward: number;
   readonly pull: number;
+  /** What gathering took beyond the slowest worker's compute: leases, pulls, pushes, sums above the blocks. */
+  readonly handover: number;
   readonly reduce: number;
   readonly optimize: number;
   readonly publish: number;
