@@ -3,6 +3,7 @@
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { StepSeconds } from "../shared/bus/events.ts";
 import { dumpJob } from "../shared/config/load.ts";
 import type { Job } from "../shared/config/schema.ts";
 import { lossChart } from "../shared/data/chart.ts";
@@ -16,7 +17,7 @@ export interface MetricsLine {
   readonly gradNorm: number;
   readonly workers: number;
   readonly imagesPerSecond: number;
-  readonly seconds: Readonly<Record<string, number>>;
+  readonly seconds: StepSeconds;
 }
 
 export interface RunFolder {
