@@ -9,7 +9,7 @@ import { writeGrid } from "../shared/data/picture.ts";
 import type { Reducer } from "../shared/kernels/reducer.ts";
 import { tileRange, tilesOf } from "../shared/pipeline/tiles.ts";
 import type { Block } from "../shared/tensor/tree.ts";
-import type { Sink } from "./aggregation/round.ts";
+import type { Collector, Sink } from "./aggregation/sink.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { SharedMemory } from "./shared-memory.ts";
@@ -38,9 +38,12 @@ export function createGallery({ spec, set, reducer, dispatcher, sharedMemory, fo
       if (count === 0) return null;
       await sharedMemory.publish("ema", dispatcher.version, reducer.ema, reducer.layout);
       const pixels = new Uint8Array(count * imageBytes);
-      const open = (block: Block) => openPixelSink(pixels, block, count, imageBytes);
-      const round = dispatcher.open({ kind: "sample", step, V: tilesOf(count), open });
-      if (!(await dispatcher.finish(round, stop))) return null;
+      const collect = (): Collector => ({
+        open: (block) => openPixelSink(pixels, block, count, imageBytes),
+        dispose: () => {},
+      });
+      dispatcher.open({ kind: "sample", step, V: tilesOf(count), collect });
+      if (!(await dispatcher.finish(stop))) return null;
       const file = folder.file("samples", `step-${String(step).padStart(8, "0")}.png`);
       const labelled = spec.model.classes > 0;
       const columns = labelled ? spec.model.classes : Math.ceil(Math.sqrt(count));

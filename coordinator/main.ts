@@ -1,14 +1,15 @@
 // The coordinator process: wires the job, the state, the server and the run, then waits. Started by the command line
 // (or a container) as: node --import tsx coordinator/main.ts --job FILE --out DIR [--listen HOST:PORT] [--resume WHICH]
-// [--incarnation N]. With an IPC channel it reports `{kind: "ready", address}` and `{kind: "error", ...}` to its parent.
+// [--recovering]. With an IPC channel it tells its parent that it is ready, which workers it wants, and why it failed
+// (shared/supervision.ts).
 
 import { parseArgs } from "node:util";
 import { createBus } from "../shared/bus/bus.ts";
-
 import { systemClock } from "../shared/clock.ts";
 import { loadJob } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
+import type { CoordinatorMessage } from "../shared/supervision.ts";
 import { createRunServices } from "./services.ts";
 
 const { values } = parseArgs({
@@ -17,13 +18,13 @@ const { values } = parseArgs({
     out: { type: "string" },
     listen: { type: "string", default: "127.0.0.1:0" },
     resume: { type: "string", default: "latest" },
-    incarnation: { type: "string", default: "1" },
+    recovering: { type: "boolean", default: false },
     "log-file": { type: "string" },
   },
 });
 
 /** To the parent, if it listens; resolves once the message is on its way, so that an exit does not lose it. */
-const tell = (message: object): Promise<void> =>
+const tell = (message: CoordinatorMessage): Promise<void> =>
   new Promise((resolve) => (process.send ? process.send(message, () => resolve()) : resolve()));
 
 process.on("unhandledRejection", (error) => {
@@ -57,11 +58,19 @@ async function main(): Promise<void> {
     out: values.out,
     listen: values.listen,
     resume: values.resume,
-    incarnation: Number(values.incarnation),
+    recovering: values.recovering,
     clock: systemClock,
     bus,
     openLog,
     requestStop,
+    supervisor: process.send
+      ? {
+          productive: () => void tell({ kind: "productive" }),
+          ending: () => void tell({ kind: "ending" }),
+          scale: (replicas) => void tell({ kind: "scale", replicas }),
+          lost: (worker, reason) => void tell({ kind: "lost", worker, reason }),
+        }
+      : null,
   });
   // A run whose command line is gone must not train on alone.
   process.on("disconnect", () => requestStop("the command line is gone"));
@@ -78,7 +87,7 @@ main().then(
       kind: "error",
       code: known ? error.code : "INTERNAL",
       message: error?.message ?? String(error),
-      remedy: known ? error.remedy : undefined,
+      ...(known && error.remedy ? { remedy: error.remedy } : {}),
     });
     if (!process.send) process.stderr.write(`plume: ${describeError(error)}\n`);
     if (!known) process.stderr.write(`${error?.stack}\n`);

@@ -1,4 +1,4 @@
-// How far the run is: phase with its reason, smoothed throughput, time left, recoveries. Fed by the run's own events.
+// How far the run is: phase with its reason, smoothed throughput, time left. Fed by the run's own events.
 
 import type { Listener } from "../shared/bus/bus.ts";
 import type { Phase, RunStatus } from "../shared/bus/events.ts";
@@ -8,9 +8,7 @@ export interface Progress {
   readonly observe: Listener;
   /** @returns false when phase and reason are what they were. */
   setPhase(phase: Phase, reason: string): boolean;
-  view(): Omit<RunStatus, "job" | "workers" | "members">;
-  /** Workers that were lost and whose blocks were computed by others. */
-  readonly recoveries: number;
+  view(): Pick<RunStatus, "phase" | "reason" | "step" | "steps" | "loss" | "imagesPerSecond" | "etaSeconds">;
   readonly samplesPerSecond: number;
 }
 
@@ -22,7 +20,6 @@ export function createProgress(spec: JobSpec, firstStep: number, now: () => numb
   let reason = "waiting for workers";
   let step = firstStep;
   let loss = Number.NaN;
-  let recoveries = 0;
   const commits: number[] = [];
   let trainingSeconds = 0;
 
@@ -40,8 +37,6 @@ export function createProgress(spec: JobSpec, firstStep: number, now: () => numb
         commits.push(now());
         if (commits.length > WINDOW) commits.shift();
       } else if (event.kind === "sample" || event.kind === "worker") commits.length = 0;
-      if (event.kind === "worker" && (event.change === "left" || event.change === "expelled") && phase !== "Complete")
-        recoveries++;
     },
     setPhase(next, why) {
       if (next === phase && why === reason) return false;
@@ -61,9 +56,6 @@ export function createProgress(spec: JobSpec, firstStep: number, now: () => numb
         imagesPerSecond: rate,
         etaSeconds: rate > 0 ? ((steps - step) * globalBatch) / rate : 0,
       };
-    },
-    get recoveries() {
-      return recoveries;
     },
     get samplesPerSecond() {
       return trainingSeconds > 0 ? ((step - firstStep) * spec.training.globalBatch) / trainingSeconds : 0;

@@ -7,11 +7,11 @@ import { type Job, microBatchesPerStep } from "../shared/config/schema.ts";
 import { rangesOfStep } from "../shared/data/order.ts";
 import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
 import type { LedgerWriter } from "../shared/ledger/ledger.ts";
-import { openGradientSink } from "./aggregation/gradient-sink.ts";
-import { createTreeSum } from "./aggregation/tree-sum.ts";
+import { createGradientCollector } from "./aggregation/gradient-collector.ts";
 import type { Checkpointer } from "./checkpointing/checkpointer.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Gallery } from "./gallery.ts";
+import type { Hold } from "./hold.ts";
 import type { RunFolder } from "./run-folder.ts";
 import type { SharedMemory } from "./shared-memory.ts";
 import { type CommittedStep, commitStep } from "./step.ts";
@@ -25,10 +25,15 @@ export interface RunContext {
   readonly ledger: LedgerWriter;
   readonly folder: RunFolder;
   readonly checkpointer: Checkpointer;
+  /** Saves to the run's folder when one is due. */
+  readonly snapshot: (step: number) => Promise<void>;
   readonly gallery: Gallery;
+  readonly hold: Hold;
   readonly bus: Bus;
   readonly now: () => number;
   readonly setPhase: (phase: Phase, reason: string) => void;
+  /** A step that was committed before a crash came out with other bits. */
+  readonly onOtherBits: (step: number, digest: string, before: string) => void;
 }
 
 export interface RunOutcome {
@@ -41,39 +46,47 @@ export interface RunOutcome {
 
 /** Trains from `firstStep` (the number of committed steps) to the end, or until `stop` is aborted. */
 export async function run(context: RunContext, firstStep: number, stop: AbortSignal): Promise<RunOutcome> {
-  const { job, reducer, ledger, checkpointer, gallery, sharedMemory, setPhase } = context;
+  const { job, reducer, dispatcher, checkpointer, snapshot, gallery, hold, sharedMemory, setPhase } = context;
   const { training, checkpoint, sampling } = job.spec;
   let lastLoss = Number.NaN;
   let sampleGrid: string | null = null;
   let step = firstStep;
-  const save = () => {
-    ledger.flush(); // a checkpoint is never ahead of the ledger, even when the machine dies
-    return checkpointer.save(step);
-  };
   await sharedMemory.publish("params", step, reducer.params, reducer.layout);
 
   while (step < training.steps && !stop.aborted) {
-    const committed = await oneStep(context, step, stop);
+    if (hold.paused !== null) setPhase("Paused", hold.paused);
+    await hold.passed(stop);
+    const committed = stop.aborted ? null : await oneStep(context, step, stop);
     if (!committed) break;
     lastLoss = committed.loss;
     step++;
     const last = step === training.steps;
-    if (!last && step % checkpoint.everySteps === 0) await save();
+    if (!last && step % checkpoint.everySteps === 0) await saveCheckpoint(context);
+    else if (!last) await snapshot(step);
     if (!last && sampling.everySteps > 0 && step % sampling.everySteps === 0)
       sampleGrid = await gallery.draw(step, stop);
   }
 
   const kind = step === training.steps ? "complete" : "stopped";
   setPhase("Saving", kind === "complete" ? "all steps are done" : "asked to stop");
-  await save();
+  await saveCheckpoint(context);
   await checkpointer.settled();
-  if (kind === "complete") sampleGrid = await gallery.draw(step, stop);
+  if (kind === "complete") sampleGrid = await gallery.draw(dispatcher.version, stop);
   return { kind, step, lastLoss, sampleGrid };
+}
+
+/** Copies the parameters of the newest step and writes them in the background. */
+export async function saveCheckpoint({ ledger, checkpointer, dispatcher, hold }: RunContext): Promise<void> {
+  await hold.exclusive(() => {
+    ledger.flush(); // a checkpoint is never ahead of the ledger, even when the machine dies
+    return checkpointer.save(dispatcher.version);
+  });
 }
 
 /** @returns null when the run was stopped before the step was whole: then nothing of it exists. */
 async function oneStep(context: RunContext, step: number, stop: AbortSignal): Promise<CommittedStep | null> {
-  const { job, datasetSize, reducer, dispatcher, sharedMemory, ledger, folder, bus, now } = context;
+  const { job, reducer, dispatcher, sharedMemory, folder, bus, hold, now } = context;
+  const { training } = job.spec;
   const started = now();
 
   // Micro-batches out, partial sums in, the tree closed.
@@ -81,19 +94,17 @@ async function oneStep(context: RunContext, step: number, stop: AbortSignal): Pr
   if (!gradient) return null;
   const gathered = now();
 
-  // Parameters forward by one version.
-  const committed = await commitStep(job.spec, reducer, step, gradient, now).finally(() =>
-    reducer.release(gradient.root),
-  );
-
-  // The step exists from this line on.
-  const { seed, training } = job.spec;
-  const order = { seed, datasetSize, globalBatch: training.globalBatch, microBatch: training.microBatch };
-  ledger.append(ledgerLine(committed, rangesOfStep(order, step)));
+  // Parameters forward by one version, and the line that makes it a fact.
+  const committed = await hold.exclusive(async () => {
+    const moved = await commitStep(job.spec, reducer, step, gradient, now);
+    record(context, moved);
+    dispatcher.advance(step + 1);
+    return moved;
+  });
+  reducer.release(gradient.root);
 
   // The new version to everyone, the numbers to whoever watches.
   const beforePublish = now();
-  dispatcher.advance(step + 1);
   await sharedMemory.publish("params", step + 1, reducer.params, reducer.layout);
   const published = now();
   const total = (published - started) / 1000;
@@ -122,23 +133,24 @@ async function oneStep(context: RunContext, step: number, stop: AbortSignal): Pr
 
 async function gatherGradient({ job, reducer, dispatcher }: RunContext, step: number, stop: AbortSignal) {
   const V = microBatchesPerStep(job.spec);
-  const tree = createTreeSum(V, reducer);
   let root: Vector | null = null;
-  const round = dispatcher.open({
-    kind: "gradient",
-    step,
-    V,
-    open: (block) =>
-      openGradientSink(reducer, tree, block, (sum) => {
-        root = sum;
-      }),
-  });
-  const results = await dispatcher.finish(round, stop);
-  if (!results) {
-    tree.dispose();
-    return null;
-  }
-  return { root: root as unknown as Vector, results };
+  const collect = () =>
+    createGradientCollector(reducer, V, (sum) => {
+      root = sum;
+    });
+  dispatcher.open({ kind: "gradient", step, V, collect });
+  const results = await dispatcher.finish(stop);
+  return results && { root: root as unknown as Vector, results };
+}
+
+/** The step exists once its line is in the ledger. */
+function record({ job, datasetSize, ledger, onOtherBits }: RunContext, committed: CommittedStep): void {
+  const { seed, training } = job.spec;
+  const { step, gradDigest } = committed;
+  const order = { seed, datasetSize, globalBatch: training.globalBatch, microBatch: training.microBatch };
+  ledger.append(ledgerLine(committed, rangesOfStep(order, step)));
+  const before = ledger.cut.get(step);
+  if (before !== undefined && before !== gradDigest) onOtherBits(step, gradDigest, before);
 }
 
 function ledgerLine(committed: CommittedStep, ranges: readonly { epoch: number; from: number; to: number }[]) {

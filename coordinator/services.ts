@@ -1,29 +1,40 @@
 // Wires a run: data, reducer, state, membership, server, files. main.ts gives it adapters; run.ts gets the result.
 
-import { resolve } from "node:path";
+import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
+import { join, resolve } from "node:path";
 import type { Bus } from "../shared/bus/bus.ts";
-import type { MemberView, Phase, RunStatus } from "../shared/bus/events.ts";
+import type { MemberView, RunStatus } from "../shared/bus/events.ts";
 import type { Clock } from "../shared/clock.ts";
 import { dumpJob } from "../shared/config/load.ts";
 import type { Job } from "../shared/config/schema.ts";
 import { checkClasses, openImageSet } from "../shared/data/open.ts";
-import { PlumeError } from "../shared/errors.ts";
+import { describeError, PlumeError } from "../shared/errors.ts";
 import { openReducer } from "../shared/kernels/threads.ts";
-import { openLedger } from "../shared/ledger/ledger.ts";
+import { openLedger, stepsInLedger } from "../shared/ledger/ledger.ts";
 import type { Logger } from "../shared/log.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
+import { PURPOSE, uniforms } from "../shared/rng/stream.ts";
+import { acquireRunLock } from "../shared/run-lock/lock.ts";
+import { fileStore } from "../shared/store/file.ts";
 import { openStore } from "../shared/store/open.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
+import { PLUME_VERSION } from "../shared/version.ts";
+import { createAccounts } from "./accounts.ts";
 import { createCheckpointer } from "./checkpointing/checkpointer.ts";
+import { decideSnapshot } from "./checkpointing/snapshots.ts";
+import { createDecisionLog } from "./decisions.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { createGallery } from "./gallery.ts";
+import { createHold } from "./hold.ts";
 import { createMembership } from "./membership/members.ts";
 import { createProgress } from "./progress.ts";
 import { createControl } from "./rpc/control.ts";
 import { bindServer, serve } from "./rpc/server.ts";
 import { createSessions, type Sessions } from "./rpc/session.ts";
-import { run } from "./run.ts";
+import { type RunContext, run, saveCheckpoint } from "./run.ts";
 import { openRunFolder } from "./run-folder.ts";
+import { decideScale } from "./scale.ts";
 import { openSharedMemory } from "./shared-memory.ts";
 import { loadState } from "./state.ts";
 import { summarise } from "./summary.ts";
@@ -33,12 +44,23 @@ export interface ServiceOptions {
   readonly out: string;
   readonly listen: string;
   readonly resume: string;
-  readonly incarnation: number;
+  /** This process takes the place of one that died in the middle of the run. */
+  readonly recovering: boolean;
   readonly clock: Clock;
   readonly bus: Bus;
   /** Called once the inputs are found to be right. */
   readonly openLog: () => Logger;
   readonly requestStop: (reason: string) => boolean;
+  /** Who starts and stops worker processes; null when nobody does. */
+  readonly supervisor: {
+    /** The first step of this process is committed. */
+    productive(): void;
+    /** Workers leave from now on because the run is over. */
+    ending(): void;
+    scale(replicas: number): void;
+    /** A worker was expelled: if it does not come back, its process must be replaced. */
+    lost(worker: string, reason: string): void;
+  } | null;
 }
 
 export interface RunServices {
@@ -47,13 +69,15 @@ export interface RunServices {
   train(stop: AbortSignal): Promise<void>;
 }
 
-const HEARTBEAT_MS = 2_000;
-const MISSED_HEARTBEATS = 5;
-/** Vectors beside params, EMA and moments: one a leaf of the tree at worst, and as many in flight. */
-const spareVectors = (V: number) => 2 * V + 8;
+const JOIN_MS = 300_000;
+const PATROL_MS = 100;
+/** Snapshots kept: one may be torn by the death of its writer. */
+const SNAPSHOTS = 2;
+/** Vectors beside params, EMA and moments: one a leaf of the tree at worst, its copies, and as many in flight. */
+const spareVectors = (V: number) => 3 * V + 8;
 
 export async function createRunServices(options: ServiceOptions): Promise<RunServices> {
-  const { job, clock, bus } = options;
+  const { job, clock, bus, supervisor } = options;
   const warnings: string[] = [];
   const { spec } = job;
   const name = job.metadata.name;
@@ -67,9 +91,19 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const V = spec.training.globalBatch / spec.training.microBatch;
   const reducer = await openReducer({ layout, optimizer: spec.training.optimizer.type, maxVectors: spareVectors(V) });
   const store = openStore(spec.checkpoint.store ?? `file://${resolve(options.out, "checkpoints")}`);
-  const firstStep = await loadState(job, store, options.resume, reducer, set.digest, (message) =>
-    warnings.push(message),
-  );
+  const snapshotFolder = join(options.out, "snapshots");
+  const snapshots = fileStore(snapshotFolder, { flush: false });
+  const loaded = await loadState({
+    job,
+    store,
+    snapshots,
+    ledgerSteps: stepsInLedger(join(options.out, "ledger.ndjson")),
+    resume: options.resume,
+    reducer,
+    datasetDigest: set.digest,
+    warn: (message) => warnings.push(message),
+  });
+  const firstStep = loaded.step;
   if (firstStep > spec.training.steps)
     throw new PlumeError(
       "FAILED_PRECONDITION",
@@ -82,144 +116,280 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const bound = await bindServer(options.listen);
 
   // What it leaves. Nothing is written before this line: a mistake in the job leaves no trace.
+  const lock = acquireRunLock(options.out, { job: name, version: PLUME_VERSION });
+  const { incarnation } = lock;
   const folder = openRunFolder(options.out, job, set, firstStep);
   const log = options.openLog();
   if (set.fallback) warnings.push(set.fallback);
   for (const warning of warnings) log.warn(warning);
   const ledger = openLedger(folder.file("ledger.ndjson"), firstStep);
+  if (loaded.from !== "snapshot") rmSync(snapshotFolder, { recursive: true, force: true });
+  const decisions = createDecisionLog(log, Date.now);
   const progress = createProgress(spec, firstStep, now);
   bus.subscribe(progress.observe);
+
+  // Where the time goes, and what was asked of the run: kept for the next incarnation, if this one dies.
+  const accounts = createAccounts({
+    file: folder.file("journal.json"),
+    recovering: options.recovering,
+    firstStep,
+    replayUntil: firstStep + ledger.cut.size,
+    steps: spec.training.steps,
+    desired: spec.workers.replicas,
+    now,
+    epochMs: Date.now,
+  });
+  const hold = createHold(accounts.paused);
+  if (options.recovering)
+    decisions.note(
+      "recover",
+      `incarnation ${incarnation}`,
+      `from the ${loaded.from} of step ${firstStep}; ${ledger.cut.size} committed steps are computed again`,
+    );
+  let productive = false;
   bus.subscribe((event) => {
-    if (event.kind === "step") bus.publish({ kind: "status", status: status() });
+    if (event.kind !== "step") return;
+    if (!productive) supervisor?.productive();
+    productive = true;
+    for (const recovery of accounts.committed(event.step, event.seconds.total)) {
+      log.info({ ...recovery }, "recovered");
+      bus.publish({ kind: "recovered", recovery });
+    }
+    bus.publish({ kind: "status", status: status() });
   });
 
   // Who computes it.
-  const setPhase = (phase: Phase, reason: string) => {
+  const setPhase: RunContext["setPhase"] = (asked, why) => {
+    const { phase, reason } = accounts.enter(asked, why);
+    const before = progress.view().phase;
     if (!progress.setPhase(phase, reason)) return;
-    log.info({ phase, reason }, "phase");
+    if (phase !== before) decisions.note("phase", phase, reason);
     bus.publish({ kind: "status", status: status() });
   };
+  const blemish = (reason: string) => {
+    if (!accounts.blemish(reason)) return;
+    log.warn(reason);
+    warnings.push(reason);
+    bus.publish({ kind: "warning", message: reason });
+  };
+  const specDigest = createHash("sha256").update(dumpJob(job)).digest("hex");
   const membership = createMembership({
     policy: {
       min: spec.workers.min,
       max: spec.workers.max,
-      heartbeatMs: HEARTBEAT_MS,
-      missedHeartbeats: MISSED_HEARTBEATS,
+      heartbeatMs: 1000 * spec.workers.heartbeatSeconds,
+      deadlineMs: 1000 * spec.workers.deadlineSeconds,
+      joinMs: JOIN_MS,
       numerics: spec.workers.numerics,
     },
+    version: PLUME_VERSION,
+    specDigest,
     layoutDigest: layout.digest,
     dataDigest: set.digest,
     now,
     onChange: ({ id, change, reason }) => {
-      log.info({ worker: id, change, reason }, "membership");
+      decisions.note(change, id, reason);
       bus.publish({ kind: "worker", workerId: id, change, reason });
+      if (change === "lost" || change === "expelled") accounts.failed("worker", id, reason);
+      if (change === "expelled") supervisor?.lost(id, reason);
+      if (membership.classes.length > 1)
+        blemish(`workers of ${membership.classes.length} numerics classes took part: ${membership.classes.join(", ")}`);
     },
   });
-  const members = (): MemberView[] =>
-    [...membership.members.values()].map(({ id, phase, device, transport, speed }) => ({
+  const members = (): MemberView[] => {
+    const all = [...membership.members.values()];
+    const accepted = all.reduce((sum, { microBatches }) => sum + microBatches, 0);
+    const leases = dispatcher.round?.leases ?? [];
+    return all.map(({ id, phase, device, transport, speed, suspect, microBatches, lastHeardMs, pulled }) => ({
       workerId: id,
       phase,
       device,
       transport,
       imagesPerSecond: (speed ?? 0) * spec.training.microBatch,
+      heartbeatAgeMs: now() - lastHeardMs,
+      share: accepted > 0 ? microBatches / accepted : 0,
+      suspect: suspect ?? "",
+      queued: leases
+        .filter(({ worker }) => worker === id)
+        .reduce((n, { block, done }) => n + block.hi - block.lo - done, 0),
+      ...(pulled === null ? {} : { pulled }),
     }));
+  };
   const status = (): RunStatus => ({
     job: name,
     ...progress.view(),
     workers: membership.members.size,
     members: members(),
+    incarnation,
+    desired: accounts.desired,
+    min: spec.workers.min,
+    max: spec.workers.max,
+    ...accounts.view(),
   });
 
   const sharedMemory = openSharedMemory(name, spec.workers.transport);
   let sessions: Sessions;
   const dispatcher = createDispatcher({
     job: name,
-    incarnation: options.incarnation,
+    incarnation,
     version: firstStep,
     membership,
-    sessions: () => sessions,
+    outbox: () => sessions,
     now,
-    log,
+    decisions,
     setPhase,
+    audited: (step, { lo }) =>
+      spec.audit.rate > 0 &&
+      uniforms({ seed: spec.seed, purpose: PURPOSE.audit, step, index: lo }, 1)[0]! < spec.audit.rate,
+    onRedo: accounts.redone,
+    onDifference: (reason) => {
+      log.warn(reason);
+      bus.publish({ kind: "warning", message: reason });
+    },
   });
   sessions = createSessions({
     membership,
+    dispatcher,
     log,
     shmNonce: sharedMemory.nonce,
     welcome: () => ({
       job: name,
-      incarnation: options.incarnation,
+      incarnation,
       jobYaml: dumpJob(job),
+      specDigest,
       paramsVersion: dispatcher.version,
       layoutDigest: layout.digest,
       dataDigest: set.digest,
       shmFolder: sharedMemory.folder,
-      heartbeatMs: HEARTBEAT_MS,
+      heartbeatMs: 1000 * spec.workers.heartbeatSeconds,
+      deadlineMs: 1000 * spec.workers.deadlineSeconds,
     }),
-    onProgress: dispatcher.progress,
-    onChange: dispatcher.replan,
-    onGone: dispatcher.gone,
-    onDataFault: dispatcher.fail,
   });
+
+  const checkpointer = createCheckpointer({
+    job,
+    set,
+    store,
+    keep: spec.checkpoint.keep,
+    reducer,
+    now,
+    newest: firstStep > 0 && loaded.from === "checkpoint" ? firstStep : null,
+    onWritten: ({ step, prefix, bytes, seconds }) =>
+      bus.publish({ kind: "checkpoint", step, key: prefix, bytes, seconds }),
+    onFailed: (step, error) => {
+      log.error({ step, err: error }, "checkpoint failed");
+      bus.publish({ kind: "checkpoint-failed", step, reason: describeError(error) });
+    },
+  });
+  const snapshotter = createSnapshotter();
+  const gallery = createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus });
+  const context: RunContext = {
+    job,
+    datasetSize: set.size,
+    reducer,
+    dispatcher,
+    sharedMemory,
+    ledger,
+    folder,
+    checkpointer,
+    snapshot: snapshotter.offer,
+    gallery,
+    hold,
+    bus,
+    now,
+    setPhase,
+    onOtherBits: (step, digest, before) =>
+      blemish(`step ${step} was computed again with other bits: gradient ${digest}, before it was ${before}`),
+  };
+
   const server = serve(
     bound,
     sessions,
-    {
-      job: name,
-      incarnation: options.incarnation,
-      version: () => dispatcher.version,
-      round: () => dispatcher.round,
-      reducer,
-      shmFolder: sharedMemory.folder,
-      onResult: dispatcher.result,
-    },
-    createControl({ bus, status, warnings, stop: options.requestStop }),
+    { job: name, incarnation, dispatcher, reducer, shmFolder: sharedMemory.folder },
+    createControl({
+      bus,
+      status,
+      warnings,
+      decisions: () => decisions.newest,
+      recoveries: () => accounts.recoveries,
+      stop: options.requestStop,
+      pause(reason) {
+        const paused = hold.pause(reason);
+        if (paused) {
+          accounts.setPaused(reason);
+          decisions.note("pause", name, reason);
+        }
+        return paused;
+      },
+      resume(reason) {
+        const resumed = hold.resume();
+        if (resumed) {
+          accounts.setPaused(null);
+          decisions.note("resume", name, reason);
+        }
+        return resumed;
+      },
+      async checkpoint() {
+        await saveCheckpoint(context);
+        const step = dispatcher.version;
+        await checkpointer.settled();
+        if (checkpointer.newest !== step)
+          throw new PlumeError("UNAVAILABLE", `the checkpoint of step ${step} could not be written`, {
+            remedy: `see ${folder.file("logs", "coordinator.log")}`,
+          });
+        return step;
+      },
+      scale(replicas) {
+        const before = accounts.desired;
+        const { phase } = progress.view();
+        const paused = hold.paused !== null ? "Paused" : phase;
+        const { min, max } = spec.workers;
+        const decision = decideScale(replicas, {
+          phase: paused,
+          desired: before,
+          min,
+          max,
+          supervised: supervisor !== null,
+        });
+        if (decision.kind === "refuse")
+          throw new PlumeError("FAILED_PRECONDITION", decision.reason, { remedy: decision.remedy });
+        if (decision.kind === "scale") {
+          accounts.setDesired(replicas);
+          decisions.note("scale", name, decision.reason);
+          bus.publish({ kind: "scale", before, replicas });
+          supervisor!.scale(replicas);
+        }
+        return before;
+      },
+    }),
   );
-
-  const newest = firstStep > 0 ? firstStep : null;
-  const checkpointer = createCheckpointer({ job, set, store, reducer, bus, log, now, newest });
-  const gallery = createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus });
+  lock.announce(server.address);
 
   return {
     address: server.address,
     async train(stop) {
-      const started = now();
-      const patrol = setInterval(() => dispatcher.patrol(), HEARTBEAT_MS);
+      const patrol = setInterval(() => dispatcher.patrol(), PATROL_MS);
       try {
-        const context = {
-          job,
-          datasetSize: set.size,
-          reducer,
-          dispatcher,
-          sharedMemory,
-          ledger,
-          folder,
-          checkpointer,
-          gallery,
-          bus,
-          now,
-          setPhase,
-        };
         const outcome = await run(context, firstStep, stop);
         folder.chart(name);
-        const wallSeconds = (now() - started) / 1000;
+        await snapshotter.settled();
+        rmSync(snapshotFolder, { recursive: true, force: true });
+        const reason = `${outcome.step} of ${spec.training.steps} steps`;
         const summary = summarise({
           job,
           set,
           outcome,
-          firstStep,
           reducer,
           progress,
-          wallSeconds,
+          accounts,
+          classes: membership.classes,
+          incarnation,
           members: members(),
           checkpoint: checkpointer.newest,
         });
         folder.write("summary.json", `${JSON.stringify(summary, null, 2)}\n`);
-        setPhase(
-          outcome.kind === "complete" ? "Complete" : "Stopped",
-          `${outcome.step} of ${spec.training.steps} steps`,
-        );
-        bus.publish({ kind: "end", outcome: outcome.kind, reason: `${outcome.step} of ${spec.training.steps} steps` });
+        setPhase(outcome.kind === "complete" ? "Complete" : "Stopped", reason);
+        bus.publish({ kind: "end", outcome: outcome.kind, reason });
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         setPhase("Failed", reason);
@@ -227,13 +397,44 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
         throw error;
       } finally {
         clearInterval(patrol);
+        supervisor?.ending();
         sessions.drain("the run is over");
         ledger.close();
+        accounts.close();
         await server.close();
         sharedMemory.dispose();
+        lock.release();
         await reducer[Symbol.asyncDispose]();
         await set.close();
       }
     },
   };
+
+  /** Snapshots when they are due, each in the background. */
+  function createSnapshotter() {
+    let lastMs: number | null = null;
+    let lastSeconds = 0;
+    const saver = createCheckpointer({
+      job,
+      set,
+      store: snapshots,
+      keep: SNAPSHOTS,
+      reducer,
+      now,
+      newest: null,
+      onWritten: ({ seconds }) => {
+        lastSeconds = seconds;
+      },
+      onFailed: (step, error) => log.warn({ step, err: error }, "snapshot failed"),
+    });
+    return {
+      async offer(step: number) {
+        const state = { nowMs: now(), lastMs, lastSeconds, busy: saver.busy };
+        if (!decideSnapshot(state, spec.checkpoint.snapshotSeconds)) return;
+        lastMs = now();
+        await saver.save(step);
+      },
+      settled: () => saver.settled(),
+    };
+  }
 }

@@ -1,89 +1,102 @@
-// Where a run starts from: fresh parameters of the seed, or the newest whole checkpoint of the store.
+// Where a run starts from: fresh parameters of the seed, the newest whole checkpoint of the store, or a newer snapshot
+// that a killed coordinator left.
 
-import { listCheckpoints, readCheckpoint } from "../shared/checkpoint/read.ts";
+import { type Checkpoint, listCheckpoints, readCheckpoint } from "../shared/checkpoint/read.ts";
 import { firstDifference } from "../shared/config/identity.ts";
 import type { Job } from "../shared/config/schema.ts";
 import { PlumeError } from "../shared/errors.ts";
-import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
-import { initialParameters } from "../shared/nn/init.ts";
+import type { Reducer } from "../shared/kernels/reducer.ts";
+import { initialise, restore } from "../shared/pipeline/initial-state.ts";
 import type { ObjectStore } from "../shared/store/object-store.ts";
-import { setTensors } from "../shared/tensor/flat.ts";
 
-/** Fills the reducer's vectors. @returns the number of committed steps. */
-export async function loadState(
-  job: Job,
-  store: ObjectStore,
-  resume: string,
-  reducer: Reducer,
-  datasetDigest: string,
-  warn: (message: string) => void,
-): Promise<number> {
+export interface LoadOptions {
+  readonly job: Job;
+  readonly store: ObjectStore;
+  /** Newer and short-lived: what a coordinator that was killed had in its run folder. */
+  readonly snapshots: ObjectStore;
+  /** Steps that the ledger of the run folder has; null when there is none. A snapshot beyond it proves nothing. */
+  readonly ledgerSteps: number | null;
+  readonly resume: string;
+  readonly reducer: Reducer;
+  readonly datasetDigest: string;
+  readonly warn: (message: string) => void;
+}
+
+export interface LoadedState {
+  /** The number of committed steps. */
+  readonly step: number;
+  readonly from: "seed" | "checkpoint" | "snapshot";
+}
+
+/** Fills the reducer's vectors. */
+export async function loadState(options: LoadOptions): Promise<LoadedState> {
+  const { job, store, resume, reducer, warn } = options;
   const torn = (step: number, reason: string) =>
     warn(`the checkpoint of step ${step} is not whole and was passed over: ${reason}`);
+  const listed = (await listCheckpoints(store, resume === "latest" ? torn : undefined)).map(({ step }) => step);
   if (resume === "never") {
-    const [first] = await listCheckpoints(store);
-    if (first)
+    if (listed.length > 0)
       throw new PlumeError(
         "FAILED_PRECONDITION",
-        `${store.url} holds checkpoints of an earlier run (step ${first.step})`,
+        `${store.url} holds checkpoints of an earlier run (step ${listed[0]})`,
         {
           remedy: "name another checkpoint.store, or resume with --resume latest",
         },
       );
+    initialise(reducer, job.spec.seed);
+    return { step: 0, from: "seed" };
   }
-  if (resume === "never" || (resume === "latest" && (await listCheckpoints(store, torn)).length === 0))
-    return initialise(job, reducer);
+  if (resume === "latest") {
+    const step = await loadSnapshot(options, listed.at(-1) ?? 0);
+    if (step !== null) return { step, from: "snapshot" };
+    if (listed.length === 0) {
+      initialise(reducer, job.spec.seed);
+      return { step: 0, from: "seed" };
+    }
+  }
   const which = resume === "latest" ? "latest" : parseStep(resume);
-  const checkpoint = await readCheckpoint(store, which, {
-    layout: reducer.layout,
-    onSkipped: torn,
-  });
+  const checkpoint = await readCheckpoint(store, which, { layout: reducer.layout, onSkipped: torn });
+  fill(options, checkpoint);
+  return { step: checkpoint.state.step, from: "checkpoint" };
+}
+
+/** The newest whole snapshot that is newer than every checkpoint and not ahead of the ledger, or null. */
+async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<number | null> {
+  const { snapshots, ledgerSteps, reducer, warn } = options;
+  const passedOver = (step: number, reason: string) =>
+    warn(`the snapshot of step ${step} is not whole and was passed over: ${reason}`);
+  const usable = (await listCheckpoints(snapshots, passedOver))
+    .map(({ step }) => step)
+    .filter((step) => step > newerThan && step <= (ledgerSteps ?? 0));
+  for (const step of usable.reverse()) {
+    try {
+      fill(options, await readCheckpoint(snapshots, step, { layout: reducer.layout }));
+      return step;
+    } catch (error) {
+      if (!(error instanceof PlumeError) || error.code !== "DATA_LOSS") throw error;
+      passedOver(step, error.message);
+    }
+  }
+  return null;
+}
+
+/** @throws PlumeError FAILED_PRECONDITION when it was taken of another job or other data. */
+function fill({ job, reducer, datasetDigest }: LoadOptions, checkpoint: Checkpoint): void {
+  const { step, imageSet } = checkpoint.state;
   const other = firstDifference(checkpoint.job.spec, job.spec);
   if (other)
     throw new PlumeError(
       "FAILED_PRECONDITION",
-      `the checkpoint of step ${checkpoint.state.step} was trained with ${other.path} ${JSON.stringify(other.was)}, this job has ${JSON.stringify(other.is)}`,
+      `the checkpoint of step ${step} was trained with ${other.path} ${JSON.stringify(other.was)}, this job has ${JSON.stringify(other.is)}`,
       { remedy: "keep the field to resume, or start over with --resume never" },
     );
-  const trained = checkpoint.state.imageSet.digest;
-  if (trained !== datasetDigest)
+  if (imageSet.digest !== datasetDigest)
     throw new PlumeError(
       "FAILED_PRECONDITION",
-      `the checkpoint of step ${checkpoint.state.step} was trained on other data than this job names`,
-      {
-        remedy: "give the job the same data, or start over with --resume never",
-      },
+      `the checkpoint of step ${step} was trained on other data than this job names`,
+      { remedy: "give the job the same data, or start over with --resume never" },
     );
-  setTensors(reducer.layout, reducer.params, checkpoint.vectors.params!);
-  setTensors(reducer.layout, reducer.ema, checkpoint.vectors.ema!);
-  for (const [name, vector] of Object.entries(reducer.moments)) {
-    const saved = checkpoint.vectors[`moments.${name}`];
-    if (!saved)
-      throw new PlumeError(
-        "FAILED_PRECONDITION",
-        `the checkpoint has no optimizer state "${name}": it was trained with another optimizer`,
-        {
-          remedy: "keep training.optimizer.type, or start over with --resume never",
-        },
-      );
-    setTensors(reducer.layout, vector, saved);
-  }
-  return checkpoint.state.step;
-}
-
-function initialise(job: Job, reducer: Reducer): number {
-  const flat = initialParameters(reducer.layout, job.spec.seed);
-  fill(reducer, reducer.params, flat);
-  fill(reducer, reducer.ema, flat);
-  for (const vector of Object.values(reducer.moments)) fill(reducer, vector, null);
-  return 0;
-}
-
-function fill(reducer: Reducer, vector: Vector, flat: Float32Array | null): void {
-  for (const { index, offset, size } of reducer.layout.shards) {
-    if (flat) vector.shard(index).set(flat.subarray(offset, offset + size));
-    else vector.shard(index).fill(0);
-  }
+  restore(reducer, checkpoint);
 }
 
 function parseStep(text: string): number {

@@ -4,10 +4,8 @@
 import type { JobSpec } from "../shared/config/schema.ts";
 import { microBatchesPerStep } from "../shared/config/schema.ts";
 import { PlumeError } from "../shared/errors.ts";
-import type { OptimizerStep, Reducer, Vector } from "../shared/kernels/reducer.ts";
-import { clipCoefficient } from "../shared/optim/clip.ts";
-import { emaDecay } from "../shared/optim/ema.ts";
-import { learningRate } from "../shared/optim/lr-schedule.ts";
+import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
+import { applyGradient, gradientNorm } from "../shared/pipeline/update.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 import type { Result } from "./aggregation/round.ts";
 
@@ -38,20 +36,18 @@ export async function commitStep(
   { root, results }: SummedGradient,
   now: () => number,
 ): Promise<CommittedStep> {
-  const { training } = spec;
   const V = microBatchesPerStep(spec);
   const started = now();
 
   // The loss and the norm, each one sum in one order.
   const losses = results.flatMap((result) => result.losses);
   const loss = losses.reduce((sum, x) => sum + x, 0) / V;
-  const gradNorm = Math.sqrt(await reducer.squaredNorm(root)) / V;
+  const gradNorm = await gradientNorm(spec, reducer, root);
   const gradDigest = await reducer.digest(root);
   const reduced = now();
 
   // A value that is not finite never reaches the parameters.
-  const skipped = !Number.isFinite(gradNorm);
-  if (skipped && training.nonFinite === "fail") {
+  if (!Number.isFinite(gradNorm) && spec.training.nonFinite === "fail") {
     const where = await nameOfNonFinite(reducer, root);
     throw new PlumeError("NUMERICS", `step ${step}: the gradient of ${where} is not finite (loss ${loss})`, {
       remedy: "lower training.optimizer.lr, set training.clip, or training.nonFinite: skip",
@@ -59,17 +55,7 @@ export async function commitStep(
   }
 
   // Clip, optimizer, EMA.
-  const lr = learningRate(training, step);
-  if (!skipped) {
-    const update: OptimizerStep = {
-      ...training.optimizer,
-      lr,
-      gradientScale: clipCoefficient(gradNorm, training.clip ?? null) / V,
-      count: step + 1,
-    };
-    await reducer.optimize(root, update);
-    await reducer.updateEma(emaDecay(training, step + 1));
-  }
+  const { lr, skipped } = await applyGradient(spec, reducer, step, root, gradNorm);
   return {
     step,
     loss,

@@ -9,6 +9,7 @@ import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
 import type { Summary } from "../shared/summary.ts";
 import { tensorView } from "../shared/tensor/flat.ts";
+import type { Accounts } from "./accounts.ts";
 import type { Progress } from "./progress.ts";
 import type { RunOutcome } from "./run.ts";
 
@@ -16,10 +17,11 @@ export interface SummaryInput {
   readonly job: Job;
   readonly set: ImageSet & { readonly fallback?: string };
   readonly outcome: RunOutcome;
-  readonly firstStep: number;
   readonly reducer: Reducer;
   readonly progress: Progress;
-  readonly wallSeconds: number;
+  readonly accounts: Accounts;
+  readonly classes: readonly string[];
+  readonly incarnation: number;
   readonly members: readonly MemberView[];
   readonly checkpoint: number | null;
 }
@@ -28,20 +30,22 @@ export function summarise({
   job,
   set,
   outcome,
-  firstStep,
   reducer,
   progress,
-  wallSeconds,
+  accounts,
+  classes,
+  incarnation,
   members,
   checkpoint,
 }: SummaryInput): Summary {
   const { globalBatch } = job.spec.training;
+  const { wallSeconds, goodput, secondsByState } = accounts.view();
   const samples = outcome.step * globalBatch;
   return {
     job: job.metadata.name,
     outcome: outcome.kind,
     steps: outcome.step,
-    firstStep,
+    firstStep: accounts.firstStep,
     samples,
     epochs: samples / set.size,
     dataset: set.name,
@@ -54,7 +58,14 @@ export function summarise({
     workers: members.length,
     devices: [...new Set(members.map((member) => member.device))],
     transports: [...new Set(members.map((member) => member.transport))],
-    recoveries: progress.recoveries,
+    recoveries: accounts.recoveries.length,
+    recoveryLog: [...accounts.recoveries],
+    incarnation,
+    numericsClasses: [...classes],
+    reproducible: accounts.blemishes.length === 0,
+    blemishes: [...accounts.blemishes],
+    goodput,
+    secondsByState: { ...secondsByState },
     checkpoint,
     sampleGrid: outcome.sampleGrid && basename(outcome.sampleGrid),
     wallSeconds,

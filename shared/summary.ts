@@ -24,7 +24,30 @@ export const summarySchema = z.object({
   workers: z.int(),
   devices: z.array(z.string()),
   transports: z.array(z.string()),
+  /** Failures that the run survived: workers lost, coordinators started again. */
   recoveries: z.int(),
+  /** Each of them, from the failure to the next committed step. */
+  recoveryLog: z.array(
+    z.object({
+      kind: z.enum(["worker", "coordinator"]),
+      subject: z.string(),
+      reason: z.string(),
+      step: z.int(),
+      seconds: z.number(),
+      atMs: z.number(),
+    }),
+  ),
+  /** Coordinators that this run folder has had. */
+  incarnation: z.int(),
+  /** Digests of the canary micro-batch of all workers that took part. */
+  numericsClasses: z.array(z.string()),
+  /** False when something may have changed its bits; `blemishes` says what. */
+  reproducible: z.boolean(),
+  blemishes: z.array(z.string()),
+  /** Productive seconds over wall seconds. */
+  goodput: z.number(),
+  /** Where the wall time went. */
+  secondsByState: z.record(z.string(), z.number()),
   checkpoint: z.int().nullable(),
   /** File name in samples/. */
   sampleGrid: z.string().nullable(),

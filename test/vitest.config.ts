@@ -13,6 +13,7 @@ export default defineConfig({
       project("unit", { testTimeout: 30_000 }),
       project("contract", { testTimeout: 120_000 }),
       project("golden", { testTimeout: 120_000 }),
+      project("model", { testTimeout: 300_000 }),
       project("e2e", { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }),
     ],
     maxWorkers: 2,

@@ -16,14 +16,14 @@ import { createMicroBatch, type MicroBatchSeconds } from "../shared/pipeline/mic
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
-import type { ComputeInit, ComputeReply, ComputeRequest, RawBatch } from "./messages.ts";
+import type { ComputeReply, ComputeRequest, ComputeThreadData, RawBatch } from "./messages.ts";
 
 const port = parentPort;
 invariant(port, "the compute thread has a parent");
 const reply = (message: ComputeReply) => port.postMessage(message);
 
 async function main(): Promise<void> {
-  const { jobYaml, image, backend: choice } = workerData as ComputeInit;
+  const { jobYaml, image, backend: choice, revoked } = workerData as ComputeThreadData;
   const { spec } = parseJob(jobYaml);
   const backend = await openBackend(choice);
   const network = buildNetwork(spec, image.channels);
@@ -42,9 +42,13 @@ async function main(): Promise<void> {
   ) => {
     const started = performance.now();
     const seconds: MicroBatchSeconds = { forward: 0, backward: 0 };
+    let leafStarted = started;
     const onLeaf = (done: number) => {
       backend.checkMemory();
-      reply({ kind: "progress", id, done });
+      const now = performance.now();
+      reply({ kind: "progress", id, done, seconds: (now - leafStarted) / 1000 });
+      leafStarted = now;
+      if (Atomics.load(revoked, 0) === id) throw new PlumeError("STALE", "the lease was revoked");
     };
     const { sum, losses } = await blockGradient(heap, compute, params, { step, block, batches, seconds, onLeaf });
     lent.set(id, sum);
@@ -93,7 +97,7 @@ async function main(): Promise<void> {
       steps,
       eta,
       guidance,
-      onStep: (done) => reply({ kind: "progress", id, done: Math.floor((done / steps) * (to - from)) }),
+      onStep: (done) => reply({ kind: "progress", id, done: Math.floor((done / steps) * (to - from)), seconds: 0 }),
     });
     reply({ kind: "sample", id, pixels, seconds: { compute: (performance.now() - started) / 1000 } });
   };

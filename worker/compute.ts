@@ -4,9 +4,18 @@
 import { Worker } from "node:worker_threads";
 import { PlumeError } from "../shared/errors.ts";
 import type { Block } from "../shared/tensor/tree.ts";
-import type { ComputeInit, ComputeReady, ComputeReply, ComputeRequest, RawBatch } from "./messages.ts";
+import type {
+  ComputeInit,
+  ComputeReady,
+  ComputeReply,
+  ComputeRequest,
+  ComputeThreadData,
+  RawBatch,
+} from "./messages.ts";
 
 type Reply<K extends ComputeReply["kind"]> = Extract<ComputeReply, { kind: K }>;
+
+type OnProgress = (done: number, seconds: number) => void;
 
 export interface Compute extends AsyncDisposable {
   readonly ready: ComputeReady;
@@ -16,7 +25,9 @@ export interface Compute extends AsyncDisposable {
     step: number,
     block: Block,
     batches: readonly RawBatch[],
-    onProgress: (done: number) => void,
+    onProgress: (done: number, seconds: number) => void,
+    /** Aborted: the block is given up after the micro-batch in hand. @throws PlumeError STALE */
+    signal: AbortSignal,
   ): Promise<Reply<"gradient">>;
   sample(from: number, to: number, onProgress: (done: number) => void): Promise<Reply<"sample">>;
   release(id: number): void;
@@ -24,10 +35,13 @@ export interface Compute extends AsyncDisposable {
 
 /** Starts the thread and waits until its backend is up. @throws PlumeError when the backend cannot start. */
 export async function startCompute(init: ComputeInit): Promise<Compute> {
-  const thread = new Worker(new URL("./compute-thread.mjs", import.meta.url), { workerData: init });
+  const revoked = new Int32Array(new SharedArrayBuffer(4));
+  const thread = new Worker(new URL("./compute-thread.mjs", import.meta.url), {
+    workerData: { ...init, revoked } satisfies ComputeThreadData,
+  });
   const waiting = new Map<
     number,
-    { resolve: (reply: ComputeReply) => void; reject: (error: unknown) => void; onProgress?: (done: number) => void }
+    { resolve: (reply: ComputeReply) => void; reject: (error: unknown) => void; onProgress?: OnProgress }
   >();
   let lastId = 0;
   let dead: Error | null = null;
@@ -53,7 +67,7 @@ export async function startCompute(init: ComputeInit): Promise<Compute> {
       if (reply.kind === "error" && reply.id === 0) return reject(new PlumeError(reply.code, reply.message));
       const request = waiting.get(reply.id);
       if (!request) return;
-      if (reply.kind === "progress") return request.onProgress?.(reply.done);
+      if (reply.kind === "progress") return request.onProgress?.(reply.done, reply.seconds);
       waiting.delete(reply.id);
       if (reply.kind === "error") request.reject(new PlumeError(reply.code, reply.message));
       else request.resolve(reply);
@@ -63,11 +77,11 @@ export async function startCompute(init: ComputeInit): Promise<Compute> {
   const ask = <K extends ComputeReply["kind"]>(
     make: (id: number) => ComputeRequest,
     transfer: ArrayBuffer[] = [],
-    onProgress?: (done: number) => void,
+    onProgress?: OnProgress,
   ): Promise<Reply<K>> => {
     if (dead) return Promise.reject(dead);
-    const id = ++lastId;
     return new Promise((resolve, reject) => {
+      const id = ++lastId;
       waiting.set(id, {
         resolve: resolve as (reply: ComputeReply) => void,
         reject,
@@ -81,8 +95,17 @@ export async function startCompute(init: ComputeInit): Promise<Compute> {
     ready,
     canary: async () => (await ask<"canary">((id) => ({ kind: "canary", id }))).digest,
     load: async (flat) => void (await ask<"loaded">((id) => ({ kind: "load", id, flat }))),
-    gradient: (step, block, batches, onProgress) =>
-      ask<"gradient">((id) => ({ kind: "gradient", id, step, block, batches }), [], onProgress),
+    async gradient(step, block, batches, onProgress, signal) {
+      let revoke = () => {};
+      const make = (id: number): ComputeRequest => {
+        revoke = () => void Atomics.store(revoked, 0, id);
+        return { kind: "gradient", id, step, block, batches };
+      };
+      const reply = ask<"gradient">(make, [], onProgress);
+      if (signal.aborted) revoke();
+      signal.addEventListener("abort", revoke, { once: true });
+      return reply.finally(() => signal.removeEventListener("abort", revoke));
+    },
     sample: (from, to, onProgress) => ask<"sample">((id) => ({ kind: "sample", id, from, to }), [], onProgress),
     release: (id) => thread.postMessage({ kind: "release", id } satisfies ComputeRequest),
     async [Symbol.asyncDispose]() {

@@ -1,13 +1,13 @@
 // What a worker does with a lease: parameters at the lease's version, batches, compute, push. The step, top to bottom.
 
 import { createHash } from "node:crypto";
-import { type Lease, type Welcome, WorkKind } from "../proto/gen/plume/v1/training.ts";
+import { type Lease, PushOutcome, type Welcome, WorkKind } from "../proto/gen/plume/v1/training.ts";
 import type { Clock } from "../shared/clock.ts";
 import { parseJob } from "../shared/config/load.ts";
 import type { Job } from "../shared/config/schema.ts";
 import type { ImageSet } from "../shared/data/image-set.ts";
 import { openImageSet } from "../shared/data/open.ts";
-import { PlumeError } from "../shared/errors.ts";
+import { describeError, PlumeError } from "../shared/errors.ts";
 import { invariant } from "../shared/invariant.ts";
 import type { Logger } from "../shared/log.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
@@ -15,15 +15,16 @@ import { tileRange } from "../shared/pipeline/tiles.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
 import type { TrainingClient } from "../shared/rpc/training-service.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
-import { type Compute, startCompute } from "./compute.ts";
+import type { Compute } from "./compute.ts";
+import type { ComputeInit } from "./messages.ts";
 import { createPrefetch, type Prefetch } from "./prefetch.ts";
-import type { WorkerEngine } from "./session.ts";
+import type { Reports, WorkerEngine } from "./session.ts";
 import { createTransfers, type Transfers } from "./transfers.ts";
 
 /** All that lives as long as the job does, whatever happens to sessions. */
 interface Prepared {
   readonly job: Job;
-  readonly jobYaml: string;
+  readonly specDigest: string;
   readonly set: ImageSet;
   readonly compute: Compute;
   readonly prefetch: Prefetch;
@@ -33,18 +34,18 @@ interface Prepared {
 }
 
 export interface EngineOptions {
-  readonly client: TrainingClient;
   readonly workerId: string;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly startCompute: (init: ComputeInit) => Promise<Compute>;
 }
 
-export function createEngine({ client, workerId, clock, log }: EngineOptions): WorkerEngine & AsyncDisposable {
+export function createEngine({ workerId, clock, log, startCompute }: EngineOptions): WorkerEngine & AsyncDisposable {
   let prepared: Prepared | null = null;
   let transfers: Transfers | null = null;
   let onDevice = "";
 
-  const open = async (jobYaml: string): Promise<Prepared> => {
+  const open = async ({ jobYaml, specDigest }: Welcome): Promise<Prepared> => {
     const job = parseJob(jobYaml);
     const { seed, training, data, workers } = job.spec;
     const set = await openImageSet(data);
@@ -53,7 +54,7 @@ export function createEngine({ client, workerId, clock, log }: EngineOptions): W
     const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };
     return {
       job,
-      jobYaml,
+      specDigest,
       set,
       compute,
       prefetch: createPrefetch(set, order, training.steps),
@@ -63,25 +64,30 @@ export function createEngine({ client, workerId, clock, log }: EngineOptions): W
   };
 
   /** Brings the device to a version of a vector. @returns seconds spent. */
-  const ensure = async ({ compute, flat }: Prepared, vector: "params" | "ema", version: number): Promise<number> => {
+  const ensure = async (
+    { compute, flat }: Prepared,
+    vector: "params" | "ema",
+    version: number,
+    reports: Reports,
+  ): Promise<number> => {
     const wanted = `${vector}@${version}`;
     if (onDevice === wanted) return 0;
     const started = clock.now();
     onDevice = ""; // a failure in between leaves the device at no version
-    await transfers!.pull(vector, version, flat);
+    await transfers!.pull(vector, version, flat, reports.transfer, reports.revoked);
     await compute.load(flat);
     onDevice = wanted;
     return (clock.now() - started) / 1000;
   };
 
-  const gradient = async (lease: Lease, state: Prepared, report: (done: number) => void) => {
+  const gradient = async (lease: Lease, state: Prepared, reports: Reports) => {
     const { lo, hi, tuple, paramsVersion } = lease;
     const batches = state.prefetch.take(tuple!.step, { lo, hi });
     batches.catch(() => {});
-    const pull = await ensure(state, "params", paramsVersion);
+    const pull = await ensure(state, "params", paramsVersion, reports);
     const loaded = await batches;
     const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
-    const result = await state.compute.gradient(tuple!.step, { lo, hi }, raw, report);
+    const result = await state.compute.gradient(tuple!.step, { lo, hi }, raw, reports.progress, reports.revoked);
     const payload = bytesOf(result.sum);
     const header = {
       workerId,
@@ -96,17 +102,17 @@ export function createEngine({ client, workerId, clock, log }: EngineOptions): W
       seconds: { ...result.seconds, pull },
     };
     try {
-      return await transfers!.push(header, payload);
+      return await transfers!.push(header, payload, reports.closed);
     } finally {
       state.compute.release(result.id);
     }
   };
 
-  const sample = async (lease: Lease, state: Prepared, report: (done: number) => void) => {
+  const sample = async (lease: Lease, state: Prepared, reports: Reports) => {
     const { lo, hi, tuple, paramsVersion } = lease;
-    const pull = await ensure(state, "ema", paramsVersion);
+    const pull = await ensure(state, "ema", paramsVersion, reports);
     const { from, to } = tileRange({ lo, hi }, state.job.spec.sampling.count);
-    const { pixels, seconds } = await state.compute.sample(from, to, report);
+    const { pixels, seconds } = await state.compute.sample(from, to, (done) => reports.progress(done, 0));
     const digest = createHash("sha256").update(pixels).digest("hex");
     const kind = WorkKind.WORK_KIND_SAMPLE;
     const header = {
@@ -121,36 +127,39 @@ export function createEngine({ client, workerId, clock, log }: EngineOptions): W
       ids: [],
       seconds: { ...seconds, pull },
     };
-    return transfers!.push(header, pixels);
+    return transfers!.push(header, pixels, reports.closed);
   };
 
   return {
-    async prepare(welcome: Welcome, shmFolder: string) {
-      if (prepared && prepared.jobYaml !== welcome.jobYaml)
+    async prepare(welcome: Welcome, client: TrainingClient, shmFolder: string) {
+      if (prepared && prepared.specDigest !== welcome.specDigest)
         throw new PlumeError(
           "FAILED_PRECONDITION",
           `the coordinator now runs another job (${welcome.job}); this worker must be started anew`,
         );
-      prepared ??= await open(welcome.jobYaml);
-      const { compute, set, numericsClass, job } = prepared;
+      prepared ??= await open(welcome);
+      const { compute, set, numericsClass, specDigest, job } = prepared;
       const layout = buildLayout(buildNetwork(job.spec, set.channels).params);
       transfers = createTransfers({ client, job: welcome.job, incarnation: welcome.incarnation, layout, shmFolder });
       onDevice = ""; // versions of another incarnation mean nothing here
       const { backend, device, layoutDigest } = compute.ready;
-      return { backend, device, layoutDigest, numericsClass, dataDigest: set.digest };
+      return { backend, device, layoutDigest, numericsClass, specDigest, dataDigest: set.digest };
     },
 
-    async work(lease, report) {
+    async work(lease, reports) {
       invariant(prepared && transfers && lease.tuple, "a lease comes after the welcome");
+      const { lo, hi, tuple, kind } = lease;
       try {
-        const run = lease.kind === WorkKind.WORK_KIND_SAMPLE ? sample : gradient;
-        const { outcome, reason } = await run(lease, prepared, report);
-        if (reason)
-          log.warn({ step: lease.tuple.step, lo: lease.lo, hi: lease.hi, outcome, reason }, "result not taken");
+        const run = kind === WorkKind.WORK_KIND_SAMPLE ? sample : gradient;
+        const { outcome, reason } = await run(lease, prepared, reports);
+        if (reason) log.warn({ step: tuple.step, lo, hi, outcome, reason }, "result not taken");
+        return outcome === PushOutcome.PUSH_OUTCOME_ACCEPTED;
       } catch (error) {
         // The coordinator has moved on: nothing is owed any more. Anything else ends the session.
-        if (!(error instanceof PlumeError) || error.code !== "STALE") throw error;
-        log.warn({ step: lease.tuple.step, lo: lease.lo, hi: lease.hi, reason: error.message }, "lease abandoned");
+        const stale = error instanceof PlumeError && error.code === "STALE";
+        if (!stale && !reports.revoked.aborted) throw error;
+        log.info({ step: tuple.step, lo, hi, reason: describeError(error) }, "lease abandoned");
+        return false;
       }
     },
 

@@ -7,8 +7,10 @@ import { systemClock } from "../shared/clock.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog } from "../shared/log.ts";
 import { TrainingClient } from "../shared/rpc/training-service.ts";
-import { channelOptions } from "../shared/rpc/transport.ts";
+import { ownConnection } from "../shared/rpc/transport.ts";
+import type { WorkerMessage } from "../shared/supervision.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
+import { startCompute } from "./compute.ts";
 import { createEngine } from "./engine.ts";
 import { runSessions } from "./session.ts";
 
@@ -16,7 +18,7 @@ const { values } = parseArgs({
   options: {
     coordinator: { type: "string" },
     id: { type: "string" },
-    patience: { type: "string", default: "60" },
+    patience: { type: "string", default: "300" },
     "log-file": { type: "string" },
   },
 });
@@ -32,18 +34,26 @@ async function main(): Promise<string> {
   const leave = new AbortController();
   process.on("SIGTERM", () => leave.abort());
   process.on("SIGINT", () => {}); // a terminal sends Ctrl-C to the whole group; the coordinator drains its workers
-  const client = new TrainingClient(values.coordinator, credentials.createInsecure(), channelOptions);
-  await using engine = createEngine({ client, workerId: values.id, clock: systemClock, log });
+  process.on("disconnect", () => leave.abort()); // whoever started this process is gone
+  const { coordinator, id } = values;
+  const tell = (message: WorkerMessage) => void (process.connected && process.send?.(message));
+  await using engine = createEngine({ workerId: id, clock: systemClock, log, startCompute });
+  let productive = false;
   try {
     const reason = await runSessions(
       {
-        client,
-        workerId: values.id,
+        connect: () => new TrainingClient(coordinator, credentials.createInsecure(), ownConnection),
+        workerId: id,
         version: PLUME_VERSION,
         engine,
         log,
         patienceSeconds: Number(values.patience),
         now: () => systemClock.now(),
+        onJoined: () => tell({ kind: "joined" }),
+        onProductive() {
+          if (!productive) tell({ kind: "productive" });
+          productive = true;
+        },
       },
       leave.signal,
     );
@@ -52,8 +62,6 @@ async function main(): Promise<string> {
   } catch (error) {
     log.error({ err: error }, "worker failed");
     throw error;
-  } finally {
-    client.close();
   }
 }
 

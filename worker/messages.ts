@@ -17,6 +17,11 @@ export interface ComputeInit {
   readonly backend: "auto" | "wasm";
 }
 
+export interface ComputeThreadData extends ComputeInit {
+  /** Id of the newest request that nobody waits for any more; written by the main thread. */
+  readonly revoked: Int32Array;
+}
+
 /** One micro-batch as the loader delivers it: uint8 [n, H, W, C] and int32 [n]. */
 export interface RawBatch {
   readonly index: number;
@@ -50,7 +55,7 @@ export interface ComputeReady {
 
 export type ComputeReply =
   | ComputeReady
-  | { readonly kind: "progress"; readonly id: number; readonly done: number }
+  | { readonly kind: "progress"; readonly id: number; readonly done: number; readonly seconds: number }
   | { readonly kind: "canary"; readonly id: number; readonly digest: string }
   | { readonly kind: "loaded"; readonly id: number }
   | {

@@ -1,11 +1,20 @@
-// A worker's session: joins, proves what it must, then takes leases until it is drained. When the stream breaks it
-// comes back with growing pauses; what it held is lost with the stream, and nothing else is.
+// A worker's session: joins, proves what it must, then takes leases until it is drained. When the stream breaks, or the
+// coordinator falls silent, it comes back with growing pauses on a new connection; what it held is lost with the session,
+// and nothing else is.
 
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { ClientDuplexStream } from "@grpc/grpc-js";
-import type { Lease, SessionRequest, SessionResponse, Welcome } from "../proto/gen/plume/v1/training.ts";
+import {
+  type Lease,
+  type Ready,
+  type SessionRequest,
+  type SessionResponse,
+  type Welcome,
+  WorkKind,
+} from "../proto/gen/plume/v1/training.ts";
 import { sleep } from "../shared/clock.ts";
 import { PlumeError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
@@ -14,19 +23,29 @@ import type { TrainingClient } from "../shared/rpc/training-service.ts";
 
 type Outgoing = NonNullable<SessionRequest["message"]>;
 
+/** What a lease's work may tell while it goes on. */
+export interface Reports {
+  /** One more piece is done, after so many seconds of compute. */
+  progress(done: number, seconds: number): void;
+  /** Bytes of the parameters that are here. */
+  transfer(bytes: number, total: number): void;
+  /** Aborted when nobody needs the result any more; what is being handed in goes on, to be compared. */
+  readonly revoked: AbortSignal;
+  /** Aborted when the session is over: nothing can be sent. */
+  readonly closed: AbortSignal;
+}
+
 /** What a session needs from the rest of the worker. */
 export interface WorkerEngine {
   /** Makes the worker ready for this job. Called at every welcome; cheap when nothing changed. */
-  prepare(
-    welcome: Welcome,
-    shmFolder: string,
-  ): Promise<{ backend: string; device: string; numericsClass: string; dataDigest: string; layoutDigest: string }>;
-  /** Computes a lease and hands it in. */
-  work(lease: Lease, report: (done: number) => void): Promise<void>;
+  prepare(welcome: Welcome, client: TrainingClient, shmFolder: string): Promise<Omit<Ready, "shmNonce">>;
+  /** Computes a lease and hands it in. @returns true when the result was taken. */
+  work(lease: Lease, reports: Reports): Promise<boolean>;
 }
 
 export interface SessionOptions {
-  readonly client: TrainingClient;
+  /** A client on a connection of its own: one that was cut or went silent is not used again. */
+  readonly connect: () => TrainingClient;
   readonly workerId: string;
   readonly version: string;
   readonly engine: WorkerEngine;
@@ -34,6 +53,9 @@ export interface SessionOptions {
   /** Seconds without a coordinator after which the worker gives up. */
   readonly patienceSeconds: number;
   readonly now: () => number;
+  readonly onJoined: () => void;
+  /** A result was taken. */
+  readonly onProductive: () => void;
 }
 
 type Ending =
@@ -41,16 +63,23 @@ type Ending =
   | { readonly kind: "broken" | "refused"; readonly reason: string };
 
 const FAREWELL_MS = 1_000;
-const FIRST_PAUSE_MS = 100;
-const LONGEST_PAUSE_MS = 2_000;
+const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 1_000;
+/** A coordinator that does not say welcome within this time is not there. */
+const WELCOME_MS = 5_000;
+/** A leaving worker finishes what it has in hand if that takes no longer. */
+const LEAVE_MS = 10_000;
+/** After the end of a session the work in hand must have run out. */
+const STUCK_MS = 30_000;
 
 /** Runs sessions until the coordinator drains the worker or `signal` asks it to leave. @throws PlumeError when it may not come back. */
 export async function runSessions(options: SessionOptions, signal: AbortSignal): Promise<string> {
   const { log, now, patienceSeconds } = options;
+  const instance = randomUUID();
   let pause = FIRST_PAUSE_MS;
   let lastContact = now();
   while (true) {
-    const ending = await oneSession(options, signal, () => {
+    const ending = await oneSession(options, instance, signal, () => {
       lastContact = now();
       pause = FIRST_PAUSE_MS;
     });
@@ -69,77 +98,115 @@ const isTransient = (error: unknown): error is PlumeError =>
   error instanceof PlumeError && (error.code === "UNAVAILABLE" || error.code === "DEADLINE_EXCEEDED");
 
 async function oneSession(
-  { client, workerId, version, engine, log }: SessionOptions,
+  options: SessionOptions,
+  instance: string,
   signal: AbortSignal,
   onWelcome: () => void,
 ): Promise<Ending> {
+  const { connect, workerId, version, engine, log, now, onJoined, onProductive } = options;
+  const client = connect();
   const stream: ClientDuplexStream<SessionRequest, SessionResponse> = client.session();
   const send = (message: Outgoing) => void (stream.writable && stream.write({ message }));
-  let heartbeat: NodeJS.Timeout | undefined;
+  const timers: NodeJS.Timeout[] = [];
+  const inHand = new Map<number, AbortController>();
+  const closed = new AbortController();
   let leases: Promise<void> = Promise.resolve();
 
   return new Promise<Ending>((resolve, reject) => {
     let over = false;
+    let lastHeard = now();
+    let silence = WELCOME_MS;
+
+    const close = (settle: () => void) => {
+      for (const timer of timers) clearInterval(timer);
+      signal.removeEventListener("abort", leave);
+      stream.cancel();
+      client.close();
+      settle();
+    };
     const end = (ending: Ending) => {
       if (over) return;
       over = true;
-      clearInterval(heartbeat);
-      signal.removeEventListener("abort", leave);
-      stream.cancel();
-      // What is being computed runs out before the next session starts; its push will be refused as stale.
-      leases.then(
-        () => resolve(ending),
-        (error) => (isTransient(error) ? resolve(ending) : reject(error)),
-      );
+      for (const work of inHand.values()) work.abort();
+      closed.abort();
+      // What is being computed runs out before the next session starts; a device that never answers ends the process.
+      const stuck = setTimeout(() => {
+        const message = `the device has not answered for ${STUCK_MS / 1000} s; this worker must be started anew`;
+        close(() => reject(new PlumeError("INTERNAL", message)));
+      }, STUCK_MS);
+      leases
+        .then(
+          () => close(() => resolve(ending)),
+          (error) => close(() => (isTransient(error) ? resolve(ending) : reject(error))),
+        )
+        .finally(() => clearTimeout(stuck));
     };
     /** This worker cannot go on: says why, and gives the words a moment to arrive. */
     const fail = (error: unknown) => {
       if (over) return;
       over = true;
-      clearInterval(heartbeat);
       const known = error instanceof PlumeError;
       const message = String((error as Error)?.message ?? error);
       send({ $case: "failure", value: { code: known ? error.code : "INTERNAL", message } });
-      const farewell = setTimeout(() => reject(error), FAREWELL_MS);
+      const farewell = setTimeout(() => close(() => reject(error)), FAREWELL_MS);
       stream.once("end", () => {
         clearTimeout(farewell);
-        reject(error);
+        close(() => reject(error));
       });
       stream.end();
     };
-    /** Graceful: the lease in hand is finished, then the stream ends. */
+    /** Graceful: the block in hand is finished, queued ones are given back, then the stream ends. */
     const leave = () => {
       send({ $case: "leave", value: { reason: "asked to leave" } });
-      leases.catch(() => {}).finally(() => end({ kind: "drained", reason: "asked to leave" }));
+      const drained = () => end({ kind: "drained", reason: "asked to leave" });
+      timers.push(setTimeout(drained, LEAVE_MS));
+      leases.then(drained, drained);
     };
 
     const welcomed = async (welcome: Welcome) => {
       onWelcome();
-      heartbeat = setInterval(() => send({ $case: "heartbeat", value: {} }), welcome.heartbeatMs);
+      silence = welcome.deadlineMs;
+      timers.push(setInterval(() => send({ $case: "heartbeat", value: {} }), welcome.heartbeatMs));
       const shmNonce = welcome.shmFolder
         ? await readFile(join(welcome.shmFolder, NONCE_FILE), "utf8").catch(() => "")
         : "";
-      const prepared = await engine.prepare(welcome, shmNonce ? welcome.shmFolder : "");
+      const prepared = await engine.prepare(welcome, client, shmNonce ? welcome.shmFolder : "");
       send({ $case: "ready", value: { ...prepared, shmNonce } });
       log.info({ incarnation: welcome.incarnation, transport: shmNonce ? "shm" : "grpc", ...prepared }, "ready");
+      onJoined();
     };
 
     const take = (lease: Lease) => {
-      const { tuple, lo, hi } = lease;
-      leases = leases.then(() =>
-        over ? undefined : engine.work(lease, (done) => send({ $case: "progress", value: { tuple, lo, hi, done } })),
-      );
-      leases.catch((error) => (isTransient(error) ? end({ kind: "broken", reason: error.message }) : fail(error)));
+      const { tuple, lo, hi, kind } = lease;
+      const work = new AbortController();
+      inHand.set(tuple!.attempt, work);
+      const reports: Reports = {
+        progress: (done, seconds) => send({ $case: "progress", value: { tuple, lo, hi, done, seconds, kind } }),
+        transfer: (bytes, total) => send({ $case: "transfer", value: { bytes, total } }),
+        revoked: work.signal,
+        closed: closed.signal,
+      };
+      leases = leases.then(async () => {
+        if (over || work.signal.aborted) return;
+        const taken = await engine.work(lease, reports);
+        if (taken && kind === WorkKind.WORK_KIND_GRADIENT) onProductive();
+      });
+      leases
+        .finally(() => inHand.delete(tuple!.attempt))
+        .catch((error) => (isTransient(error) ? end({ kind: "broken", reason: error.message }) : fail(error)));
     };
 
     stream.on("data", ({ message }: SessionResponse) => {
+      lastHeard = now();
       switch (message?.$case) {
         case "welcome":
           return void welcomed(message.value).catch(fail);
         case "lease":
           return take(message.value);
         case "revoke":
-          return; // the push of a revoked lease is refused as stale
+          return inHand.get(message.value.tuple?.attempt ?? -1)?.abort();
+        case "heartbeat":
+          return;
         case "drain":
           return end({ kind: "drained", reason: message.value.reason });
         case "refusal":
@@ -151,8 +218,15 @@ async function oneSession(
     });
     stream.on("error", (error) => end({ kind: "broken", reason: error.message }));
     stream.on("end", () => end({ kind: "broken", reason: "the coordinator ended the stream" }));
+    // A half-open connection reports nothing: only silence tells.
+    timers.push(
+      setInterval(() => {
+        const silent = now() - lastHeard;
+        if (silent > silence) end({ kind: "broken", reason: `nothing heard for ${(silent / 1000).toFixed(1)} s` });
+      }, 250),
+    );
     signal.addEventListener("abort", leave, { once: true });
     if (signal.aborted) return leave();
-    send({ $case: "hello", value: { workerId, host: hostname(), pid: process.pid, plumeVersion: version } });
+    send({ $case: "hello", value: { workerId, host: hostname(), pid: process.pid, plumeVersion: version, instance } });
   });
 }

@@ -12,9 +12,18 @@ import { CALL_DEADLINE_MS } from "../shared/rpc/transport.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 
 export interface Transfers {
-  /** Fills `flat` with a vector at a version. @throws PlumeError STALE when the coordinator has moved on. */
-  pull(kind: "params" | "ema", version: number, flat: SharedArrayBuffer): Promise<void>;
-  push(header: Omit<PushHeader, "shmFile">, payload: Uint8Array): Promise<PushResponse>;
+  /**
+   * Fills `flat` with a vector at a version. `onBytes` hears how much is there, now and then and at the end.
+   * @throws PlumeError STALE when the coordinator has moved on.
+   */
+  pull(
+    kind: "params" | "ema",
+    version: number,
+    flat: SharedArrayBuffer,
+    onBytes: (bytes: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<void>;
+  push(header: Omit<PushHeader, "shmFile">, payload: Uint8Array, signal: AbortSignal): Promise<PushResponse>;
 }
 
 export interface TransferOptions {
@@ -26,11 +35,22 @@ export interface TransferOptions {
   readonly shmFolder: string;
 }
 
+/** Bytes between two words about a pull; a smaller one is not worth a word. */
+const REPORT_BYTES = 16 * 1024 * 1024;
+
 export function createTransfers({ client, job, incarnation, layout, shmFolder }: TransferOptions): Transfers {
   const deadline = () => ({ deadline: Date.now() + CALL_DEADLINE_MS });
 
-  const pullShard = async (vector: VectorKind, version: number, shard: number, target: Uint8Array) => {
+  const pullShard = async (
+    vector: VectorKind,
+    version: number,
+    shard: number,
+    target: Uint8Array,
+    onChunk: (bytes: number) => void,
+    signal: AbortSignal,
+  ) => {
     const call = client.pull({ job, incarnation, vector, version, shard }, deadline());
+    using _cancel = cancelOn(signal, call);
     let at = 0;
     try {
       for await (const { chunk } of call as AsyncIterable<{ chunk: Uint8Array }>) {
@@ -38,6 +58,7 @@ export function createTransfers({ client, job, incarnation, layout, shmFolder }:
           throw new PlumeError("DATA_LOSS", `shard ${shard} is longer than ${target.byteLength} bytes`);
         target.set(chunk, at);
         at += chunk.byteLength;
+        onChunk(chunk.byteLength);
       }
     } catch (error) {
       throw fromServiceError(error);
@@ -47,23 +68,33 @@ export function createTransfers({ client, job, incarnation, layout, shmFolder }:
   };
 
   return {
-    async pull(kind, version, flat) {
+    async pull(kind, version, flat, onBytes, signal) {
       if (shmFolder) return readShared(join(shmFolder, sharedParamsFile(kind, version)), new Uint8Array(flat));
       const vector = kind === "ema" ? VectorKind.VECTOR_KIND_EMA : VectorKind.VECTOR_KIND_PARAMS;
+      let bytes = 0;
+      let told = 0;
+      const onChunk = (more: number) => {
+        bytes += more;
+        if (bytes - told < REPORT_BYTES && (bytes < flat.byteLength || told === 0)) return;
+        told = bytes;
+        onBytes(bytes, flat.byteLength);
+      };
       await Promise.all(
-        layout.shards.map((s) => pullShard(vector, version, s.index, new Uint8Array(flat, s.offset * 4, s.size * 4))),
+        layout.shards.map((s) =>
+          pullShard(vector, version, s.index, new Uint8Array(flat, s.offset * 4, s.size * 4), onChunk, signal),
+        ),
       );
     },
 
-    async push(header, payload) {
-      if (!shmFolder) return pushChunks(client, header, payload, deadline());
+    async push(header, payload, signal) {
+      if (!shmFolder) return pushChunks(client, header, payload, deadline(), signal);
       const { workerId, tuple, lo, hi } = header;
       const name = sharedResultFile(workerId, tuple!.step, { lo, hi }, tuple!.attempt);
       const file = join(shmFolder, name);
       await writeFile(`${file}.tmp`, payload);
       await rename(`${file}.tmp`, file);
       try {
-        return await pushChunks(client, { ...header, shmFile: name }, null, deadline());
+        return await pushChunks(client, { ...header, shmFile: name }, null, deadline(), signal);
       } finally {
         await rm(file, { force: true });
       }
@@ -89,11 +120,15 @@ function pushChunks(
   header: Omit<PushHeader, "shmFile"> & { shmFile?: string },
   payload: Uint8Array | null,
   options: { deadline: number },
+  signal: AbortSignal,
 ): Promise<PushResponse> {
   return new Promise((resolve, reject) => {
-    const call = client.push(options, (error, response) =>
-      error ? reject(fromServiceError(error)) : resolve(response),
-    );
+    const call = client.push(options, (error, response) => {
+      cancelled[Symbol.dispose]();
+      if (error) reject(fromServiceError(error));
+      else resolve(response);
+    });
+    const cancelled = cancelOn(signal, call);
     const send = async () => {
       await writeMessage(call, { part: { $case: "header", value: { shmFile: "", ...header } } });
       for (const chunk of payload ? chunksOf(payload) : [])
@@ -102,4 +137,12 @@ function pushChunks(
     };
     send().catch(() => call.cancel()); // the callback above carries the reason
   });
+}
+
+/** Cancels the call when the signal is aborted, until disposed of: the other end may never answer. */
+function cancelOn(signal: AbortSignal, call: { cancel(): void }): Disposable {
+  const cancel = () => call.cancel();
+  if (signal.aborted) cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  return { [Symbol.dispose]: () => signal.removeEventListener("abort", cancel) };
 }

@@ -1,19 +1,28 @@
-// A round: one set of numbered pieces of work [0, V) leased to workers until every piece has come back once.
-// Gradient rounds hold micro-batches, sample rounds hold tiles of a picture; what is done with a result is the
-// collector's affair. Owns the leases; does not own members, payloads or time.
+// A round: one set of numbered pieces of work [0, V) leased to workers until every piece has come back and is accepted.
+// Gradient rounds hold micro-batches, sample rounds hold tiles of a picture; what is done with a payload is the
+// dispatcher's affair. Owns leases and results; knows no members, no streams, no clock, and decides on nothing but
+// whether a result counts.
 //
-// I1. Every piece is at any moment done, leased to exactly one member, or pending.
-// I2. A result is taken only from the holder of a lease of this round, once.
+// I1. Every piece is at any moment pending, or in exactly one block of `works`; a block in `works` has a lease or a result.
+// I2. A result is taken only from the holder of a live lease of this round, and only once.
+// I3. A block is accepted once. An audited block is accepted only when two workers gave the same digest.
 
-import { PlumeError } from "../../shared/errors.ts";
 import type { WorkerId } from "../../shared/ids.ts";
+import { invariant } from "../../shared/invariant.ts";
 import { type Block, blockKey, isNode } from "../../shared/tensor/tree.ts";
-import { decideGrants, type PlannedWorker } from "../planner/grants.ts";
+
+/** first: the block's own computation. speculation: a copy because the first is late. audit, settle: copies to compare. */
+export type Purpose = "first" | "speculation" | "audit" | "settle";
+
+export type RoundKind = "gradient" | "sample";
 
 export interface Lease {
+  readonly kind: RoundKind;
+  readonly step: number;
   readonly block: Block;
   readonly worker: WorkerId;
   readonly attempt: number;
+  readonly purpose: Purpose;
   readonly grantedMs: number;
   /** Last sign of progress: granted, or one more piece done. */
   progressMs: number;
@@ -24,151 +33,225 @@ export interface Result {
   readonly block: Block;
   readonly worker: WorkerId;
   readonly attempt: number;
+  readonly digest: string;
   readonly losses: readonly number[];
   readonly ids: readonly string[];
   readonly seconds: Readonly<Record<string, number>>;
 }
 
+/** A block that is being computed or is in. */
+export interface Work {
+  readonly block: Block;
+  /** Two workers must agree on it before it counts. */
+  readonly audited: boolean;
+  readonly leases: readonly Lease[];
+  /** Results that wait for another one to be compared with. */
+  readonly held: readonly Result[];
+  readonly accepted: Result | null;
+}
+
+/** May this result come in? Asked before a byte of payload is read. */
 export type Claim =
   | { readonly kind: "take"; readonly lease: Lease }
-  | { readonly kind: "stale" | "duplicate"; readonly reason: string };
+  | { readonly kind: "stale"; readonly reason: string }
+  | { readonly kind: "duplicate"; readonly agrees: boolean; readonly other: WorkerId; readonly reason: string };
 
-/** Where the payload of one block goes: bytes land in order of arrival at their offsets, then all or nothing counts. */
-export interface Sink {
-  readonly bytes: number;
-  /** Memory to write into, in order; together `bytes` long. */
-  readonly regions: readonly Uint8Array[];
-  digest(): Promise<string>;
-  collect(): Promise<void>;
-  discard(): void;
-}
+/** What a result whose payload is in means. */
+export type Verdict<Payload> =
+  | Exclude<Claim, { kind: "take" }>
+  /** The block is in. `revoked` leases were copies of it. */
+  | { readonly kind: "accept"; readonly payload: Payload; readonly unused: Payload[]; readonly revoked: Lease[] }
+  | { readonly kind: "hold"; readonly reason: string }
+  /** Two agree against a third: nothing that the third computed in this round counts. */
+  | { readonly kind: "liar"; readonly worker: WorkerId; readonly reason: string }
+  | { readonly kind: "unsettled"; readonly reason: string };
 
-export type RoundKind = "gradient" | "sample";
-
-export interface Round {
+export interface Round<Payload> {
   readonly kind: RoundKind;
   readonly step: number;
   readonly V: number;
-  /** Grants pending blocks to the workers; called whenever either changes. */
-  replan(workers: readonly Omit<PlannedWorker, "queued">[]): void;
-  /** May this worker hand in this block? Asked before a byte of payload is read. */
-  claim(worker: WorkerId, block: Block, attempt: number): Claim;
-  /** A place for the payload of a claimed lease. */
-  open(lease: Lease): Sink;
-  /** The payload is in and whole: collects it, unless the lease was revoked meanwhile. */
-  finish(lease: Lease, result: Result, sink: Sink): Promise<Claim["kind"]>;
-  progress(worker: WorkerId, block: Block, done: number): void;
-  /** The worker is gone: its leases become pending. */
-  revoke(worker: WorkerId): void;
-  fail(error: unknown): void;
+  /** Pieces that nobody computes, as nodes of the tree. */
+  readonly pending: readonly Block[];
+  readonly works: readonly Work[];
   readonly leases: readonly Lease[];
-  /** All results by block, in index order, once every piece is done. */
-  readonly done: Promise<readonly Result[]>;
+  /** Every piece is accepted. */
+  readonly complete: boolean;
+  /** Accepted results in index order. */
+  readonly results: readonly Result[];
+  /** Starts a block that is pending. */
+  begin(nowMs: number, worker: WorkerId, block: Block, audited: boolean): Lease;
+  /** One more computation of a block in `works`. */
+  copy(nowMs: number, worker: WorkerId, block: Block, purpose: Purpose): Lease;
+  claim(worker: WorkerId, block: Block, attempt: number, digest: string): Claim;
+  finish(lease: Lease, result: Result, payload: Payload): Verdict<Payload>;
+  /** Nobody is there to audit this block: its held result is accepted as it is. */
+  waive(block: Block): Verdict<Payload> | null;
+  progress(nowMs: number, worker: WorkerId, block: Block, attempt: number, done: number): Lease | null;
+  /** Takes back a worker's leases, all or those after its first. @returns what was taken back. */
+  revoke(worker: WorkerId, which?: "all" | "queued"): Lease[];
+  /** Forgets everything that came in: the round begins again. @returns payloads nobody will use. */
+  reset(): Payload[];
 }
 
-export interface RoundOptions {
-  readonly kind: RoundKind;
-  readonly step: number;
-  readonly V: number;
-  readonly now: () => number;
-  /** Sends a lease to its worker. */
-  readonly grant: (lease: Lease) => void;
-  readonly open: (block: Block) => Sink;
+interface OpenWork<Payload> {
+  readonly block: Block;
+  audited: boolean;
+  leases: Lease[];
+  held: { readonly result: Result; readonly payload: Payload }[];
+  accepted: Result | null;
 }
 
-export function createRound({ kind, step, V, now, grant, open }: RoundOptions): Round {
+export function createRound<Payload>(kind: RoundKind, step: number, V: number): Round<Payload> {
   let pending: Block[] = [{ lo: 0, hi: V }];
-  const leases = new Map<string, Lease>();
-  const results: Result[] = [];
+  const works = new Map<string, OpenWork<Payload>>();
   let attempts = 0;
-  let missing = V;
-  let resolve!: (results: readonly Result[]) => void;
-  let reject!: (error: unknown) => void;
-  const done = new Promise<readonly Result[]>((ok, no) => {
-    resolve = ok;
-    reject = no;
-  });
-  done.catch(() => {}); // the step awaits it; a failure before that is not unhandled
 
-  const queued = (worker: WorkerId) =>
-    [...leases.values()]
-      .filter((lease) => lease.worker === worker)
-      .reduce((sum, { block, done }) => sum + block.hi - block.lo - done, 0);
+  const lend = (nowMs: number, work: OpenWork<Payload>, worker: WorkerId, purpose: Purpose): Lease => {
+    const attempt = ++attempts;
+    const { block } = work;
+    const lease = { kind, step, block, worker, attempt, purpose, grantedMs: nowMs, progressMs: nowMs, done: 0 };
+    work.leases.push(lease);
+    return lease;
+  };
 
-  return {
+  const covering = (block: Block) =>
+    works.get(blockKey(block)) ??
+    [...works.values()].find((work) => work.block.lo <= block.lo && block.hi <= work.block.hi);
+
+  const compare = (accepted: Result, worker: WorkerId, digest: string): Claim => {
+    const { block, worker: other } = accepted;
+    const agrees = accepted.block.lo === block.lo && accepted.digest === digest;
+    const what = `block ${nameOf(block)} of step ${step} is in already, from ${other}`;
+    return { kind: "duplicate", agrees, other, reason: agrees ? what : `${what}; ${worker} gives other bits` };
+  };
+
+  const accept = (work: OpenWork<Payload>, index: number): Verdict<Payload> => {
+    const { result, payload } = work.held[index]!;
+    const unused = work.held.filter((_, i) => i !== index).map((held) => held.payload);
+    const revoked = work.leases;
+    work.accepted = result;
+    work.held = [];
+    work.leases = [];
+    return { kind: "accept", payload, unused, revoked };
+  };
+
+  const judge = (work: OpenWork<Payload>): Verdict<Payload> => {
+    const where = `block ${nameOf(work.block)} of step ${step}`;
+    const { held } = work;
+    if (!work.audited) return accept(work, 0);
+    if (held.length === 1) return { kind: "hold", reason: `${where} waits for its audit` };
+    const agreed = held.findIndex((a, i) => held.some((b, j) => j > i && a.result.digest === b.result.digest));
+    if (agreed < 0) {
+      const names = held.map(({ result }) => `${result.worker} ${result.digest}`).join(", ");
+      return held.length < 3
+        ? { kind: "hold", reason: `${where}: the digests differ (${names}); a third worker settles it` }
+        : { kind: "unsettled", reason: `${where}: ${held.length} workers give ${held.length} results (${names})` };
+    }
+    const right = held[agreed]!.result;
+    const liar = held.find(({ result }) => result.digest !== right.digest)?.result;
+    if (!liar) return accept(work, agreed);
+    const reason = `its digest of ${where} is ${liar.digest}, two others have ${right.digest}`;
+    return { kind: "liar", worker: liar.worker, reason };
+  };
+
+  const round: Round<Payload> = {
     kind,
     step,
     V,
-    done,
+    get pending() {
+      return pending;
+    },
+    get works() {
+      return [...works.values()].map((work) => ({ ...work, held: work.held.map(({ result }) => result) }));
+    },
     get leases() {
-      return [...leases.values()];
+      return [...works.values()].flatMap((work) => work.leases);
+    },
+    get complete() {
+      return pending.length === 0 && [...works.values()].every((work) => work.accepted !== null);
+    },
+    get results() {
+      return [...works.values()]
+        .flatMap(({ accepted }) => (accepted ? [accepted] : []))
+        .sort((a, b) => a.block.lo - b.block.lo);
     },
 
-    replan(workers) {
-      const grants = decideGrants(
-        pending,
-        V,
-        workers.map((worker) => ({ ...worker, queued: queued(worker.id) })),
-      );
-      if (grants.length === 0) return;
-      pending = [];
-      for (const { worker, block } of grants) {
-        const lease: Lease = { block, worker, attempt: ++attempts, grantedMs: now(), progressMs: now(), done: 0 };
-        leases.set(blockKey(block), lease);
-        grant(lease);
-      }
+    begin(nowMs, worker, block, audited) {
+      const within = pending.findIndex(({ lo, hi }) => lo <= block.lo && block.hi <= hi);
+      invariant(within >= 0 && isNode(block, V), `block ${nameOf(block)} is pending`);
+      const { lo, hi } = pending[within]!;
+      const rest = [
+        { lo, hi: block.lo },
+        { lo: block.hi, hi },
+      ].filter((range) => range.lo < range.hi);
+      pending.splice(within, 1, ...rest);
+      const work: OpenWork<Payload> = { block, audited, leases: [], held: [], accepted: null };
+      works.set(blockKey(block), work);
+      return lend(nowMs, work, worker, "first");
     },
 
-    claim(worker, block, attempt) {
-      if (!isNode(block, V))
-        throw new PlumeError("INVALID_ARGUMENT", `[${block.lo}, ${block.hi}) is no block of a step of ${V}`);
-      const lease = leases.get(blockKey(block));
-      if (lease && lease.worker === worker && lease.attempt === attempt) return { kind: "take", lease };
-      const finished = results.some((result) => result.block.lo <= block.lo && block.hi <= result.block.hi);
-      if (finished)
-        return { kind: "duplicate", reason: `block [${block.lo}, ${block.hi}) of step ${step} is in already` };
-      return {
-        kind: "stale",
-        reason: `${worker} holds no lease on block [${block.lo}, ${block.hi}) of step ${step}, attempt ${attempt}`,
-      };
+    copy(nowMs, worker, block, purpose) {
+      const work = works.get(blockKey(block));
+      invariant(work && !work.accepted, `block ${nameOf(block)} is being computed`);
+      return lend(nowMs, work, worker, purpose);
     },
 
-    open: (lease) => open(lease.block),
-
-    async finish(lease, result, sink) {
-      if (leases.get(blockKey(lease.block)) !== lease) {
-        sink.discard();
-        return "stale";
-      }
-      leases.delete(blockKey(lease.block));
-      results.push(result);
-      try {
-        await sink.collect();
-      } catch (error) {
-        reject(error);
-        throw error;
-      }
-      missing -= lease.block.hi - lease.block.lo;
-      if (missing === 0) resolve(results.sort((a, b) => a.block.lo - b.block.lo));
-      return "take";
+    claim(worker, block, attempt, digest) {
+      const work = covering(block);
+      const lease = work?.leases.find((l) => l.worker === worker && l.attempt === attempt);
+      if (lease && blockKey(lease.block) === blockKey(block)) return { kind: "take", lease };
+      if (work?.accepted && blockKey(work.block) === blockKey(block)) return compare(work.accepted, worker, digest);
+      const what = `block ${nameOf(block)} of step ${step}`;
+      return { kind: "stale", reason: `${worker} holds no lease on ${what}, attempt ${attempt}` };
     },
 
-    progress(worker, block, done) {
-      const lease = leases.get(blockKey(block));
-      if (lease?.worker !== worker) return;
-      lease.progressMs = now();
+    finish(lease, result, payload) {
+      const claim = round.claim(lease.worker, lease.block, lease.attempt, result.digest);
+      if (claim.kind !== "take") return claim;
+      const work = works.get(blockKey(lease.block))!;
+      work.leases = work.leases.filter((l) => l !== lease);
+      work.held.push({ result, payload });
+      return judge(work);
+    },
+
+    waive(block) {
+      const work = works.get(blockKey(block));
+      if (!work || work.accepted || work.held.length !== 1) return null;
+      work.audited = false;
+      return judge(work);
+    },
+
+    progress(nowMs, worker, block, attempt, done) {
+      const lease = works.get(blockKey(block))?.leases.find((l) => l.worker === worker && l.attempt === attempt);
+      if (!lease || done <= lease.done) return null;
+      lease.progressMs = nowMs;
       lease.done = done;
+      return lease;
     },
 
-    revoke(worker) {
-      for (const [key, lease] of leases) {
-        if (lease.worker !== worker) continue;
-        leases.delete(key);
+    revoke(worker, which = "all") {
+      const held = round.leases.filter((lease) => lease.worker === worker).sort((a, b) => a.attempt - b.attempt);
+      const taken = which === "all" ? held : held.slice(1);
+      for (const lease of taken) {
+        const key = blockKey(lease.block);
+        const work = works.get(key)!;
+        work.leases = work.leases.filter((l) => l !== lease);
+        if (work.leases.length > 0 || work.held.length > 0 || work.accepted) continue;
+        works.delete(key);
         pending.push(lease.block);
       }
       pending.sort((a, b) => a.lo - b.lo);
+      return taken;
     },
 
-    fail: reject,
+    reset() {
+      const unused = [...works.values()].flatMap((work) => work.held.map(({ payload }) => payload));
+      works.clear();
+      pending = [{ lo: 0, hi: V }];
+      return unused;
+    },
   };
+  return round;
 }
+
+const nameOf = ({ lo, hi }: Block) => `[${lo}, ${hi})`;

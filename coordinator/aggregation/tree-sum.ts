@@ -10,13 +10,14 @@ export interface TreeSum {
   add(block: Block, value: Vector): Promise<Vector | null>;
   /** True when the block's leaves are in already, alone or inside a larger node. */
   covers(block: Block): boolean;
-  /** Gives back every vector that waits for its sibling. */
+  /** Gives back every vector: those that wait for their sibling now, those in an addition when it is done. */
   dispose(): void;
 }
 
 export function createTreeSum(V: number, reducer: Pick<Reducer, "add" | "release">): TreeSum {
   const waiting = new Map<string, { block: Block; value: Vector }>();
   const covered = new Uint8Array(V);
+  let disposed = false;
 
   return {
     covers: (block) => covered.subarray(block.lo, block.hi).every((leaf) => leaf === 1),
@@ -36,12 +37,17 @@ export function createTreeSum(V: number, reducer: Pick<Reducer, "add" | "release
         // Left plus right, whichever came last: float32 addition commutes, so the sum may lie in either.
         await reducer.add(value, up.left ? value : other.value, up.left ? other.value : value);
         reducer.release(other.value);
+        if (disposed) {
+          reducer.release(value);
+          return null;
+        }
         node = up.parent;
       }
       return value;
     },
 
     dispose() {
+      disposed = true;
       for (const { value } of waiting.values()) reducer.release(value);
       waiting.clear();
     },

@@ -1,14 +1,12 @@
 // Checkpoints of a running job: a copy of every vector is taken between two steps, then written in the background.
-// A save that fails is reported and never stops training.
+// A save that fails is reported and never stops training. Two of them run: one for the store that the job names, one for
+// snapshots in the run's folder, from which a killed coordinator goes on.
 
-import type { Bus } from "../../shared/bus/bus.ts";
 import { applyRetention } from "../../shared/checkpoint/retention.ts";
 import { writeCheckpoint } from "../../shared/checkpoint/write.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import type { ImageSet } from "../../shared/data/image-set.ts";
-import { describeError } from "../../shared/errors.ts";
 import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
-import type { Logger } from "../../shared/log.ts";
 import type { ObjectStore } from "../../shared/store/object-store.ts";
 
 export interface Checkpointer {
@@ -16,26 +14,37 @@ export interface Checkpointer {
   save(step: number): Promise<void>;
   /** Resolves when nothing is being written. */
   settled(): Promise<void>;
+  /** Something is being written. */
+  readonly busy: boolean;
   /** The newest step that is safely written. */
   readonly newest: number | null;
+}
+
+export interface Written {
+  readonly step: number;
+  readonly prefix: string;
+  readonly bytes: number;
+  readonly seconds: number;
 }
 
 export interface CheckpointerOptions {
   readonly job: Job;
   readonly set: ImageSet;
   readonly store: ObjectStore;
+  readonly keep: number;
   readonly reducer: Reducer;
-  readonly bus: Bus;
-  readonly log: Logger;
   readonly now: () => number;
   /** Steps written already by the run that is resumed. */
   readonly newest: number | null;
+  readonly onWritten: (written: Written) => void;
+  readonly onFailed: (step: number, error: unknown) => void;
 }
 
 export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
-  const { job, set, store, reducer, bus, log, now } = options;
+  const { job, set, store, keep, reducer, now, onWritten, onFailed } = options;
   let newest = options.newest;
   let writing: Promise<void> = Promise.resolve();
+  let busy = false;
 
   const write = async (step: number, vectors: Record<string, Float32Array[]>) => {
     const started = now();
@@ -50,23 +59,21 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
         ),
       });
       newest = step;
-      bus.publish({
-        kind: "checkpoint",
-        step,
-        key: written.prefix,
-        bytes: written.bytes,
-        seconds: (now() - started) / 1000,
-      });
-      await applyRetention(store, job.spec.checkpoint.keep);
+      onWritten({ step, ...written, seconds: (now() - started) / 1000 });
+      await applyRetention(store, keep);
     } catch (error) {
-      log.error({ step, err: error }, "checkpoint failed");
-      bus.publish({ kind: "checkpoint-failed", step, reason: describeError(error) });
+      onFailed(step, error);
+    } finally {
+      busy = false;
     }
   };
 
   return {
     get newest() {
       return newest;
+    },
+    get busy() {
+      return busy;
     },
     async save(step) {
       await writing;
@@ -75,6 +82,7 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
         reducer.layout.shards.map((shard) => Float32Array.from(vector.shard(shard.index)));
       const vectors: Record<string, Float32Array[]> = { params: copy(reducer.params), ema: copy(reducer.ema) };
       for (const [name, vector] of Object.entries(reducer.moments)) vectors[`moments.${name}`] = copy(vector);
+      busy = true;
       writing = write(step, vectors);
     },
     settled: () => writing,

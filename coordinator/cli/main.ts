@@ -5,6 +5,7 @@ import { PLUME_VERSION } from "../../shared/version.ts";
 import { reportError } from "./action.ts";
 import { auditCommand } from "./commands/audit.ts";
 import { checkpointsCommand } from "./commands/checkpoints.ts";
+import { ctlCommand } from "./commands/ctl.ts";
 import { dataCommand } from "./commands/data.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evalCommand } from "./commands/eval.ts";
@@ -34,6 +35,7 @@ const add = (command: Command) => program.addCommand(command.copyInheritedSettin
 add(trainCommand());
 add(sampleCommand());
 add(evalCommand());
+add(ctlCommand());
 add(auditCommand(replay));
 add(checkpointsCommand());
 add(dataCommand());

@@ -52,6 +52,13 @@ export function createProgressLine(output: NodeJS.WriteStream, now: () => number
           return line(`  CHECKPOINT OF STEP ${event.step} FAILED: ${event.reason}`);
         case "sample":
           return line(`  sample grid of step ${event.step}: ${event.file}`);
+        case "recovered": {
+          const { kind, subject, seconds, step } = event.recovery;
+          const who = kind === "coordinator" ? "the coordinator" : subject;
+          return line(`  recovered from the loss of ${who} in ${seconds.toFixed(1)} s, step ${step} is committed`);
+        }
+        case "scale":
+          return line(`  scaled from ${event.before} to ${event.replicas} workers`);
         case "warning":
           return line(`  WARNING: ${event.message}`);
         case "end":

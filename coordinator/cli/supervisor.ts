@@ -1,20 +1,28 @@
-// Runs a job on this machine: one coordinator process and N worker processes, real ones, talking gRPC. Restarts a
-// worker that dies, with growing pauses; passes a stop on; leaves no process behind.
+// Runs a job on this machine: one coordinator process and N worker processes, real ones, talking gRPC. Starts again what
+// dies, as restart.ts decides; starts and stops workers when the run is scaled; passes a stop on; leaves no process behind.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type ErrorCode, PlumeError } from "../../shared/errors.ts";
+import { PlumeError } from "../../shared/errors.ts";
+import type { CoordinatorMessage, WorkerMessage } from "../../shared/supervision.ts";
+import { decideRestart } from "./restart.ts";
 
 export interface SupervisorOptions {
   /** The resolved job file that the coordinator reads. */
   readonly jobFile: string;
   readonly out: string;
   readonly workers: number;
+  /** Fewer workers than this can never train. */
+  readonly min: number;
   readonly resume: string;
   readonly listen: string;
-  /** Restarts of one worker before it is given up. */
+  /** host:port that workers dial; the coordinator's own when absent. */
+  readonly advertise?: string;
+  /** Failures in a row, without any work done, before a process is given up. */
   readonly maxRestarts: number;
+  /** An expelled worker that is not back after so long is replaced. */
+  readonly replaceMs: number;
   readonly onNote: (line: string) => void;
 }
 
@@ -23,69 +31,48 @@ export interface Supervisor {
   readonly address: string;
   /** Resolves when the coordinator has ended well; rejects with its error. */
   readonly done: Promise<void>;
-  readonly workerPids: () => readonly number[];
   /** First: stop after the step in progress, with a checkpoint. Second: at once. */
   stop(): void;
   kill(): void;
 }
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
-/** After the coordinator's end, a worker has this long to leave. */
+/** After the coordinator's end, or after it was scaled away, a worker has this long to leave. */
 const LEAVE_MS = 5_000;
+const SCALED_AWAY_MS = 20_000;
 
-type CoordinatorMessage =
-  | { readonly kind: "ready"; readonly address: string }
-  | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
+interface Slot {
+  readonly index: number;
+  child: ChildProcess | null;
+  failuresInRow: number;
+  productive: boolean;
+  givenUp: boolean;
+  /** Kills it when it was expelled and does not come back. */
+  replacement: NodeJS.Timeout | null;
+}
 
 export async function superviseRun(options: SupervisorOptions): Promise<Supervisor> {
-  const { jobFile, out, workers, resume, listen, maxRestarts, onNote } = options;
+  const { jobFile, out, min, resume, listen, advertise, maxRestarts, replaceMs, onNote } = options;
   const logs = join(out, "logs");
-  let ending = false;
   const children = new Set<ChildProcess>();
+  const slots = new Map<number, Slot>();
+  let wanted = options.workers;
+  let address: string | null = null;
+  let coordinator: ChildProcess;
+  let ending = false;
+  let stopping = false;
 
-  const start = (script: string, args: string[], ipc: boolean): ChildProcess => {
-    const child = spawn(process.execPath, ["--import", "tsx", "--enable-source-maps", join(ROOT, script), ...args], {
-      cwd: process.cwd(),
-      env: { ...process.env, NODE_PATH: undefined } as NodeJS.ProcessEnv,
-      stdio: ipc ? ["ignore", "inherit", "inherit", "ipc"] : ["ignore", "inherit", "inherit"],
-      // A group of its own: Ctrl-C in a terminal reaches the command line alone, which decides what it means.
-      detached: true,
-    });
-    children.add(child);
-    child.on("exit", () => children.delete(child));
-    return child;
-  };
-
-  const coordinatorArgs = [
-    "--job",
-    jobFile,
-    "--out",
-    out,
-    "--resume",
-    resume,
-    "--listen",
-    listen,
-    "--log-file",
-    join(logs, "coordinator.log"),
-  ];
-  const coordinator = start("coordinator/main.ts", coordinatorArgs, true);
-  let failure: PlumeError | null = null;
+  let onReady = (_address: string) => {};
+  let onFailed = (_error: PlumeError) => {};
+  let onDone = () => {};
   const ready = new Promise<string>((resolve, reject) => {
-    coordinator.on("message", (message: CoordinatorMessage) => {
-      if (message.kind === "ready") resolve(message.address);
-      else failure = new PlumeError(message.code, message.message, message.remedy ? { remedy: message.remedy } : {});
-    });
-    coordinator.on("exit", (code, signal) => reject(failure ?? endedEarly(code, signal)));
+    onReady = resolve;
+    onFailed = reject;
   });
+  let rejectDone = (_error: PlumeError) => {};
   const done = new Promise<void>((resolve, reject) => {
-    coordinator.on("exit", (code, signal) => {
-      ending = true;
-      setTimeout(killAll, LEAVE_MS).unref();
-      if (code === 0 && !failure) resolve();
-      else reject(failure ?? endedEarly(code, signal));
-    });
+    onDone = resolve;
+    rejectDone = reject;
   });
   done.catch(() => {}); // whoever supervises awaits it; until then a failure is not unhandled
 
@@ -94,46 +81,147 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   };
   process.once("exit", killAll);
 
-  let givenUp = 0;
-  const workerByIndex = new Map<number, ChildProcess>();
-  const startWorker = (address: string, index: number, restarts: number) => {
-    if (ending) return;
-    const id = `worker-${index}`;
-    const child = start(
-      "worker/main.ts",
-      ["--coordinator", address, "--id", id, "--log-file", join(logs, `${id}.log`)],
-      false,
-    );
-    const startedAt = performance.now();
-    workerByIndex.set(index, child);
-    child.on("exit", (code, signal) => {
-      workerByIndex.delete(index);
-      if (ending || code === 0) return;
-      const why = signal ? `was killed (${signal})` : `ended with code ${code}`;
-      const lived = performance.now() - startedAt;
-      const counted = lived > LONGEST_PAUSE_MS ? 0 : restarts;
-      if (counted >= maxRestarts) {
-        onNote(`${id} ${why}; given up after ${counted} restarts (see ${join(logs, `${id}.log`)})`);
-        if (++givenUp === workers) {
-          failure = new PlumeError("UNAVAILABLE", "every worker has failed", { remedy: `see the logs in ${logs}` });
-          coordinator.kill("SIGTERM");
-        }
-        return;
+  const start = (script: string, args: string[]): ChildProcess => {
+    const child = spawn(process.execPath, ["--import", "tsx", "--enable-source-maps", join(ROOT, script), ...args], {
+      cwd: process.cwd(),
+      env: { ...process.env, NODE_PATH: undefined } as NodeJS.ProcessEnv,
+      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      // A group of its own: Ctrl-C in a terminal reaches the command line alone, which decides what it means.
+      detached: true,
+    });
+    children.add(child);
+    child.on("exit", () => children.delete(child));
+    return child;
+  };
+
+  /** The run is over, one way or the other. */
+  const finish = (failure: PlumeError | null) => {
+    ending = true;
+    for (const slot of slots.values()) if (slot.replacement) clearTimeout(slot.replacement);
+    setTimeout(killAll, LEAVE_MS).unref();
+    if (!failure) return onDone();
+    onFailed(failure);
+    rejectDone(failure);
+  };
+
+  const startCoordinator = (recovering: boolean, failuresInRow: number) => {
+    const args = ["--job", jobFile, "--out", out, "--listen", address ?? listen];
+    args.push("--log-file", join(logs, "coordinator.log"));
+    args.push(...(recovering ? ["--resume", "latest", "--recovering"] : ["--resume", resume]));
+    let failure: PlumeError | null = null;
+    let productive = false;
+    coordinator = start("coordinator/main.ts", args);
+    coordinator.on("message", (message: CoordinatorMessage) => {
+      switch (message.kind) {
+        case "ready":
+          address = message.address;
+          return onReady(message.address);
+        case "productive":
+          productive = true;
+          return;
+        case "ending":
+          ending = true;
+          return;
+        case "scale":
+          return scale(message.replicas);
+        case "lost":
+          return lost(message.worker);
+        case "error":
+          failure = new PlumeError(message.code, message.message, message.remedy ? { remedy: message.remedy } : {});
+          return;
+        default:
+          message satisfies never;
       }
-      const pause = Math.min(FIRST_PAUSE_MS * 2 ** counted, LONGEST_PAUSE_MS);
-      onNote(`${id} ${why}; starting it again in ${pause / 1000} s`);
-      setTimeout(() => startWorker(address, index, counted + 1), pause).unref();
+    });
+    coordinator.on("exit", (code, signal) => {
+      if (code === 0 && !failure) return finish(null);
+      if (failure && failure.code !== "INTERNAL" && failure.code !== "UNAVAILABLE") return finish(failure);
+      const decision = decideRestart({ code, signal }, { failuresInRow, productive }, maxRestarts);
+      const ended = failure ?? endedEarly(code, signal);
+      if (address === null || stopping || decision.kind === "give-up") return finish(ended);
+      onNote(`the coordinator ${decision.reason}`);
+      setTimeout(() => !ending && startCoordinator(true, decision.failuresInRow), decision.afterMs);
     });
   };
 
-  const address = await ready;
-  for (let index = 0; index < workers; index++) startWorker(address, index, 0);
+  const startWorker = (slot: Slot) => {
+    if (ending || slot.index >= wanted || slot.child) return;
+    const id = `worker-${slot.index}`;
+    const args = ["--coordinator", advertise ?? address!, "--id", id, "--log-file", join(logs, `${id}.log`)];
+    const child = start("worker/main.ts", args);
+    slot.child = child;
+    slot.productive = false;
+    child.on("message", (message: WorkerMessage) => {
+      if (message.kind === "productive") slot.productive = true;
+      if (slot.replacement) clearTimeout(slot.replacement);
+      slot.replacement = null;
+    });
+    child.on("exit", (code, signal) => {
+      slot.child = null;
+      if (slot.replacement) clearTimeout(slot.replacement);
+      slot.replacement = null;
+      if (ending || slot.index >= wanted) return;
+      const decision = decideRestart({ code, signal }, slot, maxRestarts);
+      onNote(`${id} ${decision.reason}`);
+      if (decision.kind === "give-up") return giveUp(slot, decision.reason);
+      slot.failuresInRow = decision.failuresInRow;
+      setTimeout(() => startWorker(slot), decision.afterMs).unref();
+    });
+  };
+
+  const giveUp = (slot: Slot, reason: string) => {
+    slot.givenUp = true;
+    const left = wanted - [...slots.values()].filter(({ givenUp, index }) => givenUp && index < wanted).length;
+    if (left >= min) return onNote(`worker-${slot.index} is given up; ${left} of ${wanted} workers go on`);
+    const message = `worker-${slot.index} ${reason}; ${left} workers remain and workers.min is ${min}`;
+    const failure = new PlumeError("UNAVAILABLE", message, {
+      remedy: `see ${join(logs, `worker-${slot.index}.log`)}; then run the same command again: it resumes`,
+    });
+    coordinator.removeAllListeners("exit");
+    coordinator.once("exit", () => finish(failure));
+    coordinator.kill("SIGTERM");
+  };
+
+  const scale = (replicas: number) => {
+    wanted = replicas;
+    for (let index = 0; index < replicas; index++) {
+      const slot = slots.get(index) ?? newSlot(index);
+      slot.givenUp = false; // asked for again
+      slots.set(index, slot);
+      startWorker(slot);
+    }
+    for (const { child, index } of slots.values())
+      if (child && index >= replicas) {
+        child.kill("SIGTERM");
+        setTimeout(() => child.kill("SIGKILL"), SCALED_AWAY_MS).unref();
+      }
+  };
+
+  /** A worker was expelled: it comes back by itself, or it is frozen for good. */
+  const lost = (worker: string) => {
+    const slot = [...slots.values()].find(({ index }) => `worker-${index}` === worker);
+    const child = slot?.child;
+    if (!slot || !child) return;
+    if (slot.replacement) clearTimeout(slot.replacement);
+    slot.replacement = setTimeout(() => {
+      onNote(`${worker} was expelled and is not back after ${replaceMs / 1000} s; replacing its process`);
+      child.kill("SIGKILL");
+    }, replaceMs);
+  };
+
+  startCoordinator(false, 0);
+  await ready;
+  scale(wanted);
 
   return {
-    address,
+    get address() {
+      return address!;
+    },
     done,
-    workerPids: () => [...workerByIndex.values()].flatMap((child) => child.pid ?? []),
-    stop: () => void coordinator.kill("SIGTERM"),
+    stop() {
+      stopping = true;
+      coordinator.kill("SIGTERM");
+    },
     kill() {
       ending = true;
       killAll();
@@ -141,9 +229,13 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   };
 }
 
+function newSlot(index: number): Slot {
+  return { index, child: null, failuresInRow: 0, productive: false, givenUp: false, replacement: null };
+}
+
 function endedEarly(code: number | null, signal: NodeJS.Signals | null): PlumeError {
   const how = signal ? `was killed (${signal})` : `ended with code ${code}`;
   return new PlumeError("UNAVAILABLE", `the coordinator ${how}`, {
-    remedy: "run the same command again: it resumes from the newest checkpoint",
+    remedy: "run the same command again: it resumes from the newest snapshot or checkpoint",
   });
 }

@@ -1,37 +1,69 @@
-// Who is a member, who must go, and whether there are enough to train: pure functions of (now, state, policy), each
-// answer with its reason. members.ts keeps the state; the RPC shell only carries out what is decided here.
+// Who becomes a member, and whether there are enough to train: pure functions of (state, policy), each answer with its
+// reason. members.ts keeps the state; the RPC shell only carries out what is decided here.
 
 import type { WorkerId } from "../../shared/ids.ts";
+import type { LivenessPolicy } from "./liveness.ts";
 
 export interface Member {
   readonly id: WorkerId;
+  /** The process behind the name: the same one may replace its own broken session at once. */
+  readonly instance: string;
   /** joining: welcomed, computing its canary. ready: may hold leases. leaving: gets no new ones. */
   readonly phase: "joining" | "ready" | "leaving";
+  /** Why it gets no new leases and others compute its blocks as well; null when it is heard. */
+  readonly suspect: string | null;
   readonly device: string;
   readonly transport: "grpc" | "shm";
   readonly numericsClass: string;
+  readonly joinedMs: number;
   readonly lastHeardMs: number;
-  /** Micro-batches a second, averaged over its last blocks; null until the first one. */
+  /** Micro-batches a second, averaged over the newest ones; null until the first, and when it is long out of date. */
   readonly speed: number | null;
+  readonly measuredMs: number;
+  /** Micro-batches of accepted blocks. */
+  readonly microBatches: number;
+  /** Share of the parameters pulled while joining or catching up; null when nothing is being pulled. */
+  readonly pulled: number | null;
 }
 
 export type Members = ReadonlyMap<WorkerId, Member>;
 
-export interface MembershipPolicy {
+export interface MembershipPolicy extends LivenessPolicy {
   readonly min: number;
   readonly max: number;
-  readonly heartbeatMs: number;
-  /** Heartbeats that may be missed before a member is expelled. */
-  readonly missedHeartbeats: number;
   readonly numerics: "strict" | "mixed";
 }
 
 export type Admission =
   | { readonly kind: "admit"; readonly reason: string }
+  /** The same process comes back while its old session still looks open. */
+  | { readonly kind: "replace"; readonly reason: string }
   | { readonly kind: "refuse"; readonly reason: string; readonly retry: boolean };
 
-export function decideAdmission(members: Members, id: WorkerId, policy: MembershipPolicy): Admission {
-  if (members.has(id))
+export interface Arrival {
+  readonly id: WorkerId;
+  readonly instance: string;
+  readonly version: string;
+}
+
+/** @param banned why this worker may not come back; null when it may. */
+export function decideAdmission(
+  members: Members,
+  { id, instance, version }: Arrival,
+  own: { readonly version: string; readonly banned: string | null },
+  policy: MembershipPolicy,
+): Admission {
+  if (version !== own.version)
+    return {
+      kind: "refuse",
+      retry: false,
+      reason: `worker ${id} runs plume ${version}, the coordinator plume ${own.version}; install the same version everywhere`,
+    };
+  if (own.banned !== null) return { kind: "refuse", retry: false, reason: own.banned };
+  const present = members.get(id);
+  if (present?.instance === instance)
+    return { kind: "replace", reason: "it came back before its old session had ended" };
+  if (present)
     return {
       kind: "refuse",
       retry: true,
@@ -43,73 +75,52 @@ export function decideAdmission(members: Members, id: WorkerId, policy: Membersh
       retry: true,
       reason: `${members.size} workers are members and workers.max is ${policy.max}`,
     };
-  return { kind: "admit", reason: `${members.size} of at most ${policy.max} workers` };
+  return { kind: "admit", reason: `${members.size + 1} of at most ${policy.max} workers` };
 }
 
 export interface Candidate {
   readonly numericsClass: string;
+  readonly specDigest: string;
   readonly layoutDigest: string;
   readonly dataDigest: string;
 }
 
-/** A worker that welcomed has computed its canary: may it take leases? `expected.numericsClass` is null until the first worker names it. */
+/** A welcomed worker has computed its canary: may it take leases? `expected.numericsClass` is null until the first worker names it. */
 export function decideReadiness(
   candidate: Candidate,
   expected: Omit<Candidate, "numericsClass"> & { readonly numericsClass: string | null },
   policy: MembershipPolicy,
-): Admission {
+): Exclude<Admission, { kind: "replace" }> {
+  const refuse = (reason: string) => ({ kind: "refuse", retry: false, reason }) as const;
+  if (candidate.specDigest !== expected.specDigest)
+    return refuse(
+      `it was prepared for a job with the digest ${candidate.specDigest}, this one has ${expected.specDigest}; start it anew`,
+    );
   if (candidate.layoutDigest !== expected.layoutDigest)
-    return {
-      kind: "refuse",
-      retry: false,
-      reason: "its parameter layout differs from the coordinator's: it runs another version of plume",
-    };
+    return refuse("its parameter layout differs from the coordinator's: it runs another version of plume");
   if (candidate.dataDigest !== expected.dataDigest)
-    return {
-      kind: "refuse",
-      retry: false,
-      reason: "its data set differs from the coordinator's; give every worker the same data",
-    };
-  if (
-    expected.numericsClass !== null &&
-    candidate.numericsClass !== expected.numericsClass &&
-    policy.numerics === "strict"
-  )
-    return {
-      kind: "refuse",
-      retry: false,
-      reason: `its canary gives ${candidate.numericsClass}, the run's class is ${expected.numericsClass}: its bits would differ. Use the same backend everywhere, or workers.numerics: mixed`,
-    };
-  return { kind: "admit", reason: `numerics class ${candidate.numericsClass}` };
-}
-
-export interface Expulsion {
-  readonly id: WorkerId;
-  readonly reason: string;
-}
-
-export function decideExpulsions(nowMs: number, members: Members, policy: MembershipPolicy): Expulsion[] {
-  const limit = policy.heartbeatMs * policy.missedHeartbeats;
-  return [...members.values()]
-    .filter((member) => nowMs - member.lastHeardMs > limit)
-    .map((member) => ({
-      id: member.id,
-      reason: `no heartbeat for ${((nowMs - member.lastHeardMs) / 1000).toFixed(1)} s`,
-    }));
+    return refuse("its data set differs from the coordinator's; give every worker the same data");
+  if (expected.numericsClass === null || candidate.numericsClass === expected.numericsClass)
+    return { kind: "admit", reason: `numerics class ${candidate.numericsClass}` };
+  const classes = `its canary gives ${candidate.numericsClass}, the run's class is ${expected.numericsClass}: its bits would differ`;
+  if (policy.numerics === "strict")
+    return refuse(`${classes}. Use the same backend everywhere, or workers.numerics: mixed`);
+  return { kind: "admit", reason: `${classes}; admitted under workers.numerics: mixed` };
 }
 
 export type Quorum =
   | { readonly kind: "ready"; readonly ready: readonly Member[]; readonly reason: string }
   | { readonly kind: "waiting"; readonly reason: string };
 
+/** A suspect member counts until it is expelled: it may only be slow, and others compute its blocks meanwhile. */
 export function decideQuorum(members: Members, policy: MembershipPolicy): Quorum {
   const ready = [...members.values()].filter((member) => member.phase === "ready");
   if (ready.length < policy.min) {
-    const joining = members.size - ready.length;
+    const joining = [...members.values()].filter((member) => member.phase === "joining").length;
     return {
       kind: "waiting",
       reason: `${ready.length} of at least ${policy.min} workers are ready${joining > 0 ? `, ${joining} joining` : ""}`,
     };
   }
-  return { kind: "ready", ready, reason: `${ready.length} workers ready` };
+  return { kind: "ready", ready, reason: `${ready.length} worker${ready.length === 1 ? "" : "s"} ready` };
 }

@@ -1,117 +1,187 @@
-// The members of a run: keeps the state that decide.ts decides on, and tells whoever listens when it changes.
-// Owns the map; does not own streams, leases or time.
+// The members of a run: keeps the state that the decide functions decide on, and tells whoever listens when it changes.
+// Owns the map, the bans and the history of failures; does not own streams, leases or time.
 
+import type { WorkerChange } from "../../shared/bus/events.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import type { WorkerId } from "../../shared/ids.ts";
+import type { Lease } from "../aggregation/round.ts";
 import {
   type Admission,
+  type Arrival,
   type Candidate,
   decideAdmission,
-  decideExpulsions,
   decideQuorum,
   decideReadiness,
-  type Expulsion,
   type Member,
   type Members,
   type MembershipPolicy,
   type Quorum,
 } from "./decide.ts";
+import { decideLiveness } from "./liveness.ts";
+import { decideReadmission, READMISSION } from "./readmission.ts";
 
 export interface MemberChange {
   readonly id: WorkerId;
-  readonly change: "joined" | "left" | "expelled" | "refused";
+  readonly change: WorkerChange;
   readonly reason: string;
 }
 
 export interface Membership {
-  admit(id: WorkerId): Admission;
+  admit(arrival: Arrival): Admission;
   ready(id: WorkerId, candidate: Candidate, description: { device: string; transport: Member["transport"] }): Admission;
   heard(id: WorkerId): void;
-  /** A block of `microBatches` took `seconds` of compute on this member. */
-  measured(id: WorkerId, microBatches: number, seconds: number): void;
+  /** One micro-batch took `seconds` of compute on this member. */
+  measured(id: WorkerId, seconds: number): void;
+  /** A block of so many micro-batches was accepted from this member. */
+  credited(id: WorkerId, microBatches: number): void;
+  /** Share of the parameters that it has pulled; null when done. */
+  pulling(id: WorkerId, share: number | null): void;
   /** No new leases; what it holds it may finish. */
   leaving(id: WorkerId): void;
-  remove(id: WorkerId, change: "left" | "expelled", reason: string): void;
-  overdue(): Expulsion[];
+  /** left: as it announced. lost: its session broke. */
+  remove(id: WorkerId, change: "left" | "lost" | "expelled", reason: string): void;
+  /** Never let in again. */
+  ban(id: WorkerId, reason: string): void;
+  /** Looks at everyone: marks suspects, returns who must go. */
+  patrol(leases: readonly Lease[]): { readonly id: WorkerId; readonly reason: string }[];
   quorum(): Quorum;
   readonly members: Members;
+  /** Numerics classes of all workers that were ever ready, the run's own first. */
+  readonly classes: readonly string[];
 }
 
 export interface MembershipOptions {
   readonly policy: MembershipPolicy;
+  readonly version: string;
+  readonly specDigest: string;
   readonly layoutDigest: string;
   readonly dataDigest: string;
   readonly now: () => number;
   readonly onChange: (change: MemberChange) => void;
 }
 
-/** Weight of the newest block in a member's speed. */
-const SPEED_WEIGHT = 0.3;
+/** Weight of the newest micro-batch in a member's speed. */
+const SPEED_WEIGHT = 0.2;
+/** A worker that was slow gets no work and is measured no more: after this long it is given another chance. */
+const FORGET_MS = 5_000;
 
-export function createMembership({ policy, layoutDigest, dataDigest, now, onChange }: MembershipOptions): Membership {
+export function createMembership(options: MembershipOptions): Membership {
+  const { policy, version, specDigest, layoutDigest, dataDigest, now, onChange } = options;
   const members = new Map<WorkerId, Member>();
-  let numericsClass: string | null = null;
+  const failures = new Map<WorkerId, number[]>();
+  const bans = new Map<WorkerId, string>();
+  const classes: string[] = [];
 
-  const update = (id: WorkerId, change: (member: Member) => Partial<Member>) => {
+  const update = (id: WorkerId, change: Partial<Member>) => {
     const member = members.get(id);
-    if (member) members.set(id, { ...member, ...change(member) });
+    if (member) members.set(id, { ...member, ...change });
   };
+
+  const refuse = (id: WorkerId, admission: Admission) => onChange({ id, change: "refused", reason: admission.reason });
 
   return {
     members,
+    classes,
 
-    admit(id) {
-      const admission = decideAdmission(members, id, policy);
-      if (admission.kind === "admit")
-        members.set(id, {
-          id,
-          phase: "joining",
-          device: "",
-          transport: "grpc",
-          numericsClass: "",
-          lastHeardMs: now(),
-          speed: null,
-        });
-      else onChange({ id, change: "refused", reason: admission.reason });
+    admit(arrival) {
+      const { id, instance } = arrival;
+      const admission = decideAdmission(members, arrival, { version, banned: bans.get(id) ?? null }, policy);
+      if (admission.kind === "refuse") {
+        refuse(id, admission);
+        return admission;
+      }
+      const readmission = decideReadmission(now(), { failuresMs: failures.get(id) ?? [] }, READMISSION);
+      if (readmission.kind === "wait") {
+        const wait = { kind: "refuse", retry: true, reason: readmission.reason } as const;
+        refuse(id, wait);
+        return wait;
+      }
+      members.set(id, {
+        id,
+        instance,
+        phase: "joining",
+        suspect: null,
+        device: "",
+        transport: "grpc",
+        numericsClass: "",
+        joinedMs: now(),
+        lastHeardMs: now(),
+        speed: null,
+        measuredMs: now(),
+        microBatches: 0,
+        pulled: null,
+      });
       return admission;
     },
 
     ready(id, candidate, description) {
       if (!members.has(id)) throw new PlumeError("STALE", `worker ${id} is no member; it must join again`);
-      const admission = decideReadiness(candidate, { layoutDigest, dataDigest, numericsClass }, policy);
+      const expected = { specDigest, layoutDigest, dataDigest, numericsClass: classes[0] ?? null };
+      const admission = decideReadiness(candidate, expected, policy);
       if (admission.kind === "refuse") {
         members.delete(id);
-        onChange({ id, change: "refused", reason: admission.reason });
+        refuse(id, admission);
         return admission;
       }
-      numericsClass ??= candidate.numericsClass;
-      update(id, () => ({
-        ...description,
-        phase: "ready",
-        numericsClass: candidate.numericsClass,
-        lastHeardMs: now(),
-      }));
+      const { numericsClass } = candidate;
+      if (!classes.includes(numericsClass)) classes.push(numericsClass);
+      update(id, { ...description, phase: "ready", numericsClass, lastHeardMs: now() });
       onChange({ id, change: "joined", reason: `${description.device}, ${description.transport}` });
       return admission;
     },
 
-    heard: (id) => update(id, () => ({ lastHeardMs: now() })),
-
-    measured(id, microBatches, seconds) {
-      if (seconds <= 0) return;
-      const speed = microBatches / seconds;
-      update(id, (member) => ({
-        speed: member.speed === null ? speed : member.speed * (1 - SPEED_WEIGHT) + speed * SPEED_WEIGHT,
-      }));
+    heard(id) {
+      const wasSuspect = members.get(id)?.suspect != null;
+      update(id, { lastHeardMs: now(), suspect: null });
+      if (wasSuspect) onChange({ id, change: "well", reason: "heard again" });
     },
 
-    leaving: (id) => update(id, () => ({ phase: "leaving" })),
+    measured(id, seconds) {
+      const old = members.get(id)?.speed;
+      if (seconds <= 0 || old === undefined) return;
+      const speed = 1 / seconds;
+      const averaged = old === null ? speed : old * (1 - SPEED_WEIGHT) + speed * SPEED_WEIGHT;
+      update(id, { speed: averaged, measuredMs: now() });
+    },
+
+    credited: (id, microBatches) => update(id, { microBatches: (members.get(id)?.microBatches ?? 0) + microBatches }),
+    pulling: (id, pulled) => update(id, { pulled }),
+    leaving: (id) => update(id, { phase: "leaving" }),
 
     remove(id, change, reason) {
-      if (members.delete(id)) onChange({ id, change, reason });
+      const member = members.get(id);
+      if (!member) return;
+      members.delete(id);
+      // Flapping is to fail before any work is done; a machine that works until it is taken away does not flap.
+      if (member.microBatches > 0) failures.delete(id);
+      else if (change !== "left") failures.set(id, [...(failures.get(id) ?? []), now()].slice(-10));
+      onChange({ id, change, reason });
     },
 
-    overdue: () => decideExpulsions(now(), members, policy),
+    ban: (id, reason) => void bans.set(id, reason),
+
+    patrol(leases) {
+      const held = new Map<WorkerId, Lease[]>();
+      for (const lease of leases) held.set(lease.worker, [...(held.get(lease.worker) ?? []), lease]);
+      const pace = paceOf([...members.values()]);
+      const expelled: { id: WorkerId; reason: string }[] = [];
+      for (const member of [...members.values()]) {
+        const { id, suspect } = member;
+        const { verdict, reason } = decideLiveness(now(), member, held.get(id) ?? [], pace, policy);
+        if (verdict === "expel") expelled.push({ id, reason });
+        else if (verdict === "suspect" && suspect === null) onChange({ id, change: "suspect", reason });
+        if (verdict === "suspect") update(id, { suspect: reason });
+        if (member.speed !== null && now() - member.measuredMs > FORGET_MS) update(id, { speed: null });
+      }
+      return expelled;
+    },
+
     quorum: () => decideQuorum(members, policy),
   };
+}
+
+/** Seconds of a micro-batch on the median member. */
+function paceOf(members: readonly Member[]): number | null {
+  const speeds = members.flatMap(({ speed }) => (speed === null ? [] : [speed])).sort((a, b) => a - b);
+  return speeds.length === 0 ? null : 1 / speeds[Math.floor(speeds.length / 2)]!;
 }

@@ -21,7 +21,7 @@ import type { Sessions } from "./session.ts";
 import { handlePull, handlePush, type Plane } from "./tensors.ts";
 
 /** How long open calls may take to end before they are cut. */
-const DRAIN_MS = 10_000;
+const DRAIN_MS = 3_000;
 
 export interface CoordinatorServer {
   /** host:port that workers dial. */

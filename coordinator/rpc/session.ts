@@ -2,51 +2,41 @@
 // when it ends, for whatever reason, the membership ends.
 
 import type { ServerDuplexStream } from "@grpc/grpc-js";
-import type { SessionRequest, SessionResponse, Welcome } from "../../proto/gen/plume/v1/training.ts";
+import {
+  type SessionRequest,
+  type SessionResponse,
+  type Welcome,
+  WorkKind,
+} from "../../proto/gen/plume/v1/training.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { type WorkerId, workerId } from "../../shared/ids.ts";
 import type { Logger } from "../../shared/log.ts";
-import type { Block } from "../../shared/tensor/tree.ts";
+import type { Dispatcher, Outbox } from "../dispatcher.ts";
 import type { Membership } from "../membership/members.ts";
 
 /** Codes that another worker would come to as well. */
 const DATA_FAULTS: ReadonlySet<string> = new Set(["DATA_LOSS", "INVALID_ARGUMENT", "NOT_FOUND"]);
 
 export type SessionStream = ServerDuplexStream<SessionRequest, SessionResponse>;
+type Incoming = NonNullable<SessionRequest["message"]>;
+type Departure = "left" | "lost" | "expelled";
 
-/** Open streams by worker, for whoever grants leases. */
-export interface Sessions {
+/** Open streams by worker. */
+export interface Sessions extends Outbox {
   handle(stream: SessionStream): void;
-  send(id: WorkerId, message: SessionResponse["message"]): void;
-  /** Ends a member's stream with a typed refusal that asks it to join again, or to end. */
-  expel(id: WorkerId, reason: string, retry: boolean): void;
   /** Tells every member that the run is over and ends their streams. */
   drain(reason: string): void;
 }
 
 export interface SessionOptions {
   readonly membership: Membership;
+  readonly dispatcher: Pick<Dispatcher, "replan" | "gone" | "leaving" | "progress" | "fail">;
   readonly log: Logger;
   readonly welcome: () => Welcome;
   readonly shmNonce: string;
-  readonly onProgress: (id: WorkerId, step: number, block: Block, done: number) => void;
-  /** The members changed: leases must be decided anew. */
-  readonly onChange: () => void;
-  readonly onGone: (id: WorkerId) => void;
-  /** A worker found something that every worker would find: a fault of the data, not of the worker. */
-  readonly onDataFault: (error: PlumeError) => void;
 }
 
-export function createSessions({
-  membership,
-  log,
-  welcome,
-  shmNonce,
-  onProgress,
-  onChange,
-  onGone,
-  onDataFault,
-}: SessionOptions): Sessions {
+export function createSessions({ membership, dispatcher, log, welcome, shmNonce }: SessionOptions): Sessions {
   const streams = new Map<WorkerId, SessionStream>();
 
   const refuse = (stream: SessionStream, message: string, retry: boolean) => {
@@ -54,68 +44,104 @@ export function createSessions({
     stream.end();
   };
 
-  const gone = (id: WorkerId, change: "left" | "expelled", reason: string) => {
+  const gone = (id: WorkerId, change: Departure, reason: string) => {
     streams.delete(id);
     membership.remove(id, change, reason);
-    onGone(id);
-    onChange();
+    dispatcher.gone(id);
+    dispatcher.replan();
+  };
+
+  const send = (id: WorkerId, message: NonNullable<SessionResponse["message"]>) =>
+    void streams.get(id)?.write({ message });
+
+  /** @returns the member's id, or null when it was refused. */
+  const admit = (stream: SessionStream, hello: Extract<Incoming, { $case: "hello" }>["value"]): WorkerId | null => {
+    const { workerId: name, instance, plumeVersion: version, host, pid } = hello;
+    const id = workerId(name);
+    const arrival = { id, instance, version };
+    let admission = membership.admit(arrival);
+    if (admission.kind === "replace") {
+      const old = streams.get(id);
+      gone(id, "lost", admission.reason);
+      old?.end();
+      admission = membership.admit(arrival);
+    }
+    if (admission.kind !== "admit") {
+      refuse(stream, admission.reason, admission.kind === "refuse" && admission.retry);
+      return null;
+    }
+    streams.set(id, stream);
+    log.info({ worker: id, host, workerPid: pid }, "worker welcomed");
+    send(id, { $case: "welcome", value: welcome() });
+    return id;
+  };
+
+  const onMessage = (id: WorkerId, stream: SessionStream, message: Exclude<Incoming, { $case: "hello" }>) => {
+    membership.heard(id);
+    switch (message.$case) {
+      case "heartbeat":
+        return send(id, { $case: "heartbeat", value: {} });
+      case "ready": {
+        const { backend, device, shmNonce: nonce } = message.value;
+        const transport = shmNonce !== "" && nonce === shmNonce ? "shm" : "grpc";
+        const admission = membership.ready(id, message.value, { device: `${backend}: ${device}`, transport });
+        if (admission.kind === "refuse") {
+          streams.delete(id);
+          refuse(stream, admission.reason, admission.retry);
+        }
+        return dispatcher.replan();
+      }
+      case "transfer": {
+        const { bytes, total } = message.value;
+        return membership.pulling(id, bytes < total ? bytes / total : null);
+      }
+      case "progress": {
+        const { tuple, lo, hi, done, seconds } = message.value;
+        const kind = message.value.kind === WorkKind.WORK_KIND_SAMPLE ? "sample" : "gradient";
+        return dispatcher.progress(id, { tuple, kind, block: { lo, hi } }, done, seconds);
+      }
+      case "leave":
+        membership.leaving(id);
+        dispatcher.leaving(id);
+        return dispatcher.replan();
+      case "failure": {
+        const { code, message: why } = message.value;
+        log.error({ worker: id, code, why }, "worker failed");
+        if (DATA_FAULTS.has(code)) dispatcher.fail(new PlumeError("DATA_LOSS", why));
+        return;
+      }
+      default:
+        message satisfies never;
+    }
   };
 
   return {
     handle(stream) {
       let id: WorkerId | null = null;
-      let farewell: string | null = null;
+      let farewell: { readonly change: Departure; readonly reason: string } | null = null;
 
-      const onMessage = (message: NonNullable<SessionRequest["message"]>) => {
+      const onRequest = (message: Incoming) => {
         if (message.$case === "hello") {
           if (id) throw new PlumeError("INVALID_ARGUMENT", "a session says hello once");
-          const candidate = workerId(message.value.workerId);
-          const admission = membership.admit(candidate);
-          if (admission.kind === "refuse") return refuse(stream, admission.reason, admission.retry);
-          id = candidate;
-          streams.set(id, stream);
-          log.info({ worker: id, host: message.value.host, workerPid: message.value.pid }, "worker welcomed");
-          return void stream.write({ message: { $case: "welcome", value: welcome() } });
+          id = admit(stream, message.value);
+          return;
         }
         if (!id) throw new PlumeError("INVALID_ARGUMENT", `a session begins with hello, not ${message.$case}`);
-        membership.heard(id);
-        switch (message.$case) {
-          case "ready": {
-            const { backend, device, numericsClass, shmNonce: nonce, dataDigest, layoutDigest } = message.value;
-            const transport = shmNonce !== "" && nonce === shmNonce ? "shm" : "grpc";
-            const admission = membership.ready(
-              id,
-              { numericsClass, dataDigest, layoutDigest },
-              { device: `${backend}: ${device}`, transport },
-            );
-            if (admission.kind === "refuse") return refuse(stream, admission.reason, admission.retry);
-            return onChange();
-          }
-          case "progress":
-            return onProgress(id, message.value.tuple?.step ?? -1, message.value, message.value.done);
-          case "leave":
-            farewell = message.value.reason;
-            membership.leaving(id);
-            return onChange();
-          case "failure":
-            farewell = `${message.value.code}: ${message.value.message}`;
-            log.error({ worker: id, ...message.value }, "worker failed");
-            if (DATA_FAULTS.has(message.value.code)) onDataFault(new PlumeError("DATA_LOSS", message.value.message));
-            return;
-          case "heartbeat":
-            return;
-          default:
-            message satisfies never;
-        }
+        if (streams.get(id) !== stream) return; // an expelled member's last words
+        if (message.$case === "leave") farewell = { change: "left", reason: message.value.reason };
+        if (message.$case === "failure")
+          farewell = { change: "lost", reason: `${message.value.code}: ${message.value.message}` };
+        onMessage(id, stream, message);
       };
 
       const onEnd = (reason: string) => {
-        if (id && streams.get(id) === stream) gone(id, "left", farewell ?? reason);
+        if (!id || streams.get(id) !== stream) return;
+        gone(id, farewell?.change ?? "lost", farewell?.reason ?? reason);
       };
 
       stream.on("data", (request: SessionRequest) => {
         try {
-          if (request.message) onMessage(request.message);
+          if (request.message) onRequest(request.message);
         } catch (error) {
           refuse(stream, error instanceof Error ? error.message : String(error), false);
         }
@@ -128,7 +154,8 @@ export function createSessions({
       stream.on("error", () => onEnd("its stream broke"));
     },
 
-    send: (id, message) => void streams.get(id)?.write({ message }),
+    lease: (id, value) => send(id, { $case: "lease", value }),
+    revoke: (id, tuple, { lo, hi }) => send(id, { $case: "revoke", value: { tuple, lo, hi } }),
 
     expel(id, reason, retry) {
       const stream = streams.get(id);

@@ -18,19 +18,16 @@ import { PlumeError } from "../../shared/errors.ts";
 import { workerId } from "../../shared/ids.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
 import { bytesOf, chunksOf, toServiceError, writeMessage } from "../../shared/rpc/call.ts";
-import type { Lease, Result, Round, Sink } from "../aggregation/round.ts";
+import type { Result } from "../aggregation/round.ts";
+import type { Sink } from "../aggregation/sink.ts";
+import type { Dispatcher } from "../dispatcher.ts";
 
 export interface Plane {
   readonly job: string;
   readonly incarnation: number;
-  /** Version of `params` and `ema` now: the number of committed steps. */
-  version(): number;
-  /** The round in progress, or null between rounds. */
-  round(): Round | null;
+  readonly dispatcher: Pick<Dispatcher, "version" | "claim" | "receive" | "handIn">;
   readonly reducer: Reducer;
   readonly shmFolder: string;
-  /** A result is in. */
-  onResult(lease: Lease, result: Result): void;
 }
 
 export async function handlePull(plane: Plane, call: ServerWritableStream<PullRequest, PullResponse>): Promise<void> {
@@ -46,8 +43,11 @@ export async function handlePull(plane: Plane, call: ServerWritableStream<PullRe
     for (const chunk of chunksOf(bytesOf(source.shard(shard)))) {
       await writeMessage(call, { chunk: chunk as Buffer });
       // The vector is read while it is sent: a commit in between would tear it, so the puller must ask again.
-      if (plane.version() !== version)
-        throw new PlumeError("STALE", `version ${version} was replaced by ${plane.version()} while it was sent`);
+      if (plane.dispatcher.version !== version)
+        throw new PlumeError(
+          "STALE",
+          `version ${version} was replaced by ${plane.dispatcher.version} while it was sent`,
+        );
     }
     call.end();
   } catch (error) {
@@ -62,8 +62,8 @@ function refuseStale(
   if (job !== plane.job) throw new PlumeError("STALE", `job ${job} asked for, this is ${plane.job}`);
   if (incarnation !== plane.incarnation)
     throw new PlumeError("STALE", `incarnation ${incarnation} is over, this is ${plane.incarnation}`);
-  if (version !== plane.version())
-    throw new PlumeError("STALE", `version ${version} asked for, the parameters are at ${plane.version()}`);
+  if (version !== plane.dispatcher.version)
+    throw new PlumeError("STALE", `version ${version} asked for, the parameters are at ${plane.dispatcher.version}`);
 }
 
 export async function handlePush(
@@ -77,10 +77,12 @@ export async function handlePush(
     const first = await parts.next();
     const header = !first.done && first.value.part?.$case === "header" ? first.value.part.value : null;
     if (!header) throw new PlumeError("INVALID_ARGUMENT", "a push begins with its header");
-    const claim = claimLease(plane, header);
+    const worker = workerId(header.workerId);
+    const kind = header.kind === WorkKind.WORK_KIND_SAMPLE ? "sample" : "gradient";
+    const claim = plane.dispatcher.claim(worker, { tuple: header.tuple, kind, block: header }, header.digest);
     if (claim.kind !== "take") return respond(null, { outcome: outcomes[claim.kind], reason: claim.reason });
-    const { round, lease } = claim;
-    sink = round.open(lease);
+    const { lease } = claim;
+    sink = plane.dispatcher.receive(lease);
     if (header.bytes !== sink.bytes)
       throw new PlumeError("INVALID_ARGUMENT", `${header.bytes} bytes announced for a payload of ${sink.bytes}`);
     const received = header.shmFile ? await readShared(plane, header.shmFile, sink) : await readChunks(parts, sink);
@@ -88,12 +90,11 @@ export async function handlePush(
     const digest = await sink.digest();
     if (digest !== header.digest)
       throw new PlumeError("DATA_LOSS", `the payload's digest is ${digest}, its sender says ${header.digest}`);
-    const result = resultOf(header);
-    const kept = sink;
+    const whole = sink;
     sink = null; // from here on the round owns it
-    const outcome = await round.finish(lease, result, kept);
-    if (outcome === "take") plane.onResult(lease, result);
-    respond(null, { outcome: outcomes[outcome], reason: outcome === "take" ? "" : "the lease was revoked meanwhile" });
+    const verdict = plane.dispatcher.handIn(lease, resultOf(header), whole);
+    const reason = verdict.kind === "accept" ? "" : verdict.reason;
+    respond(null, { outcome: outcomes[verdict.kind], reason });
   } catch (error) {
     sink?.discard();
     respond(toServiceError(error));
@@ -101,33 +102,20 @@ export async function handlePush(
 }
 
 const outcomes = {
-  take: PushOutcome.PUSH_OUTCOME_ACCEPTED,
+  accept: PushOutcome.PUSH_OUTCOME_ACCEPTED,
+  hold: PushOutcome.PUSH_OUTCOME_ACCEPTED,
+  liar: PushOutcome.PUSH_OUTCOME_ACCEPTED,
+  unsettled: PushOutcome.PUSH_OUTCOME_ACCEPTED,
   duplicate: PushOutcome.PUSH_OUTCOME_DUPLICATE,
   stale: PushOutcome.PUSH_OUTCOME_STALE,
 } as const;
-
-type LeaseClaim =
-  | { readonly kind: "take"; readonly round: Round; readonly lease: Lease }
-  | { readonly kind: "stale" | "duplicate"; readonly reason: string };
-
-function claimLease(plane: Plane, { workerId: worker, tuple, lo, hi, kind }: PushHeader): LeaseClaim {
-  if (!tuple || tuple.job !== plane.job || tuple.incarnation !== plane.incarnation)
-    return { kind: "stale", reason: "the tuple names another job or incarnation" };
-  const round = plane.round();
-  const wanted = kind === WorkKind.WORK_KIND_SAMPLE ? "sample" : "gradient";
-  if (!round || round.step !== tuple.step || round.kind !== wanted) {
-    const now = round ? `the ${round.kind} round of step ${round.step} is open` : "no round is open";
-    return { kind: "stale", reason: `a ${wanted} for step ${tuple.step} refused: ${now}` };
-  }
-  const claim = round.claim(workerId(worker), { lo, hi }, tuple.attempt);
-  return claim.kind === "take" ? { ...claim, round } : claim;
-}
 
 function resultOf(header: PushHeader): Result {
   return {
     block: { lo: header.lo, hi: header.hi },
     worker: workerId(header.workerId),
     attempt: header.tuple?.attempt ?? 0,
+    digest: header.digest,
     losses: header.losses,
     ids: header.ids,
     seconds: header.seconds,

@@ -6,12 +6,24 @@ export interface MemberView {
   readonly device: string;
   readonly transport: string;
   readonly imagesPerSecond: number;
+  /** Milliseconds since it was last heard. */
+  readonly heartbeatAgeMs: number;
+  /** Its part of all micro-batches accepted from the present members, 0 to 1. */
+  readonly share: number;
+  /** Why it is suspect; empty when it is not. */
+  readonly suspect: string;
+  /** Micro-batches it holds in leases. */
+  readonly queued: number;
+  /** Part of the parameters pulled, 0 to 1; absent when nothing is being pulled. */
+  readonly pulled?: number | undefined;
 }
 
 export const PHASES = [
   "Starting",
   "Waiting",
+  "Recovering",
   "Training",
+  "Paused",
   "Sampling",
   "Saving",
   "Complete",
@@ -32,7 +44,31 @@ export interface RunStatus {
   readonly etaSeconds: number;
   readonly workers: number;
   readonly members: readonly MemberView[];
+  readonly incarnation: number;
+  /** Workers asked for, and the bounds within which that number may be changed. */
+  readonly desired: number;
+  readonly min: number;
+  readonly max: number;
+  /** Where the wall time went, in seconds; the states sum to wallSeconds. */
+  readonly secondsByState: Readonly<Record<string, number>>;
+  readonly wallSeconds: number;
+  readonly goodput: number;
 }
+
+/** From a failure to the next committed step. */
+export interface Recovery {
+  readonly kind: "worker" | "coordinator";
+  readonly subject: string;
+  readonly reason: string;
+  /** The step that was committed next. */
+  readonly step: number;
+  readonly seconds: number;
+  /** Milliseconds since the epoch, of the failure. */
+  readonly atMs: number;
+}
+
+export const WORKER_CHANGES = ["joined", "left", "lost", "expelled", "refused", "suspect", "well"] as const;
+export type WorkerChange = (typeof WORKER_CHANGES)[number];
 
 /** Seconds of one step by part. The parts of workers are the slowest worker's; the rest is the coordinator's own. */
 export interface StepSeconds {
@@ -66,7 +102,7 @@ export type RunEvent =
   | {
       readonly kind: "worker";
       readonly workerId: string;
-      readonly change: "joined" | "left" | "expelled" | "refused";
+      readonly change: WorkerChange;
       readonly reason: string;
     }
   | {
@@ -78,5 +114,7 @@ export type RunEvent =
     }
   | { readonly kind: "checkpoint-failed"; readonly step: number; readonly reason: string }
   | { readonly kind: "sample"; readonly step: number; readonly file: string }
+  | { readonly kind: "recovered"; readonly recovery: Recovery }
+  | { readonly kind: "scale"; readonly before: number; readonly replicas: number }
   | { readonly kind: "warning"; readonly message: string }
   | { readonly kind: "end"; readonly outcome: "complete" | "stopped" | "failed"; readonly reason: string };

@@ -90,12 +90,44 @@ export const workersSchema = z.strictObject({
     .enum(["strict", "mixed"])
     .default("strict")
     .describe("strict refuses a worker whose bits differ; mixed admits it and marks the run"),
+  heartbeatSeconds: z
+    .number()
+    .min(0.05)
+    .max(60)
+    .default(0.5)
+    .describe("seconds between heartbeats; after three missed ones others compute a worker's blocks as well"),
+  deadlineSeconds: z
+    .number()
+    .min(0.5)
+    .default(10)
+    .describe("no deadline is shorter: silence, or a lease without progress, for longer than this expels a worker"),
+  replaceSeconds: z
+    .number()
+    .min(1)
+    .default(30)
+    .describe("an expelled worker that is not back after this many seconds is killed and started anew (local runs)"),
+  maxRestarts: z
+    .int()
+    .min(0)
+    .default(5)
+    .describe("failures in a row without any work done before a worker is given up"),
+});
+
+export const auditSchema = z.strictObject({
+  rate: probability
+    .default(0)
+    .describe("share of blocks that a second worker computes too; different bits name and expel the wrong one"),
 });
 
 export const checkpointSchema = z.strictObject({
   store: z.string().optional().describe("file://DIR; <run folder>/checkpoints when absent"),
   everySteps: positiveInt.default(500).describe("steps between checkpoints; one more is written at the end"),
   keep: positiveInt.default(3).describe("newest checkpoints to keep"),
+  snapshotSeconds: z
+    .number()
+    .min(0)
+    .default(2)
+    .describe("seconds between snapshots in the run's folder, from which a killed coordinator goes on; 0 for none"),
 });
 
 export const samplingSchema = z.strictObject({
@@ -119,6 +151,7 @@ export const specSchema = z
     diffusion: diffusionSchema.prefault({}),
     training: trainingSchema.prefault({}),
     workers: workersSchema.prefault({}),
+    audit: auditSchema.prefault({}),
     checkpoint: checkpointSchema.prefault({}),
     sampling: samplingSchema.prefault({}),
   })

@@ -2,12 +2,15 @@
 //
 // I1. Lines are appended in the order of their steps, each in one write.
 // I2. A resume at step S cuts the lines of steps >= S, which will be computed again, and what a crash tore; the file is
-//     the old one or the cut one, never a part. It is a new file, so a writer that is left over cannot reach it.
+//     the old one or the cut one, never a part.
+// I3. Opening makes a new file under the old name, so a writer that is left over appends to a file without a name: its
+//     line is no commit, and it finds out at once.
 
 import {
   closeSync,
   copyFileSync,
   existsSync,
+  fstatSync,
   fsyncSync,
   openSync,
   renameSync,
@@ -21,7 +24,12 @@ import type { LedgerLine } from "./line.ts";
 import { parseJson, wholeLines } from "./read.ts";
 
 export interface LedgerWriter {
-  /** Hands the line to the operating system: it survives the death of this process. @throws PlumeError RESOURCE_EXHAUSTED */
+  /** The gradient's digest of each step that was cut: computed again, it must come out the same. */
+  readonly cut: ReadonlyMap<number, string>;
+  /**
+   * Hands the line to the operating system: it survives the death of this process.
+   * @throws PlumeError RESOURCE_EXHAUSTED; STALE when another coordinator has opened the ledger since.
+   */
   append(line: LedgerLine): void;
   /** Forces the lines to the disk: they survive the death of the machine. Before a checkpoint that builds on them. */
   flush(): void;
@@ -31,14 +39,17 @@ export interface LedgerWriter {
 
 /** Opens the ledger to append the lines of steps from `firstStep` on. */
 export function openLedger(file: string, firstStep: number): LedgerWriter {
-  cut(file, firstStep);
+  const cut = cutFrom(file, firstStep);
   let descriptor: number | null = openSync(file, "a");
   let next = firstStep;
   return {
+    cut,
     append(line) {
       invariant(descriptor !== null, "the ledger is open");
       invariant(line.step === next, `the ledger's next line is of step ${next}, not ${line.step}`);
       writeWhole(descriptor, `${JSON.stringify(line)}\n`, `step ${line.step} to ${file}`);
+      if (fstatSync(descriptor).nlink === 0)
+        throw new PlumeError("STALE", `step ${line.step} is not committed: another coordinator has taken over ${file}`);
       next++;
     },
     flush() {
@@ -53,28 +64,42 @@ export function openLedger(file: string, firstStep: number): LedgerWriter {
   };
 }
 
-function cut(file: string, firstStep: number): void {
+function cutFrom(file: string, firstStep: number): Map<number, string> {
   const staged = `${file}.tmp`;
+  const tail = existsSync(file) ? tailOf(file, firstStep) : { kept: 0, cut: new Map<number, string>() };
   if (existsSync(file)) {
     copyFileSync(file, staged);
-    truncateSync(staged, bytesBefore(file, firstStep));
+    truncateSync(staged, tail.kept);
   } else writeFileSync(staged, "");
   const descriptor = openSync(staged, "r+");
   fsyncSync(descriptor);
   closeSync(descriptor);
   renameSync(staged, file);
+  return tail.cut;
 }
 
-/** Length of the part that ends with the last readable line of a step before `firstStep`. */
-function bytesBefore(file: string, firstStep: number): number {
+/** Length of the part that ends with the last readable line of a step before `firstStep`, and what the rest says. */
+function tailOf(file: string, firstStep: number): { kept: number; cut: Map<number, string> } {
   let kept = 0;
+  const cut = new Map<number, string>();
   for (const { text, end } of wholeLines(file)) {
-    const step = (parseJson(text) as { step?: unknown } | null | undefined)?.step;
-    if (typeof step !== "number") continue; // damage: evidence where lines follow it, torn where none does
-    if (step >= firstStep) break;
-    kept = end;
+    const line = parseJson(text) as { step?: unknown; gradDigest?: unknown } | null | undefined;
+    if (typeof line?.step !== "number") continue; // damage: evidence where lines follow it, torn where none does
+    if (line.step >= firstStep) cut.set(line.step, String(line.gradDigest));
+    else if (cut.size === 0) kept = end;
   }
-  return kept;
+  return { kept, cut };
+}
+
+/** Steps that the ledger has, from 0 on; null when there is no ledger. */
+export function stepsInLedger(file: string): number | null {
+  if (!existsSync(file)) return null;
+  let steps = 0;
+  for (const { text } of wholeLines(file)) {
+    const step = (parseJson(text) as { step?: unknown } | null | undefined)?.step;
+    if (typeof step === "number") steps = step + 1;
+  }
+  return steps;
 }
 
 function writeWhole(descriptor: number, text: string, what: string): void {

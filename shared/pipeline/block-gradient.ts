@@ -19,7 +19,7 @@ export interface BlockWork {
   /** The block's micro-batches in index order. */
   readonly batches: readonly Omit<MicroBatch, "step">[];
   readonly seconds?: MicroBatchSeconds;
-  /** One more micro-batch is done. */
+  /** One more micro-batch is done. What it throws ends the block. */
   readonly onLeaf?: (done: number) => void;
 }
 
@@ -30,10 +30,12 @@ export async function blockGradient(
   { step, block, batches, seconds, onLeaf }: BlockWork,
 ): Promise<BlockGradient> {
   const losses: number[] = [];
-  const sum = await sumBlock(
+  const live = new Set<HeapVector>();
+  const summing = sumBlock(
     block,
     (index) => {
       const leaf = heap.allocate();
+      live.add(leaf);
       losses.push(compute(params, { step, ...batches[index - block.lo]! }, leaf.floats, seconds));
       onLeaf?.(losses.length);
       return leaf;
@@ -41,8 +43,14 @@ export async function blockGradient(
     (left, right) => {
       heap.add(left, left, right);
       heap.release(right);
+      live.delete(right);
       return left;
     },
   );
-  return { sum, losses };
+  try {
+    return { sum: await summing, losses };
+  } catch (error) {
+    for (const vector of live) heap.release(vector);
+    throw error;
+  }
 }

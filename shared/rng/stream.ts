@@ -22,6 +22,7 @@ export const PURPOSE = {
   canary: 11,
   shapes: 12,
   dequantise: 13,
+  audit: 14,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

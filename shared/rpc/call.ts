@@ -41,6 +41,8 @@ export function bytesOf(view: Float32Array): Uint8Array {
 }
 
 const PLUME_CODE = "plume-code";
+/** Binary, because a remedy may hold any letter. */
+const PLUME_REMEDY = "plume-remedy-bin";
 
 /** A PlumeError as gRPC carries it: the mapped status, the message, and the code in the metadata. */
 export function toServiceError(error: unknown): Partial<ServiceError> {
@@ -48,6 +50,7 @@ export function toServiceError(error: unknown): Partial<ServiceError> {
   const code: ErrorCode = known ? error.code : "INTERNAL";
   const metadata = new Metadata();
   metadata.set(PLUME_CODE, code);
+  if (known && error.remedy) metadata.set(PLUME_REMEDY, Buffer.from(error.remedy));
   return {
     code: ERROR_CODES[code].grpc as status,
     details: error instanceof Error ? error.message : String(error),
@@ -61,8 +64,13 @@ export function fromServiceError(error: unknown): PlumeError {
   const { code, details, message, metadata } = error as Partial<ServiceError>;
   const sent = metadata?.get(PLUME_CODE)[0]?.toString();
   if (sent && sent in ERROR_CODES)
-    return new PlumeError(sent as ErrorCode, details ?? String(message), { cause: error });
+    return new PlumeError(sent as ErrorCode, details ?? String(message), { cause: error, ...remedyIn(metadata) });
   const kind =
     code === status.DEADLINE_EXCEEDED ? "DEADLINE_EXCEEDED" : code === undefined ? "INTERNAL" : "UNAVAILABLE";
   return new PlumeError(kind, details || String(message), { cause: error });
+}
+
+function remedyIn(metadata: Metadata | undefined): { remedy?: string } {
+  const remedy = metadata?.get(PLUME_REMEDY)[0];
+  return remedy === undefined ? {} : { remedy: remedy.toString() };
 }

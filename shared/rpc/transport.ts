@@ -27,6 +27,9 @@ export const channelOptions: ChannelOptions = {
   "grpc.max_reconnect_backoff_ms": 2_000,
 };
 
+/** For a client that must not share a connection: one that went silent may still look open to the pool. */
+export const ownConnection: ChannelOptions = { ...channelOptions, "grpc.use_local_subchannel_pool": 1 };
+
 /**
  * A server whose uploads are as fast as its downloads. grpc-js honours `grpc-node.flow_control_window` on clients only
  * (grpc-node issue 2429, pull request 3058); without this an upload crawls in 64 KiB windows. Touches two private

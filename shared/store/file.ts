@@ -10,8 +10,13 @@ import type { ByteRange, ObjectStore } from "./object-store.ts";
 
 type Publish = (partial: string, path: string) => Promise<void>;
 
+export interface FileStoreOptions {
+  /** false: objects survive the death of this process, but not of the machine. */
+  readonly flush?: boolean;
+}
+
 /** @param folder made on the first write. Parents of an object that is deleted go with it once they are empty. */
-export function fileStore(folder: string): ObjectStore {
+export function fileStore(folder: string, { flush = true }: FileStoreOptions = {}): ObjectStore {
   const root = resolve(folder);
   const pathOf = (key: string): string => join(root, ...checkKey(key).split("/"));
 
@@ -19,11 +24,11 @@ export function fileStore(folder: string): ObjectStore {
     signal?.throwIfAborted();
     const path = pathOf(key);
     try {
-      await writeOnce(path, bytes, publish);
+      await writeOnce(path, bytes, publish, flush);
     } catch (cause) {
       // A deletion removed the empty folder between its making and the file's: once more, from the start.
       if (!isMissing(cause)) throw describeWrite(path, cause);
-      await writeOnce(path, bytes, publish).catch((again) => {
+      await writeOnce(path, bytes, publish, flush).catch((again) => {
         throw describeWrite(path, again);
       });
     }
@@ -81,7 +86,7 @@ export function fileStore(folder: string): ObjectStore {
   };
 }
 
-async function writeOnce(path: string, bytes: Uint8Array, publish: Publish): Promise<void> {
+async function writeOnce(path: string, bytes: Uint8Array, publish: Publish, flush: boolean): Promise<void> {
   const parent = dirname(path);
   const partial = join(parent, `${RESERVED}${randomUUID()}`);
   const firstMade = await mkdir(parent, { recursive: true });
@@ -89,7 +94,7 @@ async function writeOnce(path: string, bytes: Uint8Array, publish: Publish): Pro
     const handle = await open(partial, "wx");
     try {
       await handle.writeFile(bytes);
-      await handle.sync();
+      if (flush) await handle.sync();
     } finally {
       await handle.close();
     }
@@ -97,6 +102,7 @@ async function writeOnce(path: string, bytes: Uint8Array, publish: Publish): Pro
   } finally {
     await rm(partial, { force: true }).catch(() => {});
   }
+  if (!flush) return;
   // The names last as the bytes do: the file's in its folder, and every new folder's in the one above.
   await flushFolder(parent);
   if (firstMade)

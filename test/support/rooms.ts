@@ -15,6 +15,7 @@ const LEAVES = [
   "shared/invariant.ts",
   "shared/version.ts",
   "shared/log.ts",
+  "shared/supervision.ts",
 ];
 
 /** Folder to the folders its code may import, beside itself and the leaves. The longest matching prefix counts. */
@@ -36,6 +37,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/checkpoint": ["shared/store", "shared/tensor", "shared/config", "shared/data"],
   "shared/ledger": ["shared/data"],
   "shared/bus": [],
+  "shared/run-lock": [],
   "shared/rpc": ["shared/tensor", "proto/gen"],
   "shared/pipeline": [
     "shared/checkpoint",
@@ -45,6 +47,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "shared/models",
     "shared/kernels",
     "shared/nn",
+    "shared/optim",
     "shared/rng",
     "shared/samplers",
     "shared/store",

@@ -26,12 +26,19 @@ type DatasetCard = z.infer<typeof datasetSchema>;
 
 export interface ReplayReport {
   readonly ok: boolean;
+  /** The step that was asked for. */
   readonly step: number;
+  /** The first step computed: a saved state's, or 0 for fresh parameters of the seed. */
+  readonly from: number;
+  /** Steps on the way that were computed again and are the same. */
+  readonly replayed: number;
+  /** The first step that differs from the ledger; nothing after it was computed. */
+  readonly differs: number | null;
   /** For a person: which digests were compared, and how it came out. */
   readonly message: string;
 }
 
-/** Computes a committed step again and compares its gradient's digest with the ledger's. */
+/** Computes a committed step again from the nearest state before it, and compares each gradient's digest with the ledger's. */
 export type Replay = (run: AuditedRun, step: number, io: CommandIo) => Promise<ReplayReport>;
 
 interface AuditOptions {
@@ -43,7 +50,11 @@ export function auditCommand(replay?: Replay): Command {
   const command = new Command("audit")
     .description("prove from a run's ledger that every sample was used exactly once an epoch")
     .argument("<dir>", "the run's folder, for example runs/fashion");
-  if (replay) command.option("--replay <step>", "compute this step again and compare its gradient's digest");
+  if (replay)
+    command.option(
+      "--replay <step>",
+      "compute this step again and compare its gradient's digest; starts from the nearest checkpoint at or below it",
+    );
   return command
     .addHelpText(
       "after",
@@ -52,7 +63,8 @@ Examples:
   plume audit runs/fashion${replay ? "\n  plume audit runs/fashion --replay 41" : ""}
   plume audit runs/fashion --json
 
-Exit codes: 0 nothing is wrong, 1 a gap, a repeat or other samples (the first is named), 2 no run's folder.`,
+Exit codes: 0 nothing is wrong, 1 a gap, a repeat, other samples or another gradient (the first is named),
+2 no run's folder or no such step.`,
     )
     .action(action<AuditOptions>((io, options, dir) => audit(io, options, dir!, replay)));
 }

@@ -7,10 +7,13 @@ import { credentials } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { ControlServiceClient, type WatchResponse } from "../../../proto/gen/plume/v1/control.ts";
 import type { RunEvent } from "../../../shared/bus/events.ts";
+import { sleep } from "../../../shared/clock.ts";
 import { fieldRows } from "../../../shared/config/fields.ts";
 import { dumpJob, loadJob } from "../../../shared/config/load.ts";
 import type { Job } from "../../../shared/config/schema.ts";
-import { channelOptions } from "../../../shared/rpc/transport.ts";
+import { PlumeError } from "../../../shared/errors.ts";
+import { ownConnection } from "../../../shared/rpc/transport.ts";
+import { readRunLock } from "../../../shared/run-lock/lock.ts";
 import { readSummary, type Summary } from "../../../shared/summary.ts";
 import { action, type CommandIo } from "../action.ts";
 import { wholeNumber } from "../options.ts";
@@ -25,7 +28,8 @@ interface TrainOptions {
   readonly out?: string;
   readonly resume: string;
   readonly listen: string;
-  readonly maxRestarts: string;
+  readonly advertise?: string;
+  readonly maxRestarts?: string;
   readonly set: string[];
 }
 
@@ -38,7 +42,8 @@ export function trainCommand(): Command {
     .option("--out <dir>", "the run's folder (default: runs/<job name>)")
     .option("--resume <which>", "latest | never | a step number", "latest")
     .option("--listen <host:port>", "address of the coordinator; port 0 takes a free one", "127.0.0.1:0")
-    .option("--max-restarts <n>", "restarts of one worker before it is given up", "5")
+    .option("--advertise <host:port>", "address that workers dial, where it is not the coordinator's own")
+    .option("--max-restarts <n>", "failures in a row before a worker is given up (workers.maxRestarts)")
     .option("--set <path=value>", "override a field of the job, for example training.optimizer.lr=1e-3", collect, [])
     .addHelpText(
       "after",
@@ -71,6 +76,7 @@ const collect = (value: string, all: string[]) => [...all, value];
 async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   const job = loadJob(options.file, { set: [...overrides(options), ...options.set] });
   const out = resolve(options.out ?? join("runs", job.metadata.name));
+  refuseIfRunning(out);
   if (options.resume === "never") moveAside(out, io);
   const scratch = mkdtempSync(join(tmpdir(), "plume-"));
   const jobFile = join(scratch, "job.yaml");
@@ -81,18 +87,22 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
       jobFile,
       out,
       workers: job.spec.workers.replicas,
+      min: job.spec.workers.min,
       resume: options.resume,
       listen: options.listen,
-      maxRestarts: wholeNumber("--max-restarts", options.maxRestarts),
+      ...(options.advertise ? { advertise: options.advertise } : {}),
+      maxRestarts: job.spec.workers.maxRestarts,
+      replaceMs: 1000 * job.spec.workers.replaceSeconds,
       onNote: (line) => io.note(`  ${line}`),
     });
-  } finally {
+  } catch (error) {
     rmSync(scratch, { recursive: true, force: true });
+    throw error;
   }
   const interrupts = watchInterrupts(supervisor, io);
   try {
     banner(io, job, out, supervisor);
-    const warnings = await follow(supervisor.address, io);
+    const warnings = await follow(supervisor, io);
     await supervisor.done;
     const summary = readSummary(join(out, "summary.json"));
     io.result({ ...summary, out });
@@ -100,16 +110,32 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
     return interrupts.count > 0 ? 130 : 0;
   } finally {
     interrupts.dispose();
+    rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-function overrides({ workers, steps }: TrainOptions): string[] {
+/** A folder is one coordinator's. Asked here too, before anything in it is moved. */
+function refuseIfRunning(out: string): void {
+  const lock = readRunLock(out);
+  if (!lock?.alive) return;
+  const { job, pid, host } = lock.record;
+  throw new PlumeError(
+    "FAILED_PRECONDITION",
+    `${out} is in use by the coordinator of job ${job} (pid ${pid} on ${host})`,
+    {
+      remedy: `see it with plume ctl status ${out}, stop it with plume ctl stop ${out}, or choose another folder with --out DIR`,
+    },
+  );
+}
+
+function overrides({ workers, steps, maxRestarts }: TrainOptions): string[] {
   const set: string[] = [];
   if (steps !== undefined) set.push(`training.steps=${wholeNumber("--steps", steps)}`);
   if (workers !== undefined) {
     const n = wholeNumber("--workers", workers);
     set.push(`workers.replicas=${n}`);
   }
+  if (maxRestarts !== undefined) set.push(`workers.maxRestarts=${wholeNumber("--max-restarts", maxRestarts)}`);
   return set;
 }
 
@@ -148,24 +174,41 @@ function watchInterrupts(supervisor: Supervisor, io: CommandIo): { readonly coun
   };
 }
 
-/** Shows every event until the coordinator ends the stream. @returns the warnings seen. */
-async function follow(address: string, io: CommandIo): Promise<string[]> {
-  const client = new ControlServiceClient(address, credentials.createInsecure(), channelOptions);
+/** Shows every event until the run is over; a coordinator that is started again is watched again. @returns the warnings seen. */
+async function follow(supervisor: Supervisor, io: CommandIo): Promise<string[]> {
   const line = createProgressLine(process.stderr, () => performance.now());
-  const warnings: string[] = [];
+  const warnings = new Set<string>();
+  let over = false;
+  const end = supervisor.done
+    .catch(() => {})
+    .then(() => {
+      over = true;
+    });
+  const show = (event: RunEvent) => {
+    const known = event.kind === "warning" && warnings.has(event.message);
+    if (event.kind === "warning") warnings.add(event.message);
+    if (!known && (!io.json || event.kind === "warning")) line.show(event);
+    if (event.kind === "end") over = true;
+  };
+  while (!over) {
+    await watchOnce(supervisor.address, show);
+    if (!over) await Promise.race([end, sleep(WATCH_AGAIN_MS)]);
+  }
+  line.end();
+  return [...warnings];
+}
+
+const WATCH_AGAIN_MS = 200;
+
+async function watchOnce(address: string, show: (event: RunEvent) => void): Promise<void> {
+  const client = new ControlServiceClient(address, credentials.createInsecure(), ownConnection);
   try {
-    for await (const { event } of client.watch({}) as AsyncIterable<WatchResponse>) {
-      const parsed = JSON.parse(event) as RunEvent;
-      if (parsed.kind === "warning") warnings.push(parsed.message);
-      if (!io.json || parsed.kind === "warning") line.show(parsed);
-    }
+    for await (const { event } of client.watch({}) as AsyncIterable<WatchResponse>) show(JSON.parse(event) as RunEvent);
   } catch {
-    // The stream broke with its coordinator: supervisor.done tells why.
+    // The stream broke with its coordinator: the supervisor tells why, and starts it again.
   } finally {
-    line.end();
     client.close();
   }
-  return warnings;
 }
 
 function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): void {

@@ -79,6 +79,7 @@ export interface SessionRequest {
     | { $case: "progress"; value: Progress }
     | { $case: "failure"; value: Failure }
     | { $case: "leave"; value: Leave }
+    | { $case: "transfer"; value: Transfer }
     | undefined;
 }
 
@@ -89,6 +90,9 @@ export interface SessionResponse {
     | { $case: "revoke"; value: Revoke }
     | { $case: "drain"; value: Drain }
     | { $case: "refusal"; value: Refusal }
+    | //
+    /** Answers a heartbeat: silence means that the coordinator, or the way to it, is gone. */
+    { $case: "heartbeat"; value: Heartbeat }
     | undefined;
 }
 
@@ -97,6 +101,8 @@ export interface Hello {
   host: string;
   pid: number;
   plumeVersion: string;
+  /** Random, one a process: the same process may replace its own broken session at once. */
+  instance: string;
 }
 
 export interface Welcome {
@@ -111,6 +117,10 @@ export interface Welcome {
   /** Folder on tmpfs that a worker on the same host can prove it shares; empty when the job forbids it. */
   shmFolder: string;
   heartbeatMs: number;
+  /** sha256 of job_yaml. */
+  specDigest: string;
+  /** Silence of the coordinator after which a worker dials anew. */
+  deadlineMs: number;
 }
 
 export interface Ready {
@@ -122,9 +132,17 @@ export interface Ready {
   shmNonce: string;
   dataDigest: string;
   layoutDigest: string;
+  /** sha256 of the resolved job file that the worker was prepared for. */
+  specDigest: string;
 }
 
 export interface Heartbeat {
+}
+
+/** Parameters on their way to the worker. */
+export interface Transfer {
+  bytes: number;
+  total: number;
 }
 
 /** One more micro-batch of a lease is done. */
@@ -133,6 +151,9 @@ export interface Progress {
   lo: number;
   hi: number;
   done: number;
+  /** Seconds of compute of this micro-batch. */
+  seconds: number;
+  kind: WorkKind;
 }
 
 export interface Failure {
@@ -322,6 +343,9 @@ export const SessionRequest: MessageFns<SessionRequest> = {
       case "leave":
         Leave.encode(message.message.value, writer.uint32(50).fork()).join();
         break;
+      case "transfer":
+        Transfer.encode(message.message.value, writer.uint32(58).fork()).join();
+        break;
     }
     return writer;
   },
@@ -387,6 +411,14 @@ export const SessionRequest: MessageFns<SessionRequest> = {
             message.message = { $case: "leave", value: Leave.decode(reader, reader.uint32()) };
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.message = { $case: "transfer", value: Transfer.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -421,6 +453,9 @@ export const SessionResponse: MessageFns<SessionResponse> = {
         break;
       case "refusal":
         Refusal.encode(message.message.value, writer.uint32(42).fork()).join();
+        break;
+      case "heartbeat":
+        Heartbeat.encode(message.message.value, writer.uint32(50).fork()).join();
         break;
     }
     return writer;
@@ -479,6 +514,14 @@ export const SessionResponse: MessageFns<SessionResponse> = {
             message.message = { $case: "refusal", value: Refusal.decode(reader, reader.uint32()) };
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.message = { $case: "heartbeat", value: Heartbeat.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -493,7 +536,7 @@ export const SessionResponse: MessageFns<SessionResponse> = {
 };
 
 function createBaseHello(): Hello {
-  return { workerId: "", host: "", pid: 0, plumeVersion: "" };
+  return { workerId: "", host: "", pid: 0, plumeVersion: "", instance: "" };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -509,6 +552,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.plumeVersion !== "") {
       writer.uint32(34).string(message.plumeVersion);
+    }
+    if (message.instance !== "") {
+      writer.uint32(42).string(message.instance);
     }
     return writer;
   },
@@ -558,6 +604,14 @@ export const Hello: MessageFns<Hello> = {
             message.plumeVersion = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.instance = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -581,6 +635,8 @@ function createBaseWelcome(): Welcome {
     dataDigest: "",
     shmFolder: "",
     heartbeatMs: 0,
+    specDigest: "",
+    deadlineMs: 0,
   };
 }
 
@@ -609,6 +665,12 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.heartbeatMs !== 0) {
       writer.uint32(64).uint32(message.heartbeatMs);
+    }
+    if (message.specDigest !== "") {
+      writer.uint32(74).string(message.specDigest);
+    }
+    if (message.deadlineMs !== 0) {
+      writer.uint32(80).uint32(message.deadlineMs);
     }
     return writer;
   },
@@ -690,6 +752,22 @@ export const Welcome: MessageFns<Welcome> = {
             message.heartbeatMs = reader.uint32();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.specDigest = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.deadlineMs = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -704,7 +782,7 @@ export const Welcome: MessageFns<Welcome> = {
 };
 
 function createBaseReady(): Ready {
-  return { backend: "", device: "", numericsClass: "", shmNonce: "", dataDigest: "", layoutDigest: "" };
+  return { backend: "", device: "", numericsClass: "", shmNonce: "", dataDigest: "", layoutDigest: "", specDigest: "" };
 }
 
 export const Ready: MessageFns<Ready> = {
@@ -726,6 +804,9 @@ export const Ready: MessageFns<Ready> = {
     }
     if (message.layoutDigest !== "") {
       writer.uint32(50).string(message.layoutDigest);
+    }
+    if (message.specDigest !== "") {
+      writer.uint32(58).string(message.specDigest);
     }
     return writer;
   },
@@ -791,6 +872,14 @@ export const Ready: MessageFns<Ready> = {
             message.layoutDigest = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.specDigest = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -839,8 +928,65 @@ export const Heartbeat: MessageFns<Heartbeat> = {
   },
 };
 
+function createBaseTransfer(): Transfer {
+  return { bytes: 0, total: 0 };
+}
+
+export const Transfer: MessageFns<Transfer> = {
+  encode(message: Transfer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.bytes !== 0) {
+      writer.uint32(8).uint64(message.bytes);
+    }
+    if (message.total !== 0) {
+      writer.uint32(16).uint64(message.total);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Transfer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransfer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.bytes = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.total = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseProgress(): Progress {
-  return { tuple: undefined, lo: 0, hi: 0, done: 0 };
+  return { tuple: undefined, lo: 0, hi: 0, done: 0, seconds: 0, kind: 0 };
 }
 
 export const Progress: MessageFns<Progress> = {
@@ -856,6 +1002,12 @@ export const Progress: MessageFns<Progress> = {
     }
     if (message.done !== 0) {
       writer.uint32(32).uint32(message.done);
+    }
+    if (message.seconds !== 0) {
+      writer.uint32(41).double(message.seconds);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(48).int32(message.kind);
     }
     return writer;
   },
@@ -903,6 +1055,22 @@ export const Progress: MessageFns<Progress> = {
             }
 
             message.done = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 41) {
+              break;
+            }
+
+            message.seconds = reader.double();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
             continue;
           }
         }

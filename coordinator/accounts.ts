@@ -1,0 +1,182 @@
+// The run's accounts: where its wall time went, which failures it survived, what it was asked to do, and what may have
+// changed its bits. They outlive the process: every second they are written down, and the next incarnation goes on from
+// there, booking the time in between on "recovering".
+
+import type { Phase, Recovery } from "../shared/bus/events.ts";
+import { createGoodput, type GoodputState } from "./goodput.ts";
+import { readJournal, removeJournal, writeJournal } from "./journal.ts";
+import { createRecoveries } from "./recoveries.ts";
+
+export interface Accounts {
+  /** @returns the phase as it is shown: a run that catches up after a crash is Recovering until it is where it was. */
+  enter(phase: Phase, reason: string): { readonly phase: Phase; readonly reason: string };
+  failed(kind: Recovery["kind"], subject: string, reason: string): void;
+  /** A step took so many seconds. @returns the recoveries that end with it. */
+  committed(step: number, seconds: number): readonly Recovery[];
+  /** Seconds of a step that has to begin again. */
+  redone(seconds: number): void;
+  /** @returns false when it is known already. */
+  blemish(reason: string): boolean;
+  setDesired(replicas: number): void;
+  setPaused(reason: string | null): void;
+  readonly firstStep: number;
+  readonly desired: number;
+  readonly paused: string | null;
+  readonly recoveries: readonly Recovery[];
+  readonly blemishes: readonly string[];
+  view(): { secondsByState: Readonly<Record<string, number>>; wallSeconds: number; goodput: number };
+  /** The run has ended: nothing is left to go on from. */
+  close(): void;
+}
+
+export interface AccountsOptions {
+  readonly file: string;
+  /** Go on from what a dead coordinator wrote down. */
+  readonly recovering: boolean;
+  readonly firstStep: number;
+  /** Steps below this one were committed before the crash. */
+  readonly replayUntil: number;
+  /** Steps of the whole job. */
+  readonly steps: number;
+  readonly desired: number;
+  readonly now: () => number;
+  readonly epochMs: () => number;
+}
+
+const WRITE_MS = 1_000;
+/** Steps whose median tells how long one takes without a failure. */
+const WINDOW = 21;
+
+const STATE_OF = {
+  Starting: "waiting",
+  Waiting: "waiting",
+  Recovering: "recovering",
+  Training: "productive",
+  Paused: "paused",
+  Sampling: "sampling",
+  Saving: "checkpointing",
+  Complete: "checkpointing",
+  Stopped: "checkpointing",
+  Failed: "checkpointing",
+} as const satisfies Record<Phase, GoodputState>;
+
+export function createAccounts(options: AccountsOptions): Accounts {
+  const { file, recovering, replayUntil, steps, now, epochMs } = options;
+  const before = recovering ? readJournal(file) : null;
+  let state: GoodputState = recovering ? "recovering" : "waiting";
+  const goodput = createGoodput(now(), state, before?.seconds);
+  const recoveries = createRecoveries(before?.recoveries);
+  const blemishes = [...(before?.blemishes ?? [])];
+  const firstStep = before?.firstStep ?? options.firstStep;
+  let desired = before?.desired ?? options.desired;
+  let paused = before?.paused ?? null;
+  let next = options.firstStep;
+  const usual: number[] = [];
+  let closed = false;
+
+  const book = (next: GoodputState) => {
+    state = next;
+    goodput.enter(next, now());
+  };
+
+  if (before) goodput.add("recovering", Math.max(0, (epochMs() - before.markedAtMs) / 1000));
+  if (recovering)
+    recoveries.begin("coordinator", "coordinator", "it was started again", before?.markedAtMs ?? epochMs());
+
+  const write = () => {
+    if (closed) return;
+    const { seconds } = goodput.view(now());
+    const entry = {
+      markedAtMs: epochMs(),
+      firstStep,
+      seconds,
+      recoveries: [...recoveries.all],
+      desired,
+      paused,
+      blemishes,
+    };
+    try {
+      writeJournal(file, entry);
+    } catch {
+      // A full disk costs the accounts of a crash that may never come; it must not cost the run.
+    }
+  };
+  const timer = setInterval(write, WRITE_MS);
+  timer.unref();
+  write();
+
+  return {
+    firstStep,
+    get recoveries() {
+      return recoveries.all;
+    },
+    blemishes,
+    get desired() {
+      return desired;
+    },
+    get paused() {
+      return paused;
+    },
+
+    enter(phase, reason) {
+      const catchingUp = next < replayUntil || (recovering && recoveries.open && phase === "Waiting");
+      if (!catchingUp || (phase !== "Training" && phase !== "Waiting")) {
+        book(STATE_OF[phase]);
+        return { phase, reason };
+      }
+      book(phase === "Training" ? "redone" : "recovering");
+      const behind = `steps ${next} to ${replayUntil - 1} are computed again`;
+      return { phase: "Recovering", reason: phase === "Training" ? behind : reason };
+    },
+
+    failed: (kind, subject, reason) => recoveries.begin(kind, subject, reason, epochMs()),
+
+    committed(step, seconds) {
+      next = step + 1;
+      const typical = medianOf(usual);
+      usual.push(seconds);
+      if (usual.length > WINDOW) usual.shift();
+      if (next <= replayUntil && next < steps) return []; // not further than before the crash
+      book(state);
+      if (recoveries.open) goodput.move("productive", "recovering", Math.max(0, seconds - typical));
+      return recoveries.committed(step, epochMs());
+    },
+
+    redone(seconds) {
+      book(state);
+      goodput.move("productive", "redone", seconds);
+    },
+
+    blemish(reason) {
+      if (blemishes.includes(reason)) return false;
+      blemishes.push(reason);
+      return true;
+    },
+
+    setDesired(replicas) {
+      desired = replicas;
+      write();
+    },
+
+    setPaused(reason) {
+      paused = reason;
+      write();
+    },
+
+    view() {
+      const { seconds, wallSeconds, goodput: share } = goodput.view(now());
+      return { secondsByState: seconds, wallSeconds, goodput: share };
+    },
+
+    close() {
+      closed = true;
+      clearInterval(timer);
+      removeJournal(file);
+    },
+  };
+}
+
+/** 0 when nothing is known: then all of it counts as recovery. */
+function medianOf(values: readonly number[]): number {
+  return values.length === 0 ? 0 : [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+}

@@ -1,0 +1,80 @@
+// What `plume ctl status` prints: where the run is and why, who works, what went wrong, where the time went.
+
+import type { Decision, Member, Recovery, Status } from "../../proto/gen/plume/v1/control.ts";
+import { duration } from "./progress-line.ts";
+import { table } from "./table.ts";
+
+/** Decisions shown, the newest; `--json` has all that are kept. */
+const SHOWN = 8;
+
+export function statusText(status: Status): string {
+  const { job, phase, reason, step, steps, loss, imagesPerSecond, etaSeconds, incarnation } = status;
+  const percent = steps > 0 ? ` (${((100 * step) / steps).toFixed(0)} %)` : "";
+  const rows = [
+    ["job", `${job}, coordinator incarnation ${incarnation}`],
+    ["phase", `${phase}: ${reason}`],
+    ["step", `${step} of ${steps}${percent}, loss ${Number.isFinite(loss) ? loss.toFixed(4) : "-"}`],
+    ["speed", `${imagesPerSecond.toFixed(0)} images/s, time left ${duration(etaSeconds)}`],
+    ["workers", workersLine(status)],
+    ["time", timeLine(status)],
+    ["recoveries", recoveriesLine(status.recoveries)],
+  ];
+  const parts = [table(rows)];
+  if (status.members.length > 0) parts.push(membersTable(status.members));
+  if (status.decisions.length > 0) parts.push(decisionsTable(status.decisions.slice(-SHOWN)));
+  return parts.join("\n\n");
+}
+
+function workersLine({ members, desired, min, max }: Status): string {
+  const counts = new Map<string, number>();
+  for (const member of members) counts.set(stateOf(member), (counts.get(stateOf(member)) ?? 0) + 1);
+  const states = [...counts].map(([state, n]) => `${n} ${state}`).join(", ") || "none";
+  return `${states}; ${desired} asked for, ${min} to ${max} allowed`;
+}
+
+const stateOf = ({ phase, suspect }: Member) => (suspect ? "suspect" : phase);
+
+function timeLine({ secondsByState, wallSeconds, goodput }: Status): string {
+  const shares = Object.entries(secondsByState)
+    .filter(([, seconds]) => seconds >= 0.05)
+    .sort(([, a], [, b]) => b - a)
+    .map(([state, seconds]) => `${state} ${seconds.toFixed(1)} s`);
+  return `${wallSeconds.toFixed(1)} s, goodput ${goodput.toFixed(3)}: ${shares.join(", ")}`;
+}
+
+function recoveriesLine(recoveries: readonly Recovery[]): string {
+  if (recoveries.length === 0) return "none";
+  const { subject, seconds, step } = recoveries.at(-1)!;
+  return `${recoveries.length}${recoveries.length === 20 ? " or more" : ""}; the last: ${subject}, ${seconds.toFixed(1)} s until step ${step} was committed`;
+}
+
+function membersTable(members: readonly Member[]): string {
+  const head = ["worker", "state", "heard", "share", "speed", "holds", "device"];
+  const rows = [...members]
+    .sort((a, b) => a.workerId.localeCompare(b.workerId, "en", { numeric: true }))
+    .map((member) => {
+      const { workerId, heartbeatAgeMs, share, imagesPerSecond, queued, device, transport, suspect, pulled } = member;
+      const state =
+        pulled === undefined ? stateOf(member) : `${stateOf(member)}, pulling ${(100 * pulled).toFixed(0)} %`;
+      return [
+        workerId,
+        suspect ? `${state} (${suspect})` : state,
+        `${(heartbeatAgeMs / 1000).toFixed(1)} s ago`,
+        `${(100 * share).toFixed(0)} %`,
+        `${imagesPerSecond.toFixed(0)} images/s`,
+        `${queued}`,
+        device ? `${device}, ${transport}` : "",
+      ];
+    });
+  return table([head, ...rows]);
+}
+
+function decisionsTable(decisions: readonly Decision[]): string {
+  const rows = decisions.map(({ atMs, decision, subject, reason }) => [
+    new Date(atMs).toISOString().slice(11, 19),
+    decision,
+    subject,
+    reason,
+  ]);
+  return `newest decisions\n${table(rows.map((row) => ["", ...row]))}`;
+}

@@ -1,0 +1,50 @@
+// What must outlive the coordinator process besides the state of training: when the run began, where its time went, which
+// failures it survived, what was asked of it. One small file in the run's folder, replaced whole about every second;
+// a coordinator that is started again after a crash reads it, a run that ends removes it.
+
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { z } from "zod";
+import { GOODPUT_STATES } from "./goodput.ts";
+
+const recoverySchema = z.object({
+  kind: z.enum(["worker", "coordinator"]),
+  subject: z.string(),
+  reason: z.string(),
+  step: z.int(),
+  seconds: z.number(),
+  atMs: z.number(),
+});
+
+const journalSchema = z.object({
+  /** Milliseconds since the epoch, of this file. */
+  markedAtMs: z.number(),
+  firstStep: z.int(),
+  seconds: z.record(z.enum(GOODPUT_STATES), z.number()),
+  recoveries: z.array(recoverySchema),
+  /** Workers asked for. */
+  desired: z.int(),
+  /** Why the run is paused; null when it is not. */
+  paused: z.string().nullable(),
+  /** Why the run's bits may differ from another's. */
+  blemishes: z.array(z.string()),
+});
+
+export type JournalEntry = z.infer<typeof journalSchema>;
+
+export const JOURNAL = "journal.json";
+
+export function writeJournal(file: string, entry: JournalEntry): void {
+  writeFileSync(`${file}.tmp`, `${JSON.stringify(entry)}\n`);
+  renameSync(`${file}.tmp`, file);
+}
+
+/** Null when there is none, or none that can be read: the accounts then begin anew. */
+export function readJournal(file: string): JournalEntry | null {
+  try {
+    return journalSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+  } catch {
+    return null;
+  }
+}
+
+export const removeJournal = (file: string): void => rmSync(file, { force: true });

@@ -1,0 +1,53 @@
+// Is a member alive and at work? Pure: the verdict and its reason, from when it was last heard and what it holds.
+// A stopped process keeps its sockets open and a half-open connection breaks nothing, so silence is the only sign of some
+// failures; a worker that answers but never finishes shows only on its leases.
+
+import type { Lease } from "../aggregation/round.ts";
+import type { Member } from "./decide.ts";
+
+export interface LivenessPolicy {
+  readonly heartbeatMs: number;
+  /** No deadline is shorter: after so much silence, or so long on a lease without progress, a member is expelled. */
+  readonly deadlineMs: number;
+  /** A joining member opens its data, starts its device and computes its canary. */
+  readonly joinMs: number;
+}
+
+export interface Liveness {
+  readonly verdict: "well" | "suspect" | "expel";
+  readonly reason: string;
+}
+
+/** Heartbeats that may be missed before others compute the member's blocks as well. */
+const SUSPECT_BEATS = 3;
+/** Times what a micro-batch takes here that a lease may rest before its holder is given up. */
+const LEASE_FACTOR = 20;
+
+const WELL: Liveness = { verdict: "well", reason: "" };
+
+/** @param leases what this member holds. @param pace seconds of one micro-batch by the run's own measure; null: unknown. */
+export function decideLiveness(
+  nowMs: number,
+  member: Member,
+  leases: readonly Lease[],
+  pace: number | null,
+  { heartbeatMs, deadlineMs, joinMs }: LivenessPolicy,
+): Liveness {
+  const silent = nowMs - member.lastHeardMs;
+  if (silent > Math.max(deadlineMs, 2 * SUSPECT_BEATS * heartbeatMs))
+    return { verdict: "expel", reason: `no heartbeat for ${seconds(silent)} s` };
+  if (member.phase === "joining" && nowMs - member.joinedMs > joinMs)
+    return { verdict: "expel", reason: `not ready ${seconds(nowMs - member.joinedMs)} s after it joined` };
+  if (leases.length > 0) {
+    const rest = nowMs - Math.max(...leases.map((lease) => lease.progressMs));
+    const own = member.speed === null ? 0 : 1 / member.speed;
+    const limit = Math.max(deadlineMs, LEASE_FACTOR * 1000 * Math.max(own, pace ?? 0));
+    const { lo, hi } = leases[0]!.block;
+    if (rest > limit) return { verdict: "expel", reason: `no progress on block [${lo}, ${hi}) for ${seconds(rest)} s` };
+  }
+  if (silent > SUSPECT_BEATS * heartbeatMs)
+    return { verdict: "suspect", reason: `no heartbeat for ${seconds(silent)} s` };
+  return WELL;
+}
+
+const seconds = (ms: number) => (ms / 1000).toFixed(1);

@@ -1,0 +1,19 @@
+// What supervised processes tell the one that started them, over Node's IPC channel.
+
+import type { ErrorCode } from "./errors.ts";
+
+export type CoordinatorMessage =
+  | { readonly kind: "ready"; readonly address: string }
+  /** The run is over: workers leave because they are not needed any more. */
+  | { readonly kind: "ending" }
+  /** A step was committed: what fails later is no crash loop. */
+  | { readonly kind: "productive" }
+  /** So many worker processes are wanted from now on. */
+  | { readonly kind: "scale"; readonly replicas: number }
+  /** A worker was expelled. */
+  | { readonly kind: "lost"; readonly worker: string; readonly reason: string }
+  | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
+
+export type WorkerMessage =
+  /** Its first result was taken: what fails later is no crash loop. */
+  { readonly kind: "productive" } | { readonly kind: "joined" };
