@@ -65,7 +65,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
   const before = recovering ? readJournal(file) : null;
   let state: GoodputState = recovering ? "recovering" : "waiting";
   const goodput = createGoodput(now(), state, before?.seconds);
-  const recoveries = createRecoveries(before?.recoveries);
+  const recoveries = createRecoveries(before?.recoveries, before?.open);
   const blemishes = [...(before?.blemishes ?? [])];
   const firstStep = before?.firstStep ?? options.firstStep;
   let desired = before?.desired ?? options.desired;
@@ -91,6 +91,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       firstStep,
       seconds,
       recoveries: [...recoveries.all],
+      open: [...recoveries.open],
       desired,
       paused,
       blemishes,
@@ -119,7 +120,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     },
 
     enter(phase, reason) {
-      const catchingUp = next < replayUntil || (recovering && recoveries.open && phase === "Waiting");
+      const catchingUp = next < replayUntil || (recovering && recoveries.open.length > 0 && phase === "Waiting");
       if (!catchingUp || (phase !== "Training" && phase !== "Waiting")) {
         book(STATE_OF[phase]);
         return { phase, reason };
@@ -129,7 +130,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return { phase: "Recovering", reason: phase === "Training" ? behind : reason };
     },
 
-    failed: (kind, subject, reason) => recoveries.begin(kind, subject, reason, epochMs()),
+    failed(kind, subject, reason) {
+      recoveries.begin(kind, subject, reason, epochMs());
+      write();
+    },
 
     committed(step, seconds) {
       next = step + 1;
@@ -138,8 +142,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
       if (usual.length > WINDOW) usual.shift();
       if (next <= replayUntil && next < steps) return []; // not further than before the crash
       book(state);
-      if (recoveries.open) goodput.move("productive", "recovering", Math.max(0, seconds - typical));
-      return recoveries.committed(step, epochMs());
+      if (recoveries.open.length > 0) goodput.move("productive", "recovering", Math.max(0, seconds - typical));
+      const closed = recoveries.committed(step, epochMs());
+      if (closed.length > 0) write();
+      return closed;
     },
 
     redone(seconds) {

@@ -122,6 +122,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   const lend = ({ worker, block, attempt }: Lease) => {
     const kind = round!.kind === "sample" ? WorkKind.WORK_KIND_SAMPLE : WorkKind.WORK_KIND_GRADIENT;
+    membership.owes(worker);
     outbox().lease(worker, { tuple: tupleOf(attempt), lo: block.lo, hi: block.hi, paramsVersion: version, kind });
   };
 
@@ -195,6 +196,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     } else if (verdict.kind === "accept") {
       for (const sink of verdict.unused) sink.discard();
       takeBack(verdict.revoked);
+      outrun(verdict.revoked);
       const mine = generation;
       verdict.payload.collect().then(
         () => {
@@ -205,6 +207,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         (error) => settle?.reject(error),
       );
     }
+  };
+
+  /** A copy was faster than the first computation: that says how slow its worker is at least. */
+  const outrun = (revoked: readonly Lease[]) => {
+    for (const { worker, purpose, done, progressMs } of revoked)
+      if (purpose === "first" && done === 0) membership.measured(worker, (now() - progressMs) / 1000);
   };
 
   /** Nothing that came in counts any more: every piece is pending again. */
@@ -228,6 +236,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       decisions.note("watch", id, `${reason}; its next ${WATCHED_BLOCKS} blocks are computed twice`);
     }
   };
+
+  const progressed = (worker: WorkerId) =>
+    membership.progressed(worker, round?.leases.some((lease) => lease.worker === worker) ?? false);
 
   const compared = <T extends Claim | Verdict<Sink>>(worker: WorkerId, answer: T): T => {
     if (answer.kind === "duplicate" && !answer.agrees) doubt(worker, answer.other, answer.reason);
@@ -293,6 +304,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
 
     progress(worker, { tuple, kind, block }, done, seconds) {
+      progressed(worker);
       if (!round || tuple?.incarnation !== incarnation || round.step !== tuple.step || round.kind !== kind) return;
       const lease = round.progress(now(), worker, block, tuple.attempt, done);
       if (lease && kind === "gradient") membership.measured(worker, seconds);
@@ -307,10 +319,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       return { kind: "stale", reason: `a ${kind} for step ${tuple.step} refused: ${open}` };
     },
 
-    receive: (lease) => collector!.open(lease.block),
+    receive(lease) {
+      progressed(lease.worker);
+      return collector!.open(lease.block);
+    },
 
     handIn(lease, result, payload) {
       const home = roundOf(lease.kind, lease.step);
+      progressed(lease.worker);
       const verdict: Verdict<Sink> = home
         ? compared(lease.worker, home.finish(lease, result, payload))
         : { kind: "stale", reason: "the round was closed meanwhile" };
@@ -324,7 +340,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
 
     patrol() {
-      for (const { id, reason } of membership.patrol(round?.leases ?? [])) outbox().expel(id, reason, true);
+      for (const { id, reason } of membership.patrol()) outbox().expel(id, reason, true);
       replan();
     },
 

@@ -6,12 +6,10 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { GOODPUT_STATES } from "./goodput.ts";
 
-const recoverySchema = z.object({
+const failureSchema = z.object({
   kind: z.enum(["worker", "coordinator"]),
   subject: z.string(),
   reason: z.string(),
-  step: z.int(),
-  seconds: z.number(),
   atMs: z.number(),
 });
 
@@ -20,7 +18,9 @@ const journalSchema = z.object({
   markedAtMs: z.number(),
   firstStep: z.int(),
   seconds: z.record(z.enum(GOODPUT_STATES), z.number()),
-  recoveries: z.array(recoverySchema),
+  recoveries: z.array(failureSchema.extend({ step: z.int(), seconds: z.number() })),
+  /** Failures without a committed step since. */
+  open: z.array(failureSchema),
   /** Workers asked for. */
   desired: z.int(),
   /** Why the run is paused; null when it is not. */

@@ -3,24 +3,25 @@
 
 import type { Recovery } from "../shared/bus/events.ts";
 
+export type Failure = Omit<Recovery, "step" | "seconds">;
+
 export interface Recoveries {
   /** Something failed. `atMs` is milliseconds since the epoch. */
   begin(kind: Recovery["kind"], subject: string, reason: string, atMs: number): void;
   /** A step is committed that was not before: everything open is over. */
   committed(step: number, atMs: number): readonly Recovery[];
-  readonly open: boolean;
+  /** Not over yet. */
+  readonly open: readonly Failure[];
   readonly all: readonly Recovery[];
 }
 
-type Failure = Omit<Recovery, "step" | "seconds">;
-
-export function createRecoveries(before: readonly Recovery[] = []): Recoveries {
+export function createRecoveries(before: readonly Recovery[] = [], open: readonly Failure[] = []): Recoveries {
   const all = [...before];
-  let failures: Failure[] = [];
+  let failures = [...open];
   return {
     all,
     get open() {
-      return failures.length > 0;
+      return failures;
     },
     begin(kind, subject, reason, atMs) {
       failures.push({ kind, subject, reason, atMs });

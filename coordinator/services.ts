@@ -227,7 +227,9 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
     ...accounts.view(),
   });
 
-  const sharedMemory = openSharedMemory(name, spec.workers.transport);
+  const sharedMemory = openSharedMemory(name, spec.workers.transport, (error) =>
+    log.warn({ err: error }, "shared memory is full; tensors travel by gRPC"),
+  );
   let sessions: Sessions;
   const dispatcher = createDispatcher({
     job: name,

@@ -24,7 +24,10 @@ export interface SharedMemory {
   /** Empty when this run has none. */
   readonly folder: string;
   readonly nonce: string;
-  /** Writes a vector under its version's name, whole or not at all, and drops versions older than the one before. */
+  /**
+   * Writes a vector under its version's name, whole or not at all, and drops versions older than the one before. Where it
+   * does not fit, workers find no file and pull by gRPC.
+   */
   publish(kind: "params" | "ema", version: number, vector: Vector, layout: Layout): Promise<void>;
   dispose(): void;
 }
@@ -32,7 +35,11 @@ export interface SharedMemory {
 const none: SharedMemory = { folder: "", nonce: "", publish: async () => {}, dispose: () => {} };
 
 /** @returns a folder of this process on tmpfs, or the empty one when the transport is grpc or there is no tmpfs. */
-export function openSharedMemory(job: string, transport: "auto" | "shm" | "grpc"): SharedMemory {
+export function openSharedMemory(
+  job: string,
+  transport: "auto" | "shm" | "grpc",
+  onFailed: (error: unknown) => void,
+): SharedMemory {
   if (transport === "grpc" || !isWritable(SHM_ROOT)) return none;
   sweepOrphans();
   const folder = mkdtempSync(join(SHM_ROOT, `plume-${job}-${process.pid}-`));
@@ -45,21 +52,35 @@ export function openSharedMemory(job: string, transport: "auto" | "shm" | "grpc"
     nonce,
     async publish(kind, version, vector, layout) {
       const file = join(folder, sharedParamsFile(kind, version));
-      const handle = await open(`${file}.tmp`, "w");
       try {
-        for (const shard of layout.shards) {
-          const bytes = bytesOf(vector.shard(shard.index));
-          await handle.write(bytes, 0, bytes.byteLength, shard.offset * 4);
-        }
-      } finally {
-        await handle.close();
+        await writeVector(`${file}.tmp`, vector, layout);
+        await rename(`${file}.tmp`, file);
+      } catch (error) {
+        await rm(`${file}.tmp`, { force: true });
+        onFailed(error);
+        return;
       }
-      await rename(`${file}.tmp`, file);
       published.push(file);
       while (published.length > 3) await rm(published.shift()!, { force: true });
     },
     dispose: () => rmSync(folder, { recursive: true, force: true }),
   };
+}
+
+async function writeVector(file: string, vector: Vector, layout: Layout): Promise<void> {
+  const handle = await open(file, "w");
+  try {
+    for (const shard of layout.shards) {
+      const bytes = bytesOf(vector.shard(shard.index));
+      // A full tmpfs takes a part first, and only then says so.
+      for (let done = 0; done < bytes.byteLength; ) {
+        const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, shard.offset * 4 + done);
+        done += bytesWritten;
+      }
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 function isWritable(folder: string): boolean {

@@ -14,6 +14,12 @@ export default defineConfig({
       project("contract", { testTimeout: 120_000 }),
       project("golden", { testTimeout: 120_000 }),
       project("model", { testTimeout: 300_000 }),
+      project("chaos", {
+        globalSetup: ["test/chaos/setup.ts"],
+        testTimeout: 180_000,
+        hookTimeout: 120_000,
+        fileParallelism: false,
+      }),
       project("e2e", { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }),
     ],
     maxWorkers: 2,

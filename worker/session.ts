@@ -155,12 +155,15 @@ async function oneSession(
       });
       stream.end();
     };
-    /** Graceful: the block in hand is finished, queued ones are given back, then the stream ends. */
+    /** Graceful: the block in hand is finished, queued ones are given back, then the stream ends from this side. */
     const leave = () => {
       send({ $case: "leave", value: { reason: "asked to leave" } });
-      const drained = () => end({ kind: "drained", reason: "asked to leave" });
-      timers.push(setTimeout(drained, LEAVE_MS));
-      leases.then(drained, drained);
+      const bye = () => {
+        stream.end();
+        timers.push(setTimeout(() => end({ kind: "drained", reason: "asked to leave" }), FAREWELL_MS));
+      };
+      timers.push(setTimeout(bye, LEAVE_MS));
+      leases.then(bye, bye);
     };
 
     const welcomed = async (welcome: Welcome) => {
@@ -187,9 +190,10 @@ async function oneSession(
         closed: closed.signal,
       };
       leases = leases.then(async () => {
-        if (over || work.signal.aborted) return;
-        const taken = await engine.work(lease, reports);
+        const needed = !over && !work.signal.aborted;
+        const taken = needed && (await engine.work(lease, reports));
         if (taken && kind === WorkKind.WORK_KIND_GRADIENT) onProductive();
+        if (!taken) reports.progress(0, 0); // the device is free again, whatever came of this lease
       });
       leases
         .finally(() => inHand.delete(tuple!.attempt))
@@ -217,7 +221,10 @@ async function oneSession(
       }
     });
     stream.on("error", (error) => end({ kind: "broken", reason: error.message }));
-    stream.on("end", () => end({ kind: "broken", reason: "the coordinator ended the stream" }));
+    stream.on("end", () => {
+      if (signal.aborted) end({ kind: "drained", reason: "asked to leave" });
+      else end({ kind: "broken", reason: "the coordinator ended the stream" });
+    });
     // A half-open connection reports nothing: only silence tells.
     timers.push(
       setInterval(() => {

@@ -69,7 +69,8 @@ export function createTransfers({ client, job, incarnation, layout, shmFolder }:
 
   return {
     async pull(kind, version, flat, onBytes, signal) {
-      if (shmFolder) return readShared(join(shmFolder, sharedParamsFile(kind, version)), new Uint8Array(flat));
+      // No file, or not all of it: it was replaced by a newer version, or there was no room. The coordinator knows which.
+      if (shmFolder && (await readShared(join(shmFolder, sharedParamsFile(kind, version)), flat))) return;
       const vector = kind === "ema" ? VectorKind.VECTOR_KIND_EMA : VectorKind.VECTOR_KIND_PARAMS;
       let bytes = 0;
       let told = 0;
@@ -87,12 +88,11 @@ export function createTransfers({ client, job, incarnation, layout, shmFolder }:
     },
 
     async push(header, payload, signal) {
-      if (!shmFolder) return pushChunks(client, header, payload, deadline(), signal);
       const { workerId, tuple, lo, hi } = header;
       const name = sharedResultFile(workerId, tuple!.step, { lo, hi }, tuple!.attempt);
       const file = join(shmFolder, name);
-      await writeFile(`${file}.tmp`, payload);
-      await rename(`${file}.tmp`, file);
+      if (!shmFolder || !(await writeShared(file, payload)))
+        return pushChunks(client, header, payload, deadline(), signal);
       try {
         return await pushChunks(client, { ...header, shmFile: name }, null, deadline(), signal);
       } finally {
@@ -102,16 +102,27 @@ export function createTransfers({ client, job, incarnation, layout, shmFolder }:
   };
 }
 
-async function readShared(file: string, target: Uint8Array): Promise<void> {
-  const handle = await open(file, "r").catch((error: NodeJS.ErrnoException) => {
-    throw new PlumeError("STALE", `${file} is gone: the coordinator has moved on`, { cause: error });
-  });
+/** @returns false when the file is not there or not whole. */
+async function readShared(file: string, target: SharedArrayBuffer): Promise<boolean> {
+  const handle = await open(file, "r").catch(() => null);
+  if (!handle) return false;
   try {
-    const { bytesRead } = await handle.read(target, 0, target.byteLength, 0);
-    if (bytesRead !== target.byteLength)
-      throw new PlumeError("DATA_LOSS", `${file} has ${bytesRead} of ${target.byteLength} bytes`);
+    const { bytesRead } = await handle.read(new Uint8Array(target), 0, target.byteLength, 0);
+    return bytesRead === target.byteLength;
   } finally {
     await handle.close();
+  }
+}
+
+/** @returns false when there is no room: nothing is left of the file then. */
+async function writeShared(file: string, payload: Uint8Array): Promise<boolean> {
+  try {
+    await writeFile(`${file}.tmp`, payload);
+    await rename(`${file}.tmp`, file);
+    return true;
+  } catch {
+    await rm(`${file}.tmp`, { force: true });
+    return false;
   }
 }
 

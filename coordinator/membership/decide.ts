@@ -20,6 +20,9 @@ export interface Member {
   /** Micro-batches a second, averaged over the newest ones; null until the first, and when it is long out of date. */
   readonly speed: number | null;
   readonly measuredMs: number;
+  /** Since when work is owed without a sign of progress; null when nothing is owed. A lease that was taken back is owed
+   * until the worker says that its device is free again. */
+  readonly owedMs: number | null;
   /** Micro-batches of accepted blocks. */
   readonly microBatches: number;
   /** Share of the parameters pulled while joining or catching up; null when nothing is being pulled. */

@@ -1,8 +1,7 @@
 // Is a member alive and at work? Pure: the verdict and its reason, from when it was last heard and what it holds.
 // A stopped process keeps its sockets open and a half-open connection breaks nothing, so silence is the only sign of some
-// failures; a worker that answers but never finishes shows only on its leases.
+// failures; a worker that answers but never finishes shows only on the work that it owes.
 
-import type { Lease } from "../aggregation/round.ts";
 import type { Member } from "./decide.ts";
 
 export interface LivenessPolicy {
@@ -25,11 +24,10 @@ const LEASE_FACTOR = 20;
 
 const WELL: Liveness = { verdict: "well", reason: "" };
 
-/** @param leases what this member holds. @param pace seconds of one micro-batch by the run's own measure; null: unknown. */
+/** @param pace seconds of one micro-batch by the run's own measure; null: unknown. */
 export function decideLiveness(
   nowMs: number,
   member: Member,
-  leases: readonly Lease[],
   pace: number | null,
   { heartbeatMs, deadlineMs, joinMs }: LivenessPolicy,
 ): Liveness {
@@ -38,12 +36,11 @@ export function decideLiveness(
     return { verdict: "expel", reason: `no heartbeat for ${seconds(silent)} s` };
   if (member.phase === "joining" && nowMs - member.joinedMs > joinMs)
     return { verdict: "expel", reason: `not ready ${seconds(nowMs - member.joinedMs)} s after it joined` };
-  if (leases.length > 0) {
-    const rest = nowMs - Math.max(...leases.map((lease) => lease.progressMs));
+  if (member.owedMs !== null) {
+    const rest = nowMs - member.owedMs;
     const own = member.speed === null ? 0 : 1 / member.speed;
     const limit = Math.max(deadlineMs, LEASE_FACTOR * 1000 * Math.max(own, pace ?? 0));
-    const { lo, hi } = leases[0]!.block;
-    if (rest > limit) return { verdict: "expel", reason: `no progress on block [${lo}, ${hi}) for ${seconds(rest)} s` };
+    if (rest > limit) return { verdict: "expel", reason: `no progress on its leases for ${seconds(rest)} s` };
   }
   if (silent > SUSPECT_BEATS * heartbeatMs)
     return { verdict: "suspect", reason: `no heartbeat for ${seconds(silent)} s` };

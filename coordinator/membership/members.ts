@@ -4,7 +4,6 @@
 import type { WorkerChange } from "../../shared/bus/events.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import type { WorkerId } from "../../shared/ids.ts";
-import type { Lease } from "../aggregation/round.ts";
 import {
   type Admission,
   type Arrival,
@@ -30,6 +29,10 @@ export interface Membership {
   admit(arrival: Arrival): Admission;
   ready(id: WorkerId, candidate: Candidate, description: { device: string; transport: Member["transport"] }): Admission;
   heard(id: WorkerId): void;
+  /** It was given work. */
+  owes(id: WorkerId): void;
+  /** A sign of progress. `more`: it still owes something. */
+  progressed(id: WorkerId, more: boolean): void;
   /** One micro-batch took `seconds` of compute on this member. */
   measured(id: WorkerId, seconds: number): void;
   /** A block of so many micro-batches was accepted from this member. */
@@ -43,7 +46,7 @@ export interface Membership {
   /** Never let in again. */
   ban(id: WorkerId, reason: string): void;
   /** Looks at everyone: marks suspects, returns who must go. */
-  patrol(leases: readonly Lease[]): { readonly id: WorkerId; readonly reason: string }[];
+  patrol(): { readonly id: WorkerId; readonly reason: string }[];
   quorum(): Quorum;
   readonly members: Members;
   /** Numerics classes of all workers that were ever ready, the run's own first. */
@@ -108,6 +111,7 @@ export function createMembership(options: MembershipOptions): Membership {
         lastHeardMs: now(),
         speed: null,
         measuredMs: now(),
+        owedMs: null,
         microBatches: 0,
         pulled: null,
       });
@@ -136,6 +140,9 @@ export function createMembership(options: MembershipOptions): Membership {
       if (wasSuspect) onChange({ id, change: "well", reason: "heard again" });
     },
 
+    owes: (id) => update(id, { owedMs: members.get(id)?.owedMs ?? now() }),
+    progressed: (id, more) => update(id, { owedMs: more ? now() : null }),
+
     measured(id, seconds) {
       const old = members.get(id)?.speed;
       if (seconds <= 0 || old === undefined) return;
@@ -160,14 +167,12 @@ export function createMembership(options: MembershipOptions): Membership {
 
     ban: (id, reason) => void bans.set(id, reason),
 
-    patrol(leases) {
-      const held = new Map<WorkerId, Lease[]>();
-      for (const lease of leases) held.set(lease.worker, [...(held.get(lease.worker) ?? []), lease]);
+    patrol() {
       const pace = paceOf([...members.values()]);
       const expelled: { id: WorkerId; reason: string }[] = [];
       for (const member of [...members.values()]) {
         const { id, suspect } = member;
-        const { verdict, reason } = decideLiveness(now(), member, held.get(id) ?? [], pace, policy);
+        const { verdict, reason } = decideLiveness(now(), member, pace, policy);
         if (verdict === "expel") expelled.push({ id, reason });
         else if (verdict === "suspect" && suspect === null) onChange({ id, change: "suspect", reason });
         if (verdict === "suspect") update(id, { suspect: reason });

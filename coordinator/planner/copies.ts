@@ -29,7 +29,7 @@ const LEAST_GAIN_SECONDS = 0.1;
 /** Without progress for this many times what a micro-batch takes, a worker is late. */
 const LATE_FACTOR = 4;
 /** Less than this is noise of a scheduler, whatever the micro-batches take. */
-const LATE_FLOOR_MS = 250;
+const LATE_FLOOR_MS = 150;
 
 export function decideCopies(nowMs: number, works: readonly Work[], workers: readonly CopyWorker[]): Copy[] {
   const open = works.filter((work) => !work.accepted);

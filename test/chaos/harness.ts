@@ -1,0 +1,219 @@
+// A run under fire: real processes found by what they were started with, real signals, and at the end the one question:
+// is everything as if nothing had happened?
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { credentials } from "@grpc/grpc-js";
+import { expect, inject } from "vitest";
+import { ControlServiceClient, type Status } from "../../proto/gen/plume/v1/control.ts";
+import { parseJob } from "../../shared/config/load.ts";
+import type { SampleOrder } from "../../shared/data/order.ts";
+import { auditLedger } from "../../shared/ledger/audit.ts";
+import { readLedger } from "../../shared/ledger/read.ts";
+import { ownConnection } from "../../shared/rpc/transport.ts";
+import { readRunLock } from "../../shared/run-lock/lock.ts";
+import { readSummary, type Summary } from "../../shared/summary.ts";
+import { type Finished, linesOf, plume, type Running, startPlume, until } from "../support/plume.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+export interface ChaosJob {
+  readonly name: string;
+  readonly file: string;
+  /** Folder of this test; gone when the scope ends. */
+  readonly folder: string;
+}
+
+/** Four micro-batches a step, ten milliseconds each: over in seconds. */
+export function chaosJob(
+  spec: { steps?: number; microBatch?: number; source?: string; workers?: string; extra?: string } = {},
+) {
+  const folder = mkdtempSync(join(tmpdir(), "plume-chaos-"));
+  const name = folder
+    .slice(folder.lastIndexOf("-") + 1)
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]/g, "x");
+  const file = join(folder, "job.yaml.in");
+  writeFileSync(
+    file,
+    `metadata: { name: chaos-${name} }
+spec:
+  data: { source: "${spec.source ?? "shapes:256"}", imageSize: 8, patch: 2 }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 10 }
+  diffusion: { predict: v }
+  training: { steps: ${spec.steps ?? 100}, globalBatch: 16, microBatch: ${spec.microBatch ?? 4}, optimizer: { lr: 2.0e-3 }, clip: 1, ema: 0.9 }
+  workers: { replicas: 2, max: 40, heartbeatSeconds: 0.2, deadlineSeconds: 2, replaceSeconds: 4${spec.workers ? `, ${spec.workers}` : ""} }
+  checkpoint: { everySteps: 40, snapshotSeconds: 0.3 }
+  sampling: { count: 0 }
+${spec.extra ?? ""}`,
+  );
+  const job: ChaosJob & Disposable = {
+    name: `chaos-${name}`,
+    file,
+    folder,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  };
+  return job;
+}
+
+/** What the job ends with when nothing happens to it. Trained once for all tests that ask for the same bits. */
+export async function calmRun(job: ChaosJob): Promise<Summary> {
+  const bits = readFileSync(job.file, "utf8").replaceAll(/name: \S+|^ {2}(workers|checkpoint|audit): .*$/gm, "");
+  const kept = join(inject("calmRuns"), createHash("sha256").update(bits).digest("hex").slice(0, 16));
+  if (!existsSync(kept)) {
+    const out = join(job.folder, "calm");
+    const { code, stderr } = await plume("train", "-f", job.file, "--out", out, "--workers", "2");
+    expect(code, stderr).toBe(0);
+    copyFileSync(join(out, "summary.json"), kept);
+  }
+  return readSummary(kept);
+}
+
+export interface ChaosRun {
+  readonly out: string;
+  readonly job: ChaosJob;
+  readonly cli: ChildProcess;
+  readonly finished: Promise<Finished>;
+  /** Lines in the ledger: steps committed, and not cut again. */
+  steps(): number;
+  reaches(step: number, seconds?: number): Promise<void>;
+  status(): Promise<Status>;
+  /** Waits until the status fulfils something. */
+  sees(what: string, condition: (status: Status) => boolean, seconds?: number): Promise<Status>;
+  ctl(...args: string[]): Promise<Finished>;
+  coordinatorPid(): number;
+  /** The worker's process now, or null. */
+  worker(index: number): number | null;
+  /** A worker of this run that the test starts itself; killed at the end if it is still there. */
+  join(id: string, options?: { address?: string; fault?: string }): ChildProcess;
+  /** The run has ended well, with the bits of a calm run, a whole ledger, and nothing left behind. */
+  endsLike(calm: Summary): Promise<Summary>;
+}
+
+export function startRun(job: ChaosJob, ...args: string[]): ChaosRun {
+  const out = join(job.folder, "run");
+  const running: Running = startPlume(["train", "-f", job.file, "--out", out, ...args]);
+  const joined: ChildProcess[] = [];
+  const steps = () => linesOf(join(out, "ledger.ndjson")).length;
+  const address = () => readRunLock(out)?.record.address ?? "";
+
+  const status = () =>
+    new Promise<Status>((resolve, reject) => {
+      const client = new ControlServiceClient(address(), credentials.createInsecure(), ownConnection);
+      const deadline = Date.now() + 2_000;
+      client.getStatus({}, (error, response) => {
+        client.close();
+        if (error) reject(error);
+        else resolve(response.status!);
+      });
+      setTimeout(() => reject(new Error("no status in time")), deadline - Date.now()).unref();
+    });
+
+  const run: ChaosRun = {
+    out,
+    job,
+    cli: running.child,
+    finished: running.finished,
+    steps,
+    status,
+    reaches: (step, seconds = 60) => until(`step ${step}`, () => steps() >= step, seconds),
+
+    async sees(what, condition, seconds = 40) {
+      const end = Date.now() + seconds * 1000;
+      let last: Status | null = null;
+      while (Date.now() < end) {
+        last = await status().catch(() => null);
+        if (last && condition(last)) return last;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      throw new Error(`${what}: not within ${seconds} s; last seen ${JSON.stringify(last)?.slice(0, 2000)}`);
+    },
+
+    ctl: (...words) => plume("ctl", ...words, out),
+    coordinatorPid: () => readRunLock(out)!.record.pid,
+    worker: (index) => processesOf(out).find(({ args }) => args.includes(`worker-${index}`))?.pid ?? null,
+
+    join(id, { address: dial = address(), fault } = {}) {
+      const script = fault ? "test/chaos/faulty-worker.ts" : "worker/main.ts";
+      const args = ["--coordinator", dial, "--id", id, "--log-file", join(out, "logs", `${id}.log`)];
+      if (fault) args.push("--fault", fault);
+      const child = spawn(process.execPath, ["--import", "tsx", join(ROOT, script), ...args], {
+        stdio: ["ignore", "ignore", "pipe", "ipc"],
+      });
+      joined.push(child);
+      return child;
+    },
+
+    async endsLike(expected) {
+      const { code, stderr } = await running.finished;
+      for (const child of joined) child.kill("SIGKILL");
+      expect(code, stderr).toBe(0);
+      const summary = readSummary(join(out, "summary.json"));
+      expect(summary.weightsSha256).toBe(expected.weightsSha256);
+      expect(summary.emaSha256).toBe(expected.emaSha256);
+      expect(summary.reproducible).toBe(true);
+      const spent = Object.values(summary.secondsByState).reduce((sum, seconds) => sum + seconds, 0);
+      expect(Math.abs(spent - summary.wallSeconds)).toBeLessThanOrEqual(0.01 * summary.wallSeconds);
+      expect(auditLedger(readLedger(join(out, "ledger.ndjson")), orderOf(out))).toMatchObject({
+        ok: true,
+        steps: summary.steps,
+      });
+      await nothingIsLeft(run);
+      return summary;
+    },
+  };
+  return run;
+}
+
+function orderOf(out: string): SampleOrder {
+  const { seed, training } = parseJob(readFileSync(join(out, "job.yaml"), "utf8")).spec;
+  const { size } = JSON.parse(readFileSync(join(out, "dataset.json"), "utf8")) as { size: number };
+  return { seed, datasetSize: size, globalBatch: training.globalBatch, microBatch: training.microBatch };
+}
+
+/** No process, no file on tmpfs, no lock, no snapshot. */
+export async function nothingIsLeft({ out, job }: Pick<ChaosRun, "out" | "job">): Promise<void> {
+  await until(`the end of ${JSON.stringify(processesOf(out))}`, () => processesOf(out).length === 0, 15);
+  expect(readdirSync("/dev/shm").filter((name) => name.includes(job.name))).toEqual([]);
+  for (const file of ["coordinator.json", "journal.json", "snapshots"])
+    expect(existsSync(join(out, file)), file).toBe(false);
+  expect(readdirSync(out).filter((name) => name.endsWith(".tmp") || name.startsWith("coordinator.json"))).toEqual([]);
+}
+
+/** Processes whose arguments name a path inside the folder. */
+export function processesOf(out: string): { readonly pid: number; readonly args: readonly string[] }[] {
+  const found: { pid: number; args: string[] }[] = [];
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const args = readArguments(name);
+    if (args.some((arg) => arg === out || arg.startsWith(`${out}/`))) found.push({ pid: Number(name), args });
+  }
+  return found;
+}
+
+function readArguments(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").filter(Boolean);
+  } catch {
+    return []; // gone since it was listed
+  }
+}
+
+export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  const { createServer } = await import("node:net");
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}

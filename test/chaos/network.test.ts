@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import { type Fault, startFaultProxy } from "../support/fault-proxy.ts";
+import { type ChaosRun, calmRun, chaosJob, pause, startRun } from "./harness.ts";
+
+/** One worker whose way to the coordinator leads through a proxy; tensors travel by gRPC, so faults hit them too. */
+async function withProxy(run: ChaosRun, id = "far") {
+  await run.sees("the run trains", ({ step }) => step >= 2);
+  const { readRunLock } = await import("../../shared/run-lock/lock.ts");
+  const proxy = await startFaultProxy(() => readRunLock(run.out)!.record.address);
+  const child = run.join(id, { address: proxy.address });
+  await run.sees(`${id} is ready`, ({ members }) => members.some((m) => m.workerId === id && m.phase === "ready"));
+  return { proxy, child };
+}
+
+const isMember = (id: string) => (status: { members: readonly { workerId: string; phase: string }[] }) =>
+  status.members.some((m) => m.workerId === id && m.phase === "ready");
+
+const GRPC = ["--set", "workers.transport=grpc"];
+
+describe("a network that fails one worker", () => {
+  it("24: all its packets are lost: it is dropped, training goes on, and it returns when the network does", async () => {
+    using job = chaosJob({ steps: 300 });
+    const clean = await calmRun(job);
+    const run = startRun(job, ...GRPC);
+    const { proxy } = await withProxy(run);
+    await using _ = proxy;
+    proxy.set({ kind: "drop" });
+    await run.sees("it is gone", (status) => !isMember("far")(status));
+    const then = run.steps();
+    await run.reaches(then + 5);
+    proxy.set({ kind: "none" });
+    await run.sees("it is back", isMember("far"));
+    await run.endsLike(clean);
+  });
+
+  it.each<["up" | "down", string]>([
+    ["up", "the coordinator hears nothing of it"],
+    ["down", "it hears nothing of the coordinator"],
+  ])("a half-open connection (%s: %s) is noticed and replaced", async (direction) => {
+    using job = chaosJob({ steps: 300 });
+    const clean = await calmRun(job);
+    const run = startRun(job, ...GRPC);
+    const { proxy } = await withProxy(run);
+    await using _ = proxy;
+    proxy.set({ kind: "half-open", direction });
+    await run.sees("the session is over", (status) => !isMember("far")(status));
+    proxy.set({ kind: "none" });
+    await run.sees("it is back", isMember("far"));
+    await run.endsLike(clean);
+  });
+
+  it("5: a reduce that fails in the middle counts nowhere: bytes are corrupted, the step is whole all the same", async () => {
+    using job = chaosJob({ steps: 200 });
+    const clean = await calmRun(job);
+    const run = startRun(job, ...GRPC);
+    const { proxy } = await withProxy(run);
+    await using _ = proxy;
+    proxy.set({ kind: "corrupt", direction: "up", everyBytes: 150_000 });
+    await pause(1500);
+    proxy.set({ kind: "corrupt", direction: "down", everyBytes: 150_000 });
+    await pause(1500);
+    proxy.set({ kind: "none" });
+    await run.endsLike(clean);
+  });
+
+  it("14: five workers, and one after the other is cut, slowed, delayed, refused: the sum stays right", async () => {
+    using job = chaosJob({ steps: 300, microBatch: 2 });
+    const clean = await calmRun(job);
+    const run = startRun(job, ...GRPC, "--workers", "3");
+    const first = await withProxy(run, "far-1");
+    const second = await withProxy(run, "far-2");
+    await using _one = first.proxy;
+    await using _two = second.proxy;
+    const faults: Fault[] = [
+      { kind: "slow", bytesPerSecond: 200_000 },
+      { kind: "delay", ms: 40, jitterMs: 40, seed: 1 },
+      { kind: "refuse" },
+      { kind: "corrupt", direction: "up", everyBytes: 300_000 },
+      { kind: "drop" },
+    ];
+    for (const fault of faults) {
+      first.proxy.set(fault);
+      await pause(300);
+      second.proxy.cutAll();
+      await pause(300);
+      second.proxy.set(fault);
+      await pause(600);
+      first.proxy.set({ kind: "none" });
+      second.proxy.set({ kind: "none" });
+    }
+    await run.sees("both are back", (status) => isMember("far-1")(status) && isMember("far-2")(status));
+    await run.endsLike(clean);
+  });
+
+  it("7: the successor of a worker whose machine is gone without a word gets in once the old one is given up", async () => {
+    using job = chaosJob({ steps: 200 });
+    const clean = await calmRun(job);
+    const run = startRun(job, ...GRPC);
+    const { proxy, child } = await withProxy(run);
+    await using _ = proxy;
+    proxy.set({ kind: "drop" });
+    child.kill("SIGKILL"); // its FIN is lost like everything else
+    run.join("far"); // on another machine: no proxy
+    const status = await run.sees(
+      "the new one is in",
+      ({ members, decisions }) =>
+        members.some((m) => m.workerId === "far" && m.phase === "ready") &&
+        decisions.some((d) => d.decision === "expelled" && d.subject === "far"),
+    );
+    expect(status.decisions.find((d) => d.decision === "refused")?.reason).toContain(
+      "a worker named far is a member already",
+    );
+    await run.endsLike(clean);
+  });
+});

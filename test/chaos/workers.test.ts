@@ -1,0 +1,259 @@
+import { describe, expect, it } from "vitest";
+import { linesOf, plume, until } from "../support/plume.ts";
+import { calmRun, chaosJob, pause, processesOf, startRun } from "./harness.ts";
+
+const blocksOf = (out: string) =>
+  linesOf(`${out}/ledger.ndjson`).map(
+    (line) => JSON.parse(line) as { step: number; blocks: { worker: string; lo: number; hi: number }[] },
+  );
+const signal = (pid: number | null, name: NodeJS.Signals) => {
+  expect(pid, "the process is there").not.toBeNull();
+  process.kill(pid!, name);
+};
+
+describe("workers that die", () => {
+  it("1: a worker killed at step 2 comes back, one failure is counted, and no bit changes", async () => {
+    using job = chaosJob();
+    const clean = await calmRun(job);
+    const run = startRun(job);
+    await run.reaches(2);
+    const old = run.worker(1);
+    signal(old, "SIGKILL");
+    await run.sees("two workers again", (status) => status.members.filter((m) => m.phase === "ready").length === 2);
+    expect(run.worker(1)).not.toBe(old);
+    const { recoveries, recoveryLog } = await run.endsLike(clean);
+    expect(recoveries).toBe(1);
+    expect(recoveryLog[0]).toMatchObject({ kind: "worker", subject: "worker-1" });
+  });
+
+  it("2: two of four workers die in the same step; the others go on and both come back", async () => {
+    using job = chaosJob();
+    const clean = await calmRun(job);
+    const run = startRun(job, "--workers", "4");
+    await run.sees("four workers", (status) => status.members.filter((m) => m.phase === "ready").length === 4);
+    const survivors = [run.worker(0), run.worker(1)];
+    const before = run.steps();
+    for (const index of [2, 3]) signal(run.worker(index), "SIGKILL");
+    await run.reaches(before + 3);
+    await run.sees("four workers again", (status) => status.members.filter((m) => m.phase === "ready").length === 4);
+    expect([run.worker(0), run.worker(1)]).toEqual(survivors);
+    await run.endsLike(clean);
+  });
+
+  it("11: a worker that raises and a worker that is killed have the same outcome", async () => {
+    using job = chaosJob();
+    const clean = await calmRun(job);
+    const run = startRun(job, "--workers", "3");
+    await run.reaches(3);
+    const outcomes: string[] = [];
+    run.join("raises", { fault: "throw" }).on("exit", (code) => outcomes.push(`raises ${code}`));
+    await until("the end of the worker that raises", () => outcomes.length === 1);
+    signal(run.worker(2), "SIGABRT");
+    await run.sees("three workers again", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
+    const { recoveryLog } = await run.endsLike(clean);
+    expect(outcomes).toEqual(["raises 1"]);
+    expect(recoveryLog.map(({ subject }) => subject)).toEqual(expect.arrayContaining(["raises", "worker-2"]));
+  });
+
+  it("9: a crash-looping worker is given up after the limit with its reason; a limit of one more succeeds", async () => {
+    // Killed before it has done any work, as often as the limit allows, and once more.
+    const crash = async (maxRestarts: number, times: number) => {
+      using job = chaosJob({ steps: 20, workers: `maxRestarts: ${maxRestarts}` });
+      const run = startRun(job, "--workers", "1");
+      let last = 0;
+      for (let i = 0; i < times; i++) {
+        await until("a new worker process", () => (run.worker(0) ?? 0) !== 0 && run.worker(0) !== last);
+        last = run.worker(0)!;
+        process.kill(last, "SIGKILL");
+      }
+      return await run.finished; // before the folder goes
+    };
+    const failed = await crash(1, 2);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toContain("2 failures in a row without any work done; 0 workers remain and workers.min is 1");
+    const survived = await crash(2, 2);
+    expect(survived.code, survived.stderr).toBe(0);
+  });
+
+  it("13: a worker that fails before it works is let in after growing pauses, and then works", async () => {
+    using job = chaosJob({ steps: 200 });
+    const clean = await calmRun(job);
+    const run = startRun(job);
+    await run.reaches(2);
+    let last = run.worker(1)!;
+    process.kill(last, "SIGKILL");
+    for (let i = 0; i < 2; i++) {
+      await until("a new worker process", () => (run.worker(1) ?? last) !== last);
+      last = run.worker(1)!;
+      process.kill(last, "SIGKILL");
+    }
+    await run.sees("it is back", (status) => status.members.filter((m) => m.phase === "ready").length === 2);
+    await run.endsLike(clean);
+    const { stderr } = await run.finished;
+    expect(stderr).toContain("worker-1 was killed (SIGKILL); starting it again at once");
+    expect(stderr).toContain("starting it again in 0.25 s");
+    expect(stderr).toContain("starting it again in 0.5 s");
+  });
+
+  it("20: a worker that is asked to leave hands over cleanly; it costs no failure, even when it is killed at the deadline", async () => {
+    using job = chaosJob({ workers: "maxRestarts: 0" });
+    const clean = await calmRun(job);
+    const run = startRun(job, "--workers", "3");
+    await run.reaches(3);
+    signal(run.worker(1), "SIGTERM");
+    await run.sees("three workers again", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
+    const { recoveries } = await run.endsLike(clean);
+    expect(recoveries).toBe(0);
+    expect((await run.finished).stderr).toContain("worker-1 left; it is still wanted");
+  });
+});
+
+describe("workers that do not die, but do not work", () => {
+  it("25: a frozen worker is dropped while its socket stays open, and joins as new when it wakes", async () => {
+    using job = chaosJob({ steps: 200 });
+    const clean = await calmRun(job);
+    const run = startRun(job, "--set", "workers.replaceSeconds=60");
+    await run.reaches(3);
+    const frozen = run.worker(1)!;
+    process.kill(frozen, "SIGSTOP");
+    await run.sees(
+      "it is suspect or gone",
+      ({ members }) => !members.some((m) => m.workerId === "worker-1" && !m.suspect),
+    );
+    const then = run.steps();
+    await run.reaches(then + 3); // others compute what it holds
+    await run.sees("it is expelled", ({ members }) => members.every((m) => m.workerId !== "worker-1"));
+    process.kill(frozen, "SIGCONT");
+    await run.sees("it is back", ({ members }) =>
+      members.some((m) => m.workerId === "worker-1" && m.phase === "ready"),
+    );
+    expect(run.worker(1)).toBe(frozen);
+    await run.endsLike(clean);
+    const log = linesOf(`${run.out}/logs/coordinator.log`).join("\n");
+    expect(log).toContain('"decision":"expelled","subject":"worker-1"');
+  });
+
+  it("25b: a worker that never wakes is replaced", async () => {
+    using job = chaosJob({ steps: 200 });
+    const clean = await calmRun(job);
+    const run = startRun(job, "--set", "workers.replaceSeconds=1");
+    await run.reaches(3);
+    const frozen = run.worker(1)!;
+    process.kill(frozen, "SIGSTOP");
+    await until("another process", () => (run.worker(1) ?? frozen) !== frozen, 20);
+    await run.sees("it works", ({ members }) => members.some((m) => m.workerId === "worker-1" && m.phase === "ready"));
+    await run.endsLike(clean);
+    expect((await run.finished).stderr).toContain(
+      "worker-1 was expelled and is not back after 1 s; replacing its process",
+    );
+  });
+
+  it("a worker that answers and never finishes is found by its lease", async () => {
+    using job = chaosJob({ steps: 200 });
+    const clean = await calmRun(job);
+    const run = startRun(job);
+    await run.reaches(3);
+    run.join("hangs", { fault: "hang" });
+    await run.sees("it is expelled", ({ decisions }) =>
+      decisions.some(
+        (d) => d.decision === "expelled" && d.subject === "hangs" && d.reason.startsWith("no progress on its leases"),
+      ),
+    );
+    await run.endsLike(clean);
+  });
+
+  it("23: a worker that gets a tenth of its time slows nobody down: others compute its blocks too", async () => {
+    using job = chaosJob({ steps: 200 });
+    const clean = await calmRun(job);
+    const run = startRun(job, "--workers", "3");
+    await run.sees("three workers", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
+    const slow = run.worker(2)!;
+    let over = false;
+    void run.finished.then(() => {
+      over = true;
+    });
+    const throttle = (async () => {
+      while (!over && processesOf(run.out).some(({ pid }) => pid === slow)) {
+        process.kill(slow, "SIGSTOP");
+        await pause(450);
+        process.kill(slow, "SIGCONT");
+        await pause(50);
+      }
+    })();
+    await run.sees("copies of its blocks", ({ decisions }) =>
+      decisions.some((d) => d.decision === "speculation" && d.reason.includes("worker-2")),
+    );
+    await run.endsLike(clean);
+    await throttle;
+  });
+});
+
+describe("workers that compute wrong numbers", () => {
+  it("a worker with a flipped bit is named and expelled by the audit, and its step is computed again", async () => {
+    using job = chaosJob({ steps: 100, extra: "  audit: { rate: 1 }" });
+    const clean = await calmRun(job);
+    const run = startRun(job, "--workers", "3");
+    await run.sees("three workers", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
+    const liar = run.join("liar", { fault: "flip" });
+    const ended = new Promise<number | null>((resolve) => liar.on("exit", resolve));
+    let stderr = "";
+    liar.stderr!.on("data", (chunk: Buffer) => {
+      stderr += chunk;
+    });
+    expect(await ended).toBe(2);
+    expect(stderr).toContain("it computes wrong numbers");
+    const status = await run.sees("the redone step", ({ decisions }) => decisions.some((d) => d.decision === "redo"));
+    expect(status.decisions.some((d) => d.decision === "expel" && d.subject === "liar")).toBe(true);
+    await run.endsLike(clean);
+    const audited = await plume("audit", run.out);
+    expect(audited.stdout).toContain("exactly once yes");
+    expect(blocksOf(run.out).every(({ blocks }) => blocks.every(({ worker }) => worker !== "liar"))).toBe(true);
+  });
+
+  it("a worker of another numerics class is refused under strict, admitted and noted under mixed", async () => {
+    using job = chaosJob();
+    const run = startRun(job);
+    await run.reaches(2);
+    const other = run.join("other", { fault: "canary" });
+    let stderr = "";
+    other.stderr!.on("data", (chunk: Buffer) => {
+      stderr += chunk;
+    });
+    expect(await new Promise((resolve) => other.on("exit", resolve))).toBe(2);
+    expect(stderr).toMatch(
+      /its canary gives wasm:0123456789abcdef, the run's class is wasm:[0-9a-f]{16}: its bits would differ/,
+    );
+    await run.endsLike(await calmRun(job));
+
+    using mixed = chaosJob({ steps: 100, workers: "numerics: mixed" });
+    const tolerant = startRun(mixed);
+    await tolerant.reaches(2);
+    tolerant.join("other", { fault: "canary" });
+    await tolerant.sees("it is a member", ({ members }) =>
+      members.some((m) => m.workerId === "other" && m.phase === "ready"),
+    );
+    expect((await tolerant.finished).code).toBe(0);
+    const summary = JSON.parse(linesOf(`${tolerant.out}/summary.json`).join("\n"));
+    expect(summary.reproducible).toBe(false);
+    expect(summary.numericsClasses).toHaveLength(2);
+    expect(summary.blemishes[0]).toContain("2 numerics classes took part");
+  });
+
+  it.each([
+    ["version", /runs plume 9\.9\.9, the coordinator plume \d/],
+    ["spec", /prepared for a job with the digest 0{64}, this one has [0-9a-f]{64}/],
+  ])("a worker of another %s is refused by name, and the job goes on", async (fault, message) => {
+    using job = chaosJob();
+    const clean = await calmRun(job);
+    const run = startRun(job);
+    await run.reaches(2);
+    const other = run.join("other", { fault });
+    let stderr = "";
+    other.stderr!.on("data", (chunk: Buffer) => {
+      stderr += chunk;
+    });
+    expect(await new Promise((resolve) => other.on("exit", resolve))).toBe(2);
+    expect(stderr).toMatch(message);
+    await run.endsLike(clean);
+  });
+});
