@@ -32,6 +32,8 @@ export interface RoundPlan {
   readonly kind: RoundKind;
   readonly step: number;
   readonly V: number;
+  /** Digest of the parameters (gradient) or of the EMA (sample) that the work begins with. */
+  readonly vectorDigest: string;
   /** Makes the place where payloads go; called again when the round has to begin again. */
   readonly collect: () => Collector;
 }
@@ -123,7 +125,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const lend = ({ worker, block, attempt }: Lease) => {
     const kind = round!.kind === "sample" ? WorkKind.WORK_KIND_SAMPLE : WorkKind.WORK_KIND_GRADIENT;
     membership.owes(worker);
-    outbox().lease(worker, { tuple: tupleOf(attempt), lo: block.lo, hi: block.hi, paramsVersion: version, kind });
+    const { vectorDigest } = plan!;
+    const { lo, hi } = block;
+    outbox().lease(worker, { tuple: tupleOf(attempt), lo, hi, paramsVersion: version, kind, vectorDigest });
   };
 
   const takeBack = (leases: readonly Lease[]) => {
@@ -237,8 +241,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     }
   };
 
-  const progressed = (worker: WorkerId) =>
-    membership.progressed(worker, round?.leases.some((lease) => lease.worker === worker) ?? false);
+  const progressed = (worker: WorkerId) => membership.progressed(worker, round?.holds(worker) ?? false);
 
   const compared = <T extends Claim | Verdict<Sink>>(worker: WorkerId, answer: T): T => {
     if (answer.kind === "duplicate" && !answer.agrees) doubt(worker, answer.other, answer.reason);
@@ -334,7 +337,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       else {
         if (verdict.kind === "accept") credit(home!, lease.block);
         conclude(verdict, lease.block);
-        replan();
+        // Nothing to decide after an accepted block: copies of what is late wait for the next patrol.
+        if (verdict.kind !== "accept" || home!.pending.length > 0) replan();
       }
       return verdict;
     },
@@ -349,9 +353,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
   /** An accepted block is its worker's merit; one that a second worker confirmed is one less to watch. */
   function credit(current: Round<Sink>, block: Block) {
-    const work = current.works.find((w) => w.block.lo === block.lo && w.block.hi === block.hi);
-    if (!work?.accepted) return;
-    const { worker } = work.accepted;
+    const accepted = current.work(block)?.accepted;
+    if (!accepted) return;
+    const { worker } = accepted;
     membership.credited(worker, block.hi - block.lo);
     const left = (watched.get(worker) ?? 0) - 1;
     if (left > 0) watched.set(worker, left);

@@ -42,7 +42,8 @@ export function createGallery({ spec, set, reducer, dispatcher, sharedMemory, fo
         open: (block) => openPixelSink(pixels, block, count, imageBytes),
         dispose: () => {},
       });
-      dispatcher.open({ kind: "sample", step, V: tilesOf(count), collect });
+      const vectorDigest = await reducer.digest(reducer.ema);
+      dispatcher.open({ kind: "sample", step, V: tilesOf(count), vectorDigest, collect });
       if (!(await dispatcher.finish(stop))) return null;
       const file = folder.file("samples", `step-${String(step).padStart(8, "0")}.png`);
       const labelled = spec.model.classes > 0;

@@ -138,7 +138,8 @@ async function gatherGradient({ job, reducer, dispatcher }: RunContext, step: nu
     createGradientCollector(reducer, V, (sum) => {
       root = sum;
     });
-  dispatcher.open({ kind: "gradient", step, V, collect });
+  const vectorDigest = await reducer.digest(reducer.params);
+  dispatcher.open({ kind: "gradient", step, V, vectorDigest, collect });
   const results = await dispatcher.finish(stop);
   return results && { root: root as unknown as Vector, results };
 }

@@ -20,7 +20,8 @@ type OnProgress = (done: number, seconds: number) => void;
 export interface Compute extends AsyncDisposable {
   readonly ready: ComputeReady;
   canary(): Promise<string>;
-  load(flat: SharedArrayBuffer): Promise<void>;
+  /** @throws PlumeError DATA_LOSS when the vector has another digest. */
+  load(flat: SharedArrayBuffer, digest: string): Promise<void>;
   gradient(
     step: number,
     block: Block,
@@ -94,7 +95,7 @@ export async function startCompute(init: ComputeInit): Promise<Compute> {
   return {
     ready,
     canary: async () => (await ask<"canary">((id) => ({ kind: "canary", id }))).digest,
-    load: async (flat) => void (await ask<"loaded">((id) => ({ kind: "load", id, flat }))),
+    load: async (flat, digest) => void (await ask<"loaded">((id) => ({ kind: "load", id, flat, digest }))),
     async gradient(step, block, batches, onProgress, signal) {
       let revoke = () => {};
       const make = (id: number): ComputeRequest => {

@@ -63,28 +63,30 @@ export function createEngine({ workerId, clock, log, startCompute }: EngineOptio
     };
   };
 
-  /** Brings the device to a version of a vector. @returns seconds spent. */
+  /** Brings the device to the vector that a lease begins with. @returns seconds spent. */
   const ensure = async (
     { compute, flat }: Prepared,
     vector: "params" | "ema",
-    version: number,
+    { paramsVersion, vectorDigest }: Lease,
     reports: Reports,
   ): Promise<number> => {
-    const wanted = `${vector}@${version}`;
+    const wanted = `${vector}@${paramsVersion}`;
     if (onDevice === wanted) return 0;
     const started = clock.now();
     onDevice = ""; // a failure in between leaves the device at no version
-    await transfers!.pull(vector, version, flat, reports.transfer, reports.revoked);
-    await compute.load(flat);
+    await undamaged(async () => {
+      await transfers!.pull(vector, paramsVersion, flat, reports.transfer, reports.revoked);
+      await compute.load(flat, vectorDigest);
+    });
     onDevice = wanted;
     return (clock.now() - started) / 1000;
   };
 
   const gradient = async (lease: Lease, state: Prepared, reports: Reports) => {
-    const { lo, hi, tuple, paramsVersion } = lease;
+    const { lo, hi, tuple } = lease;
     const batches = state.prefetch.take(tuple!.step, { lo, hi });
     batches.catch(() => {});
-    const pull = await ensure(state, "params", paramsVersion, reports);
+    const pull = await ensure(state, "params", lease, reports);
     const loaded = await batches;
     const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
     const result = await state.compute.gradient(tuple!.step, { lo, hi }, raw, reports.progress, reports.revoked);
@@ -102,15 +104,15 @@ export function createEngine({ workerId, clock, log, startCompute }: EngineOptio
       seconds: { ...result.seconds, pull },
     };
     try {
-      return await transfers!.push(header, payload, reports.closed);
+      return await undamaged(() => transfers!.push(header, payload, reports.closed));
     } finally {
       state.compute.release(result.id);
     }
   };
 
   const sample = async (lease: Lease, state: Prepared, reports: Reports) => {
-    const { lo, hi, tuple, paramsVersion } = lease;
-    const pull = await ensure(state, "ema", paramsVersion, reports);
+    const { lo, hi, tuple } = lease;
+    const pull = await ensure(state, "ema", lease, reports);
     const { from, to } = tileRange({ lo, hi }, state.job.spec.sampling.count);
     const { pixels, seconds } = await state.compute.sample(from, to, (done) => reports.progress(done, 0));
     const digest = createHash("sha256").update(pixels).digest("hex");
@@ -127,7 +129,7 @@ export function createEngine({ workerId, clock, log, startCompute }: EngineOptio
       ids: [],
       seconds: { ...seconds, pull },
     };
-    return transfers!.push(header, pixels, reports.closed);
+    return undamaged(() => transfers!.push(header, pixels, reports.closed));
   };
 
   return {
@@ -168,4 +170,19 @@ export function createEngine({ workerId, clock, log, startCompute }: EngineOptio
       await prepared?.set.close();
     },
   };
+}
+
+/** Times that a transfer is tried before the connection is given up. */
+const TRANSFERS = 3;
+
+/** A transfer whose digest does not fit is repeated; one that never fits says that the connection is bad, not the data. */
+async function undamaged<T>(transfer: () => Promise<T>): Promise<T> {
+  for (let left = TRANSFERS; ; left--) {
+    try {
+      return await transfer();
+    } catch (error) {
+      if (!(error instanceof PlumeError) || error.code !== "DATA_LOSS") throw error;
+      if (left === 1) throw new PlumeError("UNAVAILABLE", `${TRANSFERS} times: ${error.message}`, { cause: error });
+    }
+  }
 }

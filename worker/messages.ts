@@ -31,8 +31,8 @@ export interface RawBatch {
 
 export type ComputeRequest =
   | { readonly kind: "canary"; readonly id: number }
-  /** The flat vector in shared memory is new: make it the device's parameters. */
-  | { readonly kind: "load"; readonly id: number; readonly flat: SharedArrayBuffer }
+  /** The flat vector in shared memory is new: make it the device's parameters, if it has this digest. */
+  | { readonly kind: "load"; readonly id: number; readonly flat: SharedArrayBuffer; readonly digest: string }
   | {
       readonly kind: "gradient";
       readonly id: number;

@@ -74,8 +74,10 @@ export interface Round<Payload> {
   readonly pending: readonly Block[];
   readonly works: readonly Work[];
   readonly leases: readonly Lease[];
-  /** Every piece is accepted. */
-  readonly complete: boolean;
+  /** The block as it stands, or undefined when nobody has begun it. */
+  work(block: Block): Work | undefined;
+  /** The worker has a lease. */
+  holds(worker: WorkerId): boolean;
   /** Accepted results in index order. */
   readonly results: readonly Result[];
   /** Starts a block that is pending. */
@@ -104,14 +106,26 @@ interface OpenWork<Payload> {
 export function createRound<Payload>(kind: RoundKind, step: number, V: number): Round<Payload> {
   let pending: Block[] = [{ lo: 0, hi: V }];
   const works = new Map<string, OpenWork<Payload>>();
+  /** Live leases by worker. */
+  const held = new Map<WorkerId, Set<Lease>>();
   let attempts = 0;
+
+  const view = (work: OpenWork<Payload>): Work => ({ ...work, held: work.held.map(({ result }) => result) });
 
   const lend = (nowMs: number, work: OpenWork<Payload>, worker: WorkerId, purpose: Purpose): Lease => {
     const attempt = ++attempts;
     const { block } = work;
     const lease = { kind, step, block, worker, attempt, purpose, grantedMs: nowMs, progressMs: nowMs, done: 0 };
     work.leases.push(lease);
+    const mine = held.get(worker) ?? new Set();
+    held.set(worker, mine.add(lease));
     return lease;
+  };
+
+  /** The lease is over, whatever came of it. */
+  const end = (work: OpenWork<Payload>, lease: Lease) => {
+    work.leases = work.leases.filter((each) => each !== lease);
+    held.get(lease.worker)?.delete(lease);
   };
 
   const covering = (block: Block) =>
@@ -131,7 +145,7 @@ export function createRound<Payload>(kind: RoundKind, step: number, V: number): 
     const revoked = work.leases;
     work.accepted = result;
     work.held = [];
-    work.leases = [];
+    for (const lease of revoked) end(work, lease);
     return { kind: "accept", payload, unused, revoked };
   };
 
@@ -162,14 +176,16 @@ export function createRound<Payload>(kind: RoundKind, step: number, V: number): 
       return pending;
     },
     get works() {
-      return [...works.values()].map((work) => ({ ...work, held: work.held.map(({ result }) => result) }));
+      return [...works.values()].map(view);
     },
     get leases() {
       return [...works.values()].flatMap((work) => work.leases);
     },
-    get complete() {
-      return pending.length === 0 && [...works.values()].every((work) => work.accepted !== null);
+    work(block) {
+      const work = works.get(blockKey(block));
+      return work && view(work);
     },
+    holds: (worker) => (held.get(worker)?.size ?? 0) > 0,
     get results() {
       return [...works.values()]
         .flatMap(({ accepted }) => (accepted ? [accepted] : []))
@@ -209,7 +225,7 @@ export function createRound<Payload>(kind: RoundKind, step: number, V: number): 
       const claim = round.claim(lease.worker, lease.block, lease.attempt, result.digest);
       if (claim.kind !== "take") return claim;
       const work = works.get(blockKey(lease.block))!;
-      work.leases = work.leases.filter((l) => l !== lease);
+      end(work, lease);
       work.held.push({ result, payload });
       return judge(work);
     },
@@ -230,12 +246,12 @@ export function createRound<Payload>(kind: RoundKind, step: number, V: number): 
     },
 
     revoke(worker, which = "all") {
-      const held = round.leases.filter((lease) => lease.worker === worker).sort((a, b) => a.attempt - b.attempt);
-      const taken = which === "all" ? held : held.slice(1);
+      const mine = [...(held.get(worker) ?? [])]; // in the order of their attempts
+      const taken = which === "all" ? mine : mine.slice(1);
       for (const lease of taken) {
         const key = blockKey(lease.block);
         const work = works.get(key)!;
-        work.leases = work.leases.filter((l) => l !== lease);
+        end(work, lease);
         if (work.leases.length > 0 || work.held.length > 0 || work.accepted) continue;
         works.delete(key);
         pending.push(lease.block);
@@ -247,6 +263,7 @@ export function createRound<Payload>(kind: RoundKind, step: number, V: number): 
     reset() {
       const unused = [...works.values()].flatMap((work) => work.held.map(({ payload }) => payload));
       works.clear();
+      held.clear();
       pending = [{ lo: 0, hi: V }];
       return unused;
     },

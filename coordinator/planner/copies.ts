@@ -27,7 +27,7 @@ const WORTH = 2;
 /** Nor is one that saves less than this. */
 const LEAST_GAIN_SECONDS = 0.1;
 /** Without progress for this many times what a micro-batch takes, a worker is late. */
-const LATE_FACTOR = 4;
+const LATE_FACTOR = 2;
 /** Less than this is noise of a scheduler, whatever the micro-batches take. */
 const LATE_FLOOR_MS = 150;
 

@@ -70,7 +70,11 @@ export function serve(
     async close() {
       health.setStatus("", "NOT_SERVING");
       await new Promise<void>((resolve) => {
-        const cut = setTimeout(() => server.forceShutdown(), DRAIN_MS);
+        // A client that is gone without a word never closes its end: its connection is cut, and nobody waits for it.
+        const cut = setTimeout(() => {
+          server.forceShutdown();
+          resolve();
+        }, DRAIN_MS);
         server.tryShutdown(() => {
           clearTimeout(cut);
           resolve();

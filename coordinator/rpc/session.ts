@@ -143,7 +143,8 @@ export function createSessions({ membership, dispatcher, log, welcome, shmNonce 
         try {
           if (request.message) onRequest(request.message);
         } catch (error) {
-          refuse(stream, error instanceof Error ? error.message : String(error), false);
+          // Garbled on the way, or another kind of client: it may try again, on a new connection.
+          refuse(stream, error instanceof Error ? error.message : String(error), true);
         }
       });
       stream.on("end", () => {

@@ -23,6 +23,7 @@ export const PURPOSE = {
   shapes: 12,
   dequantise: 13,
   audit: 14,
+  punish: 15,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

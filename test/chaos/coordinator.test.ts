@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { linesOf, plume, until } from "../support/plume.ts";
-import { type ChaosRun, calmRun, chaosJob, pause, processesOf, startRun } from "./harness.ts";
+import { pause, processesOf } from "../support/processes.ts";
+import { type ChaosRun, calmRun, chaosJob, startRun } from "./harness.ts";
 
 /** The coordinator is killed; the test waits until another incarnation has committed a new step. */
 async function killCoordinator(run: ChaosRun): Promise<void> {

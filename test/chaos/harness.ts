@@ -18,6 +18,7 @@ import { ownConnection } from "../../shared/rpc/transport.ts";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { readSummary, type Summary } from "../../shared/summary.ts";
 import { type Finished, linesOf, plume, type Running, startPlume, until } from "../support/plume.ts";
+import { processesOf } from "../support/processes.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -182,38 +183,4 @@ export async function nothingIsLeft({ out, job }: Pick<ChaosRun, "out" | "job">)
   for (const file of ["coordinator.json", "journal.json", "snapshots"])
     expect(existsSync(join(out, file)), file).toBe(false);
   expect(readdirSync(out).filter((name) => name.endsWith(".tmp") || name.startsWith("coordinator.json"))).toEqual([]);
-}
-
-/** Processes whose arguments name a path inside the folder. */
-export function processesOf(out: string): { readonly pid: number; readonly args: readonly string[] }[] {
-  const found: { pid: number; args: string[] }[] = [];
-  for (const name of readdirSync("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const args = readArguments(name);
-    if (args.some((arg) => arg === out || arg.startsWith(`${out}/`))) found.push({ pid: Number(name), args });
-  }
-  return found;
-}
-
-function readArguments(pid: string): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").filter(Boolean);
-  } catch {
-    return []; // gone since it was listed
-  }
-}
-
-export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** A port that nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const { createServer } = await import("node:net");
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

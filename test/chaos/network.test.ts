@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type Fault, startFaultProxy } from "../support/fault-proxy.ts";
-import { type ChaosRun, calmRun, chaosJob, pause, startRun } from "./harness.ts";
+import { pause } from "../support/processes.ts";
+import { type ChaosRun, calmRun, chaosJob, startRun } from "./harness.ts";
 
 /** One worker whose way to the coordinator leads through a proxy; tensors travel by gRPC, so faults hit them too. */
 async function withProxy(run: ChaosRun, id = "far") {

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readSummary } from "../../shared/summary.ts";
 import { linesOf, plume } from "../support/plume.ts";
-import { type ChaosRun, calmRun, chaosJob, pause, processesOf, startRun } from "./harness.ts";
+import { pause, processesOf } from "../support/processes.ts";
+import { type ChaosRun, calmRun, chaosJob, startRun } from "./harness.ts";
 
 interface Line {
   readonly step: number;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { linesOf, plume, until } from "../support/plume.ts";
-import { calmRun, chaosJob, pause, processesOf, startRun } from "./harness.ts";
+import { pause, processesOf } from "../support/processes.ts";
+import { calmRun, chaosJob, startRun } from "./harness.ts";
 
 const blocksOf = (out: string) =>
   linesOf(`${out}/ledger.ndjson`).map(

@@ -38,7 +38,7 @@ const MUTANTS: readonly Mutant[] = [
     name: "commits before the last payload is summed",
     file: "dispatcher.ts",
     from: "collected === current.V",
-    to: "current.complete",
+    to: "current.works.every((work) => work.accepted)",
     breaks: /before block \d+ is summed/,
   },
   {

@@ -237,7 +237,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
           dispose: () => {},
         };
       };
-      mine.dispatcher.open({ kind: "gradient", step, V, collect });
+      mine.dispatcher.open({ kind: "gradient", step, V, vectorDigest: "", collect });
       const results = await mine.dispatcher.finish(mine.stop.signal);
       if (!results || mine !== coordinator) return;
       // The step is about to become a fact.
@@ -341,6 +341,9 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
       case "revoke": {
         const { tuple } = message.value;
         worker.queue = worker.queue.filter(({ lease }) => lease.tuple!.attempt !== tuple!.attempt);
+        const { lo, hi } = message.value;
+        const kind = WorkKind.WORK_KIND_GRADIENT;
+        worker.link!.up.push({ $case: "progress", value: { tuple, lo, hi, done: 0, seconds: 0, kind } });
         if (worker.leaving && worker.queue.length === 0) breakLink(worker.link!, true);
         return;
       }

@@ -256,6 +256,17 @@ describe("plume audit", () => {
     expect(status).toBe(1);
   });
 
+  it("exits 2 for a step to replay that the ledger has no line of, and says which it has", () => {
+    write(ledgerOf(3));
+    const beyond = plume(folder, "--replay", "3");
+    expect(beyond.stderr).toContain("step 3 cannot be computed again: the ledger has no line of it");
+    expect(beyond.stderr).toContain("name a step from 0 to 2");
+    expect(beyond.status).toBe(2);
+    write([]);
+    expect(plume(folder, "--replay", "0").stderr).toContain("nothing was committed yet");
+    expect(plume(folder, "--replay", "x").stderr).toContain("--replay x is no step");
+  });
+
   it("exits 2 where there is no run's folder, and says what it misses", () => {
     const { status, stderr } = plume(join(folder, "nowhere"));
     expect(stderr).toContain("is no run's folder: it has no job.yaml");

@@ -174,6 +174,8 @@ export interface Lease {
   hi: number;
   paramsVersion: number;
   kind: WorkKind;
+  /** Digest of the vector that the work begins with; what was pulled must have it before it is used. */
+  vectorDigest: string;
 }
 
 /** Drop the lease: its step is over or another worker has finished it. */
@@ -1190,7 +1192,7 @@ export const Leave: MessageFns<Leave> = {
 };
 
 function createBaseLease(): Lease {
-  return { tuple: undefined, lo: 0, hi: 0, paramsVersion: 0, kind: 0 };
+  return { tuple: undefined, lo: 0, hi: 0, paramsVersion: 0, kind: 0, vectorDigest: "" };
 }
 
 export const Lease: MessageFns<Lease> = {
@@ -1209,6 +1211,9 @@ export const Lease: MessageFns<Lease> = {
     }
     if (message.kind !== 0) {
       writer.uint32(40).int32(message.kind);
+    }
+    if (message.vectorDigest !== "") {
+      writer.uint32(50).string(message.vectorDigest);
     }
     return writer;
   },
@@ -1264,6 +1269,14 @@ export const Lease: MessageFns<Lease> = {
             }
 
             message.kind = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.vectorDigest = reader.string();
             continue;
           }
         }

@@ -1,0 +1,269 @@
+// The punisher: while one job runs, its workers, its coordinator and its network fail again and again, in an order that
+// a seed decides. At the end the run must have the bits of a calm one.
+
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { credentials } from "@grpc/grpc-js";
+import { ControlServiceClient, type WatchResponse } from "../../proto/gen/plume/v1/control.ts";
+import type { RunEvent } from "../../shared/bus/events.ts";
+import { percentile } from "../../shared/data/histogram.ts";
+import { PURPOSE, uniforms } from "../../shared/rng/stream.ts";
+import { ownConnection } from "../../shared/rpc/transport.ts";
+import { readRunLock } from "../../shared/run-lock/lock.ts";
+import { readSummary, type Summary } from "../../shared/summary.ts";
+import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
+import { plume, startPlume } from "../support/plume.ts";
+import { freePort, pause, processesOf } from "../support/processes.ts";
+
+export const FAULTS = [
+  "kill worker",
+  "freeze worker",
+  "kill coordinator",
+  "freeze coordinator",
+  "cut network",
+  "lose packets",
+] as const;
+export type FaultKind = (typeof FAULTS)[number];
+
+export interface PlannedFault {
+  /** Seconds after the fault before it has been recovered from. */
+  readonly afterSeconds: number;
+  readonly kind: FaultKind;
+  /** A share of the workers' number: which one. */
+  readonly target: number;
+  /** Seconds that a frozen process sleeps, or packets are lost. */
+  readonly lasts: number;
+}
+
+/** Fault k of a seed: the same whatever happened before it. */
+export function plannedFault(seed: number, k: number, everySeconds: number, kinds: readonly FaultKind[]): PlannedFault {
+  const [wait, kind, target, lasts] = uniforms({ seed, purpose: PURPOSE.punish, step: 0, index: k }, 4);
+  return {
+    afterSeconds: everySeconds * (0.5 + wait!),
+    kind: kinds[Math.floor(kind! * kinds.length)]!,
+    target: target!,
+    lasts: 0.5 + 2.5 * lasts!,
+  };
+}
+
+export interface PunishOptions {
+  readonly jobFile: string;
+  readonly out: string;
+  readonly workers: number;
+  /** Injected at most; the job may end before. */
+  readonly faults: number;
+  readonly everySeconds: number;
+  readonly seed: number;
+  readonly kinds: readonly FaultKind[];
+  readonly args: readonly string[];
+  /** The job ends with its last fault instead of with its last step. Needs a learning rate that does not depend on the steps. */
+  readonly stopAfter: boolean;
+  readonly onNote: (line: string) => void;
+}
+
+export interface Injected {
+  readonly kind: FaultKind;
+  readonly target: string;
+  readonly atStep: number;
+  /** From the fault to the next step that was not committed before; null when the job ended first. */
+  readonly seconds: number | null;
+}
+
+export interface Punished {
+  readonly injected: readonly Injected[];
+  readonly summary: Summary;
+  /** The job without faults. */
+  readonly calm: Summary;
+  readonly same: boolean;
+  readonly auditOk: boolean;
+}
+
+export async function punish(options: PunishOptions): Promise<Punished> {
+  const { jobFile, out, workers, args, onNote } = options;
+  const run = join(out, "run");
+  rmSync(out, { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  const port = await freePort();
+  await using proxy = await startFaultProxy(`127.0.0.1:${port}`);
+  const running = startPlume([
+    ...["train", "-f", jobFile, "--out", run, "--workers", String(workers)],
+    ...["--listen", `127.0.0.1:${port}`, "--advertise", proxy.address, "--max-restarts", "1000", ...args],
+  ]);
+  let ended = false;
+  const finished = running.finished.then((result) => {
+    ended = true;
+    return result;
+  });
+  const clock = watchSteps(run, () => ended);
+  const injected = await inject(options, run, proxy, clock, () => ended);
+  if (options.stopAfter && !ended) await plume("ctl", "stop", run);
+  const { code, stderr } = await finished;
+  if (code !== 0 || !existsSync(join(run, "summary.json")))
+    throw new Error(`the punished run ended with ${code}\n${stderr.slice(-4000)}`);
+  const summary = readSummary(join(run, "summary.json"));
+  const { code: audit } = await plume("audit", run);
+
+  onNote(`the same ${summary.steps} steps without faults`);
+  const calmRun = join(out, "calm");
+  const steps = options.stopAfter ? ["--steps", String(summary.steps)] : [];
+  const calmEnd = await plume(
+    "train",
+    "-f",
+    jobFile,
+    "--out",
+    calmRun,
+    "--workers",
+    String(workers),
+    ...args,
+    ...steps,
+  );
+  if (calmEnd.code !== 0) throw new Error(`the calm run ended with ${calmEnd.code}\n${calmEnd.stderr.slice(-2000)}`);
+  const calm = readSummary(join(calmRun, "summary.json"));
+  const same = calm.weightsSha256 === summary.weightsSha256 && calm.emaSha256 === summary.emaSha256;
+  return { injected, summary, calm, same, auditOk: audit === 0 };
+}
+
+interface StepClock {
+  /** Steps committed so far; a step that is computed again after a crash counts once. */
+  readonly step: number;
+  /** Resolves with the time at which a step beyond `step` is committed, or null when the run ends first. */
+  beyond(step: number): Promise<number | null>;
+}
+
+/** Follows the events of a run across incarnations. */
+function watchSteps(run: string, ended: () => boolean): StepClock {
+  let newest = 0;
+  let waiting: { step: number; resolve: (at: number | null) => void }[] = [];
+  const settle = (at: number | null) => {
+    const over = waiting.filter(({ step }) => at === null || newest > step);
+    waiting = waiting.filter((each) => !over.includes(each));
+    for (const { resolve } of over) resolve(at);
+  };
+  const follow = async () => {
+    while (!ended()) {
+      const address = readRunLock(run)?.record.address;
+      if (!address) {
+        await pause(20);
+        continue;
+      }
+      const client = new ControlServiceClient(address, credentials.createInsecure(), ownConnection);
+      try {
+        for await (const { event } of client.watch({}) as AsyncIterable<WatchResponse>) {
+          const parsed = JSON.parse(event) as RunEvent;
+          if (parsed.kind !== "step" || parsed.step + 1 <= newest) continue;
+          newest = parsed.step + 1;
+          settle(performance.now());
+        }
+      } catch {
+        // The coordinator is gone; the next one is watched as soon as it listens.
+      } finally {
+        client.close();
+      }
+      await pause(20);
+    }
+    settle(null);
+  };
+  void follow();
+  return {
+    get step() {
+      return newest;
+    },
+    beyond: (step) => (ended() ? Promise.resolve(null) : new Promise((resolve) => waiting.push({ step, resolve }))),
+  };
+}
+
+async function inject(
+  { faults, everySeconds, seed, kinds, workers, onNote }: PunishOptions,
+  run: string,
+  proxy: FaultProxy,
+  clock: StepClock,
+  ended: () => boolean,
+): Promise<Injected[]> {
+  const injected: Injected[] = [];
+  await clock.beyond(1);
+  for (let k = 0; k < faults && !ended(); k++) {
+    const { afterSeconds, kind, target: share, lasts } = plannedFault(seed, k, everySeconds, kinds);
+    for (let left = afterSeconds; left > 0 && !ended(); left -= 0.1) await pause(100 * Math.min(1, left * 10));
+    if (ended()) break;
+    const worker = `worker-${Math.floor(share * workers)}`;
+    const pid = kind.endsWith("worker")
+      ? processesOf(run).find(({ args }) => args.includes(worker))?.pid
+      : readRunLock(run)?.record.pid;
+    if (pid === undefined || (await isLastMoment(run, clock))) continue;
+    const atStep = clock.step;
+    const started = performance.now();
+    const target = kind.endsWith("worker") ? worker : kind.endsWith("coordinator") ? "coordinator" : "network";
+    const lift = strike(kind, pid, proxy);
+    const committed = clock.beyond(atStep);
+    if (lift) {
+      await pause(1000 * lasts);
+      lift();
+    }
+    const at = await committed;
+    const seconds = at === null ? null : (at - started) / 1000;
+    injected.push({ kind, target, atStep, seconds });
+    onNote(
+      `${k + 1}/${faults}  step ${atStep}  ${kind} (${target})  ${seconds === null ? "the job ended" : `next commit after ${seconds.toFixed(2)} s`}`,
+    );
+  }
+  return injected;
+}
+
+/** A fault in the last breath of a job measures nothing. */
+async function isLastMoment(run: string, clock: StepClock): Promise<boolean> {
+  return !existsSync(join(run, "coordinator.json")) || clock.step === 0;
+}
+
+/** @returns what ends the fault, for one that lasts. */
+function strike(kind: FaultKind, pid: number, proxy: FaultProxy): (() => void) | null {
+  const send = (signal: NodeJS.Signals) => {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It died of something else just now.
+    }
+  };
+  switch (kind) {
+    case "kill worker":
+    case "kill coordinator":
+      send("SIGKILL");
+      return null;
+    case "freeze worker":
+    case "freeze coordinator":
+      send("SIGSTOP");
+      return () => send("SIGCONT");
+    case "cut network":
+      proxy.cutAll();
+      return null;
+    case "lose packets":
+      proxy.set({ kind: "drop" });
+      return () => proxy.set({ kind: "none" });
+  }
+}
+
+export interface KindRow {
+  readonly kind: FaultKind;
+  readonly n: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly max: number;
+}
+
+export function rowsOf(injected: readonly Injected[]): KindRow[] {
+  return FAULTS.flatMap((kind) => {
+    const seconds = secondsOf(injected, kind);
+    if (seconds.length === 0) return [];
+    return [
+      {
+        kind,
+        n: seconds.length,
+        p50: percentile(seconds, 50),
+        p95: percentile(seconds, 95),
+        max: Math.max(...seconds),
+      },
+    ];
+  });
+}
+
+export const secondsOf = (injected: readonly Injected[], kind: FaultKind): number[] =>
+  injected.flatMap((fault) => (fault.kind === kind && fault.seconds !== null ? [fault.seconds] : []));

@@ -1,0 +1,37 @@
+// Finding the processes of a run, as an operator would: by what they were started with.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { createServer } from "node:net";
+
+/** Processes whose arguments name a path inside the folder. */
+export function processesOf(out: string): { readonly pid: number; readonly args: readonly string[] }[] {
+  const found: { pid: number; args: string[] }[] = [];
+  for (const name of readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const args = readArguments(name);
+    if (args.some((arg) => arg === out || arg.startsWith(`${out}/`))) found.push({ pid: Number(name), args });
+  }
+  return found;
+}
+
+function readArguments(pid: string): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").filter(Boolean);
+  } catch {
+    return []; // gone since it was listed
+  }
+}
+
+export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A port that nobody listens on now. */
+export async function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as { port: number };
+      server.close(() => resolve(port));
+    });
+  });
+}
