@@ -5,26 +5,6 @@ import { linesOf, plume, scratchFolder, startPlume, tinyJob, train, until, worke
 
 const STEPS = ["--steps", "60", "--set", "sampling.count=0"];
 
-describe("a worker killed in mid-step", () => {
-  it("costs no bit and no sample, and comes back", async () => {
-    using scratch = scratchFolder();
-    const job = tinyJob(scratch.path);
-    const calm = await train(job, scratch.file("calm"), ...STEPS);
-    const out = scratch.file("killed");
-    const run = startPlume(["train", "-f", job, "--out", out, ...STEPS]);
-    await until("ten steps", () => linesOf(`${out}/ledger.ndjson`).length >= 10);
-    const victim = workerPid(out, 1)!;
-    process.kill(victim, "SIGKILL");
-    const { code, stderr } = await run.finished;
-    expect(code, stderr).toBe(0);
-    expect(stderr).toContain("worker-1 was killed (SIGKILL); starting it again");
-    const summary = readSummary(`${out}/summary.json`);
-    expect(summary.weightsSha256).toBe(calm.weightsSha256);
-    expect(summary.recoveries).toBe(1);
-    expect((await plume("audit", out)).code).toBe(0);
-  });
-});
-
 describe("a run that is stopped", () => {
   it("saves on the first Ctrl-C, exits 130, and resumes to the bits of an uninterrupted run", async () => {
     using scratch = scratchFolder();

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { openLedger } from "../../shared/ledger/ledger.ts";
+import { openLedger, stepsInLedger } from "../../shared/ledger/ledger.ts";
 import type { LedgerLine } from "../../shared/ledger/line.ts";
 import { readLedger, wholeLines } from "../../shared/ledger/read.ts";
 
@@ -105,11 +105,24 @@ describe("the ledger", () => {
     expect(() => ledger.append(lineOf(4))).toThrow("the ledger is open");
   });
 
-  it("cannot be reached any more by a writer that was left over when the next one opened it", () => {
+  it("remembers what it cut: a step that is computed again must come out the same", () => {
+    write(0, 4);
+    expect(stepsInLedger(file)).toBe(4);
+    const ledger = openLedger(file, 2);
+    expect([...ledger.cut]).toEqual([
+      [2, "00ff00ff00ff00ff"],
+      [3, "00ff00ff00ff00ff"],
+    ]);
+    ledger.close();
+    expect(stepsInLedger(file)).toBe(2);
+    expect(stepsInLedger(join(folder, "none"))).toBeNull();
+  });
+
+  it("cannot be reached any more by a writer that was left over when the next one opened it, and tells it so", () => {
     const leftOver = openLedger(file, 0);
     leftOver.append(lineOf(0));
     const next = openLedger(file, 1);
-    leftOver.append(lineOf(1, "ghost"));
+    expect(() => leftOver.append(lineOf(1, "ghost"))).toThrow(/step 1 is not committed: another coordinator/);
     next.append(lineOf(1));
     expect([...readLedger(file)]).toEqual([lineOf(0), lineOf(1)]);
     leftOver.close();

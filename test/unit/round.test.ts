@@ -1,86 +1,171 @@
 import { describe, expect, it } from "vitest";
-import { createRound, type Lease, type Round, type Sink } from "../../coordinator/aggregation/round.ts";
+import { createRound, type Lease, type Result } from "../../coordinator/aggregation/round.ts";
 import { createTreeSum } from "../../coordinator/aggregation/tree-sum.ts";
 import { workerId } from "../../shared/ids.ts";
 import { openReducer } from "../../shared/kernels/threads.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
 
-const id = workerId;
-const two = [
-  { id: id("a"), speed: null },
-  { id: id("b"), speed: null },
+const [a, b, c] = ["a", "b", "c"].map(workerId) as [
+  ReturnType<typeof workerId>,
+  ReturnType<typeof workerId>,
+  ReturnType<typeof workerId>,
 ];
+const LEFT: Block = { lo: 0, hi: 2 };
+const RIGHT: Block = { lo: 2, hi: 4 };
 
-function open(V: number): { round: Round; leases: Lease[]; collected: Block[]; discarded: Block[] } {
-  const leases: Lease[] = [];
-  const collected: Block[] = [];
-  const discarded: Block[] = [];
-  const sink = (block: Block): Sink => ({
-    bytes: 0,
-    regions: [],
-    digest: async () => "",
-    collect: async () => void collected.push(block),
-    discard: () => void discarded.push(block),
-  });
-  const round = createRound({
-    kind: "gradient",
-    step: 7,
-    V,
-    now: () => 0,
-    grant: (lease) => leases.push(lease),
-    open: sink,
-  });
-  return { round, leases, collected, discarded };
-}
-
-const result = (lease: Lease) => ({ ...lease, losses: [], ids: [], seconds: {} });
-const finish = (round: Round, lease: Lease) => round.finish(lease, result(lease), round.open(lease));
+const open = (V = 4) => createRound<string>("gradient", 7, V);
+const result = ({ block, worker, attempt }: Lease, digest = "d"): Result => ({
+  block,
+  worker,
+  attempt,
+  digest,
+  losses: [],
+  ids: [],
+  seconds: {},
+});
 
 describe("a round", () => {
-  it("is done when every piece has come back, with the results in index order", async () => {
-    const { round, leases } = open(4);
-    round.replan(two);
-    for (const lease of [...leases].reverse()) expect(await finish(round, lease)).toBe("take");
-    expect((await round.done).map(({ block }) => block)).toEqual([
-      { lo: 0, hi: 2 },
-      { lo: 2, hi: 4 },
-    ]);
+  it("has its results in index order, whatever order they come in", () => {
+    const round = open();
+    const left = round.begin(0, a, LEFT, false);
+    const right = round.begin(0, b, RIGHT, false);
+    expect(round.pending).toEqual([]);
+    expect(round.finish(right, result(right), "r").kind).toBe("accept");
+    expect(round.finish(left, result(left), "l")).toEqual({ kind: "accept", payload: "l", unused: [], revoked: [] });
+    expect(round.results.map(({ block }) => block)).toEqual([LEFT, RIGHT]);
   });
 
-  it("leases what a lost worker held to the others, under a new attempt, and refuses the old one", async () => {
-    const { round, leases, collected, discarded } = open(4);
-    round.replan(two);
-    const [ofA, ofB] = leases as [Lease, Lease];
-    const late = round.open(ofA);
-    round.revoke(id("a"));
-    round.replan([two[1]!]);
-    const again = leases.filter((lease) => lease.block.lo < 2 && lease.worker === "b");
-    expect(again.reduce((n, { block }) => n + block.hi - block.lo, 0)).toBe(2);
-    // The payload of the dead worker was on its way: it arrives whole, but its lease is gone.
-    expect(await round.finish(ofA, result(ofA), late)).toBe("stale");
-    expect(discarded).toEqual([ofA.block]);
-    expect(round.claim(id("a"), ofA.block, ofA.attempt).kind).toBe("stale");
-    for (const lease of [ofB, ...again]) await finish(round, lease);
-    await round.done;
-    expect(collected.reduce((n, { lo, hi }) => n + hi - lo, 0)).toBe(4);
+  it("takes back what a lost worker held, under a new attempt, and refuses the old one", () => {
+    const round = open();
+    const old = round.begin(0, a, LEFT, false);
+    round.begin(0, b, RIGHT, false);
+    expect(round.revoke(a)).toEqual([old]);
+    expect(round.pending).toEqual([LEFT]);
+    expect(round.holds(a)).toBe(false);
+    const again = round.begin(1, a, LEFT, false);
+    expect(again.attempt).not.toBe(old.attempt);
+    // Its payload was on the way: it arrives whole, but its lease is gone.
+    expect(round.claim(a, LEFT, old.attempt, "d").kind).toBe("stale");
+    expect(round.finish(old, result(old), "late").kind).toBe("stale");
+    expect(round.claim(a, LEFT, again.attempt, "d")).toEqual({ kind: "take", lease: again });
+    expect(round.claim(b, LEFT, again.attempt, "d").kind).toBe("stale");
   });
 
-  it("calls a result that is in already a duplicate, and a range that is no node a mistake", async () => {
-    const { round, leases } = open(4);
-    round.replan([two[0]!]);
-    const [lease] = leases as [Lease];
-    await finish(round, lease);
-    expect(round.claim(id("a"), lease.block, lease.attempt).kind).toBe("duplicate");
-    expect(() => round.claim(id("a"), { lo: 1, hi: 3 }, 1)).toThrow(/no block/);
+  it("takes back only what is queued from a worker that leaves", () => {
+    const round = open();
+    const first = round.begin(0, a, LEFT, false);
+    const second = round.begin(0, a, RIGHT, false);
+    expect(round.revoke(a, "queued")).toEqual([second]);
+    expect(round.leases).toEqual([first]);
+    expect(round.pending).toEqual([RIGHT]);
   });
 
-  it("waits without workers, and fails as a whole when told to", async () => {
-    const { round, leases } = open(2);
-    round.replan([]);
-    expect(leases).toEqual([]);
-    round.fail(new Error("bad data"));
-    await expect(round.done).rejects.toThrow("bad data");
+  it("accepts the first of two copies, revokes the other, and compares it when it comes all the same", () => {
+    const round = open();
+    const slow = round.begin(0, a, LEFT, false);
+    const fast = round.copy(1, b, LEFT, "speculation");
+    expect(round.finish(fast, result(fast), "fast")).toEqual({
+      kind: "accept",
+      payload: "fast",
+      unused: [],
+      revoked: [slow],
+    });
+    expect(round.finish(slow, result(slow), "slow")).toMatchObject({ kind: "duplicate", agrees: true, other: b });
+    expect(round.claim(a, LEFT, slow.attempt, "other bits")).toMatchObject({
+      kind: "duplicate",
+      agrees: false,
+      other: b,
+    });
+    expect(round.results).toHaveLength(1);
+  });
+
+  it("counts progress only forward, and only of a live lease", () => {
+    const round = open();
+    const lease = round.begin(0, a, LEFT, false);
+    expect(round.progress(5, a, LEFT, lease.attempt, 1)).toMatchObject({ done: 1, progressMs: 5 });
+    expect(round.progress(9, a, LEFT, lease.attempt, 1)).toBeNull();
+    expect(round.progress(9, b, LEFT, lease.attempt, 2)).toBeNull();
+    expect(lease.progressMs).toBe(5);
+  });
+
+  it("begins nothing that is not pending, and no range that is no node of the tree", () => {
+    const round = open();
+    round.begin(0, a, LEFT, false);
+    expect(() => round.begin(0, b, LEFT, false)).toThrow(/pending/);
+    expect(() => round.begin(0, b, { lo: 1, hi: 3 }, false)).toThrow(/pending/);
+  });
+
+  it("forgets everything when it begins again, and gives back the payloads that waited", () => {
+    const round = open();
+    const left = round.begin(0, a, LEFT, true);
+    round.begin(0, b, RIGHT, false);
+    round.finish(left, result(left), "held");
+    expect(round.reset()).toEqual(["held"]);
+    expect(round.pending).toEqual([{ lo: 0, hi: 4 }]);
+    expect(round.leases).toEqual([]);
+    expect(round.claim(b, RIGHT, 2, "d").kind).toBe("stale");
+  });
+});
+
+describe("an audited block", () => {
+  const audited = () => {
+    const round = open();
+    const first = round.begin(0, a, LEFT, true);
+    expect(round.finish(first, result(first, "x"), "from a").kind).toBe("hold");
+    return round;
+  };
+
+  it("waits for a second worker, and counts when both agree", () => {
+    const round = audited();
+    expect(round.results).toEqual([]);
+    const second = round.copy(0, b, LEFT, "audit");
+    expect(round.finish(second, result(second, "x"), "from b")).toEqual({
+      kind: "accept",
+      payload: "from a",
+      unused: ["from b"],
+      revoked: [],
+    });
+  });
+
+  it("names the one that a third disagrees with", () => {
+    for (const [second, third, liar] of [
+      ["y", "x", b],
+      ["y", "y", a],
+    ] as const) {
+      const round = audited();
+      const ofB = round.copy(0, b, LEFT, "audit");
+      expect(round.finish(ofB, result(ofB, second), "from b")).toMatchObject({
+        kind: "hold",
+        reason: expect.stringContaining("a third worker settles it"),
+      });
+      const ofC = round.copy(0, c, LEFT, "settle");
+      expect(round.finish(ofC, result(ofC, third), "from c")).toMatchObject({ kind: "liar", worker: liar });
+    }
+  });
+
+  it("is unsettled when three give three results", () => {
+    const round = audited();
+    const ofB = round.copy(0, b, LEFT, "audit");
+    round.finish(ofB, result(ofB, "y"), "from b");
+    const ofC = round.copy(0, c, LEFT, "settle");
+    expect(round.finish(ofC, result(ofC, "z"), "from c")).toMatchObject({ kind: "unsettled" });
+  });
+
+  it("counts as it is when nobody is there to compare, but not when two differ", () => {
+    expect(audited().waive(LEFT)).toMatchObject({ kind: "accept", payload: "from a" });
+    const round = audited();
+    const ofB = round.copy(0, b, LEFT, "audit");
+    round.finish(ofB, result(ofB, "y"), "from b");
+    expect(round.waive(LEFT)).toBeNull();
+  });
+
+  it("stays begun when its second worker is lost: what is held is not computed again", () => {
+    const round = audited();
+    round.copy(0, b, LEFT, "audit");
+    round.revoke(b);
+    expect(round.pending).toEqual([RIGHT]);
+    expect(round.work(LEFT)).toMatchObject({ leases: [], accepted: null, held: [{ worker: a }] });
   });
 });
 
@@ -122,5 +207,19 @@ describe("the tree sum", () => {
     expect(tree.covers({ lo: 0, hi: 1 })).toBe(true);
     expect(tree.covers({ lo: 2, hi: 3 })).toBe(false);
     tree.dispose();
+  });
+
+  it("gives every vector back when it is disposed of, also one that is being added to just then", async () => {
+    const layout = buildLayout([{ name: "w", shape: [4], init: { kind: "zeros" } }]);
+    await using reducer = await openReducer({ layout, optimizer: "sgd", maxVectors: 3 });
+    for (let round = 0; round < 3; round++) {
+      const tree = createTreeSum(4, reducer);
+      await tree.add({ lo: 0, hi: 1 }, reducer.allocate());
+      const adding = tree.add({ lo: 1, hi: 2 }, reducer.allocate());
+      tree.dispose();
+      expect(await adding).toBeNull();
+    }
+    const all = [reducer.allocate(), reducer.allocate(), reducer.allocate()]; // none was lost: the bound is three
+    for (const vector of all) reducer.release(vector);
   });
 });

@@ -1,0 +1,176 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { createAccounts } from "../../coordinator/accounts.ts";
+import { decideSnapshot } from "../../coordinator/checkpointing/snapshots.ts";
+import { decideRestart } from "../../coordinator/cli/restart.ts";
+import { createHold } from "../../coordinator/hold.ts";
+import { decideScale } from "../../coordinator/scale.ts";
+
+describe("a process that ended", () => {
+  const fresh = { failuresInRow: 0, productive: false };
+  const killed = { code: null, signal: "SIGKILL" };
+
+  it("is started again at once the first time, and after growing pauses when it fails before any work", () => {
+    expect(decideRestart(killed, fresh, 5)).toEqual({
+      kind: "restart",
+      afterMs: 0,
+      failuresInRow: 1,
+      reason: "was killed (SIGKILL); starting it again at once",
+    });
+    const pauses = [1, 2, 3, 10].map((failuresInRow) => decideRestart(killed, { ...fresh, failuresInRow }, 50));
+    expect(pauses.map((decision) => decision.kind === "restart" && decision.afterMs)).toEqual([250, 500, 1000, 30_000]);
+  });
+
+  it("is given up after the limit, unless it had worked meanwhile", () => {
+    expect(decideRestart(killed, { ...fresh, failuresInRow: 2 }, 2)).toMatchObject({
+      kind: "give-up",
+      reason: "was killed (SIGKILL); 3 failures in a row without any work done",
+    });
+    expect(decideRestart(killed, { failuresInRow: 2, productive: true }, 2)).toMatchObject({
+      kind: "restart",
+      failuresInRow: 1,
+    });
+  });
+
+  it("comes back when it only left, and does not when it may not come back as it is", () => {
+    expect(decideRestart({ code: 0, signal: null }, { ...fresh, failuresInRow: 4 }, 0)).toMatchObject({
+      kind: "restart",
+      failuresInRow: 0,
+    });
+    expect(decideRestart({ code: 2, signal: null }, fresh, 5).kind).toBe("give-up");
+  });
+});
+
+describe("scaling", () => {
+  const state = { phase: "Training", desired: 2, min: 2, max: 4, supervised: true } as const;
+
+  it("is granted within min and max, and only while the run goes on", () => {
+    expect(decideScale(4, state).kind).toBe("scale");
+    expect(decideScale(2, state).kind).toBe("unchanged");
+    expect(decideScale(5, state)).toMatchObject({ kind: "refuse", reason: expect.stringContaining("too many") });
+    expect(decideScale(1, state)).toMatchObject({ kind: "refuse", reason: expect.stringContaining("too few") });
+    expect(decideScale(3, { ...state, phase: "Paused" })).toMatchObject({
+      kind: "refuse",
+      reason: "the run is paused",
+    });
+    expect(decideScale(3, { ...state, phase: "Complete" }).kind).toBe("refuse");
+    expect(decideScale(3, { ...state, supervised: false }).kind).toBe("refuse");
+    expect(decideScale(3, { ...state, phase: "Waiting" }).kind).toBe("scale"); // the way out of waiting
+  });
+});
+
+describe("a hold", () => {
+  it("lets the run pass once it is resumed, or stopped", async () => {
+    const hold = createHold(null);
+    await hold.passed(new AbortController().signal);
+    expect([hold.pause("asked"), hold.pause("again"), hold.paused]).toEqual([true, false, "asked"]);
+    let through = false;
+    const passing = hold.passed(new AbortController().signal).then(() => {
+      through = true;
+    });
+    await Promise.resolve();
+    expect(through).toBe(false);
+    expect([hold.resume(), hold.resume()]).toEqual([true, false]);
+    await passing;
+    hold.pause("asked");
+    const stop = new AbortController();
+    const stopped = hold.passed(stop.signal);
+    stop.abort();
+    await stopped;
+  });
+
+  it("never runs two exclusive acts at once, and a failure of one does not stop the next", async () => {
+    const hold = createHold(null);
+    const order: string[] = [];
+    const act = (name: string, fail = false) =>
+      hold.exclusive(async () => {
+        order.push(`${name} begins`);
+        await new Promise((resolve) => setImmediate(resolve));
+        order.push(`${name} ends`);
+        if (fail) throw new Error(name);
+        return name;
+      });
+    const [first, second] = await Promise.allSettled([act("commit", true), act("copy")]);
+    expect(order).toEqual(["commit begins", "commit ends", "copy begins", "copy ends"]);
+    expect([first.status, second.status]).toEqual(["rejected", "fulfilled"]);
+  });
+});
+
+describe("a snapshot", () => {
+  const state = { nowMs: 10_000, lastMs: 8_000, lastSeconds: 0.01, busy: false };
+
+  it("is due after its interval, never while one is written, and never for more than a twentieth of the time", () => {
+    expect(decideSnapshot({ ...state, lastMs: null }, 2)).toBe(true);
+    expect(decideSnapshot(state, 2)).toBe(true);
+    expect(decideSnapshot({ ...state, lastMs: 8_001 }, 2)).toBe(false);
+    expect(decideSnapshot({ ...state, busy: true }, 2)).toBe(false);
+    expect(decideSnapshot({ ...state, lastSeconds: 1 }, 2)).toBe(false);
+    expect(decideSnapshot({ ...state, nowMs: 28_000, lastSeconds: 1 }, 2)).toBe(true);
+    expect(decideSnapshot({ ...state, lastMs: null }, 0)).toBe(false);
+  });
+});
+
+describe("the accounts", () => {
+  const open = (folder: string, at: { ms: number }, change: object = {}) =>
+    createAccounts({
+      file: join(folder, "journal.json"),
+      recovering: false,
+      firstStep: 0,
+      replayUntil: 0,
+      steps: 100,
+      desired: 2,
+      now: () => at.ms,
+      epochMs: () => 1_700_000_000_000 + at.ms,
+      ...change,
+    });
+
+  it("go on after a crash from what was written down: time, recoveries, pause, workers asked for", () => {
+    const folder = mkdtempSync(join(tmpdir(), "plume-accounts-"));
+    try {
+      const at = { ms: 0 };
+      const first = open(folder, at);
+      at.ms = 2000;
+      expect(first.enter("Training", "2 workers ready")).toEqual({ phase: "Training", reason: "2 workers ready" });
+      at.ms = 5000;
+      for (let step = 0; step < 4; step++) first.committed(step, 0.5);
+      first.setDesired(3);
+      first.setPaused("asked to pause");
+      first.failed("worker", "worker-1", "its stream broke");
+      // It is killed here; three seconds later another process reads what is there.
+      at.ms = 8000;
+      const second = open(folder, at, { recovering: true, firstStep: 2, replayUntil: 4 });
+      expect([second.desired, second.paused, second.firstStep]).toEqual([3, "asked to pause", 0]);
+      expect(second.view()).toMatchObject({
+        wallSeconds: 8,
+        secondsByState: { waiting: 2, productive: 3, recovering: 3 },
+        goodput: 3 / 8,
+      });
+      at.ms = 9000;
+      expect(second.enter("Waiting", "0 of at least 1")).toEqual({ phase: "Recovering", reason: "0 of at least 1" });
+      at.ms = 10_000;
+      expect(second.enter("Training", "2 workers ready")).toEqual({
+        phase: "Recovering",
+        reason: "steps 2 to 3 are computed again",
+      });
+      at.ms = 11_000;
+      expect(second.committed(2, 0.5)).toEqual([]);
+      expect(second.committed(3, 0.5)).toEqual([]);
+      expect(second.enter("Training", "2 workers ready").phase).toBe("Training");
+      at.ms = 11_500;
+      expect(second.committed(4, 0.5)).toMatchObject([
+        { kind: "worker", subject: "worker-1", step: 4, seconds: 6.5 },
+        { kind: "coordinator", step: 4, seconds: 6.5 },
+      ]);
+      const { secondsByState, wallSeconds } = second.view();
+      expect(Object.values(secondsByState).reduce((sum, s) => sum + s, 0)).toBeCloseTo(wallSeconds, 9);
+      expect(wallSeconds).toBeCloseTo(11.5, 9);
+      expect(secondsByState.redone).toBeCloseTo(1, 9);
+      second.close();
+      expect(existsSync(join(folder, "journal.json"))).toBe(false);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
