@@ -4,7 +4,6 @@ import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Bus } from "../shared/bus/bus.ts";
-import type { MemberView, RunStatus } from "../shared/bus/events.ts";
 import type { Clock } from "../shared/clock.ts";
 import { dumpJob } from "../shared/config/load.ts";
 import type { Job } from "../shared/config/schema.ts";
@@ -22,7 +21,8 @@ import { buildLayout } from "../shared/tensor/layout.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { createAccounts } from "./accounts.ts";
 import { createCheckpointer } from "./checkpointing/checkpointer.ts";
-import { decideSnapshot } from "./checkpointing/snapshots.ts";
+import { createSnapshotter } from "./checkpointing/snapshots.ts";
+import { createCommands } from "./commands.ts";
 import { createDecisionLog } from "./decisions.ts";
 import { createDispatcher } from "./dispatcher.ts";
 import { createGallery } from "./gallery.ts";
@@ -34,9 +34,9 @@ import { bindServer, serve } from "./rpc/server.ts";
 import { createSessions, type Sessions } from "./rpc/session.ts";
 import { type RunContext, run, saveCheckpoint } from "./run.ts";
 import { openRunFolder } from "./run-folder.ts";
-import { decideScale } from "./scale.ts";
 import { openSharedMemory } from "./shared-memory.ts";
 import { loadState } from "./state.ts";
+import { createStatus } from "./status.ts";
 import { summarise } from "./summary.ts";
 
 export interface ServiceOptions {
@@ -196,35 +196,15 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
         blemish(`workers of ${membership.classes.length} numerics classes took part: ${membership.classes.join(", ")}`);
     },
   });
-  const members = (): MemberView[] => {
-    const all = [...membership.members.values()];
-    const accepted = all.reduce((sum, { microBatches }) => sum + microBatches, 0);
-    const leases = dispatcher.round?.leases ?? [];
-    return all.map(({ id, phase, device, transport, speed, suspect, microBatches, lastHeardMs, pulled }) => ({
-      workerId: id,
-      phase,
-      device,
-      transport,
-      imagesPerSecond: (speed ?? 0) * spec.training.microBatch,
-      heartbeatAgeMs: now() - lastHeardMs,
-      share: accepted > 0 ? microBatches / accepted : 0,
-      suspect: suspect ?? "",
-      queued: leases
-        .filter(({ worker }) => worker === id)
-        .reduce((n, { block, done }) => n + block.hi - block.lo - done, 0),
-      ...(pulled === null ? {} : { pulled }),
-    }));
-  };
-  const status = (): RunStatus => ({
+  const { members, status } = createStatus({
     job: name,
-    ...progress.view(),
-    workers: membership.members.size,
-    members: members(),
     incarnation,
-    desired: accounts.desired,
-    min: spec.workers.min,
-    max: spec.workers.max,
-    ...accounts.view(),
+    spec,
+    progress,
+    accounts,
+    membership,
+    leases: () => dispatcher.round?.leases ?? [],
+    now,
   });
 
   const sharedMemory = openSharedMemory(name, spec.workers.transport, (error) =>
@@ -283,7 +263,21 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       bus.publish({ kind: "checkpoint-failed", step, reason: describeError(error) });
     },
   });
-  const snapshotter = createSnapshotter();
+  const snapshotter = createSnapshotter({
+    saver: createCheckpointer({
+      job,
+      set,
+      store: snapshots,
+      keep: SNAPSHOTS,
+      reducer,
+      now,
+      newest: null,
+      onWritten: ({ seconds }) => snapshotter.took(seconds),
+      onFailed: (step, error) => log.warn({ step, err: error }, "snapshot failed"),
+    }),
+    everySeconds: spec.checkpoint.snapshotSeconds,
+    now,
+  });
   const gallery = createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus });
   const context: RunContext = {
     job,
@@ -315,54 +309,22 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       decisions: () => decisions.newest,
       recoveries: () => accounts.recoveries,
       stop: options.requestStop,
-      pause(reason) {
-        const paused = hold.pause(reason);
-        if (paused) {
-          accounts.setPaused(reason);
-          decisions.note("pause", name, reason);
-        }
-        return paused;
-      },
-      resume(reason) {
-        const resumed = hold.resume();
-        if (resumed) {
-          accounts.setPaused(null);
-          decisions.note("resume", name, reason);
-        }
-        return resumed;
-      },
-      async checkpoint() {
-        await saveCheckpoint(context);
-        const step = dispatcher.version;
-        await checkpointer.settled();
-        if (checkpointer.newest !== step)
-          throw new PlumeError("UNAVAILABLE", `the checkpoint of step ${step} could not be written`, {
-            remedy: `see ${folder.file("logs", "coordinator.log")}`,
-          });
-        return step;
-      },
-      scale(replicas) {
-        const before = accounts.desired;
-        const { phase } = progress.view();
-        const paused = hold.paused !== null ? "Paused" : phase;
-        const { min, max } = spec.workers;
-        const decision = decideScale(replicas, {
-          phase: paused,
-          desired: before,
-          min,
-          max,
-          supervised: supervisor !== null,
-        });
-        if (decision.kind === "refuse")
-          throw new PlumeError("FAILED_PRECONDITION", decision.reason, { remedy: decision.remedy });
-        if (decision.kind === "scale") {
-          accounts.setDesired(replicas);
-          decisions.note("scale", name, decision.reason);
-          bus.publish({ kind: "scale", before, replicas });
-          supervisor!.scale(replicas);
-        }
-        return before;
-      },
+      ...createCommands({
+        job: name,
+        spec,
+        hold,
+        accounts,
+        decisions,
+        bus,
+        phase: () => progress.view().phase,
+        supervisor,
+        async checkpoint() {
+          await saveCheckpoint(context);
+          const step = dispatcher.version;
+          await checkpointer.settled();
+          return { step, written: checkpointer.newest === step };
+        },
+      }),
     }),
   );
   lock.announce(server.address);
@@ -411,32 +373,4 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       }
     },
   };
-
-  /** Snapshots when they are due, each in the background. */
-  function createSnapshotter() {
-    let lastMs: number | null = null;
-    let lastSeconds = 0;
-    const saver = createCheckpointer({
-      job,
-      set,
-      store: snapshots,
-      keep: SNAPSHOTS,
-      reducer,
-      now,
-      newest: null,
-      onWritten: ({ seconds }) => {
-        lastSeconds = seconds;
-      },
-      onFailed: (step, error) => log.warn({ step, err: error }, "snapshot failed"),
-    });
-    return {
-      async offer(step: number) {
-        const state = { nowMs: now(), lastMs, lastSeconds, busy: saver.busy };
-        if (!decideSnapshot(state, spec.checkpoint.snapshotSeconds)) return;
-        lastMs = now();
-        await saver.save(step);
-      },
-      settled: () => saver.settled(),
-    };
-  }
 }

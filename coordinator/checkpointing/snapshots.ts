@@ -1,5 +1,7 @@
-// When a snapshot is due: often enough that a killed coordinator has little to do again, seldom enough that nobody
-// notices. Pure.
+// Snapshots of a running job: often enough that a killed coordinator has little to do again, seldom enough that nobody
+// notices. When one is due is decided purely; the saver writes it in the background.
+
+import type { Checkpointer } from "./checkpointer.ts";
 
 export interface SnapshotState {
   readonly nowMs: number;
@@ -11,12 +13,42 @@ export interface SnapshotState {
   readonly busy: boolean;
 }
 
-/** Snapshots take at most this share of the time, whatever interval is asked for. */
-const LARGEST_SHARE = 0.05;
+/** One is being written for at most this share of the time, whatever interval is asked for. Most of it waits for a disk. */
+const LARGEST_SHARE = 0.25;
 
 /** @param everySeconds 0 for none. */
 export function decideSnapshot({ nowMs, lastMs, lastSeconds, busy }: SnapshotState, everySeconds: number): boolean {
   if (everySeconds === 0 || busy) return false;
   if (lastMs === null) return true;
   return nowMs - lastMs >= 1000 * Math.max(everySeconds, lastSeconds / LARGEST_SHARE);
+}
+
+export interface Snapshotter {
+  /** Saves this step when a snapshot is due; resolves once the copy is taken. */
+  offer(step: number): Promise<void>;
+  /** The newest one took so many seconds to write. */
+  took(seconds: number): void;
+  settled(): Promise<void>;
+}
+
+export interface SnapshotterOptions {
+  readonly saver: Checkpointer;
+  readonly everySeconds: number;
+  readonly now: () => number;
+}
+
+export function createSnapshotter({ saver, everySeconds, now }: SnapshotterOptions): Snapshotter {
+  let lastMs: number | null = null;
+  let lastSeconds = 0;
+  return {
+    async offer(step) {
+      if (!decideSnapshot({ nowMs: now(), lastMs, lastSeconds, busy: saver.busy }, everySeconds)) return;
+      lastMs = now();
+      await saver.save(step);
+    },
+    took(seconds) {
+      lastSeconds = seconds;
+    },
+    settled: () => saver.settled(),
+  };
 }

@@ -6,6 +6,7 @@ import type { ControlServiceServer, WatchRequest, WatchResponse } from "../../pr
 import type { Bus } from "../../shared/bus/bus.ts";
 import type { Recovery, RunEvent, RunStatus } from "../../shared/bus/events.ts";
 import { toServiceError } from "../../shared/rpc/call.ts";
+import type { Commands } from "../commands.ts";
 import type { Decision } from "../decisions.ts";
 
 export type ControlHandlers = ControlServiceServer;
@@ -15,7 +16,7 @@ const WATCH_BACKLOG = 10_000;
 /** Recoveries that a status shows, the newest. */
 const SHOWN = 20;
 
-export interface ControlOptions {
+export interface ControlOptions extends Commands {
   readonly bus: Bus;
   readonly status: () => RunStatus;
   /** What was wrong before anyone could watch. */
@@ -24,14 +25,6 @@ export interface ControlOptions {
   readonly recoveries: () => readonly Recovery[];
   /** @returns false when a stop was asked for already. */
   readonly stop: (reason: string) => boolean;
-  /** @returns false when it was paused already. */
-  readonly pause: (reason: string) => boolean;
-  /** @returns false when it was not paused. */
-  readonly resume: (reason: string) => boolean;
-  /** @returns the step whose checkpoint is written now. */
-  readonly checkpoint: () => Promise<number>;
-  /** @returns how many workers were asked for before. @throws PlumeError FAILED_PRECONDITION */
-  readonly scale: (replicas: number) => number;
 }
 
 export function createControl(options: ControlOptions): ControlHandlers {

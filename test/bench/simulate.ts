@@ -33,7 +33,9 @@ interface Row {
   readonly steps: number;
   readonly deaths: number;
   readonly copies: number;
-  readonly microsPerWorkerAndStep: ReturnType<typeof summarise>;
+  /** One look at everyone: replan or patrol. */
+  readonly decisionsPerStep: number;
+  readonly nanosPerWorkerAndDecision: ReturnType<typeof summarise>;
   /** Longest run of steps in which a worker that was ready at their start got nothing to do. */
   readonly starved: number;
   /** Virtual seconds of a step over those of a leaf: 1 is perfect. */
@@ -48,11 +50,17 @@ async function simulate(n: number, steps: number): Promise<Row> {
   const random = () => uniforms({ seed: n, purpose: PURPOSE.punish, step: 1, index: draws++ }, 1)[0]!;
   const events = createQueue<() => void>();
   const at = (delay: number, act: () => void) => events.push(nowS + delay, act);
+  let decisions = 0;
   const timed = <T>(decide: () => T): T => {
     const started = performance.now();
     const result = decide();
     spentMs += performance.now() - started;
     return result;
+  };
+  /** All members and blocks are looked at. */
+  const decide = (act: () => void) => {
+    decisions++;
+    timed(act);
   };
 
   const alive = new Map<WorkerId, { queue: Lease[]; busy: boolean; life: number }>();
@@ -116,7 +124,7 @@ async function simulate(n: number, steps: number): Promise<Row> {
         { device: "d", transport: "shm" },
       ),
     );
-    timed(() => dispatcher.replan());
+    decide(() => dispatcher.replan());
     at(life, () => {
       deaths++;
       lose(id);
@@ -126,7 +134,7 @@ async function simulate(n: number, steps: number): Promise<Row> {
     if (!alive.delete(id)) return;
     timed(() => membership.remove(id, "lost", "simulated"));
     timed(() => dispatcher.gone(id));
-    timed(() => dispatcher.replan());
+    decide(() => dispatcher.replan());
     at(AWAY, () => join(id));
   };
   const work = (id: WorkerId) => {
@@ -162,7 +170,7 @@ async function simulate(n: number, steps: number): Promise<Row> {
     at(HEARTBEAT, beat);
   };
   const patrol = () => {
-    timed(() => dispatcher.patrol());
+    decide(() => dispatcher.patrol());
     at(PATROL, patrol);
   };
 
@@ -175,13 +183,14 @@ async function simulate(n: number, steps: number): Promise<Row> {
   });
   const hungry = new Map<WorkerId, number>();
   let starved = 0;
-  const micros: number[] = [];
+  const nanos: number[] = [];
   const stretches: number[] = [];
   const stop = new AbortController();
   for (let step = 0; step < steps; step++) {
     served.clear();
     const present = [...membership.members.keys()];
     const spentBefore = spentMs;
+    const decisionsBefore = decisions;
     const begun = nowS;
     timed(() => dispatcher.open({ kind: "gradient", step, V, vectorDigest: "", collect }));
     let over = false;
@@ -197,7 +206,7 @@ async function simulate(n: number, steps: number): Promise<Row> {
     }
     await finished;
     dispatcher.advance(step + 1);
-    micros.push((1000 * (spentMs - spentBefore)) / n);
+    nanos.push((1e6 * (spentMs - spentBefore)) / n / Math.max(1, decisions - decisionsBefore));
     stretches.push((nowS - begun) / LEAF);
     for (const id of present) {
       const times = served.has(id) || !alive.has(id) ? 0 : (hungry.get(id) ?? 0) + 1;
@@ -211,7 +220,8 @@ async function simulate(n: number, steps: number): Promise<Row> {
     steps,
     deaths,
     copies,
-    microsPerWorkerAndStep: summarise(micros),
+    decisionsPerStep: decisions / steps,
+    nanosPerWorkerAndDecision: summarise(nanos),
     starved,
     stretch: summarise(stretches),
   };
@@ -261,11 +271,28 @@ else {
   console.log(
     `a worker lives ${LIFE} s on average and is back after ${AWAY} s; ${100 * STRAGGLER} % of leaves take ten times as long`,
   );
-  console.log(
-    "workers  steps  deaths  copies  decisions, µs a worker and step   step over leaf            starved steps",
-  );
-  for (const { workers, steps, deaths, copies, microsPerWorkerAndStep, stretch, starved } of rows)
-    console.log(
-      `${String(workers).padStart(7)}  ${String(steps).padStart(5)}  ${String(deaths).padStart(6)}  ${String(copies).padStart(6)}  ${spread(microsPerWorkerAndStep, 1).padEnd(32)}  ${spread(stretch, 2).padEnd(24)}  ${starved}`,
-    );
+  const columns = [
+    "workers",
+    "steps",
+    "deaths",
+    "copies",
+    "decisions a step",
+    "ns a worker and decision",
+    "step over leaf",
+    "starved steps",
+  ];
+  console.log(`| ${columns.join(" | ")} |\n| ${columns.map(() => "---:").join(" | ")} |`);
+  for (const {
+    workers,
+    steps,
+    deaths,
+    copies,
+    decisionsPerStep,
+    nanosPerWorkerAndDecision,
+    stretch,
+    starved,
+  } of rows) {
+    const cells = [workers, steps, deaths, copies, decisionsPerStep.toFixed(0)];
+    console.log(`| ${[...cells, spread(nanosPerWorkerAndDecision, 0), spread(stretch, 2), starved].join(" | ")} |`);
+  }
 }
