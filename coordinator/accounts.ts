@@ -25,8 +25,8 @@ export interface Accounts {
   readonly recoveries: readonly Recovery[];
   readonly blemishes: readonly string[];
   view(): { secondsByState: Readonly<Record<string, number>>; wallSeconds: number; goodput: number };
-  /** The run has ended: nothing is left to go on from. */
-  close(): void;
+  /** `over`: the run has ended, and nothing is left to go on from. */
+  close(over: boolean): void;
 }
 
 export interface AccountsOptions {
@@ -174,10 +174,11 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return { secondsByState: seconds, wallSeconds, goodput: share };
     },
 
-    close() {
+    close(over) {
+      if (!over) write();
       closed = true;
       clearInterval(timer);
-      removeJournal(file);
+      if (over) removeJournal(file);
     },
   };
 }

@@ -329,10 +329,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
 
     handIn(lease, result, payload) {
       const home = roundOf(lease.kind, lease.step);
-      progressed(lease.worker);
       const verdict: Verdict<Sink> = home
         ? compared(lease.worker, home.finish(lease, result, payload))
         : { kind: "stale", reason: "the round was closed meanwhile" };
+      progressed(lease.worker); // it may owe nothing more now
       if (verdict.kind === "stale" || verdict.kind === "duplicate") payload.discard();
       else {
         if (verdict.kind === "accept") credit(home!, lease.block);

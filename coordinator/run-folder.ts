@@ -55,7 +55,13 @@ export function openRunFolder(path: string, job: Job, set: ImageSet, fromStep: n
     path,
     file,
     write,
-    metrics: (line) => appendFileSync(metricsFile, `${JSON.stringify(line)}\n`),
+    metrics(line) {
+      try {
+        appendFileSync(metricsFile, `${JSON.stringify(line)}\n`);
+      } catch {
+        // A point of a curve is not worth a run: where nothing can be written, the ledger says so.
+      }
+    },
     chart: (title) => write("loss.svg", lossChart(readMetrics(metricsFile), { title })),
   };
 }

@@ -17,6 +17,7 @@ import { PURPOSE, uniforms } from "../shared/rng/stream.ts";
 import { acquireRunLock } from "../shared/run-lock/lock.ts";
 import { fileStore } from "../shared/store/file.ts";
 import { openStore } from "../shared/store/open.ts";
+import { isFinal } from "../shared/supervision.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { createAccounts } from "./accounts.ts";
@@ -332,6 +333,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   return {
     address: server.address,
     async train(stop) {
+      let over = true;
       const patrol = setInterval(() => dispatcher.patrol(), PATROL_MS);
       try {
         const outcome = await run(context, firstStep, stop);
@@ -356,6 +358,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
         bus.publish({ kind: "end", outcome: outcome.kind, reason });
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
+        over = error instanceof PlumeError && isFinal(error.code);
         setPhase("Failed", reason);
         bus.publish({ kind: "end", outcome: "failed", reason });
         throw error;
@@ -364,7 +367,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
         supervisor?.ending();
         sessions.drain("the run is over");
         ledger.close();
-        accounts.close();
+        accounts.close(over);
         await server.close();
         sharedMemory.dispose();
         lock.release();

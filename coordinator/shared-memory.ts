@@ -38,7 +38,8 @@ const none: SharedMemory = { folder: "", nonce: "", publish: async () => {}, dis
 export function openSharedMemory(
   job: string,
   transport: "auto" | "shm" | "grpc",
-  onFailed: (error: unknown) => void,
+  /** Called once, the first time that a vector does not fit. */
+  onFull: (error: unknown) => void,
 ): SharedMemory {
   if (transport === "grpc" || !isWritable(SHM_ROOT)) return none;
   sweepOrphans();
@@ -47,6 +48,7 @@ export function openSharedMemory(
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, NONCE_FILE), nonce, { mode: 0o600 });
   const published: string[] = [];
+  let full = false;
   return {
     folder,
     nonce,
@@ -57,7 +59,8 @@ export function openSharedMemory(
         await rename(`${file}.tmp`, file);
       } catch (error) {
         await rm(`${file}.tmp`, { force: true });
-        onFailed(error);
+        if (!full) onFull(error);
+        full = true;
         return;
       }
       published.push(file);

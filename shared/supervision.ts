@@ -17,3 +17,6 @@ export type CoordinatorMessage =
 export type WorkerMessage =
   /** Its first result was taken: what fails later is no crash loop. */
   { readonly kind: "productive" } | { readonly kind: "joined" };
+
+/** A coordinator that failed with this code would fail again: it is not started again. */
+export const isFinal = (code: ErrorCode): boolean => code !== "INTERNAL" && code !== "UNAVAILABLE";

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PlumeError } from "../../shared/errors.ts";
-import type { CoordinatorMessage, WorkerMessage } from "../../shared/supervision.ts";
+import { type CoordinatorMessage, isFinal, type WorkerMessage } from "../../shared/supervision.ts";
 import { decideRestart } from "./restart.ts";
 
 export interface SupervisorOptions {
@@ -115,7 +115,8 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
       switch (message.kind) {
         case "ready":
           address = message.address;
-          return onReady(message.address);
+          onReady(message.address);
+          return scale(wanted); // those that left with the coordinator before are wanted again
         case "productive":
           productive = true;
           return;
@@ -135,11 +136,12 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
     });
     coordinator.on("exit", (code, signal) => {
       if (code === 0 && !failure) return finish(null);
-      if (failure && failure.code !== "INTERNAL" && failure.code !== "UNAVAILABLE") return finish(failure);
+      if (failure && isFinal(failure.code)) return finish(failure);
       const decision = decideRestart({ code, signal }, { failuresInRow, productive }, maxRestarts);
       const ended = failure ?? endedEarly(code, signal);
       if (address === null || stopping || decision.kind === "give-up") return finish(ended);
       onNote(`the coordinator ${decision.reason}`);
+      ending = false;
       setTimeout(() => !ending && startCoordinator(true, decision.failuresInRow), decision.afterMs);
     });
   };
@@ -211,7 +213,6 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
 
   startCoordinator(false, 0);
   await ready;
-  scale(wanted);
 
   return {
     get address() {

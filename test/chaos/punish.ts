@@ -58,6 +58,8 @@ export interface PunishOptions {
   readonly args: readonly string[];
   /** The job ends with its last fault instead of with its last step. Needs a learning rate that does not depend on the steps. */
   readonly stopAfter: boolean;
+  /** summary.json of the same job without faults, when it is known already. */
+  readonly calm?: string | undefined;
   readonly onNote: (line: string) => void;
 }
 
@@ -103,24 +105,24 @@ export async function punish(options: PunishOptions): Promise<Punished> {
   const summary = readSummary(join(run, "summary.json"));
   const { code: audit } = await plume("audit", run);
 
-  onNote(`the same ${summary.steps} steps without faults`);
-  const calmRun = join(out, "calm");
-  const steps = options.stopAfter ? ["--steps", String(summary.steps)] : [];
-  const calmEnd = await plume(
-    "train",
-    "-f",
-    jobFile,
-    "--out",
-    calmRun,
-    "--workers",
-    String(workers),
-    ...args,
-    ...steps,
-  );
-  if (calmEnd.code !== 0) throw new Error(`the calm run ended with ${calmEnd.code}\n${calmEnd.stderr.slice(-2000)}`);
-  const calm = readSummary(join(calmRun, "summary.json"));
+  const calm = options.calm ? readSummary(options.calm) : await calmRun(options, summary.steps);
   const same = calm.weightsSha256 === summary.weightsSha256 && calm.emaSha256 === summary.emaSha256;
   return { injected, summary, calm, same, auditOk: audit === 0 };
+}
+
+/** The same steps without faults. */
+async function calmRun(
+  { jobFile, out, workers, args, stopAfter, onNote }: PunishOptions,
+  steps: number,
+): Promise<Summary> {
+  onNote(`the same ${steps} steps without faults`);
+  const run = join(out, "calm");
+  const ended = await plume(
+    ...["train", "-f", jobFile, "--out", run, "--workers", String(workers), ...args],
+    ...(stopAfter ? ["--steps", String(steps)] : []),
+  );
+  if (ended.code !== 0) throw new Error(`the calm run ended with ${ended.code}\n${ended.stderr.slice(-2000)}`);
+  return readSummary(join(run, "summary.json"));
 }
 
 interface StepClock {

@@ -18,6 +18,7 @@ const HELP = `npm run punisher -- [options]
   --workers N      worker processes (2)
   --kinds LIST     of: ${FAULTS.join(", ")} (all)
   --job FILE       a job to run to its end; without it a small one that is stopped after the last fault
+  --calm FILE      summary.json of the same job without faults; without it that run is made
   --set path=value override a field of the job; may be given again
   --out DIR        punisher.json, punisher.svg and the two runs (runs/punisher)
 
@@ -31,6 +32,7 @@ const { values } = parseArgs({
     workers: { type: "string", default: "2" },
     kinds: { type: "string", default: FAULTS.join(",") },
     job: { type: "string" },
+    calm: { type: "string" },
     set: { type: "string", multiple: true, default: [] },
     out: { type: "string", default: "runs/punisher" },
     help: { type: "boolean", default: false },
@@ -65,6 +67,7 @@ const punished = await punish({
   kinds,
   args: values.set.flatMap((each) => ["--set", each]),
   stopAfter: values.job === undefined,
+  calm: values.calm,
   onNote: (line) => console.error(`  ${line}`),
 });
 

@@ -118,11 +118,35 @@ describe("the ledger", () => {
     expect(stepsInLedger(join(folder, "none"))).toBeNull();
   });
 
+  it("knows of each step that it cut which digest it had, and cuts everything behind the first of them", () => {
+    const [first, second] = ["1111111111111111", "2222222222222222"];
+    const lines = [lineOf(0), { ...lineOf(3), gradDigest: first }, { ...lineOf(4), gradDigest: second }, lineOf(1)];
+    writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const ledger = openLedger(file, 2);
+    expect([...ledger.cut]).toEqual([
+      [3, first],
+      [4, second],
+    ]);
+    ledger.close();
+    expect([...readLedger(file)]).toEqual([lineOf(0)]);
+  });
+
+  it("counts its steps by the last line that can be read, and none when it is empty", () => {
+    write(3, 5);
+    expect(stepsInLedger(file)).toBe(5);
+    appendFileSync(file, "{oops\nnull\n{}\n");
+    expect(stepsInLedger(file)).toBe(5);
+    writeFileSync(file, "");
+    expect(stepsInLedger(file)).toBe(0);
+  });
+
   it("cannot be reached any more by a writer that was left over when the next one opened it, and tells it so", () => {
     const leftOver = openLedger(file, 0);
     leftOver.append(lineOf(0));
     const next = openLedger(file, 1);
-    expect(() => leftOver.append(lineOf(1, "ghost"))).toThrow(/step 1 is not committed: another coordinator/);
+    const stale = { code: "STALE", message: expect.stringContaining("step 1 is not committed: another coordinator") };
+    expect(() => leftOver.append(lineOf(1, "ghost"))).toThrow(expect.objectContaining(stale));
+    expect([...readLedger(file)]).toEqual([lineOf(0)]);
     next.append(lineOf(1));
     expect([...readLedger(file)]).toEqual([lineOf(0), lineOf(1)]);
     leftOver.close();

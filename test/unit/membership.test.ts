@@ -112,6 +112,12 @@ describe("liveness", () => {
     expect(verdict(10_001, {}).verdict).toBe("expel");
   });
 
+  it("gives six heartbeats before it expels, also where they are so rare that the deadline comes first", () => {
+    const seldom = { ...policy, heartbeatMs: 5000 };
+    expect(decideLiveness(30_000, member("a"), null, seldom).verdict).toBe("suspect");
+    expect(decideLiveness(30_001, member("a"), null, seldom).verdict).toBe("expel");
+  });
+
   it("expels a worker that answers and does not work, by the run's own pace, never before the deadline", () => {
     const busy = { lastHeardMs: 1e9, owedMs: 0, speed: null };
     expect(verdict(10_000, busy).verdict).toBe("well");
@@ -144,6 +150,8 @@ describe("readmission", () => {
 
   it("forgets, and never waits longer than the longest pause", () => {
     expect(at(60_100, 0, 100).kind).toBe("admit");
+    // The first of three is a minute old: two are left.
+    expect(at(60_005, 0, 10, 60_005)).toMatchObject({ kind: "wait", ms: 1000 });
     expect(at(20, ...Array.from({ length: 12 }, (_, i) => i))).toMatchObject({ kind: "wait", ms: 30_000 - 20 + 11 });
   });
 });
@@ -159,6 +167,8 @@ describe("quorum", () => {
       kind: "ready",
       reason: "2 workers ready",
     });
+    const slow = members(member("a"), member("b", { suspect: "no heartbeat for 3.5 s" }));
+    expect(decideQuorum(slow, policy).kind).toBe("ready"); // a suspect counts until it is expelled
   });
 });
 
@@ -174,22 +184,88 @@ describe("the members", () => {
       now: () => nowMs,
       onChange: (change) => changes.push(change),
     });
+    const ready = (name: string, change: object = {}) =>
+      all.ready(workerId(name), { numericsClass: "n", ...digests, ...change }, { device: "d", transport: "shm" });
     const join = (name: string) => {
       const admission = all.admit(arrival(name));
-      if (admission.kind === "admit")
-        all.ready(workerId(name), { numericsClass: "n", ...digests }, { device: "d", transport: "shm" });
+      if (admission.kind === "admit") ready(name);
       return admission;
     };
     return {
       all,
       changes,
       join,
+      ready,
       get: (name: string) => all.members.get(workerId(name))!,
       wait: (ms: number) => {
         nowMs += ms;
       },
     };
   };
+
+  it("are joining until they are ready, which is a sign of life", () => {
+    const { all, changes, ready, get, wait } = open();
+    all.admit(arrival("a"));
+    expect(get("a")).toMatchObject({ phase: "joining", speed: null, owedMs: null, microBatches: 0 });
+    expect(changes).toEqual([]);
+    wait(3500);
+    ready("a");
+    expect(get("a")).toMatchObject({ phase: "ready", device: "d", transport: "shm", numericsClass: "n" });
+    expect(all.patrol()).toEqual([]);
+    expect(changes).toEqual([{ id: "a", change: "joined", reason: "d, shm" }]);
+    expect(() => ready("stranger")).toThrow(expect.objectContaining({ code: "STALE" }));
+  });
+
+  it("are out when they turn out to be prepared for something else, and whoever listens hears why", () => {
+    const { all, changes, join, ready } = open();
+    join("a");
+    all.admit(arrival("b"));
+    expect(ready("b", { numericsClass: "another" })).toMatchObject({ kind: "refuse", retry: false });
+    all.admit(arrival("c"));
+    expect(ready("c", { dataDigest: "another" })).toMatchObject({ kind: "refuse", retry: false });
+    expect([...all.members.keys()]).toEqual(["a"]);
+    expect(all.classes).toEqual(["n"]);
+    expect(all.admit(arrival("d", { version: "2" })).kind).toBe("refuse");
+    expect(changes.slice(1)).toMatchObject([
+      { id: "b", change: "refused", reason: expect.stringContaining("another") },
+      { id: "c", change: "refused", reason: expect.stringContaining("data set") },
+      { id: "d", change: "refused", reason: expect.stringContaining("plume 2") },
+    ]);
+  });
+
+  it("count what they did, and get nothing new once they are leaving; whoever listens hears how they go", () => {
+    const { all, changes, join, get } = open();
+    for (const name of ["a", "b"]) join(name);
+    all.credited(workerId("a"), 2);
+    all.credited(workerId("a"), 3);
+    all.pulling(workerId("a"), 0.5);
+    expect(get("a")).toMatchObject({ microBatches: 5, pulled: 0.5 });
+    expect(all.quorum().kind).toBe("ready");
+    all.leaving(workerId("a"));
+    expect(all.quorum()).toEqual({ kind: "waiting", reason: "1 of at least 2 workers are ready" });
+    all.remove(workerId("a"), "left", "asked to");
+    all.remove(workerId("a"), "lost", "its stream ended"); // it is gone already
+    expect([...all.members.keys()]).toEqual(["b"]);
+    expect(changes.slice(2)).toEqual([{ id: "a", change: "left", reason: "asked to" }]);
+  });
+
+  it("may rest on their work for as long as the median of them takes for twenty micro-batches", () => {
+    const { all, join, wait } = open();
+    for (const name of ["slow", "usual", "stuck"]) join(name);
+    all.measured(workerId("slow"), 4);
+    all.measured(workerId("usual"), 2);
+    all.measured(workerId("stuck"), 0.1);
+    all.owes(workerId("stuck"));
+    const gone = (ms: number) => {
+      wait(ms);
+      for (const name of ["slow", "usual", "stuck"]) all.heard(workerId(name));
+      all.measured(workerId("slow"), 4);
+      all.measured(workerId("usual"), 2);
+      return all.patrol();
+    };
+    expect(gone(40_000)).toEqual([]);
+    expect(gone(1)).toEqual([{ id: "stuck", reason: "no progress on its leases for 40.0 s" }]);
+  });
 
   it("become suspect once, and well when they are heard again", () => {
     const { all, changes, join, get, wait } = open();
@@ -198,6 +274,7 @@ describe("the members", () => {
     expect(all.patrol()).toEqual([]);
     all.patrol();
     expect(get("a").suspect).toBe("no heartbeat for 3.5 s");
+    all.heard(workerId("a"));
     all.heard(workerId("a"));
     expect(get("a").suspect).toBeNull();
     expect(changes.map(({ change }) => change)).toEqual(["joined", "suspect", "well"]);
@@ -212,7 +289,14 @@ describe("the members", () => {
     expect(get("a").speed).toBe(2);
     all.measured(workerId("a"), 0.1);
     expect(get("a").speed).toBeCloseTo(2 * 0.8 + 10 * 0.2);
-    wait(5001);
+    all.measured(workerId("a"), 0); // a clock that stood still measures nothing
+    expect(get("a").speed).toBeCloseTo(2 * 0.8 + 10 * 0.2);
+    wait(1000);
+    all.measured(workerId("a"), 0.5);
+    wait(5000);
+    all.patrol();
+    expect(get("a").speed).not.toBeNull();
+    wait(1);
     all.patrol();
     expect(get("a").speed).toBeNull();
   });
@@ -243,6 +327,16 @@ describe("the members", () => {
     expect(fail("flaps", 0, "lost")).toMatchObject({ kind: "refuse", retry: true });
     expect(fail("works", 1, "lost").kind).toBe("admit");
     expect(fail("leaves", 0, "left").kind).toBe("admit");
+  });
+
+  it("are forgiven earlier failures as soon as they have worked", () => {
+    const { all, join } = open();
+    for (const work of [0, 1, 0]) {
+      expect(join("a").kind).toBe("admit");
+      all.credited(workerId("a"), work);
+      all.remove(workerId("a"), "lost", "gone");
+    }
+    expect(join("a").kind).toBe("admit");
   });
 
   it("remember every numerics class that took part", () => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { createGradientCollector } from "../../coordinator/aggregation/gradient-collector.ts";
 import { createRound, type Lease, type Result } from "../../coordinator/aggregation/round.ts";
 import { createTreeSum } from "../../coordinator/aggregation/tree-sum.ts";
 import { workerId } from "../../shared/ids.ts";
+import type { Vector } from "../../shared/kernels/reducer.ts";
 import { openReducer } from "../../shared/kernels/threads.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
@@ -28,12 +30,59 @@ const result = ({ block, worker, attempt }: Lease, digest = "d"): Result => ({
 describe("a round", () => {
   it("has its results in index order, whatever order they come in", () => {
     const round = open();
-    const left = round.begin(0, a, LEFT, false);
     const right = round.begin(0, b, RIGHT, false);
+    const left = round.begin(0, a, LEFT, false);
     expect(round.pending).toEqual([]);
     expect(round.finish(right, result(right), "r").kind).toBe("accept");
     expect(round.finish(left, result(left), "l")).toEqual({ kind: "accept", payload: "l", unused: [], revoked: [] });
     expect(round.results.map(({ block }) => block)).toEqual([LEFT, RIGHT]);
+  });
+
+  it("lends a block with all that its result is checked against", () => {
+    const round = open();
+    const lease = round.begin(5, a, LEFT, false);
+    const first = { kind: "gradient", step: 7, block: LEFT, worker: a, purpose: "first", done: 0 };
+    expect(lease).toEqual({ ...first, attempt: 1, grantedMs: 5, progressMs: 5 });
+    const copy = round.copy(9, b, LEFT, "speculation");
+    const second = { ...first, worker: b, purpose: "speculation" };
+    expect(copy).toEqual({ ...second, attempt: 2, grantedMs: 9, progressMs: 9 });
+    expect(round.leases).toEqual([lease, copy]);
+  });
+
+  it("keeps what is pending in index order, whatever is begun and taken back", () => {
+    const round = open(8);
+    round.begin(0, a, { lo: 2, hi: 4 }, false);
+    expect(round.pending).toEqual([
+      { lo: 0, hi: 2 },
+      { lo: 4, hi: 8 },
+    ]);
+    round.begin(0, a, { lo: 0, hi: 2 }, false);
+    round.revoke(a);
+    expect(round.pending.map(({ lo }) => lo)).toEqual([0, 2, 4]);
+  });
+
+  it("keeps a block begun while one of its two copies is left", () => {
+    const round = open();
+    round.begin(0, a, LEFT, false);
+    const copy = round.copy(0, b, LEFT, "speculation");
+    round.revoke(a);
+    expect(round.pending).toEqual([RIGHT]);
+    expect(round.leases).toEqual([copy]);
+    expect(round.finish(copy, result(copy), "copy").kind).toBe("accept");
+  });
+
+  it("counts the payload of a revoked lease for nothing, also when its block was divided since", () => {
+    const round = open();
+    const old = round.begin(0, a, LEFT, false);
+    round.revoke(a);
+    const half = round.begin(1, a, { lo: 0, hi: 1 }, false);
+    expect(round.finish(old, result(old), "late").kind).toBe("stale");
+    // Nor may a live lease of the half bring in the whole, or the accepted whole be compared with a half.
+    expect(round.claim(a, LEFT, half.attempt, "d").kind).toBe("stale");
+    const right = round.begin(1, b, RIGHT, false);
+    expect(round.claim(b, { lo: 2, hi: 3 }, right.attempt, "d").kind).toBe("stale");
+    round.finish(right, result(right), "r");
+    expect(round.claim(b, { lo: 2, hi: 3 }, right.attempt, "d").kind).toBe("stale");
   });
 
   it("takes back what a lost worker held, under a new attempt, and refuses the old one", () => {
@@ -71,6 +120,7 @@ describe("a round", () => {
       unused: [],
       revoked: [slow],
     });
+    expect([round.holds(a), round.holds(b)]).toEqual([false, false]);
     expect(round.finish(slow, result(slow), "slow")).toMatchObject({ kind: "duplicate", agrees: true, other: b });
     expect(round.claim(a, LEFT, slow.attempt, "other bits")).toMatchObject({
       kind: "duplicate",
@@ -86,6 +136,8 @@ describe("a round", () => {
     expect(round.progress(5, a, LEFT, lease.attempt, 1)).toMatchObject({ done: 1, progressMs: 5 });
     expect(round.progress(9, a, LEFT, lease.attempt, 1)).toBeNull();
     expect(round.progress(9, b, LEFT, lease.attempt, 2)).toBeNull();
+    expect(round.progress(9, a, LEFT, lease.attempt + 1, 2)).toBeNull();
+    expect(round.progress(9, a, RIGHT, lease.attempt, 2)).toBeNull();
     expect(lease.progressMs).toBe(5);
   });
 
@@ -93,7 +145,15 @@ describe("a round", () => {
     const round = open();
     round.begin(0, a, LEFT, false);
     expect(() => round.begin(0, b, LEFT, false)).toThrow(/pending/);
-    expect(() => round.begin(0, b, { lo: 1, hi: 3 }, false)).toThrow(/pending/);
+    expect(() => open().begin(0, b, { lo: 1, hi: 3 }, false)).toThrow(/pending/);
+  });
+
+  it("copies only what is being computed", () => {
+    const round = open();
+    expect(() => round.copy(0, b, LEFT, "speculation")).toThrow(/being computed/);
+    const left = round.begin(0, a, LEFT, false);
+    round.finish(left, result(left), "l");
+    expect(() => round.copy(0, b, LEFT, "speculation")).toThrow(/being computed/);
   });
 
   it("forgets everything when it begins again, and gives back the payloads that waited", () => {
@@ -104,7 +164,19 @@ describe("a round", () => {
     expect(round.reset()).toEqual(["held"]);
     expect(round.pending).toEqual([{ lo: 0, hi: 4 }]);
     expect(round.leases).toEqual([]);
+    expect(round.holds(b)).toBe(false);
     expect(round.claim(b, RIGHT, 2, "d").kind).toBe("stale");
+    // Begun again it is not to be mistaken for what it was.
+    expect(round.begin(1, b, RIGHT, false).attempt).toBeGreaterThan(2);
+    expect(round.claim(b, RIGHT, 2, "d").kind).toBe("stale");
+  });
+
+  it("gives back no payload that was accepted: whoever collected it owns it", () => {
+    const round = open();
+    const left = round.begin(0, a, LEFT, false);
+    round.finish(left, result(left), "collected");
+    expect(round.reset()).toEqual([]);
+    expect(round.results).toEqual([]);
   });
 });
 
@@ -126,6 +198,16 @@ describe("an audited block", () => {
       unused: ["from b"],
       revoked: [],
     });
+    expect(round.results).toMatchObject([{ worker: a, digest: "x" }]);
+  });
+
+  it("takes back a third computation when two agree", () => {
+    const round = audited();
+    const second = round.copy(0, b, LEFT, "audit");
+    const third = round.copy(0, c, LEFT, "speculation");
+    expect(round.finish(second, result(second, "x"), "from b")).toMatchObject({ kind: "accept", revoked: [third] });
+    expect(round.holds(c)).toBe(false);
+    expect(round.claim(c, LEFT, third.attempt, "y")).toMatchObject({ kind: "duplicate", agrees: false, other: a });
   });
 
   it("names the one that a third disagrees with", () => {
@@ -170,6 +252,35 @@ describe("an audited block", () => {
 });
 
 describe("the tree sum", () => {
+  it("adds what is left to what is right of it, whichever came last, and gives back all but the root", async () => {
+    const texts = new Map<Vector, string>();
+    const released: Vector[] = [];
+    const reducer = {
+      async add(into: Vector, left: Vector, right: Vector) {
+        texts.set(into, `(${texts.get(left)} ${texts.get(right)})`);
+      },
+      release: (vector: Vector) => void released.push(vector),
+    };
+    for (const order of [
+      [0, 1, 2, 3, 4],
+      [4, 3, 2, 1, 0],
+      [2, 4, 0, 3, 1],
+    ]) {
+      released.length = 0;
+      const tree = createTreeSum(5, reducer);
+      let root: Vector | null = null;
+      for (const i of order) {
+        const leaf: Vector = { id: i, shard: () => new Float32Array() };
+        texts.set(leaf, `${i}`);
+        root = await tree.add({ lo: i, hi: i + 1 }, leaf);
+      }
+      expect(texts.get(root!)).toBe("(((0 1) (2 3)) 4)");
+      expect(new Set(released).size).toBe(4);
+      expect(released).toHaveLength(4);
+      expect(released).not.toContain(root);
+    }
+  });
+
   it("gives the same bits in whatever order the blocks arrive", async () => {
     const V = 7;
     const layout = buildLayout([{ name: "w", shape: [1000], init: { kind: "zeros" } }]);
@@ -204,6 +315,8 @@ describe("the tree sum", () => {
     const tree = createTreeSum(4, reducer);
     await tree.add({ lo: 0, hi: 2 }, reducer.allocate());
     await expect(tree.add({ lo: 1, hi: 2 }, reducer.allocate())).rejects.toThrow(/summed already/);
+    await expect(tree.add({ lo: 0, hi: 4 }, reducer.allocate())).rejects.toThrow(/summed already/);
+    expect(tree.covers({ lo: 0, hi: 4 })).toBe(false);
     expect(tree.covers({ lo: 0, hi: 1 })).toBe(true);
     expect(tree.covers({ lo: 2, hi: 3 })).toBe(false);
     tree.dispose();
@@ -215,11 +328,35 @@ describe("the tree sum", () => {
     for (let round = 0; round < 3; round++) {
       const tree = createTreeSum(4, reducer);
       await tree.add({ lo: 0, hi: 1 }, reducer.allocate());
+      await tree.add({ lo: 2, hi: 3 }, reducer.allocate());
       const adding = tree.add({ lo: 1, hi: 2 }, reducer.allocate());
       tree.dispose();
       expect(await adding).toBeNull();
     }
     const all = [reducer.allocate(), reducer.allocate(), reducer.allocate()]; // none was lost: the bound is three
     for (const vector of all) reducer.release(vector);
+  });
+});
+
+describe("the payload of a gradient block", () => {
+  it("is written into a vector, joins the sum when it is collected, and is given back when nobody needs it", async () => {
+    const layout = buildLayout([{ name: "w", shape: [3], init: { kind: "zeros" } }]);
+    await using reducer = await openReducer({ layout, optimizer: "sgd", maxVectors: 2 });
+    const roots: Vector[] = [];
+    const collector = createGradientCollector(reducer, 2, (root) => roots.push(root));
+    const bytes = Buffer.from(Float32Array.of(1, 2, 3).buffer);
+    for (const lo of [1, 0]) {
+      collector.open({ lo, hi: lo + 1 }).discard();
+      const sink = collector.open({ lo, hi: lo + 1 });
+      expect(sink.regions.reduce((sum, region) => sum + region.length, 0)).toBe(sink.bytes);
+      expect(sink.bytes).toBe(layout.size * 4);
+      const empty = await sink.digest();
+      sink.regions[0]!.set(bytes);
+      expect(await sink.digest()).not.toBe(empty);
+      expect(roots).toEqual([]);
+      await sink.collect();
+    }
+    expect([...roots[0]!.shard(0).subarray(0, 3)]).toEqual([2, 4, 6]);
+    for (const vector of [roots[0]!, reducer.allocate()]) reducer.release(vector); // none was lost: the bound is two
   });
 });

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createAccounts } from "../../coordinator/accounts.ts";
-import { decideSnapshot } from "../../coordinator/checkpointing/snapshots.ts";
+import type { Checkpointer } from "../../coordinator/checkpointing/checkpointer.ts";
+import { createSnapshotter, decideSnapshot } from "../../coordinator/checkpointing/snapshots.ts";
 import { decideRestart } from "../../coordinator/cli/restart.ts";
 import { createHold } from "../../coordinator/hold.ts";
 import { decideScale } from "../../coordinator/scale.ts";
@@ -28,6 +29,11 @@ describe("a process that ended", () => {
       kind: "give-up",
       reason: "was killed (SIGKILL); 3 failures in a row without any work done",
     });
+    expect(decideRestart(killed, { ...fresh, failuresInRow: 1 }, 2)).toMatchObject({
+      kind: "restart",
+      failuresInRow: 2,
+      reason: "was killed (SIGKILL); starting it again in 0.25 s",
+    });
     expect(decideRestart(killed, { failuresInRow: 2, productive: true }, 2)).toMatchObject({
       kind: "restart",
       failuresInRow: 1,
@@ -47,7 +53,8 @@ describe("scaling", () => {
   const state = { phase: "Training", desired: 2, min: 2, max: 4, supervised: true } as const;
 
   it("is granted within min and max, and only while the run goes on", () => {
-    expect(decideScale(4, state).kind).toBe("scale");
+    expect(decideScale(4, state)).toEqual({ kind: "scale", reason: "asked to go from 2 to 4 workers" });
+    expect(decideScale(2, { ...state, desired: 4 }).kind).toBe("scale");
     expect(decideScale(2, state).kind).toBe("unchanged");
     expect(decideScale(5, state)).toMatchObject({ kind: "refuse", reason: expect.stringContaining("too many") });
     expect(decideScale(1, state)).toMatchObject({ kind: "refuse", reason: expect.stringContaining("too few") });
@@ -55,7 +62,11 @@ describe("scaling", () => {
       kind: "refuse",
       reason: "the run is paused",
     });
-    expect(decideScale(3, { ...state, phase: "Complete" }).kind).toBe("refuse");
+    for (const phase of ["Complete", "Stopped", "Failed"] as const)
+      expect(decideScale(3, { ...state, phase })).toMatchObject({
+        kind: "refuse",
+        reason: `the run is over (${phase})`,
+      });
     expect(decideScale(3, { ...state, supervised: false }).kind).toBe("refuse");
     expect(decideScale(3, { ...state, phase: "Waiting" }).kind).toBe("scale"); // the way out of waiting
   });
@@ -79,6 +90,23 @@ describe("a hold", () => {
     const stopped = hold.passed(stop.signal);
     stop.abort();
     await stopped;
+  });
+
+  it("holds a run that was paused before its coordinator died, and one that is paused again at once", async () => {
+    const hold = createHold("asked to");
+    expect(hold.paused).toBe("asked to");
+    let through = false;
+    const passing = hold.passed(new AbortController().signal).then(() => {
+      through = true;
+    });
+    hold.resume();
+    hold.pause("asked again");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([through, hold.paused]).toEqual([false, "asked again"]);
+    hold.resume();
+    await passing;
+    hold.pause("asked to");
+    await hold.passed(AbortSignal.abort()); // it was stopped before
   });
 
   it("never runs two exclusive acts at once, and a failure of one does not stop the next", async () => {
@@ -109,6 +137,31 @@ describe("a snapshot", () => {
     expect(decideSnapshot({ ...state, lastSeconds: 1 }, 2)).toBe(false);
     expect(decideSnapshot({ ...state, nowMs: 12_000, lastSeconds: 1 }, 2)).toBe(true);
     expect(decideSnapshot({ ...state, lastMs: null }, 0)).toBe(false);
+  });
+
+  it("is saved when it is due, and less often once one has taken long", async () => {
+    let nowMs = 0;
+    const saved: number[] = [];
+    const saver = { busy: false, save: async (step: number) => void saved.push(step) };
+    const snapshotter = createSnapshotter({
+      saver: saver as unknown as Checkpointer,
+      everySeconds: 2,
+      now: () => nowMs,
+    });
+    const offer = async (step: number, ms: number) => {
+      nowMs = ms;
+      await snapshotter.offer(step);
+    };
+    await offer(1, 0);
+    await offer(2, 1999);
+    await offer(3, 2000);
+    snapshotter.took(1); // four seconds must pass
+    await offer(4, 5999);
+    saver.busy = true;
+    await offer(5, 6000);
+    saver.busy = false;
+    await offer(6, 6001);
+    expect(saved).toEqual([1, 3, 6]);
   });
 });
 
@@ -167,7 +220,7 @@ describe("the accounts", () => {
       expect(Object.values(secondsByState).reduce((sum, s) => sum + s, 0)).toBeCloseTo(wallSeconds, 9);
       expect(wallSeconds).toBeCloseTo(11.5, 9);
       expect(secondsByState.redone).toBeCloseTo(1, 9);
-      second.close();
+      second.close(true);
       expect(existsSync(join(folder, "journal.json"))).toBe(false);
     } finally {
       rmSync(folder, { recursive: true, force: true });
