@@ -2,11 +2,15 @@
 // coordinator. A holder on this machine is alive when its process is (by pid and start time); one on another machine is
 // taken for alive.
 //
-// I1. Of several racers for a free or a stale lock exactly one wins: the file appears by link(2).
+// I1. Of several racers for a free or a stale lock exactly one wins. Each incarnation is claimed by a file of its own,
+//     `coordinator.json.claim-N`, which appears by link(2); only a claim whose holder is dead is walked past.
 // I2. Incarnations grow over the life of the folder, also after a clean release: `incarnation` keeps the newest.
+// I3. A lock is never moved away, only replaced by its claimant: no racer takes a live one off the disk for a moment.
+// I4. The winner writes the lock, then `incarnation`, then removes claims: who claims later by what it saw before finds
+//     the lock held or its number used, and withdraws.
 
 import { randomUUID } from "node:crypto";
-import { existsSync, linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -51,7 +55,10 @@ export interface Takeover {
 
 const LOCK = "coordinator.json";
 const INCARNATION = "incarnation";
-const ATTEMPTS = 10;
+const CLAIM = `${LOCK}.claim-`;
+/** How long a racer waits for the one ahead of it to write its lock. */
+const ATTEMPTS = 100;
+const PAUSE_MS = 5;
 
 /** May the lock be taken? @param record null when there is no file, or none that can be read. */
 export function decideTakeover(record: LockRecord | null, { host, processStartTime }: LockFacts): Takeover {
@@ -66,38 +73,79 @@ export function decideTakeover(record: LockRecord | null, { host, processStartTi
 }
 
 /** @throws PlumeError FAILED_PRECONDITION naming the holder; INVALID_ARGUMENT when the folder cannot be written. */
-export function acquireRunLock(folder: string, { job, version }: { job: string; version: string }): RunLock {
-  const file = join(folder, LOCK);
-  makeFolder(folder);
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const seen = readRecord(file);
-    const takeover = decideTakeover(seen, thisMachine);
-    if (takeover.kind === "held") throw inUse(folder, seen!);
-    if (existsSync(file) && !setAside(file, seen)) continue;
-    const incarnation = 1 + Math.max(newestIncarnation(folder), seen?.incarnation ?? 0);
-    const mine: LockRecord = {
-      job,
-      version,
-      incarnation,
-      host: hostname(),
-      pid: process.pid,
-      startTime: startTimeOf(process.pid) ?? "",
-      address: "",
-      since: new Date().toISOString(),
-    };
-    if (!createFile(file, mine)) continue;
-    replaceFile(join(folder, INCARNATION), `${incarnation}\n`);
-    return holding(file, mine);
+export function acquireRunLock(folder: string, holder: { job: string; version: string }): RunLock {
+  try {
+    mkdirSync(folder, { recursive: true });
+    return acquire(folder, holder);
+  } catch (error) {
+    if (error instanceof PlumeError) throw error;
+    throw new PlumeError("INVALID_ARGUMENT", `cannot write the run folder ${folder}: ${(error as Error).message}`, {
+      remedy: "choose another folder with --out DIR",
+      cause: error,
+    });
   }
-  throw new PlumeError("UNAVAILABLE", `${folder}: others are taking the lock of this run just now`, {
-    remedy: "try again",
-  });
 }
+
+function acquire(folder: string, holder: { job: string; version: string }): RunLock {
+  const file = join(folder, LOCK);
+  for (let attempt = 1; ; attempt++) {
+    const seen = readStrictly(file);
+    if (isHeld(seen)) throw inUse(folder, LOCK, seen);
+    const { mine, ahead } = claimNext(folder, holder);
+    if (mine && isNewest(folder, mine)) {
+      replaceFile(file, JSON.stringify(mine));
+      replaceFile(join(folder, INCARNATION), `${mine.incarnation}\n`);
+      removeClaims(folder, mine.incarnation);
+      return holding(file, mine);
+    }
+    if (mine) rmSync(claimFile(folder, mine.incarnation), { force: true });
+    if (attempt >= ATTEMPTS) throw ahead ? inUse(folder, claimName(ahead.incarnation), ahead) : contended(folder);
+    pause();
+  }
+}
+
+interface Claimed {
+  readonly mine: LockRecord | null;
+  /** The live process that has the claim. */
+  readonly ahead: LockRecord | null;
+}
+
+/** Claims the next incarnation; those of claimants that died are skipped. Both null: the claim has just gone. */
+function claimNext(folder: string, holder: { job: string; version: string }): Claimed {
+  for (let incarnation = newestIncarnation(folder) + 1; ; incarnation++) {
+    const mine = recordOf(holder, incarnation);
+    if (createFile(claimFile(folder, incarnation), mine)) return { mine, ahead: null };
+    const other = readStrictly(claimFile(folder, incarnation));
+    if (other === "absent") return { mine: null, ahead: null }; // withdrawn: whoever is next gets this number, not one more
+    if (isHeld(other)) return { mine: null, ahead: other };
+  }
+}
+
+/** What this claim was based on may be old: has its incarnation been used, or the lock been taken, meanwhile? */
+function isNewest(folder: string, { incarnation }: LockRecord): boolean {
+  return !isHeld(readStrictly(join(folder, LOCK))) && newestIncarnation(folder) < incarnation;
+}
+
+function removeClaims(folder: string, upTo: number): void {
+  for (const name of readdirSync(folder))
+    if (name.startsWith(CLAIM) && Number(name.slice(CLAIM.length)) <= upTo) rmSync(join(folder, name), { force: true });
+}
+
+const recordOf = ({ job, version }: { job: string; version: string }, incarnation: number): LockRecord => ({
+  job,
+  version,
+  incarnation,
+  host: hostname(),
+  pid: process.pid,
+  startTime: startTimeOf(process.pid) ?? "",
+  address: "",
+  since: new Date().toISOString(),
+});
 
 /** What the folder's lock says, for others than its holder; null when there is none that can be read. */
 export function readRunLock(folder: string): { readonly record: LockRecord; readonly alive: boolean } | null {
   const record = readRecord(join(folder, LOCK));
-  return record && { record, alive: decideTakeover(record, thisMachine).kind === "held" };
+  return record && { record, alive: isHeld(record) };
 }
 
 function holding(file: string, mine: LockRecord): RunLock {
@@ -118,63 +166,75 @@ function holding(file: string, mine: LockRecord): RunLock {
   };
 }
 
-/** Moves a dead holder's file away. @returns false when it was replaced meanwhile: then nothing has changed. */
-function setAside(file: string, seen: LockRecord | null): boolean {
-  const aside = `${file}.${randomUUID()}`;
-  try {
-    renameSync(file, aside);
-  } catch {
-    return false; // somebody else was faster
-  }
-  const moved = readRecord(aside);
-  const isThatOne = moved === null ? seen === null : seen !== null && isSame(moved, seen);
-  if (!isThatOne) createByLink(aside, file);
-  rmSync(aside, { force: true });
-  return isThatOne;
-}
-
+/** Appears whole or not at all. @returns false when the name exists. */
 function createFile(file: string, record: LockRecord): boolean {
   const staged = `${file}.${randomUUID()}`;
-  writeFileSync(staged, JSON.stringify(record));
   try {
-    return createByLink(staged, file);
+    writeFileSync(staged, JSON.stringify(record));
+    linkSync(staged, file);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw error;
   } finally {
     rmSync(staged, { force: true });
   }
 }
 
-/** link(2) fails where the name exists. */
-function createByLink(from: string, to: string): boolean {
+function replaceFile(file: string, content: string): void {
+  const staged = `${file}.${randomUUID()}`;
   try {
-    linkSync(from, to);
-    return true;
+    writeFileSync(staged, content);
+    renameSync(staged, file);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    rmSync(staged, { force: true });
     throw error;
   }
 }
 
-function replaceFile(file: string, content: string): void {
-  const staged = `${file}.${randomUUID()}`;
-  writeFileSync(staged, content);
-  renameSync(staged, file);
-}
-
 function readRecord(file: string): LockRecord | null {
   try {
-    return recordSchema.parse(JSON.parse(readFileSync(file, "utf8")));
+    const found = readStrictly(file);
+    return found === "absent" ? null : found;
   } catch {
     return null;
   }
 }
 
-function newestIncarnation(folder: string): number {
+/** Null: torn. One read tells absent from torn. @throws where the file is there and cannot be read: it may be live. */
+function readStrictly(file: string): LockRecord | null | "absent" {
+  const text = readText(file);
+  if (text === null) return "absent";
   try {
-    return Number.parseInt(readFileSync(join(folder, INCARNATION), "utf8"), 10) || 0;
+    return recordSchema.parse(JSON.parse(text));
   } catch {
-    return 0;
+    return null;
   }
 }
+
+function readText(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
+  }
+}
+
+/** The newest that was used, by `incarnation` and by the lock, which a holder that died young leaves ahead of it. */
+function newestIncarnation(folder: string): number {
+  const lock = readRecord(join(folder, LOCK));
+  const kept = Number.parseInt(readText(join(folder, INCARNATION)) ?? "", 10) || 0;
+  return Math.max(kept, lock?.incarnation ?? 0);
+}
+
+const claimName = (incarnation: number) => `${CLAIM}${incarnation}`;
+const claimFile = (folder: string, incarnation: number) => join(folder, claimName(incarnation));
+
+const pause = () => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
+
+const isHeld = (found: LockRecord | null | "absent"): found is LockRecord =>
+  found !== "absent" && decideTakeover(found, thisMachine).kind === "held";
 
 const isSame = (a: LockRecord, b: LockRecord) =>
   a.host === b.host && a.pid === b.pid && a.startTime === b.startTime && a.incarnation === b.incarnation;
@@ -200,23 +260,15 @@ function isRunning(pid: number): boolean {
   }
 }
 
-function makeFolder(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw new PlumeError("INVALID_ARGUMENT", `cannot write the run folder ${folder}: ${(error as Error).message}`, {
-      remedy: "choose another folder with --out DIR",
-      cause: error,
-    });
-  }
-}
-
-function inUse(folder: string, { job, pid, host, since }: LockRecord): PlumeError {
+function inUse(folder: string, name: string, { job, pid, host, since }: LockRecord): PlumeError {
   const here = host === hostname();
   const remedy = `stop that run first (plume ctl stop ${folder}), or choose another folder with --out DIR`;
   return new PlumeError(
     "FAILED_PRECONDITION",
     `${folder} is in use by the coordinator of job ${job} (pid ${pid} on ${host}, since ${since})`,
-    { remedy: here ? remedy : `${remedy}; if ${host} is certainly down, delete ${join(folder, LOCK)}` },
+    { remedy: here ? remedy : `${remedy}; if ${host} is certainly down, delete ${join(folder, name)}` },
   );
 }
+
+const contended = (folder: string) =>
+  new PlumeError("UNAVAILABLE", `${folder}: others are taking the lock of this run just now`, { remedy: "try again" });
