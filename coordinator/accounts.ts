@@ -46,6 +46,8 @@ export interface AccountsOptions {
 const WRITE_MS = 1_000;
 /** Steps whose median tells how long one takes without a failure. */
 const WINDOW = 21;
+/** A step that takes so many times the usual was held up, by a failure that nobody need have noticed: a machine asleep. */
+const HELD_UP = 4;
 
 const STATE_OF = {
   Starting: "waiting",
@@ -142,7 +144,9 @@ export function createAccounts(options: AccountsOptions): Accounts {
       if (usual.length > WINDOW) usual.shift();
       if (next <= replayUntil && next < steps) return []; // not further than before the crash
       book(state);
-      if (recoveries.open.length > 0) goodput.move("productive", "recovering", Math.max(0, seconds - typical));
+      const heldUp = typical > 0 && seconds > HELD_UP * typical;
+      if (heldUp || recoveries.open.length > 0)
+        goodput.move("productive", "recovering", Math.max(0, seconds - typical));
       const closed = recoveries.committed(step, epochMs());
       if (closed.length > 0) write();
       return closed;

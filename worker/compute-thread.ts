@@ -16,14 +16,17 @@ import { createMicroBatch, type MicroBatchSeconds } from "../shared/pipeline/mic
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
-import type { ComputeReply, ComputeRequest, ComputeThreadData, RawBatch } from "./messages.ts";
+import type { ComputeInit, ComputeReply, ComputeRequest, ComputeThreadData, RawBatch } from "./messages.ts";
 
 const port = parentPort;
 invariant(port, "the compute thread has a parent");
 const reply = (message: ComputeReply) => port.postMessage(message);
 
-async function main(): Promise<void> {
-  const { jobYaml, image, backend: choice, revoked } = workerData as ComputeThreadData;
+const { revoked } = workerData as ComputeThreadData;
+
+type Handler = (request: ComputeRequest) => void | Promise<void>;
+
+async function open(id: number, { jobYaml, image, backend: choice }: ComputeInit): Promise<Handler> {
   const { spec } = parseJob(jobYaml);
   const backend = await openBackend(choice);
   const network = buildNetwork(spec, image.channels);
@@ -114,8 +117,11 @@ async function main(): Promise<void> {
     reply({ kind: "sample", id, pixels, seconds: { compute: (performance.now() - started) / 1000 } });
   };
 
-  const handle = async (request: ComputeRequest): Promise<void> => {
+  reply({ kind: "ready", id, backend: backend.name, device: backend.device, layout });
+  return (request) => {
     switch (request.kind) {
+      case "open":
+        throw new PlumeError("INTERNAL", "the compute thread is open already");
       case "canary":
         return canary(request.id);
       case "load":
@@ -134,19 +140,6 @@ async function main(): Promise<void> {
         request satisfies never;
     }
   };
-
-  // One request at a time, in the order asked.
-  let queue: Promise<void> = Promise.resolve();
-  port!.on("message", (request: ComputeRequest) => {
-    queue = queue.then(() => handle(request)).catch((error) => reply(errorReply(request.id, error)));
-  });
-  reply({
-    kind: "ready",
-    backend: backend.name,
-    device: backend.device,
-    layoutDigest: layout.digest,
-    size: layout.size,
-  });
 }
 
 function errorReply(id: number, error: unknown): ComputeReply {
@@ -155,4 +148,15 @@ function errorReply(id: number, error: unknown): ComputeReply {
   return { kind: "error", id, code: known ? error.code : "INTERNAL", message };
 }
 
-main().catch((error) => reply(errorReply(0, error)));
+// One request at a time, in the order asked.
+let handle: Handler | null = null;
+let queue: Promise<void> = Promise.resolve();
+port.on("message", (request: ComputeRequest) => {
+  queue = queue
+    .then(async () => {
+      if (handle) return handle(request);
+      invariant(request.kind === "open", "the first request opens the device");
+      handle = await open(request.id, request.init);
+    })
+    .catch((error) => reply(errorReply(request.id, error)));
+});

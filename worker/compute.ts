@@ -3,6 +3,7 @@
 
 import { Worker } from "node:worker_threads";
 import { PlumeError } from "../shared/errors.ts";
+import { entry } from "../shared/root.ts";
 import type { Block } from "../shared/tensor/tree.ts";
 import type {
   ComputeInit,
@@ -17,7 +18,7 @@ type Reply<K extends ComputeReply["kind"]> = Extract<ComputeReply, { kind: K }>;
 
 type OnProgress = (done: number, seconds: number) => void;
 
-export interface Compute extends AsyncDisposable {
+export interface Compute {
   readonly ready: ComputeReady;
   canary(): Promise<string>;
   /** @throws PlumeError DATA_LOSS when the vector has another digest. */
@@ -34,11 +35,16 @@ export interface Compute extends AsyncDisposable {
   release(id: number): void;
 }
 
-/** Starts the thread and waits until its backend is up. @throws PlumeError when the backend cannot start. */
-export async function startCompute(init: ComputeInit): Promise<Compute> {
+export interface ComputeThread extends AsyncDisposable {
+  /** Opens the backend and builds the network; once. @throws PlumeError when the backend cannot start. */
+  open(init: ComputeInit): Promise<Compute>;
+}
+
+/** Starts the thread. It loads its code at once, so that most of that is done when a coordinator says what to compute. */
+export function startComputeThread(): ComputeThread {
   const revoked = new Int32Array(new SharedArrayBuffer(4));
-  const thread = new Worker(new URL("./compute-thread.mjs", import.meta.url), {
-    workerData: { ...init, revoked } satisfies ComputeThreadData,
+  const thread = new Worker(entry("compute-thread").file, {
+    workerData: { revoked } satisfies ComputeThreadData,
   });
   const waiting = new Map<
     number,
@@ -53,26 +59,15 @@ export async function startCompute(init: ComputeInit): Promise<Compute> {
     waiting.clear();
   };
 
-  const ready = await new Promise<ComputeReady>((resolve, reject) => {
-    thread.on("error", (error) => {
-      die(error instanceof Error ? error : new Error(String(error)));
-      reject(error);
-    });
-    thread.on("exit", (code) => {
-      const error = new PlumeError("INTERNAL", `the compute thread ended with code ${code}`);
-      die(error);
-      reject(error);
-    });
-    thread.on("message", (reply: ComputeReply) => {
-      if (reply.kind === "ready") return resolve(reply);
-      if (reply.kind === "error" && reply.id === 0) return reject(new PlumeError(reply.code, reply.message));
-      const request = waiting.get(reply.id);
-      if (!request) return;
-      if (reply.kind === "progress") return request.onProgress?.(reply.done, reply.seconds);
-      waiting.delete(reply.id);
-      if (reply.kind === "error") request.reject(new PlumeError(reply.code, reply.message));
-      else request.resolve(reply);
-    });
+  thread.on("error", (error) => die(error instanceof Error ? error : new Error(String(error))));
+  thread.on("exit", (code) => die(new PlumeError("INTERNAL", `the compute thread ended with code ${code}`)));
+  thread.on("message", (reply: ComputeReply) => {
+    const request = waiting.get(reply.id);
+    if (!request) return;
+    if (reply.kind === "progress") return request.onProgress?.(reply.done, reply.seconds);
+    waiting.delete(reply.id);
+    if (reply.kind === "error") request.reject(new PlumeError(reply.code, reply.message));
+    else request.resolve(reply);
   });
 
   const ask = <K extends ComputeReply["kind"]>(
@@ -92,7 +87,7 @@ export async function startCompute(init: ComputeInit): Promise<Compute> {
     });
   };
 
-  return {
+  const opened = (ready: ComputeReady): Compute => ({
     ready,
     canary: async () => (await ask<"canary">((id) => ({ kind: "canary", id }))).digest,
     load: async (flat, digest) => void (await ask<"loaded">((id) => ({ kind: "load", id, flat, digest }))),
@@ -109,6 +104,10 @@ export async function startCompute(init: ComputeInit): Promise<Compute> {
     },
     sample: (from, to, onProgress) => ask<"sample">((id) => ({ kind: "sample", id, from, to }), [], onProgress),
     release: (id) => thread.postMessage({ kind: "release", id } satisfies ComputeRequest),
+  });
+
+  return {
+    open: async (init) => opened(await ask<"ready">((id) => ({ kind: "open", id, init }))),
     async [Symbol.asyncDispose]() {
       dead ??= new PlumeError("UNAVAILABLE", "the compute thread is closed");
       await thread.terminate();

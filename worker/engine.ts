@@ -10,11 +10,9 @@ import { openImageSet } from "../shared/data/open.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { invariant } from "../shared/invariant.ts";
 import type { Logger } from "../shared/log.ts";
-import { buildNetwork } from "../shared/pipeline/network.ts";
 import { tileRange } from "../shared/pipeline/tiles.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
 import type { TrainingClient } from "../shared/rpc/training-service.ts";
-import { buildLayout } from "../shared/tensor/layout.ts";
 import type { Compute } from "./compute.ts";
 import type { ComputeInit } from "./messages.ts";
 import { createPrefetch, type Prefetch } from "./prefetch.ts";
@@ -37,10 +35,10 @@ export interface EngineOptions {
   readonly workerId: string;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly startCompute: (init: ComputeInit) => Promise<Compute>;
+  readonly openCompute: (init: ComputeInit) => Promise<Compute>;
 }
 
-export function createEngine({ workerId, clock, log, startCompute }: EngineOptions): WorkerEngine & AsyncDisposable {
+export function createEngine({ workerId, clock, log, openCompute }: EngineOptions): WorkerEngine & AsyncDisposable {
   let prepared: Prepared | null = null;
   let transfers: Transfers | null = null;
   let onDevice = "";
@@ -50,7 +48,7 @@ export function createEngine({ workerId, clock, log, startCompute }: EngineOptio
     const { seed, training, data, workers } = job.spec;
     const set = await openImageSet(data);
     const { height, width, channels } = set;
-    const compute = await startCompute({ jobYaml, image: { height, width, channels }, backend: workers.backend });
+    const compute = await openCompute({ jobYaml, image: { height, width, channels }, backend: workers.backend });
     const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };
     return {
       job,
@@ -58,7 +56,7 @@ export function createEngine({ workerId, clock, log, startCompute }: EngineOptio
       set,
       compute,
       prefetch: createPrefetch(set, order, training.steps),
-      flat: new SharedArrayBuffer(compute.ready.size * 4),
+      flat: new SharedArrayBuffer(compute.ready.layout.size * 4),
       numericsClass: await compute.canary(),
     };
   };
@@ -140,12 +138,11 @@ export function createEngine({ workerId, clock, log, startCompute }: EngineOptio
           `the coordinator now runs another job (${welcome.job}); this worker must be started anew`,
         );
       prepared ??= await open(welcome);
-      const { compute, set, numericsClass, specDigest, job } = prepared;
-      const layout = buildLayout(buildNetwork(job.spec, set.channels).params);
+      const { compute, set, numericsClass, specDigest } = prepared;
+      const { backend, device, layout } = compute.ready;
       transfers = createTransfers({ client, job: welcome.job, incarnation: welcome.incarnation, layout, shmFolder });
       onDevice = ""; // versions of another incarnation mean nothing here
-      const { backend, device, layoutDigest } = compute.ready;
-      return { backend, device, layoutDigest, numericsClass, specDigest, dataDigest: set.digest };
+      return { backend, device, layoutDigest: layout.digest, numericsClass, specDigest, dataDigest: set.digest };
     },
 
     async work(lease, reports) {
@@ -166,7 +163,6 @@ export function createEngine({ workerId, clock, log, startCompute }: EngineOptio
     },
 
     async [Symbol.asyncDispose]() {
-      await prepared?.compute[Symbol.asyncDispose]();
       await prepared?.set.close();
     },
   };

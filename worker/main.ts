@@ -10,7 +10,7 @@ import { TrainingClient } from "../shared/rpc/training-service.ts";
 import { ownConnection } from "../shared/rpc/transport.ts";
 import type { WorkerMessage } from "../shared/supervision.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
-import { startCompute } from "./compute.ts";
+import { startComputeThread } from "./compute.ts";
 import { createEngine } from "./engine.ts";
 import { runSessions } from "./session.ts";
 
@@ -37,7 +37,8 @@ async function main(): Promise<string> {
   process.on("disconnect", () => leave.abort()); // whoever started this process is gone
   const { coordinator, id } = values;
   const tell = (message: WorkerMessage) => void (process.connected && process.send?.(message));
-  await using engine = createEngine({ workerId: id, clock: systemClock, log, startCompute });
+  await using thread = startComputeThread();
+  await using engine = createEngine({ workerId: id, clock: systemClock, log, openCompute: thread.open });
   let productive = false;
   try {
     const reason = await runSessions(

@@ -2,6 +2,7 @@
 // shared memory, pixels are transferred.
 
 import type { ErrorCode } from "../shared/errors.ts";
+import type { Layout } from "../shared/tensor/layout.ts";
 import type { Block } from "../shared/tensor/tree.ts";
 
 export interface ImageShape {
@@ -10,14 +11,15 @@ export interface ImageShape {
   readonly channels: number;
 }
 
-/** Data of the compute thread at its start. */
+/** What the device is opened for. */
 export interface ComputeInit {
   readonly jobYaml: string;
   readonly image: ImageShape;
   readonly backend: "auto" | "wasm";
 }
 
-export interface ComputeThreadData extends ComputeInit {
+/** Data of the compute thread at its start. */
+export interface ComputeThreadData {
   /** Id of the newest request that nobody waits for any more; written by the main thread. */
   readonly revoked: Int32Array;
 }
@@ -30,6 +32,8 @@ export interface RawBatch {
 }
 
 export type ComputeRequest =
+  /** The first one: nothing else is understood before it. */
+  | { readonly kind: "open"; readonly id: number; readonly init: ComputeInit }
   | { readonly kind: "canary"; readonly id: number }
   /** The flat vector in shared memory is new: make it the device's parameters, if it has this digest. */
   | { readonly kind: "load"; readonly id: number; readonly flat: SharedArrayBuffer; readonly digest: string }
@@ -46,11 +50,10 @@ export type ComputeRequest =
 
 export interface ComputeReady {
   readonly kind: "ready";
+  readonly id: number;
   readonly backend: string;
   readonly device: string;
-  readonly layoutDigest: string;
-  /** Floats of the flat vector. */
-  readonly size: number;
+  readonly layout: Layout;
 }
 
 export type ComputeReply =

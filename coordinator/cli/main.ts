@@ -3,15 +3,6 @@
 import { Command } from "commander";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import { reportError } from "./action.ts";
-import { auditCommand } from "./commands/audit.ts";
-import { checkpointsCommand } from "./commands/checkpoints.ts";
-import { ctlCommand } from "./commands/ctl.ts";
-import { dataCommand } from "./commands/data.ts";
-import { doctorCommand } from "./commands/doctor.ts";
-import { evalCommand } from "./commands/eval.ts";
-import { sampleCommand } from "./commands/sample.ts";
-import { trainCommand } from "./commands/train.ts";
-import { replay } from "./replay.ts";
 
 // A reader that has seen enough (head, less) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -30,16 +21,25 @@ const program = new Command("plume")
   .exitOverride()
   .showHelpAfterError("(add --help for the options and an example)");
 
-// Each command is one line here; it inherits how mistakes end (exit code 2, a hint at --help).
-const add = (command: Command) => program.addCommand(command.copyInheritedSettings(program));
-add(trainCommand());
-add(sampleCommand());
-add(evalCommand());
-add(ctlCommand());
-add(auditCommand(replay));
-add(checkpointsCommand());
-add(dataCommand());
-add(doctorCommand());
+/** A command's code is loaded when it is meant, or all of them for the help that lists them. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  train: async () => (await import("./commands/train.ts")).trainCommand(),
+  sample: async () => (await import("./commands/sample.ts")).sampleCommand(),
+  eval: async () => (await import("./commands/eval.ts")).evalCommand(),
+  ctl: async () => (await import("./commands/ctl.ts")).ctlCommand(),
+  audit: async () =>
+    (await import("./commands/audit.ts")).auditCommand(async (...args) =>
+      (await import("./replay.ts")).replay(...args),
+    ),
+  checkpoints: async () => (await import("./commands/checkpoints.ts")).checkpointsCommand(),
+  data: async () => (await import("./commands/data.ts")).dataCommand(),
+  doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
+};
+const meant = process.argv.slice(2).find((word) => !word.startsWith("-")) ?? "";
+const load = COMMANDS[meant] ? [COMMANDS[meant]] : Object.values(COMMANDS);
+// A command inherits how mistakes end: exit code 2, a hint at --help.
+for (const command of await Promise.all(load.map((make) => make())))
+  program.addCommand(command.copyInheritedSettings(program));
 
 try {
   await program.parseAsync();

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-// The entry point of the command line: loads TypeScript through tsx, then hands over to coordinator/cli/main.ts.
-import { register } from "tsx/esm/api";
+// The entry point of the command line: brings the bundle up to date, then hands over to coordinator/cli/main.ts in it.
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { bundled } from "./bundle.mjs";
 
-register();
-await import("./main.ts");
+process.setSourceMapsEnabled(true);
+await import(pathToFileURL(join(await bundled(), "plume.mjs")).href);

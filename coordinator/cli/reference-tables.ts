@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fieldRows } from "../../shared/config/fields.ts";
 import { describeError, ERROR_CODES, PlumeError } from "../../shared/errors.ts";
+import { asset } from "../../shared/root.ts";
 
 /** What stands between `<!-- generated:NAME -->` and `<!-- /generated -->`. */
 const TABLES: Readonly<Record<string, () => string>> = {
@@ -49,7 +50,7 @@ function main(): number {
   const { values } = parseArgs({
     options: { write: { type: "boolean" }, check: { type: "boolean" }, readme: { type: "string" } },
   });
-  const file = values.readme ?? fileURLToPath(new URL("../../README.md", import.meta.url));
+  const file = values.readme ?? fileURLToPath(asset("README.md"));
   if (values.write === values.check) throw new PlumeError("INVALID_ARGUMENT", "say --write or --check");
   if (!existsSync(file))
     throw new PlumeError("NOT_FOUND", `${file} does not exist`, {

@@ -3,8 +3,8 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { PlumeError } from "../../shared/errors.ts";
+import { entry } from "../../shared/root.ts";
 import { type CoordinatorMessage, isFinal, type WorkerMessage } from "../../shared/supervision.ts";
 import { decideRestart } from "./restart.ts";
 
@@ -36,7 +36,6 @@ export interface Supervisor {
   kill(): void;
 }
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** After the coordinator's end, or after it was scaled away, a worker has this long to leave. */
 const LEAVE_MS = 5_000;
 const SCALED_AWAY_MS = 20_000;
@@ -81,8 +80,9 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   };
   process.once("exit", killAll);
 
-  const start = (script: string, args: string[]): ChildProcess => {
-    const child = spawn(process.execPath, ["--import", "tsx", "--enable-source-maps", join(ROOT, script), ...args], {
+  const start = (name: "coordinator" | "worker", args: string[]): ChildProcess => {
+    const { file, execArgv } = entry(name);
+    const child = spawn(process.execPath, [...execArgv, file, ...args], {
       cwd: process.cwd(),
       env: { ...process.env, NODE_PATH: undefined } as NodeJS.ProcessEnv,
       stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -110,7 +110,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
     args.push(...(recovering ? ["--resume", "latest", "--recovering"] : ["--resume", resume]));
     let failure: PlumeError | null = null;
     let productive = false;
-    coordinator = start("coordinator/main.ts", args);
+    coordinator = start("coordinator", args);
     coordinator.on("message", (message: CoordinatorMessage) => {
       switch (message.kind) {
         case "ready":
@@ -150,7 +150,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
     if (ending || slot.index >= wanted || slot.child) return;
     const id = `worker-${slot.index}`;
     const args = ["--coordinator", advertise ?? address!, "--id", id, "--log-file", join(logs, `${id}.log`)];
-    const child = start("worker/main.ts", args);
+    const child = start("worker", args);
     slot.child = child;
     slot.productive = false;
     child.on("message", (message: WorkerMessage) => {

@@ -14,6 +14,7 @@ import { HealthImplementation } from "grpc-health-check";
 import { ControlServiceService } from "../../proto/gen/plume/v1/control.ts";
 import type { PullRequest, PullResponse, PushRequest, PushResponse } from "../../proto/gen/plume/v1/training.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import { asset } from "../../shared/root.ts";
 import { trainingService } from "../../shared/rpc/training-service.ts";
 import { createServer } from "../../shared/rpc/transport.ts";
 import type { ControlHandlers } from "./control.ts";
@@ -97,6 +98,6 @@ function bind(server: Server, listen: string): Promise<number> {
 }
 
 function loadProtos() {
-  const folder = fileURLToPath(new URL("../../proto", import.meta.url));
+  const folder = fileURLToPath(asset("proto"));
   return loadSync(["plume/v1/training.proto", "plume/v1/control.proto"], { includeDirs: [folder] });
 }

@@ -5,7 +5,6 @@ import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import sharp from "sharp";
 import { PlumeError } from "../errors.ts";
 import type { ImageSet } from "./image-set.ts";
 import { checkId } from "./memory-set.ts";
@@ -62,6 +61,7 @@ async function listImages(folder: string): Promise<string[]> {
 }
 
 async function decode(file: string, size: number): Promise<Uint8Array> {
+  const { default: sharp } = await import("sharp"); // on demand: processes that decode nothing start sooner
   try {
     return await sharp(file, { failOn: "truncated" })
       .rotate()

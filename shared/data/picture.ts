@@ -1,7 +1,6 @@
 // Grids of images as PNG files: gutters, whole-pixel magnification, class names above the columns.
 
 import { rename } from "node:fs/promises";
-import sharp from "sharp";
 
 export interface GridOptions {
   readonly count: number;
@@ -23,6 +22,7 @@ const CAPTION = 18;
 /** Writes a PNG, whole or not at all. `pixels` are uint8 [count, height, width, channels]. */
 export async function writeGrid(file: string, pixels: Uint8Array, options: GridOptions): Promise<void> {
   const { count, height, width, channels, columns, labels } = options;
+  const { default: sharp } = await import("sharp"); // on demand: processes that draw nothing start sooner
   const scale = options.scale ?? Math.max(1, Math.floor(84 / width));
   const rows = Math.ceil(count / columns);
   const [cellW, cellH] = [width * scale + GUTTER, height * scale + GUTTER];

@@ -6,11 +6,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import { decodeSafetensors } from "../checkpoint/safetensors.ts";
 import { PlumeError } from "../errors.ts";
 import { createDeviceParams, inference } from "../pipeline/device-params.ts";
+import { asset } from "../root.ts";
 import { buildLayout } from "../tensor/layout.ts";
 import { type Gaussian, gaussianOf } from "./frechet.ts";
 import { buildJudge, JUDGE_CLASSES, JUDGE_FEATURES, JUDGE_SIDE } from "./judge-network.ts";
 
-const FILE = new URL("../../deploy/judge/fashion-mnist.safetensors", import.meta.url);
+const FILE = asset("deploy/judge/fashion-mnist.safetensors");
 /** Of the committed file: numbers of another judge are not comparable. */
 export const JUDGE_SHA256 = "3f2bde2b48ea885f02edfa50904f4beda35ceccde193d63042d5d23fb8773bdf";
 

@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { PlumeError } from "../errors.ts";
+import { asset } from "../root.ts";
 import type { Layout } from "../tensor/layout.ts";
 
 /** Pointers are byte offsets, 16-byte aligned; n counts floats, a multiple of 4. See assembly/index.ts. */
@@ -19,8 +20,6 @@ export interface Kernels {
 
 const PAGE = 65536;
 const MAX_PAGES = 65536;
-
-export const kernelsFile = new URL("./kernels.wasm", import.meta.url);
 
 export function createSharedMemory(bytes: number): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(bytes / PAGE)), maximum: MAX_PAGES, shared: true });
@@ -42,7 +41,7 @@ export function ensureCapacity(memory: WebAssembly.Memory, bytes: number): void 
 }
 
 export function openKernels(memory: WebAssembly.Memory): Kernels {
-  const module = new WebAssembly.Module(readFileSync(kernelsFile));
+  const module = new WebAssembly.Module(readFileSync(asset("shared/kernels/kernels.wasm")));
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
 }
 

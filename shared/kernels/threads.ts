@@ -8,6 +8,7 @@ import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { PlumeError } from "../errors.ts";
 import { OPTIMIZERS, type OptimizerType } from "../optim/optimizers.ts";
+import { asset } from "../root.ts";
 import type { Layout, Shard } from "../tensor/layout.ts";
 import { chainDigests, createSharedMemory, ensureCapacity } from "./kernels.ts";
 import type { OptimizerStep, Reducer, Vector } from "./reducer.ts";
@@ -141,7 +142,7 @@ export async function openReducer({
 function startThread(): KernelThread {
   const memory = createSharedMemory(65536);
   // Nothing of the parent's loader: the thread is plain JavaScript.
-  const worker = new Worker(new URL("./thread.mjs", import.meta.url), { workerData: { memory }, execArgv: [] });
+  const worker = new Worker(asset("shared/kernels/thread.mjs"), { workerData: { memory }, execArgv: [] });
   worker.unref();
   const waiting = new Map<number, { resolve: (results: KernelResult[]) => void; reject: (error: Error) => void }>();
   let lastId = 0;

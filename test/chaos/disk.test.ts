@@ -1,8 +1,8 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { linesOf, plume } from "../support/plume.ts";
-import { calmRun, chaosJob, nothingIsLeft, startRun } from "./harness.ts";
+import { linesOf, plume, startPlume } from "../support/plume.ts";
+import { calmRun, chaosJob, nothingIsLeft, startRun, startRunWith } from "./harness.ts";
 
 describe("a disk that fails", () => {
   it("a checkpoint store that cannot be written is reported at every save, and training goes on to the same bits", async () => {
@@ -16,31 +16,25 @@ describe("a disk that fails", () => {
     expect((await run.finished).stderr).toMatch(/CHECKPOINT OF STEP 40 FAILED: cannot write/);
   });
 
-  it("snapshots that cannot be written cost nothing but the time to compute again", async () => {
+  it("snapshots and checkpoints that do not fit on the disk cost a killed coordinator the time to compute again", async () => {
     using job = chaosJob();
     const clean = await calmRun(job);
-    const out = join(job.folder, "run");
-    mkdirSync(out, { recursive: true });
-    const run = startRun(job);
-    await run.reaches(2);
+    const run = startRunWith({ fileLimitKib: 150 }, job); // a part of them is larger
+    await run.reaches(30);
     process.kill(run.coordinatorPid(), "SIGKILL");
-    await run.endsLike(clean);
+    const summary = await run.endsLike(clean);
+    expect(summary.checkpoint).toBeNull();
+    expect(summary.secondsByState.redone).toBeGreaterThan(0.2);
+    expect(readFileSync(join(run.out, "logs/coordinator.log"), "utf8")).toContain("snapshot");
   });
 
   it("a ledger that cannot grow fails the run with a remedy, and the same command resumes once there is room", async () => {
     using job = chaosJob();
     const clean = await calmRun(job);
     const out = join(job.folder, "run");
-    // No file of this process may grow beyond 20 KiB: the ledger reaches that after some tens of steps.
-    const limited = await plumeUnderLimit(20, [
-      "train",
-      "-f",
-      job.file,
-      "--out",
-      out,
-      "--set",
-      "checkpoint.snapshotSeconds=0",
-    ]);
+    // The ledger is that long after some tens of steps.
+    const args = ["train", "-f", job.file, "--out", out, "--set", "checkpoint.snapshotSeconds=0"];
+    const limited = await startPlume(args, { fileLimitKib: 20 }).finished;
     expect(limited.code).toBe(1);
     expect(limited.stderr).toMatch(/cannot write step \d+ to .*ledger\.ndjson/);
     expect(limited.stderr).toContain("free some space");
@@ -62,20 +56,3 @@ describe("a disk that fails", () => {
     expect(existsSync(join(file, "run"))).toBe(false);
   });
 });
-
-/** The command line under a limit of file size; the signal that comes with it is ignored, so that writes fail. */
-async function plumeUnderLimit(kib: number, args: readonly string[]) {
-  const { spawn } = await import("node:child_process");
-  const { fileURLToPath } = await import("node:url");
-  const entry = fileURLToPath(new URL("../../coordinator/cli/plume.mjs", import.meta.url));
-  const script = `trap '' XFSZ; ulimit -f ${kib}; exec "$0" "$@"`;
-  const child = spawn("bash", ["-c", script, process.execPath, entry, ...args], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let stderr = "";
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk;
-  });
-  const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
-  return { code, stderr };
-}

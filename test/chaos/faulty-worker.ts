@@ -18,7 +18,7 @@ import { TrainingClient } from "../../shared/rpc/training-service.ts";
 import { ownConnection } from "../../shared/rpc/transport.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
-import { type Compute, startCompute } from "../../worker/compute.ts";
+import { type Compute, type ComputeThread, startComputeThread } from "../../worker/compute.ts";
 import { createEngine } from "../../worker/engine.ts";
 import type { ComputeInit } from "../../worker/messages.ts";
 import { runSessions, type WorkerEngine } from "../../worker/session.ts";
@@ -33,8 +33,8 @@ const { values } = parseArgs({
 });
 const { coordinator, id, fault } = values;
 
-async function startFaulty(init: ComputeInit): Promise<Compute> {
-  const compute = await startCompute(init);
+async function openFaulty(thread: ComputeThread, init: ComputeInit): Promise<Compute> {
+  const compute = await thread.open(init);
   if (fault === "flip") {
     const { spec } = parseJob(init.jobYaml);
     const heap = createVectorHeap(buildLayout(buildNetwork(spec, init.image.channels).params));
@@ -64,7 +64,9 @@ async function main(): Promise<void> {
   const leave = new AbortController();
   process.on("SIGTERM", () => leave.abort());
   process.on("disconnect", () => process.exit(1));
-  await using engine = createEngine({ workerId: id!, clock: systemClock, log, startCompute: startFaulty });
+  await using thread = startComputeThread();
+  const openCompute = (init: ComputeInit) => openFaulty(thread, init);
+  await using engine = createEngine({ workerId: id!, clock: systemClock, log, openCompute });
   const other: WorkerEngine = {
     work: engine.work,
     prepare: async (...args) => ({ ...(await engine.prepare(...args)), specDigest: "0".repeat(64) }),

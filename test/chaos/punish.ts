@@ -81,7 +81,7 @@ export interface Punished {
 }
 
 export async function punish(options: PunishOptions): Promise<Punished> {
-  const { jobFile, out, workers, args, onNote } = options;
+  const { jobFile, out, workers, args } = options;
   const run = join(out, "run");
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });

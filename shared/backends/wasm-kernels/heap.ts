@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { getKernel, type KernelFunc, registerKernel, type TensorInfo, unregisterKernel } from "@tensorflow/tfjs-core";
 import { PlumeError } from "../../errors.ts";
+import { asset } from "../../root.ts";
 
 /** The part of tfjs's BackendWasm that plume leans on (its types do not export it): the version is pinned. */
 export interface WasmBackend {
@@ -27,7 +28,7 @@ interface WasmExports {
 export type HeapKernels = Readonly<Record<string, (...args: number[]) => void>>;
 
 export function openHeapKernels(backend: WasmBackend): HeapKernels {
-  const module = new WebAssembly.Module(readFileSync(new URL("./kernels.wasm", import.meta.url)));
+  const module = new WebAssembly.Module(readFileSync(asset("shared/backends/wasm-kernels/kernels.wasm")));
   return new WebAssembly.Instance(module, { env: { memory: backend.wasm.asm.memory } })
     .exports as unknown as HeapKernels;
 }
