@@ -63,7 +63,7 @@ type Ending =
   | { readonly kind: "broken" | "refused"; readonly reason: string };
 
 const FAREWELL_MS = 1_000;
-const FIRST_PAUSE_MS = 50;
+const SHORTEST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 /** A coordinator that does not say welcome within this time is not there. */
 const WELCOME_MS = 5_000;
@@ -72,24 +72,27 @@ const LEAVE_MS = 10_000;
 /** After the end of a session the work in hand must have run out. */
 const STUCK_MS = 30_000;
 
+/** Before the next try: a tenth of the time without a coordinator. One that was started again is met at once, one that is gone is not pestered. */
+export const pauseAfter = (withoutMs: number): number =>
+  Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, withoutMs / 10));
+
 /** Runs sessions until the coordinator drains the worker or `signal` asks it to leave. @throws PlumeError when it may not come back. */
 export async function runSessions(options: SessionOptions, signal: AbortSignal): Promise<string> {
   const { log, now, patienceSeconds } = options;
   const instance = randomUUID();
-  let pause = FIRST_PAUSE_MS;
   let lastContact = now();
   while (true) {
     const ending = await oneSession(options, instance, signal, () => {
       lastContact = now();
-      pause = FIRST_PAUSE_MS;
     });
     if (ending.kind === "drained") return ending.reason;
     if (signal.aborted) return "asked to leave";
-    if (now() - lastContact > patienceSeconds * 1000)
+    const without = now() - lastContact;
+    if (without > patienceSeconds * 1000)
       throw new PlumeError("UNAVAILABLE", `no coordinator for ${patienceSeconds} s: ${ending.reason}`);
+    const pause = pauseAfter(without);
     log.warn({ reason: ending.reason, pause }, "session over; coming back");
     await sleep(pause, signal).catch(() => {});
-    pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
   }
 }
 
@@ -101,7 +104,8 @@ async function oneSession(
   options: SessionOptions,
   instance: string,
   signal: AbortSignal,
-  onWelcome: () => void,
+  /** A word of a coordinator that has let this worker in. */
+  onContact: () => void,
 ): Promise<Ending> {
   const { connect, workerId, version, engine, log, now, onJoined, onProductive } = options;
   const client = connect();
@@ -114,6 +118,7 @@ async function oneSession(
 
   return new Promise<Ending>((resolve, reject) => {
     let over = false;
+    let isMember = false;
     let lastHeard = now();
     let silence = WELCOME_MS;
 
@@ -167,7 +172,6 @@ async function oneSession(
     };
 
     const welcomed = async (welcome: Welcome) => {
-      onWelcome();
       silence = welcome.deadlineMs;
       timers.push(setInterval(() => send({ $case: "heartbeat", value: {} }), welcome.heartbeatMs));
       const shmNonce = welcome.shmFolder
@@ -202,6 +206,8 @@ async function oneSession(
 
     stream.on("data", ({ message }: SessionResponse) => {
       lastHeard = now();
+      isMember ||= message?.$case === "welcome";
+      if (isMember) onContact();
       switch (message?.$case) {
         case "welcome":
           return void welcomed(message.value).catch(fail);

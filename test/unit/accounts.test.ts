@@ -92,6 +92,13 @@ describe("the accounts of a run", () => {
     expect(secondsOf(accounts)).toEqual({ ...none, productive: 222, recovering: 2 });
   });
 
+  it("count as recovery what held a step up without a word: a coordinator that was asleep and noticed nothing", () => {
+    const accounts = open();
+    accounts.enter("Training", "");
+    steps(accounts, 0, 1, 1, 1, 3, 9);
+    expect(secondsOf(accounts)).toEqual({ ...none, productive: 7, recovering: 8 });
+  });
+
   it("book a step that begins again as done for nothing", () => {
     const accounts = open();
     accounts.enter("Training", "");
