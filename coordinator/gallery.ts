@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import type { Bus } from "../shared/bus/bus.ts";
 import type { JobSpec } from "../shared/config/schema.ts";
-import type { ImageSet } from "../shared/data/image-set.ts";
+import type { ImageSetCard } from "../shared/data/image-set.ts";
 import { writeGrid } from "../shared/data/picture.ts";
 import type { Reducer } from "../shared/kernels/reducer.ts";
 import { tileRange, tilesOf } from "../shared/pipeline/tiles.ts";
@@ -21,7 +21,7 @@ export interface Gallery {
 
 export interface GalleryOptions {
   readonly spec: JobSpec;
-  readonly set: Pick<ImageSet, "height" | "width" | "channels" | "classes">;
+  readonly set: ImageSetCard;
   readonly reducer: Reducer;
   readonly dispatcher: Dispatcher;
   readonly sharedMemory: SharedMemory;

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import type { StepSeconds } from "../shared/bus/events.ts";
 import { dumpJob } from "../shared/config/load.ts";
 import type { Job } from "../shared/config/schema.ts";
+import { writtenCard } from "../shared/data/card.ts";
 import { lossChart } from "../shared/data/chart.ts";
-import type { ImageSet } from "../shared/data/image-set.ts";
+import type { ImageSetCard } from "../shared/data/image-set.ts";
 import { PlumeError } from "../shared/errors.ts";
 
 export interface MetricsLine {
@@ -30,7 +31,7 @@ export interface RunFolder {
 }
 
 /** Creates the folder and its fixed files; on resume keeps only the metrics of steps before `fromStep`. */
-export function openRunFolder(path: string, job: Job, set: ImageSet, fromStep: number): RunFolder {
+export function openRunFolder(path: string, job: Job, set: ImageSetCard, fromStep: number): RunFolder {
   try {
     for (const sub of ["samples", "logs"]) mkdirSync(join(path, sub), { recursive: true });
   } catch (error) {
@@ -48,8 +49,7 @@ export function openRunFolder(path: string, job: Job, set: ImageSet, fromStep: n
   const kept = readMetrics(metricsFile).filter((line) => line.step < fromStep);
   write("metrics.ndjson", kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
   write("job.yaml", dumpJob(job));
-  const { name, size, digest, height, width, channels, classes } = set;
-  write("dataset.json", `${JSON.stringify({ name, size, digest, height, width, channels, classes }, null, 2)}\n`);
+  write("dataset.json", writtenCard(set));
   rmSync(file("summary.json"), { force: true });
   return {
     path,

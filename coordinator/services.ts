@@ -7,7 +7,8 @@ import type { Bus } from "../shared/bus/bus.ts";
 import type { Clock } from "../shared/clock.ts";
 import { dumpJob } from "../shared/config/load.ts";
 import type { Job } from "../shared/config/schema.ts";
-import { checkClasses, openImageSet } from "../shared/data/open.ts";
+import { describeImageSet, readCard } from "../shared/data/card.ts";
+import { checkClasses } from "../shared/data/open.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { openReducer } from "../shared/kernels/threads.ts";
 import { openLedger, stepsInLedger } from "../shared/ledger/ledger.ts";
@@ -85,7 +86,8 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const now = () => clock.now();
 
   // What is trained, on what, from where.
-  const set = await openImageSet(spec.data);
+  const known = options.recovering ? readCard(join(options.out, "dataset.json")) : null;
+  const set = known ?? (await describeImageSet(spec.data));
   checkClasses(spec, set);
   const network = buildNetwork(spec, set.channels);
   const layout = buildLayout(network.params);
@@ -372,7 +374,6 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
         sharedMemory.dispose();
         lock.release();
         await reducer[Symbol.asyncDispose]();
-        await set.close();
       }
     },
   };

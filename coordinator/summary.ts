@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import type { MemberView } from "../shared/bus/events.ts";
 import type { Job } from "../shared/config/schema.ts";
-import type { ImageSet } from "../shared/data/image-set.ts";
+import type { ImageSetCard } from "../shared/data/image-set.ts";
 import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
 import type { Summary } from "../shared/summary.ts";
@@ -15,7 +15,7 @@ import type { RunOutcome } from "./run.ts";
 
 export interface SummaryInput {
   readonly job: Job;
-  readonly set: ImageSet & { readonly fallback?: string };
+  readonly set: ImageSetCard;
   readonly outcome: RunOutcome;
   readonly reducer: Reducer;
   readonly progress: Progress;

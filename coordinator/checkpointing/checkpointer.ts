@@ -5,7 +5,7 @@
 import { applyRetention } from "../../shared/checkpoint/retention.ts";
 import { writeCheckpoint } from "../../shared/checkpoint/write.ts";
 import type { Job } from "../../shared/config/schema.ts";
-import type { ImageSet } from "../../shared/data/image-set.ts";
+import type { ImageSetCard } from "../../shared/data/image-set.ts";
 import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
 import type { ObjectStore } from "../../shared/store/object-store.ts";
 
@@ -29,7 +29,7 @@ export interface Written {
 
 export interface CheckpointerOptions {
   readonly job: Job;
-  readonly set: ImageSet;
+  readonly set: ImageSetCard;
   readonly store: ObjectStore;
   readonly keep: number;
   readonly reducer: Reducer;

@@ -6,7 +6,7 @@
 import { randomUUID } from "node:crypto";
 import { dumpJob } from "../config/load.ts";
 import type { Job } from "../config/schema.ts";
-import type { ImageSet } from "../data/image-set.ts";
+import type { ImageSetCard } from "../data/image-set.ts";
 import { PlumeError } from "../errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Layout } from "../tensor/layout.ts";
@@ -31,7 +31,7 @@ export interface CheckpointContent {
   readonly job: Job;
   readonly layout: Layout;
   readonly step: number;
-  readonly set: Pick<ImageSet, "name" | "size" | "digest" | "height" | "width" | "channels" | "classes">;
+  readonly set: ImageSetCard;
   /** "params", "ema", "moments.<name>" to the floats of a shard. */
   readonly vectors: Readonly<Record<string, (shard: number) => Float32Array>>;
 }

@@ -5,7 +5,7 @@ import { PlumeError } from "../errors.ts";
 import { openCifar } from "./cifar.ts";
 import { openFashionMnist } from "./fashion-mnist.ts";
 import { findIdxPair, readIdx } from "./idx.ts";
-import type { ImageSet } from "./image-set.ts";
+import type { ImageSet, ImageSetCard } from "./image-set.ts";
 import { openImages } from "./images.ts";
 import { limitSet } from "./limit.ts";
 import { memorySet } from "./memory-set.ts";
@@ -17,13 +17,10 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The set, and why it is another one than asked for. */
-export type OpenedSet = ImageSet & { readonly fallback?: string };
-
 interface Source {
   readonly usage: string;
   readonly about: string;
-  open(argument: string, imageSize: number, split: "train" | "test", signal?: AbortSignal): Promise<OpenedSet>;
+  open(argument: string, imageSize: number, split: "train" | "test", signal?: AbortSignal): Promise<ImageSet>;
 }
 
 export const SOURCES: Readonly<Record<string, Source>> = {
@@ -97,7 +94,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
 export async function openImageSet(
   data: JobSpec["data"],
   { split = "train", signal }: OpenOptions = {},
-): Promise<OpenedSet> {
+): Promise<ImageSet> {
   const colon = data.source.indexOf(":");
   const kind = colon < 0 ? data.source : data.source.slice(0, colon);
   const source = Object.hasOwn(SOURCES, kind) ? SOURCES[kind] : undefined;
@@ -112,7 +109,7 @@ export async function openImageSet(
 }
 
 /** @throws PlumeError INVALID_ARGUMENT when the model's classes are not the set's. */
-export function checkClasses({ model }: JobSpec, set: ImageSet): void {
+export function checkClasses({ model }: JobSpec, set: ImageSetCard): void {
   if (model.classes === 0 || model.classes === set.classes.length) return;
   const has = set.classes.length === 0 ? "has no labels" : `has ${set.classes.length} classes`;
   throw new PlumeError("INVALID_ARGUMENT", `model.classes is ${model.classes}, but ${set.name} ${has}`, {
