@@ -88,11 +88,11 @@ describe("a coordinator that is killed", () => {
     using job = chaosJob({ steps: 200 });
     const clean = await calmRun(job);
     const run = startRun(job);
-    await run.reaches(15);
+    await until("a whole snapshot", () => newestSnapshot(run.out) !== null, 20);
     run.cli.kill("SIGSTOP");
     process.kill(run.coordinatorPid(), "SIGKILL");
     await pause(200);
-    const newest = newestSnapshot(run.out);
+    const newest = newestSnapshot(run.out)!;
     const part = join(newest, readManifestPart(newest));
     const bytes = readFileSync(part);
     writeFileSync(part, bytes.subarray(0, bytes.length - 100));
@@ -160,8 +160,12 @@ describe("two coordinators", () => {
   });
 });
 
-function newestSnapshot(out: string): string {
-  return join(out, "snapshots", readdirSync(join(out, "snapshots")).sort().at(-1)!);
+/** The newest that was whole when the coordinator died. */
+function newestSnapshot(out: string): string | null {
+  const folder = join(out, "snapshots");
+  if (!existsSync(folder)) return null;
+  const whole = readdirSync(folder).filter((name) => existsSync(join(folder, name, "manifest.json")));
+  return whole.length === 0 ? null : join(folder, whole.sort().at(-1)!);
 }
 
 function readManifestPart(folder: string): string {
