@@ -115,8 +115,6 @@ async function oneStep(context: RunContext, step: number, stop: AbortSignal): Pr
     total,
     gather,
     compute,
-    forward: slowest("forward"),
-    backward: slowest("backward"),
     handover: Math.max(0, gather - compute),
     pull: slowest("pull"),
     reduce: committed.seconds.reduce,

@@ -12,7 +12,7 @@ import { initialParameters } from "../shared/nn/init.ts";
 import { blockGradient } from "../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
 import { generateImages, gridLabels } from "../shared/pipeline/generate.ts";
-import { createMicroBatch, type MicroBatchSeconds } from "../shared/pipeline/micro-batch.ts";
+import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
@@ -26,14 +26,14 @@ const { revoked } = workerData as ComputeThreadData;
 
 type Handler = (request: ComputeRequest) => void | Promise<void>;
 
-async function open(id: number, { jobYaml, image, backend: choice }: ComputeInit): Promise<Handler> {
+async function open(id: number, { jobYaml, image, backend: choice, threads }: ComputeInit): Promise<Handler> {
   const { spec } = parseJob(jobYaml);
-  const backend = await openBackend(choice);
+  const backend = await openBackend(choice, threads);
   const network = buildNetwork(spec, image.channels);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout);
-  const compute = createMicroBatch(spec, network, layout, image);
+  const compute = createMicroBatch(spec, network, layout, image, backend);
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
 
@@ -44,7 +44,6 @@ async function open(id: number, { jobYaml, image, backend: choice }: ComputeInit
     batches: readonly RawBatch[],
   ) => {
     const started = performance.now();
-    const seconds: MicroBatchSeconds = { forward: 0, backward: 0 };
     let leafStarted = started;
     const onLeaf = (done: number) => {
       backend.checkMemory();
@@ -53,7 +52,7 @@ async function open(id: number, { jobYaml, image, backend: choice }: ComputeInit
       leafStarted = now;
       if (Atomics.load(revoked, 0) === id) throw new PlumeError("STALE", "the lease was revoked");
     };
-    const { sum, losses } = await blockGradient(heap, compute, params, { step, block, batches, seconds, onLeaf });
+    const { sum, losses } = await blockGradient(heap, compute, params, { step, block, batches, onLeaf });
     lent.set(id, sum);
     const total = (performance.now() - started) / 1000;
     reply({
@@ -62,7 +61,7 @@ async function open(id: number, { jobYaml, image, backend: choice }: ComputeInit
       sum: sum.floats,
       digest: heap.digest(sum),
       losses,
-      seconds: { ...seconds, compute: total },
+      seconds: { compute: total },
     });
   };
 

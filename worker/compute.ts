@@ -2,6 +2,7 @@
 // at a time, in the order asked.
 
 import { Worker } from "node:worker_threads";
+import { computeEnvironment } from "../shared/backends/environment.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { entry } from "../shared/root.ts";
 import type { Block } from "../shared/tensor/tree.ts";
@@ -107,7 +108,10 @@ export function startComputeThread(): ComputeThread {
   });
 
   return {
-    open: async (init) => opened(await ask<"ready">((id) => ({ kind: "open", id, init }))),
+    async open(init) {
+      Object.assign(process.env, computeEnvironment(init.threads));
+      return opened(await ask<"ready">((id) => ({ kind: "open", id, init })));
+    },
     async [Symbol.asyncDispose]() {
       dead ??= new PlumeError("UNAVAILABLE", "the compute thread is closed");
       await thread.terminate();

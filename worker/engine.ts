@@ -48,7 +48,8 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
     const { seed, training, data, workers } = job.spec;
     const set = await openImageSet(data);
     const { height, width, channels } = set;
-    const compute = await openCompute({ jobYaml, image: { height, width, channels }, backend: workers.backend });
+    const { backend, threads } = workers;
+    const compute = await openCompute({ jobYaml, image: { height, width, channels }, backend, threads });
     const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };
     return {
       job,

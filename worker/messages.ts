@@ -1,6 +1,7 @@
 // What a worker's two threads say to each other. Tensors are never in these messages: parameters and results lie in
 // shared memory, pixels are transferred.
 
+import type { JobSpec } from "../shared/config/schema.ts";
 import type { ErrorCode } from "../shared/errors.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 import type { Block } from "../shared/tensor/tree.ts";
@@ -15,7 +16,8 @@ export interface ImageShape {
 export interface ComputeInit {
   readonly jobYaml: string;
   readonly image: ImageShape;
-  readonly backend: "auto" | "wasm";
+  readonly backend: JobSpec["workers"]["backend"];
+  readonly threads: number;
 }
 
 /** Data of the compute thread at its start. */

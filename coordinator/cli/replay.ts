@@ -40,10 +40,10 @@ export const replay: Replay = async (run, step, io) => {
     await using reducer = await openReducer({ layout, optimizer: spec.training.optimizer.type, maxVectors: 1 });
     const start = await loadStart(run, step, reducer, io);
 
-    const backend = await openBackend(spec.workers.backend);
+    const backend = await openBackend(spec.workers.backend, spec.workers.threads);
     const V = microBatchesPerStep(spec);
     const heap = createVectorHeap(layout);
-    const compute = createMicroBatch(spec, network, layout, set);
+    const compute = createMicroBatch(spec, network, layout, set, backend);
     const params = createDeviceParams(layout);
     const root = reducer.allocate();
 

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { PlumeError } from "../../shared/errors.ts";
 import { entry } from "../../shared/root.ts";
 import { type CoordinatorMessage, isFinal, type WorkerMessage } from "../../shared/supervision.ts";
@@ -36,6 +37,8 @@ export interface Supervisor {
   kill(): void;
 }
 
+/** What TensorFlow says on stderr at its start, whatever level it was asked for. */
+const CHATTER = /^(WARNING: All log messages before absl::|I\d{4} )/;
 /** After the coordinator's end, or after it was scaled away, a worker has this long to leave. */
 const LEAVE_MS = 5_000;
 const SCALED_AWAY_MS = 20_000;
@@ -85,9 +88,12 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
     const child = spawn(process.execPath, [...execArgv, file, ...args], {
       cwd: process.cwd(),
       env: { ...process.env, NODE_PATH: undefined } as NodeJS.ProcessEnv,
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
+      stdio: ["ignore", "inherit", "pipe", "ipc"],
       // A group of its own: Ctrl-C in a terminal reaches the command line alone, which decides what it means.
       detached: true,
+    });
+    createInterface({ input: child.stderr! }).on("line", (line) => {
+      if (!CHATTER.test(line)) process.stderr.write(`${line}\n`);
     });
     children.add(child);
     child.on("exit", () => children.delete(child));

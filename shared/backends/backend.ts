@@ -1,6 +1,8 @@
 // The device contract: what plume asks of a TensorFlow.js backend before it trains on it.
 
-export const BACKEND_NAMES = ["wasm"] as const;
+import type { MakeProgram } from "../nn/program.ts";
+
+export const BACKEND_NAMES = ["wasm", "tfjs-node"] as const;
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
 export interface Backend {
@@ -11,6 +13,8 @@ export interface Backend {
   memory(): { readonly usedBytes: number; readonly limitBytes: number };
   /** @throws PlumeError RESOURCE_EXHAUSTED naming the budget when the heap has outgrown it. */
   checkMemory(): void;
+  /** A computation that will run many times with other values: where the backend can, it is recorded once and replayed. */
+  readonly program: MakeProgram;
 }
 
 /** One adapter: loads its native or wasm part, registers the kernels that TensorFlow.js lacks, makes it the current backend. */
@@ -18,5 +22,6 @@ export interface BackendAdapter {
   readonly name: BackendName;
   /** Reason why it cannot load here, or null. Cheap: used by `plume doctor` and `backend: auto`. */
   unavailable(): Promise<string | null>;
-  open(): Promise<Backend>;
+  /** @param threads that it may compute with; wasm has one. */
+  open(threads: number): Promise<Backend>;
 }

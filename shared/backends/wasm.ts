@@ -4,6 +4,7 @@
 import { createRequire } from "node:module";
 import { dirname, sep } from "node:path";
 import { PlumeError } from "../errors.ts";
+import { eagerProgram } from "../nn/program.ts";
 import type { Backend, BackendAdapter } from "./backend.ts";
 import type { WasmBackend } from "./wasm-kernels/heap.ts";
 
@@ -61,6 +62,7 @@ async function start(limitBytes: number): Promise<Backend> {
     name: "wasm",
     device: "wasm (XNNPACK, SIMD, 1 thread)",
     memory,
+    program: (computation) => eagerProgram(tf, computation),
     checkMemory: () => {
       if (memory().usedBytes > limitBytes) throw outgrown(memory().usedBytes, limitBytes);
     },

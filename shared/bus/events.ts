@@ -76,8 +76,6 @@ export interface StepSeconds {
   /** From the first lease to the closed tree. */
   readonly gather: number;
   readonly compute: number;
-  readonly forward: number;
-  readonly backward: number;
   readonly pull: number;
   /** What gathering took beyond the slowest worker's compute: leases, pulls, pushes, sums above the blocks. */
   readonly handover: number;

@@ -81,7 +81,16 @@ export const workersSchema = z.strictObject({
   replicas: positiveInt.max(1024).default(2).describe("worker processes to start"),
   min: positiveInt.default(1).describe("the job pauses below this many"),
   max: positiveInt.default(8).describe("largest number of workers admitted"),
-  backend: z.enum(["auto", "wasm"]).default("auto").describe("compute backend; auto takes the best that loads"),
+  backend: z
+    .enum(["auto", "wasm", "tfjs-node"])
+    .default("auto")
+    .describe("compute backend; auto is wasm; tfjs-node is TensorFlow's library, after npm run setup:tensorflow"),
+  threads: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(1)
+    .describe("threads that a worker computes with on tfjs-node; another number may give other bits"),
   transport: z
     .enum(["auto", "shm", "grpc"])
     .default("auto")

@@ -12,8 +12,11 @@ export type PredictionType = "eps" | "x0" | "v" | "x_prev";
 /** "learned" is the log variance itself, "learned-range" iDDPM's interpolation. */
 export type VarianceType = "fixed-small" | "fixed-large" | "learned" | "learned-range";
 
+/** A coefficient at steps that are not known yet, as float32 [B, 1, 1, 1]: how a recorded computation brings them in. */
+export type LookUp = (value: (step: number) => number) => T;
+
 /** 0-based step of the process: the same for every sample, or [B]. */
-export type Steps = number | ArrayLike<number>;
+export type Steps = number | ArrayLike<number> | LookUp;
 
 /** What a network's output says about x_t. */
 export interface Prediction {
@@ -28,6 +31,7 @@ export interface Prediction {
 /** A coefficient at the steps: a number, or float32 [B, 1, 1, 1]. */
 export function at(values: Float64Array | ((step: number) => number), t: Steps): number | T {
   const value = typeof values === "function" ? values : (step: number) => values[step]!;
+  if (typeof t === "function") return t(value);
   return typeof t === "number" ? value(t) : tf.tensor4d(Float32Array.from(t, value), [t.length, 1, 1, 1]);
 }
 

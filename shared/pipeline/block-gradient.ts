@@ -4,7 +4,7 @@
 import type { HeapVector, VectorHeap } from "../kernels/kernels.ts";
 import { type Block, sumBlock } from "../tensor/tree.ts";
 import type { DeviceParams } from "./device-params.ts";
-import type { ComputeMicroBatch, MicroBatch, MicroBatchSeconds } from "./micro-batch.ts";
+import type { ComputeMicroBatch, MicroBatch } from "./micro-batch.ts";
 
 export interface BlockGradient {
   /** On the heap: release it. */
@@ -18,7 +18,6 @@ export interface BlockWork {
   readonly block: Block;
   /** The block's micro-batches in index order. */
   readonly batches: readonly Omit<MicroBatch, "step">[];
-  readonly seconds?: MicroBatchSeconds;
   /** One more micro-batch is done. What it throws ends the block. */
   readonly onLeaf?: (done: number) => void;
 }
@@ -27,7 +26,7 @@ export async function blockGradient(
   heap: VectorHeap,
   compute: ComputeMicroBatch,
   params: DeviceParams,
-  { step, block, batches, seconds, onLeaf }: BlockWork,
+  { step, block, batches, onLeaf }: BlockWork,
 ): Promise<BlockGradient> {
   const losses: number[] = [];
   const live = new Set<HeapVector>();
@@ -36,7 +35,7 @@ export async function blockGradient(
     (index) => {
       const leaf = heap.allocate();
       live.add(leaf);
-      losses.push(compute(params, { step, ...batches[index - block.lo]! }, leaf.floats, seconds));
+      losses.push(compute(params, { step, ...batches[index - block.lo]! }, leaf.floats));
       onLeaf?.(losses.length);
       return leaf;
     },

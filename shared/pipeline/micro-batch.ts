@@ -2,14 +2,14 @@
 // images): every random number comes from a stream keyed by (seed, purpose, step, index).
 
 import * as tf from "@tensorflow/tfjs-core";
-import { type Clock, systemClock } from "../clock.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, unshuffle } from "../data/patch.ts";
 import { qSample } from "../diffusion/gaussian.ts";
-import { targetOf } from "../diffusion/prediction.ts";
+import { type LookUp, targetOf } from "../diffusion/prediction.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { PlumeError } from "../errors.ts";
 import type { Forward, Network } from "../nn/network.ts";
+import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import type { DeviceParams } from "./device-params.ts";
@@ -24,75 +24,87 @@ export interface MicroBatch {
   readonly labels: Int32Array;
 }
 
-/** Seconds of one micro-batch by part. */
-export interface MicroBatchSeconds {
-  forward: number;
-  backward: number;
-}
-
 /**
  * @param gradient out: float32 [layout.size], every element written, padding 0.
  * @returns the mean loss over the micro-batch.
  */
-export type ComputeMicroBatch = (
-  params: DeviceParams,
-  batch: MicroBatch,
-  gradient: Float32Array,
-  seconds?: MicroBatchSeconds,
-) => number;
+export type ComputeMicroBatch = (params: DeviceParams, batch: MicroBatch, gradient: Float32Array) => number;
+
+/** What a micro-batch draws and reads, on the host. */
+interface Drawn {
+  readonly step: number;
+  readonly index: number;
+  /** float32 [n, h, w, c], as the network sees it. */
+  readonly x0: Float32Array;
+  readonly eps: Float32Array;
+  /** 0-based steps of the process. */
+  readonly t: Int32Array;
+  /** A class a sample, the row behind the classes for none. */
+  readonly y: Int32Array;
+}
 
 export function createMicroBatch(
   spec: JobSpec,
   network: Network,
   layout: Layout,
   image: PatchShape,
-  clock: Clock = systemClock,
+  { program }: { readonly program: MakeProgram },
 ): ComputeMicroBatch {
   const { seed, data, diffusion, model } = spec;
   const process = createProcess({ schedule: diffusion.schedule, timesteps: diffusion.timesteps });
   const { height, width, channels } = shuffleShape(image, data.patch);
+  const names = layout.tensors.map(({ name }) => name);
 
-  return (params, { step, index, pixels, labels }, gradient, seconds) => {
+  const draw = ({ step, index, pixels, labels }: MicroBatch): Drawn => {
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
-    const x0_flat = normalise(pixels, image, data.patch, flips);
+    const x0 = normalise(pixels, image, data.patch, flips);
     const t = integers(key(PURPOSE.time), n, process.T);
-    const eps_flat = normals(key(PURPOSE.noise), x0_flat.length);
-    const y =
-      model.classes > 0
-        ? droppedLabels(labels, model.classes, uniforms(key(PURPOSE.labelDrop), n), diffusion.labelDrop)
-        : null;
+    const eps = normals(key(PURPOSE.noise), x0.length);
+    const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
+    const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
+    return { step, index, x0, eps, t, y };
+  };
 
-    const started = clock.now();
-    let forwardEnd = started;
-    const loss = tf.tidy(() => {
-      const shape: [number, number, number, number] = [n, height, width, channels];
-      const x0 = tf.tensor4d(x0_flat, shape);
-      const eps = tf.tensor4d(eps_flat, shape);
-      const x_t = qSample(process, x0, t, eps) as tf.Tensor4D;
+  /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
+  const computation =
+    (n: number, drawn: () => Drawn): Computation =>
+    (feed, params) => {
+      const shape = [n, height, width, channels];
+      const x0 = feed(shape, "float32", () => drawn().x0);
+      const eps = feed(shape, "float32", () => drawn().eps);
+      const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
+      const time = feed([n], "float32", () => Float32Array.from(drawn().t, process.modelTimestep));
+      const y = model.classes > 0 ? feed([n], "int32", () => drawn().y) : null;
+      const x_t = qSample(process, x0, t, eps);
       const target = targetOf(process, diffusion.predict, x0, t, eps);
-      const time = tf.tensor1d(Float32Array.from(t, (step) => process.modelTimestep(step)));
-      const labelTensor = y && tf.tensor1d(y, "int32");
 
       const objective = (...tensors: tf.Tensor[]): tf.Scalar => {
-        const byName = new Map(layout.tensors.map((tensor, i) => [tensor.name, tensors[i]!]));
-        const output = network.forward(trainingForward(byName, spec, step, index), { x: x_t, t: time, y: labelTensor });
+        const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
+        const f = trainingForward(byName, feed, seed, drawn);
+        const output = network.forward(f, {
+          x: x_t as tf.Tensor4D,
+          t: time as tf.Tensor1D,
+          y: y as tf.Tensor1D | null,
+        });
         // L_simple: Ho et al. 2020, Eq. 14, as a mean over elements.
-        const value = tf.mean(tf.squaredDifference(output, target)) as tf.Scalar;
-        forwardEnd = clock.now();
-        return value;
+        return tf.mean(tf.squaredDifference(output, target)) as tf.Scalar;
       };
-      const { value, grads } = tf.valueAndGrads(objective)([...params.tensors]);
-      gradient.fill(0);
-      layout.tensors.forEach(({ offset }, i) => gradient.set(grads[i]!.dataSync() as Float32Array, offset));
-      return value.dataSync()[0]!;
-    });
-    if (seconds) {
-      seconds.forward += (forwardEnd - started) / 1000;
-      seconds.backward += (clock.now() - forwardEnd) / 1000;
-    }
-    return loss;
+      const { value, grads } = tf.valueAndGrads(objective)([...params]);
+      return [value, ...grads];
+    };
+
+  let current: Drawn;
+  const programs = new Map<number, Program>();
+  return (params, batch, gradient) => {
+    const n = batch.labels.length;
+    if (!programs.has(n)) programs.set(n, program(computation(n, () => current)));
+    current = draw(batch);
+    const [loss, ...grads] = programs.get(n)!.run(params.tensors);
+    gradient.fill(0);
+    layout.tensors.forEach(({ offset }, i) => gradient.set(grads[i]!, offset));
+    return loss![0]!;
   };
 }
 
@@ -129,18 +141,22 @@ function droppedLabels(labels: Int32Array, classes: number, u: Float64Array, sha
 /** Dropout masks come from the counter-based generator, one stretch of the stream a call, in call order. */
 function trainingForward(
   params: ReadonlyMap<string, tf.Tensor>,
-  { seed }: JobSpec,
-  step: number,
-  index: number,
+  feed: Feed,
+  seed: number,
+  drawn: () => Drawn,
 ): Forward {
   let used = 0;
   return {
     param: (name) => params.get(name)!,
     dropout(x, rate) {
-      const u = uniforms({ seed, purpose: PURPOSE.dropout, step, index }, x.size, used);
+      const from = used;
       used += x.size;
-      const mask = Float32Array.from(u, (value) => (value < rate ? 0 : 1 / (1 - rate)));
-      return tf.mul(x, tf.tensor(mask, x.shape)) as typeof x;
+      const mask = () => {
+        const { step, index } = drawn();
+        const u = uniforms({ seed, purpose: PURPOSE.dropout, step, index }, x.size, from);
+        return Float32Array.from(u, (value) => (value < rate ? 0 : 1 / (1 - rate)));
+      };
+      return tf.mul(x, feed(x.shape, "float32", mask)) as typeof x;
     },
   };
 }

@@ -30,7 +30,7 @@ export async function openMicroBatchBench(spec: JobSpec, side: number): Promise<
   weights.floats.set(initialParameters(layout, spec.seed));
   m.floats.fill(0);
   v.floats.fill(0);
-  const compute = createMicroBatch(spec, network, layout, { height: side, width: side, channels: 1 });
+  const compute = createMicroBatch(spec, network, layout, { height: side, width: side, channels: 1 }, backend);
   const n = spec.training.microBatch;
   const pixels = Uint8Array.from({ length: n * side * side }, (_, k) => (k * 2654435761) >>> 24);
   const labels = Int32Array.from({ length: n }, (_, k) => k % spec.model.classes);

@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const JOB = join(ROOT, "deploy/jobs/fashion.yaml");
 /** The first steps of a run are not like the others: code is compiled, prefetch is empty. */
 const SKIPPED = 5;
-const PARTS = ["pull", "forward", "backward", "handover", "reduce", "optimize", "publish", "total"] as const;
+const PARTS = ["pull", "compute", "handover", "reduce", "optimize", "publish", "total"] as const;
 type Part = (typeof PARTS)[number];
 
 const { values: options } = parseArgs({

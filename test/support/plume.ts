@@ -24,16 +24,18 @@ export interface Running {
 export interface StartOptions {
   /** No file of its processes can grow beyond this: a full disk, as they see it. */
   readonly fileLimitKib?: number;
+  /** Beside this process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** PLUME_TEST_NODE names another node binary to test on. */
-export function startPlume(args: readonly string[], { fileLimitKib }: StartOptions = {}): Running {
+export function startPlume(args: readonly string[], { fileLimitKib, env }: StartOptions = {}): Running {
   const node = process.env.PLUME_TEST_NODE ?? process.execPath;
   const command = [node, join(ROOT, "coordinator/cli/plume.mjs"), ...args];
   // The signal that comes with the limit is ignored, so that writes fail.
   if (fileLimitKib) command.unshift("bash", "-c", `trap '' XFSZ; ulimit -f ${fileLimitKib}; exec "$0" "$@"`);
   const [file, ...words] = command;
-  const child = spawn(file!, words, { cwd: ROOT, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(file!, words, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => {

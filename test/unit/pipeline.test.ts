@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { Backend } from "../../shared/backends/backend.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { shuffle, unshuffle } from "../../shared/data/patch.ts";
 import { openShapes } from "../../shared/data/shapes.ts";
@@ -14,7 +15,10 @@ import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { testBackend } from "../support/backend.ts";
 
-beforeAll(testBackend);
+let backend: Backend;
+beforeAll(async () => {
+  backend = await testBackend();
+});
 
 const image = { height: 8, width: 8, channels: 1 };
 
@@ -31,7 +35,13 @@ ${spec}`);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
   params.load(initialParameters(layout, 3));
-  return { spec: job.spec, network, layout, params, compute: createMicroBatch(job.spec, network, layout, image) };
+  return {
+    spec: job.spec,
+    network,
+    layout,
+    params,
+    compute: createMicroBatch(job.spec, network, layout, image, backend),
+  };
 }
 
 async function batch(step: number, index: number) {

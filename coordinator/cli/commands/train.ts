@@ -6,6 +6,7 @@ import { join, relative, resolve } from "node:path";
 import { credentials } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { ControlServiceClient, type WatchResponse } from "../../../proto/gen/plume/v1/control.ts";
+import { checkBackend } from "../../../shared/backends/index.ts";
 import type { RunEvent } from "../../../shared/bus/events.ts";
 import { sleep } from "../../../shared/clock.ts";
 import { fieldRows } from "../../../shared/config/fields.ts";
@@ -76,6 +77,7 @@ const collect = (value: string, all: string[]) => [...all, value];
 async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   const job = loadJob(options.file, { set: [...overrides(options), ...options.set] });
   const out = resolve(options.out ?? join("runs", job.metadata.name));
+  if (job.spec.workers.replicas > 0) await checkBackend(job.spec.workers.backend);
   refuseIfRunning(out);
   if (options.resume === "never") moveAside(out, io);
   const scratch = mkdtempSync(join(tmpdir(), "plume-"));

@@ -1,0 +1,66 @@
+// A recorded computation as one TensorFlow graph, run by one call.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type * as tf from "@tensorflow/tfjs-core";
+import { invariant } from "../../invariant.ts";
+import type { Computation, Program } from "../../nn/program.ts";
+import type { NodeBackend } from "./binding.ts";
+import { savedModel } from "./graph-def.ts";
+import { type Recording, record } from "./recorder.ts";
+
+/** The first run records, then every run, also the first, takes its results from the graph. */
+export function graphProgram(
+  core: Pick<typeof tf, "tidy" | "tensor">,
+  backend: NodeBackend,
+  computation: Computation,
+): Program {
+  const { binding } = backend;
+  let recorded: { readonly recording: Recording; readonly model: number } | null = null;
+
+  const start = (params: readonly tf.Tensor[]) => {
+    const recording = record(core, backend, computation, params);
+    return { recording, model: load(backend, recording) };
+  };
+
+  return {
+    run(params) {
+      recorded ??= start(params);
+      const { recording, model } = recorded;
+      const fed = recording.feeds.map(({ name, shape, dtype, make }) => {
+        const values = make();
+        const size = shape.reduce((product, n) => product * n, 1);
+        invariant(values.length === size, `${name} has the ${size} values of its shape, not ${values.length}`);
+        return binding.createTensor(shape, dtype, values);
+      });
+      try {
+        const ids = [...backend.getInputTensorIds(params), ...fed];
+        const names = [...recording.params, ...recording.feeds.map(({ name }) => `${name}:0`)];
+        const handles = binding.runSavedModel(model, ids, names.join(","), recording.outputs.join(","));
+        return handles.map(({ id }) => {
+          const values = binding.tensorDataSync(id) as Float32Array;
+          binding.deleteTensor(id);
+          return values;
+        });
+      } finally {
+        for (const id of fed) binding.deleteTensor(id);
+      }
+    },
+    [Symbol.dispose]() {
+      if (recorded) binding.deleteSavedModel(recorded.model);
+      recorded = null;
+    },
+  };
+}
+
+function load({ binding }: NodeBackend, { nodes }: Recording): number {
+  const folder = mkdtempSync(join(tmpdir(), "plume-graph-"));
+  try {
+    mkdirSync(join(folder, "variables"));
+    writeFileSync(join(folder, "saved_model.pb"), savedModel(nodes));
+    return binding.loadSavedModel(folder, "serve");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
