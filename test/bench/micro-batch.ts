@@ -1,6 +1,7 @@
-// A micro-batch step of one process on the wasm backend: parameters to the device, noise, forward, backward, AdamW. The
+// A micro-batch step of one process on one backend: parameters to the device, noise, forward, backward, AdamW. The
 // same work as torch/unet_step.py, with the code that workers and the reducer run.
 
+import type { BackendName } from "../../shared/backends/backend.ts";
 import { openBackend } from "../../shared/backends/index.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import { invariant } from "../../shared/invariant.ts";
@@ -20,8 +21,8 @@ export interface MicroBatchBench {
 }
 
 /** @param spec a job on images of `side` x `side` pixels with one channel; the images are noise. */
-export async function openMicroBatchBench(spec: JobSpec, side: number): Promise<MicroBatchBench> {
-  const backend = await openBackend("wasm");
+export async function openMicroBatchBench(spec: JobSpec, side: number, name: BackendName): Promise<MicroBatchBench> {
+  const backend = await openBackend(name);
   const network = buildNetwork(spec, 1);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);

@@ -1,5 +1,6 @@
 // npm run bench:step -- what a training step of deploy/jobs/fashion.yaml costs, by part, with one worker and with two;
-// and one micro-batch against PyTorch on one thread. [--steps 40] [--json] [--only runs|micro]
+// and one micro-batch against PyTorch on one thread. [--backend wasm|tfjs-node] [--steps 40] [--json]
+// [--only runs|micro]
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -7,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { BACKEND_NAMES } from "../../shared/backends/backend.ts";
 import { loadJob } from "../../shared/config/load.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { machine, machineLine, markdownTable, runTorch, type Summary, spread, summarise } from "./measure.ts";
@@ -21,11 +23,15 @@ type Part = (typeof PARTS)[number];
 
 const { values: options } = parseArgs({
   options: {
+    backend: { type: "string", default: "wasm" },
     steps: { type: "string", default: "40" },
     json: { type: "boolean", default: false },
     only: { type: "string", default: "" },
   },
 });
+
+const backend = BACKEND_NAMES.find((name) => name === options.backend);
+invariant(backend, `--backend is one of ${BACKEND_NAMES.join(", ")}`);
 
 interface StepLine {
   readonly step: number;
@@ -46,7 +52,7 @@ function trainRun(workers: number): RunResult {
   try {
     const plume = join(ROOT, "coordinator/cli/plume.mjs");
     const args = ["train", "-f", JOB, "--workers", String(workers), "--steps", options.steps, "--resume", "never"];
-    args.push("--set", "sampling.count=0", "--out", folder);
+    args.push("--set", "sampling.count=0", "--set", `workers.backend=${backend}`, "--out", folder);
     const { status, stdout, stderr } = spawnSync(process.execPath, [plume, ...args], { encoding: "utf8" });
     invariant(status === 0, `plume train ended with ${status}: ${stdout}${stderr}`);
     const lines = readFileSync(join(folder, "metrics.ndjson"), "utf8").trim().split("\n");
@@ -83,7 +89,7 @@ interface TorchResult {
 /** Rounds of both, in turn, so that a busy minute hits both. */
 async function againstTorch() {
   const { spec } = loadJob(JOB, { set: [] });
-  const bench = await openMicroBatchBench(spec, spec.data.imageSize);
+  const bench = await openMicroBatchBench(spec, spec.data.imageSize, backend!);
   const plume: number[] = [];
   const torch: number[] = [];
   let version = "";
