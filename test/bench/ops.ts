@@ -135,7 +135,7 @@ interface KernelShare {
 /** What each kernel takes of a training step. Kernels that others call count for their callers. */
 async function profileStep(steps: number): Promise<{ step: Summary; kernels: KernelShare[]; parameters: number }> {
   const { spec } = loadJob(fileURLToPath(new URL("../../deploy/jobs/fashion.yaml", import.meta.url)), { set: [] });
-  const bench = await openMicroBatchBench(spec, spec.data.imageSize);
+  const bench = await openMicroBatchBench(spec, spec.data.imageSize, "wasm");
   for (let i = 0; i < 10; i++) bench.step();
   const step = summarise(Array.from({ length: steps }, () => bench.step()));
   const spent = new Map<string, { calls: number; ms: number }>();

@@ -140,6 +140,6 @@ else {
       markdownTable([[`micro-batch of 16, ${micro.parameters} parameters`, "ms, median (min to max)"], ...rows]),
     );
     const ratio = micro.torch && micro.torch.median / micro.plume.median;
-    console.log(ratio ? `\nPyTorch / plume: ${ratio.toFixed(2)} (target 0.15)` : `\nno PyTorch: ${micro.missing}`);
+    console.log(ratio ? `\nPyTorch / plume: ${ratio.toFixed(2)}` : `\nno PyTorch: ${micro.missing}`);
   }
 }
