@@ -11,7 +11,7 @@ import { createVectorHeap, type HeapVector } from "../shared/kernels/kernels.ts"
 import { initialParameters } from "../shared/nn/init.ts";
 import { blockGradient } from "../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
-import { generateImages, gridLabels } from "../shared/pipeline/generate.ts";
+import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
 import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
@@ -34,6 +34,7 @@ async function open(id: number, { jobYaml, image, backend: choice, threads }: Co
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout);
   const compute = createMicroBatch(spec, network, layout, image, backend);
+  const generate = createGenerator({ spec, network, params, image, program: backend.program });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
 
@@ -99,11 +100,7 @@ async function open(id: number, { jobYaml, image, backend: choice, threads }: Co
     const started = performance.now();
     const indices = Array.from({ length: to - from }, (_, k) => from + k);
     const { sampler, steps, eta, guidance } = spec.sampling;
-    const pixels = await generateImages({
-      spec,
-      network,
-      params,
-      image,
+    const pixels = await generate({
       indices,
       labels: gridLabels(indices, spec.model.classes),
       seed: spec.seed,

@@ -1,11 +1,13 @@
 // The table of backends, and the choice among them.
 
 import { PlumeError } from "../errors.ts";
-import type { Backend, BackendAdapter, BackendName } from "./backend.ts";
+import { BACKEND_NAMES, type Backend, type BackendAdapter, type BackendName } from "./backend.ts";
 import { tfjsNode } from "./tfjs-node/adapter.ts";
 import { wasm } from "./wasm.ts";
 
 export const BACKENDS = { wasm, "tfjs-node": tfjsNode } satisfies Record<BackendName, BackendAdapter>;
+
+export const BACKEND_CHOICES = ["auto", ...BACKEND_NAMES] as const;
 
 /** What `auto` tries, in order. A backend with other bits is asked for by name: what else is installed must not change a run. */
 const AUTO: readonly BackendName[] = ["wasm"];

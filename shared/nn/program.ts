@@ -15,7 +15,7 @@ export type Feed = (
  */
 export type Computation = (feed: Feed, params: readonly tf.Tensor[]) => readonly tf.Tensor[];
 
-export interface Program extends Disposable {
+export interface Program {
   /** @param params on the device, of the same shapes at every run. @returns the outputs' values, in order. */
   run(params: readonly tf.Tensor[]): readonly Float32Array[];
 }
@@ -33,6 +33,5 @@ export function eagerProgram(core: Pick<typeof tf, "tidy" | "tensor">, computati
       });
       return values;
     },
-    [Symbol.dispose]() {},
   };
 }

@@ -2,40 +2,70 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { toX0 } from "../diffusion/prediction.ts";
+import { type LookUp, toX0 } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import type { Network } from "../nn/network.ts";
+import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import type { Denoiser } from "../samplers/sampler.ts";
-import { type DeviceParams, inference } from "./device-params.ts";
+import type { DeviceParams } from "./device-params.ts";
 
 export interface DenoiserOptions {
   readonly spec: JobSpec;
   readonly network: Network;
   readonly params: DeviceParams;
   readonly process: Process;
+  readonly program: MakeProgram;
+}
+
+export interface Condition {
   /** One a sample; null for an unconditional model. */
   readonly labels: Int32Array | null;
   readonly guidance: number;
 }
 
-export function createDenoiser({ spec, network, params, process, labels, guidance }: DenoiserOptions): Denoiser {
-  const { predict } = spec.diffusion;
+type Shape4 = [number, number, number, number];
+
+/** Denoisers of one process under any condition; those of one shape share their computation. */
+export function createDenoisers(options: DenoiserOptions): (condition: Condition) => Denoiser {
+  const { spec, network, params, process, program } = options;
   const { classes } = spec.model;
-  const f = inference(params);
-  const guided = labels !== null && guidance !== 1;
-  return (x_t, step) => {
-    const [B] = x_t.shape as [number];
-    const x = x_t as tf.Tensor4D;
-    // Conditional and unconditional halves in one batch.
-    const rows = guided ? 2 * B : B;
-    const input = guided ? (tf.concat([x, x], 0) as tf.Tensor4D) : x;
-    const t = tf.fill([rows], process.modelTimestep(step)) as tf.Tensor1D;
-    const ids = labels && Int32Array.from({ length: rows }, (_, i) => (i < B ? labels[i]! : classes));
-    const output = network.forward(f, { x: input, t, y: ids && tf.tensor1d(ids, "int32") });
-    const x0 = toX0(process, predict, input, step, output);
-    if (!guided) return { x0 };
-    // At one x_t, x_0, eps and v are affine in one another, so mixing x_0 mixes eps by the same weights.
-    const [conditional, unconditional] = tf.split(x0, 2, 0) as [tf.Tensor, tf.Tensor];
-    return { x0: tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), guidance)) };
+  const names = network.params.map(({ name }) => name);
+  /** What the computation is given: x_t and the step of the call in hand. */
+  let asked: Condition & { readonly x: Float32Array; readonly step: number };
+
+  const computation =
+    (shape: Shape4, labelled: boolean, guided: boolean): Computation =>
+    (feed, tensors) => {
+      const [B] = shape;
+      const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
+      const x = feed(shape, "float32", () => asked.x) as tf.Tensor4D;
+      // Conditional and unconditional halves in one batch.
+      const rows = guided ? 2 * B : B;
+      const input = guided ? (tf.concat([x, x], 0) as tf.Tensor4D) : x;
+      const time = () => new Float32Array(rows).fill(process.modelTimestep(asked.step));
+      const t = feed([rows], "float32", time) as tf.Tensor1D;
+      const ids = () => Int32Array.from({ length: rows }, (_, i) => (i < B ? asked.labels![i]! : classes));
+      const y = labelled ? (feed([rows], "int32", ids) as tf.Tensor1D) : null;
+      const output = network.forward({ param: (name) => byName.get(name)!, dropout: (u) => u }, { x: input, t, y });
+      const level: LookUp = (value) => feed([], "float32", () => Float32Array.of(value(asked.step)));
+      const x0 = toX0(process, spec.diffusion.predict, input, level, output);
+      if (!guided) return [x0];
+      // At one x_t, x_0, eps and v are affine in one another, so mixing x_0 mixes eps by the same weights.
+      const scale = feed([], "float32", () => Float32Array.of(asked.guidance));
+      const [conditional, unconditional] = tf.split(x0, 2, 0) as [tf.Tensor, tf.Tensor];
+      return [tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), scale))];
+    };
+
+  const programs = new Map<string, Program>();
+  return ({ labels, guidance }) => {
+    const guided = labels !== null && guidance !== 1;
+    return (x_t, step) => {
+      const shape = x_t.shape as Shape4;
+      const key = `${shape} ${labels !== null} ${guided}`;
+      if (!programs.has(key)) programs.set(key, program(computation(shape, labels !== null, guided)));
+      asked = { labels, guidance, step, x: x_t.dataSync() as Float32Array };
+      const [x0] = programs.get(key)!.run(params.tensors);
+      return { x0: tf.tensor4d(x0!, shape) };
+    };
   };
 }

@@ -6,18 +6,23 @@ import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, shuffle } from "../data/patch.ts";
 import { createProcess } from "../diffusion/process.ts";
 import type { Network } from "../nn/network.ts";
+import type { MakeProgram } from "../nn/program.ts";
 import { normals, PURPOSE } from "../rng/stream.ts";
 import { SAMPLERS, type SamplerName, sample } from "../samplers/index.ts";
-import { createDenoiser } from "./denoiser.ts";
+import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { shuffleShape } from "./shape.ts";
 
-export interface GenerateOptions {
+export interface GeneratorOptions {
   readonly spec: JobSpec;
   readonly network: Network;
   readonly params: DeviceParams;
   /** Shape of the finished images. */
   readonly image: PatchShape;
+  readonly program: MakeProgram;
+}
+
+export interface Wanted {
   /** Which images of the endless grid. */
   readonly indices: readonly number[];
   /** One an image; null for an unconditional model. */
@@ -32,39 +37,40 @@ export interface GenerateOptions {
 }
 
 /** @returns uint8 [n, H, W, C]. */
-export async function generateImages(options: GenerateOptions): Promise<Uint8Array> {
-  const { spec, network, params, image, indices, labels, seed, guidance, eta } = options;
+export type Generate = (wanted: Wanted) => Promise<Uint8Array>;
+
+export function createGenerator({ spec, network, params, image, program }: GeneratorOptions): Generate {
   const { schedule, timesteps, variance } = spec.diffusion;
-  const respacing = options.steps === timesteps ? null : [options.steps];
-  const process = createProcess({ schedule, timesteps, respacing });
   const { height, width, channels } = shuffleShape(image, spec.data.patch);
-  const shape = [indices.length, height, width, channels] as [number, number, number, number];
-  const noise = (purpose: (typeof PURPOSE)[keyof typeof PURPOSE], step: number) => {
-    const size = height * width * channels;
-    const flat = new Float32Array(indices.length * size);
-    indices.forEach((index, i) => flat.set(normals({ seed, purpose, step, index }, size), i * size));
-    return tf.tensor4d(flat, shape);
+  const size = height * width * channels;
+
+  const respaced = (steps: number) => {
+    const process = createProcess({ schedule, timesteps, respacing: steps === timesteps ? null : [steps] });
+    return { process, denoiser: createDenoisers({ spec, network, params, process, program }) };
   };
-  const denoise = createDenoiser({
-    spec,
-    network,
-    params,
-    process,
-    labels: labels && Int32Array.from(labels),
-    guidance,
-  });
-  const x = await sample(
-    SAMPLERS[options.sampler],
-    denoise,
-    noise(PURPOSE.sampleNoise, 0),
-    { process, clip: true, eta, variance, noise: (step) => noise(PURPOSE.sampleStep, step) },
-    options.onStep,
-  );
-  const floats = x.dataSync() as Float32Array;
-  x.dispose();
-  // x * 127.5 + 127.5, rounded and clamped.
-  const patched = Uint8Array.from(floats, (v) => Math.max(0, Math.min(255, Math.floor(v * 127.5 + 128))));
-  return shuffle(patched, image, spec.data.patch, new Uint8Array(patched.length));
+  const bySteps = new Map<number, ReturnType<typeof respaced>>();
+
+  return async ({ indices, labels, seed, sampler, steps, eta, guidance, onStep }) => {
+    if (!bySteps.has(steps)) bySteps.set(steps, respaced(steps));
+    const { process, denoiser } = bySteps.get(steps)!;
+    const noise = (purpose: (typeof PURPOSE)[keyof typeof PURPOSE], step: number) => {
+      const flat = new Float32Array(indices.length * size);
+      indices.forEach((index, i) => flat.set(normals({ seed, purpose, step, index }, size), i * size));
+      return tf.tensor4d(flat, [indices.length, height, width, channels]);
+    };
+    const x = await sample(
+      SAMPLERS[sampler],
+      denoiser({ labels: labels && Int32Array.from(labels), guidance }),
+      noise(PURPOSE.sampleNoise, 0),
+      { process, clip: true, eta, variance, noise: (step) => noise(PURPOSE.sampleStep, step) },
+      onStep,
+    );
+    const floats = x.dataSync() as Float32Array;
+    x.dispose();
+    // x * 127.5 + 127.5, rounded and clamped.
+    const patched = Uint8Array.from(floats, (v) => Math.max(0, Math.min(255, Math.floor(v * 127.5 + 128))));
+    return shuffle(patched, image, spec.data.patch, new Uint8Array(patched.length));
+  };
 }
 
 /** The label of image k of a grid: classes in turn. */

@@ -7,9 +7,9 @@ import { openShapes } from "../../shared/data/shapes.ts";
 import { createProcess } from "../../shared/diffusion/process.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
 import type { Network } from "../../shared/nn/network.ts";
-import { createDenoiser } from "../../shared/pipeline/denoiser.ts";
+import { createDenoisers } from "../../shared/pipeline/denoiser.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
-import { generateImages } from "../../shared/pipeline/generate.ts";
+import { createGenerator } from "../../shared/pipeline/generate.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
@@ -111,19 +111,16 @@ describe("a micro-batch", () => {
 describe("generated images", () => {
   it("depend on their own index only, not on their batch", async () => {
     const { spec, network, params } = tiny();
+    const generate = createGenerator({ spec, network, params, image, program: backend.program });
     const options = {
-      spec,
-      network,
-      params,
-      image,
       seed: 1,
       sampler: "ancestral" as const,
       steps: 5,
       eta: 0,
       guidance: 2,
     };
-    const both = await generateImages({ ...options, indices: [3, 7], labels: [3, 7] });
-    const one = await generateImages({ ...options, indices: [7], labels: [7] });
+    const both = await generate({ ...options, indices: [3, 7], labels: [3, 7] });
+    const one = await generate({ ...options, indices: [7], labels: [7] });
     expect([...both.subarray(64)]).toEqual([...one]);
     expect([...both.subarray(0, 64)]).not.toEqual([...one]);
   });
@@ -144,7 +141,8 @@ describe("classifier-free guidance", () => {
     };
     const process = createProcess({ schedule: "cosine", timesteps: 1000 });
     const labels = Int32Array.of(label, label);
-    const denoise = createDenoiser({ spec, network: counting, params, process, labels, guidance });
+    const { program } = backend;
+    const denoise = createDenoisers({ spec, network: counting, params, process, program })({ labels, guidance });
     const x0 = tf.tidy(() =>
       denoise(tf.reshape(tf.linspace(-1, 1, 128), [2, 4, 4, 4]), 500)
         .x0.dataSync()

@@ -1,17 +1,17 @@
 // plume eval: how good a checkpoint's images are, beside anchors that make the numbers readable.
 
 import { Command } from "commander";
-import { openBackend } from "../../../shared/backends/index.ts";
+import { BACKEND_CHOICES, openBackend } from "../../../shared/backends/index.ts";
 import { dataSchema } from "../../../shared/config/schema.ts";
 import { openImageSet } from "../../../shared/data/open.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { frechetDistance } from "../../../shared/eval/frechet.ts";
 import { JUDGE_SHA256, openJudge } from "../../../shared/eval/judge.ts";
-import { generateImages, gridLabels } from "../../../shared/pipeline/generate.ts";
+import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
 import { loadModel } from "../../../shared/pipeline/load-model.ts";
 import { bits, PURPOSE } from "../../../shared/rng/stream.ts";
 import { action, type CommandIo } from "../action.ts";
-import { decimal, wholeNumber } from "../options.ts";
+import { decimal, oneOf, wholeNumber } from "../options.ts";
 import { table } from "../table.ts";
 
 interface EvalOptions {
@@ -20,6 +20,7 @@ interface EvalOptions {
   readonly guidance?: string;
   readonly steps?: string;
   readonly weights: string;
+  readonly backend: string;
 }
 
 const BATCH = 8;
@@ -33,6 +34,7 @@ export function evalCommand(): Command {
     .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
     .option("--steps <n>", "network evaluations an image (default: the job's)")
     .option("--weights <which>", "ema | raw", "ema")
+    .option("--backend <name>", BACKEND_CHOICES.join(" | "), "auto")
     .addHelpText(
       "after",
       `
@@ -48,7 +50,7 @@ with each other only, never with FID. Read both figures: class means score well 
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint: string): Promise<undefined> {
   const count = wholeNumber("--count", options.count, 100);
   const seed = wholeNumber("--seed", options.seed);
-  await openBackend("auto");
+  const { program } = await openBackend(oneOf("--backend", options.backend, BACKEND_CHOICES));
   const { job, state, network, params } = await loadModel(checkpoint, options.weights);
   const { imageSet } = state;
   if (imageSet.name !== "fashion-mnist" || imageSet.height !== 28 || job.spec.model.classes !== 10)
@@ -68,24 +70,21 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint: string)
   const guidance = options.guidance === undefined ? sampling.guidance : decimal("--guidance", options.guidance, 0);
   const steps = options.steps === undefined ? sampling.steps : wholeNumber("--steps", options.steps, 1);
 
+  const image = { height: 28, width: 28, channels: 1 };
+  const generate = createGenerator({ spec: job.spec, network, params, image, program });
   const pixels = new Uint8Array(count * 784);
   const labels: number[] = [];
   for (let from = 0; from < count; from += BATCH) {
     const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
     const asked = gridLabels(indices, 10)!;
     labels.push(...asked);
-    const image = { height: 28, width: 28, channels: 1 };
     const { sampler, eta } = sampling;
     const onStep = async () => {
       await new Promise((resolve) => setImmediate(resolve));
       io.signal.throwIfAborted();
     };
     pixels.set(
-      await generateImages({
-        spec: job.spec,
-        network,
-        params,
-        image,
+      await generate({
         indices,
         labels: asked,
         seed,

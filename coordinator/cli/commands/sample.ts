@@ -3,10 +3,10 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command } from "commander";
-import { openBackend } from "../../../shared/backends/index.ts";
+import { BACKEND_CHOICES, openBackend } from "../../../shared/backends/index.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
 import { PlumeError } from "../../../shared/errors.ts";
-import { generateImages, gridLabels } from "../../../shared/pipeline/generate.ts";
+import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
 import { loadModel } from "../../../shared/pipeline/load-model.ts";
 import { SAMPLERS, type SamplerName } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
@@ -22,6 +22,7 @@ interface SampleCommandOptions {
   readonly eta?: string;
   readonly seed: string;
   readonly weights: string;
+  readonly backend: string;
   readonly output: string;
 }
 
@@ -40,6 +41,7 @@ export function sampleCommand(): Command {
     .option("--eta <x>", "DDIM's eta (default: the job's)")
     .option("--seed <s>", "seed of the noise", "0")
     .option("--weights <which>", "ema | raw", "ema")
+    .option("--backend <name>", BACKEND_CHOICES.join(" | "), "auto")
     .requiredOption("-o, --output <file>", "FILE.png for a grid, FILE.npy for uint8 [n, height, width, channels]")
     .addHelpText(
       "after",
@@ -75,7 +77,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     throw new PlumeError("INVALID_ARGUMENT", `--eta ${given.eta} is above 1`, {
       remedy: "0 is deterministic, 1 adds as much noise as ancestral sampling",
     });
-  await openBackend("auto");
+  const { program } = await openBackend(oneOf("--backend", options.backend, BACKEND_CHOICES));
   const { job, state, network, params } = await loadModel(checkpoint, options.weights);
   const { sampling, model, diffusion } = job.spec;
   const { imageSet } = state;
@@ -93,15 +95,12 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, model.classes);
 
   const { height, width, channels } = imageSet;
+  const generate = createGenerator({ spec: job.spec, network, params, image: { height, width, channels }, program });
   const pixels = new Uint8Array(count * height * width * channels);
   for (let from = 0; from < count; from += BATCH) {
     const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
     const labels = only === null ? gridLabels(indices, model.classes) : indices.map(() => only);
-    const batch = await generateImages({
-      spec: job.spec,
-      network,
-      params,
-      image: { height, width, channels },
+    const batch = await generate({
       indices,
       labels,
       seed: given.seed,

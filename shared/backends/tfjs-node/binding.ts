@@ -23,7 +23,6 @@ export interface Binding {
   tensorDataSync(id: number): Float32Array | Int32Array | Uint8Array;
   executeOp(op: string, attributes: readonly OpAttribute[], inputs: readonly number[], outputs: number): TensorHandle[];
   loadSavedModel(folder: string, tags: string): number;
-  deleteSavedModel(id: number): void;
   /** Names are joined by commas: "node:0,other:1". */
   runSavedModel(id: number, inputs: readonly number[], inputNames: string, outputNames: string): TensorHandle[];
   isUsingGpuDevice(): boolean;

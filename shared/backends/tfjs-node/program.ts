@@ -47,10 +47,6 @@ export function graphProgram(
         for (const id of fed) binding.deleteTensor(id);
       }
     },
-    [Symbol.dispose]() {
-      if (recorded) binding.deleteSavedModel(recorded.model);
-      recorded = null;
-    },
   };
 }
 
