@@ -39,7 +39,7 @@ const MUTANTS: readonly Mutant[] = [
     file: "dispatcher.ts",
     from: "collected === current.V",
     to: "current.works.every((work) => work.accepted)",
-    breaks: /before block \d+ is summed/,
+    breaks: /before block \d+ is summed|with leaf \d+ missing/,
   },
   {
     name: "takes a result of any attempt of the worker",
