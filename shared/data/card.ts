@@ -1,6 +1,6 @@
 // The card of a data set: what a coordinator knows of it. Only workers hold images.
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import type { JobSpec } from "../config/schema.ts";
 import type { ImageSet, ImageSetCard } from "./image-set.ts";
@@ -27,7 +27,6 @@ export async function describeImageSet(data: JobSpec["data"]): Promise<ImageSetC
 
 /** A run's own note of its data set; null when there is none that can be read. */
 export function readCard(file: string): ImageSetCard | null {
-  if (!existsSync(file)) return null;
   try {
     return cardSchema.parse(JSON.parse(readFileSync(file, "utf8")));
   } catch {

@@ -12,7 +12,7 @@ export type PredictionType = "eps" | "x0" | "v" | "x_prev";
 /** "learned" is the log variance itself, "learned-range" iDDPM's interpolation. */
 export type VarianceType = "fixed-small" | "fixed-large" | "learned" | "learned-range";
 
-/** A coefficient at steps that are not known yet, as float32 [B, 1, 1, 1]: how a recorded computation brings them in. */
+/** A coefficient at steps that are not known yet, as float32 [B, 1, 1, 1], or [] where all have one step: how a recorded computation brings them in. */
 export type LookUp = (value: (step: number) => number) => T;
 
 /** 0-based step of the process: the same for every sample, or [B]. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type * as tf from "@tensorflow/tfjs-core";
 import { invariant } from "../../invariant.ts";
 import type { Computation, Program } from "../../nn/program.ts";
+import { sizeOf } from "../../tensor/layout.ts";
 import type { NodeBackend } from "./binding.ts";
 import { savedModel } from "./graph-def.ts";
 import { type Recording, record } from "./recorder.ts";
@@ -17,27 +18,28 @@ export function graphProgram(
   computation: Computation,
 ): Program {
   const { binding } = backend;
-  let recorded: { readonly recording: Recording; readonly model: number } | null = null;
+  let recorded: ReturnType<typeof start> | null = null;
 
   const start = (params: readonly tf.Tensor[]) => {
     const recording = record(core, backend, computation, params);
-    return { recording, model: load(backend, recording) };
+    const { feeds, outputs } = recording;
+    const inputs = [...recording.params, ...feeds.map(({ name }) => `${name}:0`)];
+    return { model: load(backend, recording), feeds, inputs: inputs.join(","), outputs: outputs.join(",") };
   };
 
   return {
     run(params) {
       recorded ??= start(params);
-      const { recording, model } = recorded;
-      const fed = recording.feeds.map(({ name, shape, dtype, make }) => {
+      const { model, feeds, inputs, outputs } = recorded;
+      const fed = feeds.map(({ name, shape, dtype, make }) => {
         const values = make();
-        const size = shape.reduce((product, n) => product * n, 1);
+        const size = sizeOf(shape);
         invariant(values.length === size, `${name} has the ${size} values of its shape, not ${values.length}`);
         return binding.createTensor(shape, dtype, values);
       });
       try {
         const ids = [...backend.getInputTensorIds(params), ...fed];
-        const names = [...recording.params, ...recording.feeds.map(({ name }) => `${name}:0`)];
-        const handles = binding.runSavedModel(model, ids, names.join(","), recording.outputs.join(","));
+        const handles = binding.runSavedModel(model, ids, inputs, outputs);
         return handles.map(({ id }) => {
           const values = binding.tensorDataSync(id) as Float32Array;
           binding.deleteTensor(id);
