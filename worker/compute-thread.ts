@@ -26,9 +26,9 @@ const { revoked } = workerData as ComputeThreadData;
 
 type Handler = (request: ComputeRequest) => void | Promise<void>;
 
-async function open(id: number, { jobYaml, image, backend: choice, threads }: ComputeInit): Promise<Handler> {
+async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handler> {
   const { spec } = parseJob(jobYaml);
-  const backend = await openBackend(choice, threads);
+  const backend = await openBackend(spec.workers.backend, spec.workers.threads);
   const network = buildNetwork(spec, image.channels);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);

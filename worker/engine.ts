@@ -48,8 +48,7 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
     const { seed, training, data, workers } = job.spec;
     const set = await openImageSet(data);
     const { height, width, channels } = set;
-    const { backend, threads } = workers;
-    const compute = await openCompute({ jobYaml, image: { height, width, channels }, backend, threads });
+    const compute = await openCompute({ jobYaml, image: { height, width, channels }, threads: workers.threads });
     const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };
     return {
       job,

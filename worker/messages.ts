@@ -1,7 +1,6 @@
 // What a worker's two threads say to each other. Tensors are never in these messages: parameters and results lie in
 // shared memory, pixels are transferred.
 
-import type { JobSpec } from "../shared/config/schema.ts";
 import type { ErrorCode } from "../shared/errors.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 import type { Block } from "../shared/tensor/tree.ts";
@@ -16,7 +15,7 @@ export interface ImageShape {
 export interface ComputeInit {
   readonly jobYaml: string;
   readonly image: ImageShape;
-  readonly backend: JobSpec["workers"]["backend"];
+  /** The job's: native code reads it from the environment, which the main thread alone can change. */
   readonly threads: number;
 }
 
