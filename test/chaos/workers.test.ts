@@ -150,9 +150,9 @@ describe("workers that do not die, but do not work", () => {
   });
 
   it("a worker that answers and never finishes is found by its lease", async () => {
-    using job = chaosJob({ steps: 200 });
+    using job = chaosJob({ steps: 400 });
     const clean = await calmRun(job);
-    const run = startRun(job);
+    const run = startRun(job, "--workers", "1"); // one alone takes long enough for a lease to end meanwhile
     await run.reaches(3);
     run.join("hangs", { fault: "hang" });
     await run.sees("it is expelled", ({ decisions }) =>
