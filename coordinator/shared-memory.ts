@@ -13,11 +13,11 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { open, rename, rm } from "node:fs/promises";
+import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Vector } from "../shared/kernels/reducer.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
-import { NONCE_FILE, SHM_ROOT, sharedParamsFile } from "../shared/rpc/shm.ts";
+import { NONCE_FILE, SHM_ROOT, sharedParamsFile, writeRegions } from "../shared/rpc/shm.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 
 export interface SharedMemory {
@@ -25,12 +25,15 @@ export interface SharedMemory {
   readonly folder: string;
   readonly nonce: string;
   /**
-   * Writes a vector under its version's name, whole or not at all, and drops versions older than the one before. Where it
-   * does not fit, workers find no file and pull by gRPC.
+   * Writes a vector under its version's name, whole or not at all, over the oldest of those kept. Where it does not fit,
+   * workers find no file and pull by gRPC.
    */
   publish(kind: "params" | "ema", version: number, vector: Vector, layout: Layout): Promise<void>;
   dispose(): void;
 }
+
+/** Vectors that stay under their names: the newest, and those that a slow worker may still be reading. */
+const KEPT = 3;
 
 const none: SharedMemory = { folder: "", nonce: "", publish: async () => {}, dispose: () => {} };
 
@@ -54,36 +57,23 @@ export function openSharedMemory(
     nonce,
     async publish(kind, version, vector, layout) {
       const file = join(folder, sharedParamsFile(kind, version));
+      const fresh = `${file}.tmp`;
       try {
-        await writeVector(`${file}.tmp`, vector, layout);
-        await rename(`${file}.tmp`, file);
+        if (published.length >= KEPT) await rename(published.shift()!, fresh);
+        await writeRegions(
+          fresh,
+          layout.shards.map((shard) => bytesOf(vector.shard(shard.index))),
+        );
+        await rename(fresh, file);
+        published.push(file);
       } catch (error) {
-        await rm(`${file}.tmp`, { force: true });
+        await rm(fresh, { force: true });
         if (!full) onFull(error);
         full = true;
-        return;
       }
-      published.push(file);
-      while (published.length > 3) await rm(published.shift()!, { force: true });
     },
     dispose: () => rmSync(folder, { recursive: true, force: true }),
   };
-}
-
-async function writeVector(file: string, vector: Vector, layout: Layout): Promise<void> {
-  const handle = await open(file, "w");
-  try {
-    for (const shard of layout.shards) {
-      const bytes = bytesOf(vector.shard(shard.index));
-      // A full tmpfs takes a part first, and only then says so.
-      for (let done = 0; done < bytes.byteLength; ) {
-        const { bytesWritten } = await handle.write(bytes, done, bytes.byteLength - done, shard.offset * 4 + done);
-        done += bytesWritten;
-      }
-    }
-  } finally {
-    await handle.close();
-  }
 }
 
 function isWritable(folder: string): boolean {

@@ -33,6 +33,7 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout);
+  const landing = heap.allocate();
   const compute = createMicroBatch(spec, network, layout, image, backend);
   const generate = createGenerator({ spec, network, params, image, program: backend.program });
   /** Partial sums that are being sent, by request id. */
@@ -85,14 +86,11 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
   };
 
   /** Parameters that were damaged on their way would give a gradient that looks as good as any. */
-  const load = (id: number, flat: Float32Array, digest: string) => {
-    const copy = heap.allocate();
-    copy.floats.set(flat);
-    const arrived = heap.digest(copy);
-    heap.release(copy);
+  const load = (id: number, digest: string) => {
+    const arrived = heap.digest(landing);
     if (arrived !== digest)
       throw new PlumeError("DATA_LOSS", `the parameters arrived with digest ${arrived} instead of ${digest}`);
-    params.load(flat);
+    params.load(landing.floats);
     reply({ kind: "loaded", id });
   };
 
@@ -113,7 +111,7 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
     reply({ kind: "sample", id, pixels, seconds: { compute: (performance.now() - started) / 1000 } });
   };
 
-  reply({ kind: "ready", id, backend: backend.name, device: backend.device, layout });
+  reply({ kind: "ready", id, backend: backend.name, device: backend.device, layout, landing: landing.floats });
   return (request) => {
     switch (request.kind) {
       case "open":
@@ -121,7 +119,7 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
       case "canary":
         return canary(request.id);
       case "load":
-        return load(request.id, new Float32Array(request.flat), request.digest);
+        return load(request.id, request.digest);
       case "gradient":
         return gradient(request.id, request.step, request.block, request.batches);
       case "sample":

@@ -22,8 +22,8 @@ type OnProgress = (done: number, seconds: number) => void;
 export interface Compute {
   readonly ready: ComputeReady;
   canary(): Promise<string>;
-  /** @throws PlumeError DATA_LOSS when the vector has another digest. */
-  load(flat: SharedArrayBuffer, digest: string): Promise<void>;
+  /** Takes what lies at `ready.landing`. @throws PlumeError DATA_LOSS when it has another digest. */
+  load(digest: string): Promise<void>;
   gradient(
     step: number,
     block: Block,
@@ -91,7 +91,7 @@ export function startComputeThread(): ComputeThread {
   const opened = (ready: ComputeReady): Compute => ({
     ready,
     canary: async () => (await ask<"canary">((id) => ({ kind: "canary", id }))).digest,
-    load: async (flat, digest) => void (await ask<"loaded">((id) => ({ kind: "load", id, flat, digest }))),
+    load: async (digest) => void (await ask<"loaded">((id) => ({ kind: "load", id, digest }))),
     async gradient(step, block, batches, onProgress, signal) {
       let revoke = () => {};
       const make = (id: number): ComputeRequest => {

@@ -26,8 +26,6 @@ interface Prepared {
   readonly set: ImageSet;
   readonly compute: Compute;
   readonly prefetch: Prefetch;
-  /** The flat vector last pulled. */
-  readonly flat: SharedArrayBuffer;
   readonly numericsClass: string;
 }
 
@@ -56,14 +54,13 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
       set,
       compute,
       prefetch: createPrefetch(set, order, training.steps),
-      flat: new SharedArrayBuffer(compute.ready.layout.size * 4),
       numericsClass: await compute.canary(),
     };
   };
 
   /** Brings the device to the vector that a lease begins with. @returns seconds spent. */
   const ensure = async (
-    { compute, flat }: Prepared,
+    { compute }: Prepared,
     vector: "params" | "ema",
     { paramsVersion, vectorDigest }: Lease,
     reports: Reports,
@@ -73,8 +70,8 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
     const started = clock.now();
     onDevice = ""; // a failure in between leaves the device at no version
     await undamaged(async () => {
-      await transfers!.pull(vector, paramsVersion, flat, reports.transfer, reports.revoked);
-      await compute.load(flat, vectorDigest);
+      await transfers!.pull(vector, paramsVersion, bytesOf(compute.ready.landing), reports.transfer, reports.revoked);
+      await compute.load(vectorDigest);
     });
     onDevice = wanted;
     return (clock.now() - started) / 1000;

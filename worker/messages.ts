@@ -36,8 +36,8 @@ export type ComputeRequest =
   /** The first one: nothing else is understood before it. */
   | { readonly kind: "open"; readonly id: number; readonly init: ComputeInit }
   | { readonly kind: "canary"; readonly id: number }
-  /** The flat vector in shared memory is new: make it the device's parameters, if it has this digest. */
-  | { readonly kind: "load"; readonly id: number; readonly flat: SharedArrayBuffer; readonly digest: string }
+  /** What lies at `landing` is new: make it the device's parameters, if it has this digest. */
+  | { readonly kind: "load"; readonly id: number; readonly digest: string }
   | {
       readonly kind: "gradient";
       readonly id: number;
@@ -55,6 +55,8 @@ export interface ComputeReady {
   readonly backend: string;
   readonly device: string;
   readonly layout: Layout;
+  /** float32 [layout.size] in shared memory of the compute thread: where vectors arrive. */
+  readonly landing: Float32Array;
 }
 
 export type ComputeReply =

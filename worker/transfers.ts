@@ -1,12 +1,12 @@
 // The data plane on the worker's side: parameters in, results out, through the shared folder when the worker proved
 // that it sees it, else as gRPC chunks.
 
-import { open, rename, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type PushHeader, type PushResponse, VectorKind } from "../proto/gen/plume/v1/training.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { chunksOf, fromServiceError, writeMessage } from "../shared/rpc/call.ts";
-import { sharedParamsFile, sharedResultFile } from "../shared/rpc/shm.ts";
+import { readRegions, sharedParamsFile, sharedResultFile, writeRegions } from "../shared/rpc/shm.ts";
 import type { TrainingClient } from "../shared/rpc/training-service.ts";
 import { CALL_DEADLINE_MS } from "../shared/rpc/transport.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
@@ -19,7 +19,7 @@ export interface Transfers {
   pull(
     kind: "params" | "ema",
     version: number,
-    flat: SharedArrayBuffer,
+    flat: Uint8Array,
     onBytes: (bytes: number, total: number) => void,
     signal: AbortSignal,
   ): Promise<void>;
@@ -39,6 +39,8 @@ export interface TransferOptions {
 const REPORT_BYTES = 16 * 1024 * 1024;
 
 export function createTransfers({ client, job, incarnation, layout, shmFolder }: TransferOptions): Transfers {
+  /** Files that a push is using. */
+  const slots: boolean[] = [];
   const deadline = () => ({ deadline: Date.now() + CALL_DEADLINE_MS });
 
   const pullShard = async (
@@ -82,46 +84,40 @@ export function createTransfers({ client, job, incarnation, layout, shmFolder }:
       };
       await Promise.all(
         layout.shards.map((s) =>
-          pullShard(vector, version, s.index, new Uint8Array(flat, s.offset * 4, s.size * 4), onChunk, signal),
+          pullShard(vector, version, s.index, flat.subarray(s.offset * 4, (s.offset + s.size) * 4), onChunk, signal),
         ),
       );
     },
 
     async push(header, payload, signal) {
-      const { workerId, tuple, lo, hi } = header;
-      const name = sharedResultFile(workerId, tuple!.step, { lo, hi }, tuple!.attempt);
-      const file = join(shmFolder, name);
-      if (!shmFolder || !(await writeShared(file, payload)))
-        return pushChunks(client, header, payload, deadline(), signal);
+      const slot = slots.findIndex((taken) => !taken);
+      const mine = slot < 0 ? slots.length : slot;
+      slots[mine] = true;
       try {
+        const name = sharedResultFile(header.workerId, process.pid, mine);
+        if (!shmFolder || !(await writeShared(join(shmFolder, name), payload)))
+          return await pushChunks(client, header, payload, deadline(), signal);
         return await pushChunks(client, { ...header, shmFile: name }, null, deadline(), signal);
       } finally {
-        await rm(file, { force: true });
+        slots[mine] = false;
       }
     },
   };
 }
 
 /** @returns false when the file is not there or not whole. */
-async function readShared(file: string, target: SharedArrayBuffer): Promise<boolean> {
-  const handle = await open(file, "r").catch(() => null);
-  if (!handle) return false;
-  try {
-    const { bytesRead } = await handle.read(new Uint8Array(target), 0, target.byteLength, 0);
-    return bytesRead === target.byteLength;
-  } finally {
-    await handle.close();
-  }
+async function readShared(file: string, target: Uint8Array): Promise<boolean> {
+  const bytes = await readRegions(file, [target]).catch(() => 0);
+  return bytes === target.byteLength;
 }
 
 /** @returns false when there is no room: nothing is left of the file then. */
 async function writeShared(file: string, payload: Uint8Array): Promise<boolean> {
   try {
-    await writeFile(`${file}.tmp`, payload);
-    await rename(`${file}.tmp`, file);
+    await writeRegions(file, [payload]);
     return true;
   } catch {
-    await rm(`${file}.tmp`, { force: true });
+    await rm(file, { force: true });
     return false;
   }
 }

@@ -20,23 +20,26 @@ const SOURCES = ["coordinator", "worker", "shared", "proto/gen"];
 /** A folder that no process began with for so long is nobody's. */
 const UNUSED_DAYS = 30;
 
-/** @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs and compute-thread.mjs. */
-export async function bundled() {
-  const folder = join(CACHE, keyOf(SOURCES));
-  if (!existsSync(folder)) await build(folder);
+/**
+ * @param more other entry points by name, and the folders that they are made of: benches run as plume itself does.
+ * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs and compute-thread.mjs.
+ */
+export async function bundled(more = {}, sources = []) {
+  const folder = join(CACHE, keyOf([...SOURCES, ...sources]));
+  if (!existsSync(folder)) await build(folder, { ...ENTRIES, ...more });
   const now = new Date();
   utimesSync(folder, now, now);
   return folder;
 }
 
-async function build(folder) {
+async function build(folder, entryPoints) {
   const { build: esbuild } = await import("esbuild");
   mkdirSync(CACHE, { recursive: true });
   sweep();
   const partial = `${folder}.${process.pid}`;
   await esbuild({
     absWorkingDir: ROOT,
-    entryPoints: ENTRIES,
+    entryPoints,
     outdir: partial,
     outExtension: { ".js": ".mjs" },
     bundle: true,

@@ -1,7 +1,6 @@
 // The data plane on the coordinator's side: parameters go out by shard, results of leases come in.
 // Payloads travel as gRPC chunks, or lie in a file on tmpfs that both ends see and only their name travels.
 
-import { open } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { ServerReadableStream, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import {
@@ -18,6 +17,7 @@ import { PlumeError } from "../../shared/errors.ts";
 import { workerId } from "../../shared/ids.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
 import { bytesOf, chunksOf, toServiceError, writeMessage } from "../../shared/rpc/call.ts";
+import { readRegions } from "../../shared/rpc/shm.ts";
 import type { Result } from "../aggregation/round.ts";
 import type { Sink } from "../aggregation/sink.ts";
 import type { Dispatcher } from "../dispatcher.ts";
@@ -147,16 +147,8 @@ async function readChunks(parts: AsyncIterator<PushRequest>, sink: Sink): Promis
 }
 
 /** @param file a plain name inside the shared folder; anything else is refused. */
-async function readShared(plane: Plane, file: string, sink: Sink): Promise<number> {
+function readShared(plane: Plane, file: string, sink: Sink): Promise<number> {
   if (!plane.shmFolder || file !== basename(file))
     throw new PlumeError("INVALID_ARGUMENT", `${file} is no file of the shared folder`);
-  const handle = await open(join(plane.shmFolder, file), "r");
-  try {
-    let received = 0;
-    for (const region of sink.regions)
-      received += (await handle.read(region, 0, region.byteLength, received)).bytesRead;
-    return received;
-  } finally {
-    await handle.close();
-  }
+  return readRegions(join(plane.shmFolder, file), sink.regions);
 }

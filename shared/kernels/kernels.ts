@@ -45,11 +45,14 @@ export function openKernels(memory: WebAssembly.Memory): Kernels {
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
 }
 
-/** The digest of a sharded vector: each shard's, chained in index order. 16 hex digits. */
-export function chainDigests(shards: readonly ((seed: bigint) => bigint)[]): string {
+/**
+ * The digest of a sharded vector: each shard's, seeded with its index, chained in that order. 16 hex digits.
+ * Shards may be digested side by side.
+ */
+export function chainDigests(shards: readonly bigint[]): string {
   let hash = 0n;
-  for (const digest of shards) hash = digest(hash);
-  return BigInt.asUintN(64, hash).toString(16).padStart(16, "0");
+  for (const digest of shards) hash = BigInt.asUintN(64, (hash ^ digest) * 0xff51afd7ed558ccdn) ^ (hash >> 31n);
+  return hash.toString(16).padStart(16, "0");
 }
 
 /** Vectors of one layout on one memory, for a process that sums locally: a worker's compute thread. */
@@ -88,11 +91,7 @@ export function createVectorHeap(layout: Layout): VectorHeap {
     add: (out, left, right) => kernels.add(out.pointer, left.pointer, right.pointer, layout.size),
     digest: ({ pointer }) =>
       chainDigests(
-        layout.shards.map(
-          ({ offset, size }) =>
-            (seed) =>
-              kernels.digest(pointer + offset * 4, size, seed),
-        ),
+        layout.shards.map(({ index, offset, size }) => kernels.digest(pointer + offset * 4, size, BigInt(index))),
       ),
   };
 }

@@ -112,13 +112,8 @@ export async function openReducer({
     },
 
     async digest(vector) {
-      // The chain over shards is sequential by definition; the shards' own threads compute it one after the other.
-      let hash = 0n;
-      for (const shard of layout.shards) {
-        const [next] = await threadOf(shard).run([["digest", pointer(vector, shard), shard.size, hash]]);
-        hash = next as bigint;
-      }
-      return chainDigests([() => hash]);
+      const digests = await onShards((s) => ["digest", pointer(vector, s), s.size, BigInt(s.index)]);
+      return chainDigests(digests as bigint[]);
     },
 
     async optimize(gradient, step: OptimizerStep) {

@@ -1,8 +1,10 @@
 // What every bench shares: medians and spread, machine, PyTorch when it is there. Owns no measurement.
 
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { ROOT } from "../../shared/root.ts";
 
 /** Median and range of repeated measurements of one thing, in whatever unit they came. */
 export interface Summary {
@@ -48,13 +50,38 @@ export function markdownTable(rows: readonly (readonly string[])[]): string {
   return [line(rows[0]!), rule, ...rows.slice(1).map(line)].join("\n");
 }
 
+/** What every bench takes beside its own options. */
+export const COMMON_OPTIONS = {
+  quick: { type: "boolean", default: false },
+  json: { type: "string" },
+} as const;
+
+export interface Report {
+  /** Better is larger: plume's speed over a peer's, or over what the machine could do. Absent: the peer was missing. */
+  readonly ratios: Readonly<Record<string, number | undefined>>;
+  readonly results: unknown;
+  /** Peers that were not there, and why. */
+  readonly missing?: readonly string[];
+}
+
+/** Prints the ratios, and writes the whole report when a file is asked for. */
+export function finish(name: string, file: string | undefined, { ratios, results, missing = [] }: Report): void {
+  const known = Object.fromEntries(
+    Object.entries(ratios).flatMap(([key, ratio]) => (ratio === undefined ? [] : [[key, Number(ratio.toFixed(3))]])),
+  );
+  for (const [key, ratio] of Object.entries(known)) console.log(`${key}: ${ratio.toFixed(2)}`);
+  for (const reason of missing) console.log(`missing: ${reason}`);
+  const report = { bench: name, machine: machine(), ratios: known, missing, results };
+  if (file) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+}
+
 /** Debian's python3-torch lives in the system's Python; PLUME_PYTHON names another one. */
 const PYTHON = process.env.PLUME_PYTHON ?? "/usr/bin/python3";
 
 /** Runs test/bench/torch/<script>. @returns its JSON, or the reason why there is none. */
 export function runTorch<R>(script: string, ...args: string[]): { readonly result: R } | { readonly missing: string } {
   if (spawnSync(PYTHON, ["-c", "import torch"]).status !== 0) return { missing: `${PYTHON} cannot import torch` };
-  const file = fileURLToPath(new URL(`torch/${script}`, import.meta.url));
+  const file = join(ROOT, "test/bench/torch", script);
   const { status, stdout, stderr } = spawnSync(PYTHON, [file, ...args], {
     encoding: "utf8",
     env: { ...process.env, OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" },

@@ -1,7 +1,6 @@
 // The other process of bench:plane: a coordinator's side of the data plane with nothing behind it. It takes pushes into
-// shared memory, serves pulls from it, answers raw HTTP/2, and reads files of tmpfs when told to.
+// shared memory, serves pulls from it and answers raw HTTP/2.
 
-import { open } from "node:fs/promises";
 import {
   ServerCredentials,
   type ServerReadableStream,
@@ -20,9 +19,10 @@ import { trainingService } from "../../shared/rpc/training-service.ts";
 import { createServer } from "../../shared/rpc/transport.ts";
 import { serveRaw } from "./http2-raw.ts";
 
-export type PeerMessage =
-  | { readonly kind: "ready"; readonly grpcPort: number; readonly rawPort: number }
-  | { readonly kind: "read"; readonly bytes: number; readonly seconds: number };
+export interface PeerMessage {
+  readonly grpcPort: number;
+  readonly rawPort: number;
+}
 
 const size = Number(process.argv[2]);
 const vector = new Uint8Array(new SharedArrayBuffer(size)).fill(7);
@@ -42,14 +42,6 @@ async function give(call: ServerWritableStream<PullRequest, PullResponse>) {
   call.end();
 }
 
-async function readShared(file: string): Promise<PeerMessage> {
-  const started = performance.now();
-  const handle = await open(file, "r");
-  const { bytesRead } = await handle.read(vector, 0, size, 0);
-  await handle.close();
-  return { kind: "read", bytes: bytesRead, seconds: (performance.now() - started) / 1000 };
-}
-
 const server = createServer();
 server.addService(trainingService, {
   session: (call: { end(): void }) => call.end(),
@@ -63,7 +55,5 @@ const grpcPort = await new Promise<number>((resolve, reject) => {
   );
 });
 const raw = await serveRaw(vector, vector);
-const tell = (message: PeerMessage) => process.send?.(message);
-process.on("message", (file: string) => void readShared(file).then(tell));
 process.on("disconnect", () => process.exit(0));
-tell({ kind: "ready", grpcPort, rawPort: raw.port });
+process.send?.({ grpcPort, rawPort: raw.port } satisfies PeerMessage);

@@ -1,35 +1,34 @@
-// npm run bench:plane -- how fast 64 MiB of float32 moves between two processes: gRPC as workers and coordinator use it,
-// a file on tmpfs, raw HTTP/2, and gloo's all-reduce when PyTorch is there. [--mib 64] [--runs 7] [--json]
+// npm run bench:plane -- what a step's bytes cost: 64 MiB of gradients from each of n workers summed, AdamW and EMA, and
+// the parameters back, in a real run whose workers have their gradients ready, beside gloo's all-reduce alone; the
+// coordinator's optimizer beside memcpy; and gRPC beside raw HTTP/2. [--quick] [--json FILE]
 
 import { type ChildProcess, fork } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { rename, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { credentials } from "@grpc/grpc-js";
 import { type PushHeader, VectorKind, WorkKind } from "../../proto/gen/plume/v1/training.ts";
 import { invariant } from "../../shared/invariant.ts";
+import { openReducer } from "../../shared/kernels/threads.ts";
 import { chunksOf, writeMessage } from "../../shared/rpc/call.ts";
-import { SHM_ROOT } from "../../shared/rpc/shm.ts";
+import { readRegions, SHM_ROOT, writeRegions } from "../../shared/rpc/shm.ts";
 import { TrainingClient } from "../../shared/rpc/training-service.ts";
 import { channelOptions } from "../../shared/rpc/transport.ts";
+import { buildLayout } from "../../shared/tensor/layout.ts";
 import { downloadRaw, openRaw, uploadRaw } from "./http2-raw.ts";
-import { machine, machineLine, markdownTable, runTorch, type Summary, spread, summarise } from "./measure.ts";
+import { COMMON_OPTIONS, finish, machineLine, markdownTable, runTorch, type Summary, spread, summarise } from "./measure.ts";
+import { copySpeed } from "./memory.ts";
 import type { PeerMessage } from "./plane-peer.ts";
+import { type SyntheticRun, syntheticRun } from "./synthetic-run.ts";
 
-const { values: options } = parseArgs({
-  options: {
-    mib: { type: "string", default: "64" },
-    runs: { type: "string", default: "7" },
-    json: { type: "boolean", default: false },
-  },
-});
-const bytes = Number(options.mib) * 2 ** 20;
-const runs = Number(options.runs);
+const { values: options } = parseArgs({ options: COMMON_OPTIONS });
+const bytes = 64 * 2 ** 20;
+const runs = options.quick ? 7 : 15;
 /** The first transfers grow windows and compile code. */
-const WARMUP = 2;
+const WARMUP = 3;
+/** A U-Net whose flat vector is 63.2 MiB. */
+const CHANNELS = 80;
 
 function pushGrpc(client: TrainingClient, payload: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -73,18 +72,6 @@ async function pullGrpc(client: TrainingClient, target: Uint8Array): Promise<voi
   invariant(at === bytes, `${at} of ${bytes} bytes arrived`);
 }
 
-/** Written here, read into shared memory there; the two are timed together. */
-async function throughFile(peer: ChildProcess, folder: string, payload: Uint8Array): Promise<void> {
-  const file = join(folder, "vector.f32");
-  await writeFile(`${file}.tmp`, payload);
-  await rename(`${file}.tmp`, file);
-  const answer = nextMessage(peer);
-  peer.send(file);
-  const read = await answer;
-  invariant(read.kind === "read" && read.bytes === bytes, "the file was read whole");
-  rmSync(file);
-}
-
 function nextMessage(peer: ChildProcess): Promise<PeerMessage> {
   return new Promise((resolve, reject) => {
     peer.once("message", (message) => resolve(message as PeerMessage));
@@ -92,64 +79,128 @@ function nextMessage(peer: ChildProcess): Promise<PeerMessage> {
   });
 }
 
-/** GB/s of so many runs, after the warm-up. */
-async function measure(transfer: () => Promise<void>): Promise<Summary> {
-  const rates: number[] = [];
-  for (let run = -WARMUP; run < runs; run++) {
-    const started = performance.now();
-    await transfer();
-    if (run >= 0) rates.push(bytes / 1e6 / (performance.now() - started));
-  }
-  return summarise(rates);
+/** Gigabytes a second of several ways, in turn, so that a busy second hits all of them. */
+async function inTurn(ways: Readonly<Record<string, () => Promise<void>>>): Promise<Record<string, Summary>> {
+  const rates: Record<string, number[]> = Object.fromEntries(Object.keys(ways).map((name) => [name, []]));
+  for (let run = -WARMUP; run < runs; run++)
+    for (const [name, transfer] of Object.entries(ways)) {
+      const started = performance.now();
+      await transfer();
+      if (run >= 0) rates[name]!.push(bytes / 1e6 / (performance.now() - started));
+    }
+  return Object.fromEntries(Object.entries(rates).map(([name, values]) => [name, summarise(values)]));
 }
 
-async function measureAll(): Promise<[string, Summary][]> {
-  const peerFile = fileURLToPath(new URL("plane-peer.ts", import.meta.url));
-  const peer = fork(peerFile, [String(bytes)], { execArgv: ["--import", "tsx"] });
-  const folder = mkdtempSync(join(existsSync(SHM_ROOT) ? SHM_ROOT : tmpdir(), "plume-bench-"));
+async function oneWay() {
+  const peer = fork(join(dirname(process.argv[1]!), "bench-plane-peer.mjs"), [String(bytes)]);
+  const folder = mkdtempSync(join(SHM_ROOT, "plume-bench-"));
   try {
     const ready = await nextMessage(peer);
-    invariant(ready.kind === "ready", "the peer says its ports first");
     const vector = new Uint8Array(new SharedArrayBuffer(bytes)).fill(3);
     const client = new TrainingClient(`127.0.0.1:${ready.grpcPort}`, credentials.createInsecure(), channelOptions);
     const raw = openRaw(ready.rawPort);
-    const rows: [string, Summary][] = [
-      ["gRPC push (client stream)", await measure(() => pushGrpc(client, vector))],
-      ["gRPC pull (server stream)", await measure(() => pullGrpc(client, vector))],
-      ["raw HTTP/2 upload", await measure(() => uploadRaw(raw, vector))],
-      ["raw HTTP/2 download", await measure(() => downloadRaw(raw, vector))],
-      ["tmpfs file, write + read", await measure(() => throughFile(peer, folder, vector))],
-    ];
+    const file = join(folder, "vector");
+    const rates = await inTurn({
+      "gRPC push": () => pushGrpc(client, vector),
+      "raw HTTP/2 upload": () => uploadRaw(raw, vector),
+      "gRPC pull": () => pullGrpc(client, vector),
+      "raw HTTP/2 download": () => downloadRaw(raw, vector),
+      "tmpfs, written and read": async () => {
+        await writeRegions(file, [vector]);
+        await readRegions(file, [vector]);
+      },
+    });
     client.close();
     raw.close();
-    return rows;
+    return rates;
   } finally {
     peer.disconnect();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-const started = machine();
-const rows = await measureAll();
-const gloo = runTorch<{ readonly seconds: readonly number[]; readonly torch: string }>(
-  "gloo_all_reduce.py",
-  "--mib",
-  options.mib,
-  "--runs",
-  options.runs,
-);
-if ("result" in gloo)
-  rows.push([
-    `gloo all-reduce, 2 processes (PyTorch ${gloo.result.torch})`,
-    summarise(gloo.result.seconds.map((seconds) => bytes / 1e9 / seconds)),
-  ]);
-
-if (options.json) {
-  const missing = "missing" in gloo ? gloo.missing : "";
-  console.log(JSON.stringify({ machine: started, bytes, gigabytesPerSecond: Object.fromEntries(rows), missing }));
-} else {
-  console.log(`${machineLine()}\n`);
-  const head = [`${options.mib} MiB, ${runs} runs`, "GB/s, median (min to max)"];
-  console.log(markdownTable([head, ...rows.map(([name, summary]) => [name, spread(summary, 2)])]));
-  if ("missing" in gloo) console.log(`\nno gloo: ${gloo.missing}`);
+/** GB/s of memory traffic: AdamW and EMA of 256 MiB of parameters, and memcpy of the bytes that they must touch. */
+async function optimizer() {
+  const floats = 64 * 2 ** 20;
+  const shards = 16;
+  const layout = buildLayout(
+    Array.from({ length: shards }, (_, i) => ({ name: `p${i}`, shape: [floats / shards], init: { kind: "zeros" } as const })),
+  );
+  await using reducer = await openReducer({ layout, optimizer: "adamw", maxVectors: 1 });
+  const gradient = reducer.allocate();
+  for (const { index } of layout.shards)
+    for (const vector of [gradient, reducer.params]) vector.shard(index).fill(1e-3);
+  // Reads p, g, m, v and the EMA once, writes all but g once: what no implementation can do without.
+  const touched = 9 * floats * 4;
+  const rates: number[] = [];
+  const copies: number[] = [];
+  for (let run = -1; run < (options.quick ? 5 : 9); run++) {
+    const started = performance.now();
+    await reducer.optimize(gradient, { ...ADAMW, count: run + 2 });
+    await reducer.updateEma(0.999);
+    if (run >= 0) rates.push(touched / 1e6 / (performance.now() - started));
+    if (run >= 0) copies.push((await copySpeed(touched / 2 / 4, availableParallelism(), 1)).median);
+  }
+  return { "AdamW and EMA": summarise(rates), memcpy: summarise(copies) };
 }
+
+const ADAMW = { type: "adamw", lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, gradientScale: 1 } as const;
+
+interface Gloo {
+  readonly seconds: readonly number[];
+  readonly torch: string;
+}
+
+async function round(workers: number) {
+  const steps = options.quick ? 6 : 15;
+  const run = (transport: "shm" | "grpc") => syntheticRun({ workers, processes: workers, channels: CHANNELS, steps, transport });
+  const shm = await run("shm");
+  const gloo = runTorch<Gloo>("gloo_all_reduce.py", "--mib", String(shm.bytes / 2 ** 20), "--size", String(workers), "--runs", String(steps));
+  return { workers, shm, grpc: await run("grpc"), gloo };
+}
+
+const rates = await oneWay();
+const memory = await optimizer();
+const rounds = [await round(2), await round(4)];
+
+const glooOf = ({ gloo }: (typeof rounds)[number]) =>
+  "result" in gloo ? summarise(gloo.result.seconds.map((seconds) => seconds * 1000)) : null;
+const versusGloo = (each: (typeof rounds)[number], run: SyntheticRun) => {
+  const gloo = glooOf(each);
+  return gloo ? gloo.median / run.parts.total!.median : undefined;
+};
+
+console.log(`${machineLine()}\n`);
+console.log(
+  markdownTable([
+    ["64 MiB one way", "GB/s, median (min to max)"],
+    ...Object.entries({ ...rates, ...memory }).map(([name, summary]) => [name, spread(summary, 2)]),
+  ]),
+);
+console.log();
+const mib = rounds[0]!.shm.bytes / 2 ** 20;
+console.log(
+  markdownTable([
+    [`${mib.toFixed(1)} MiB from each, summed, AdamW, EMA, and back`, ...rounds.map(({ workers }) => `n = ${workers}, ms`)],
+    ["plume, shared memory", ...rounds.map(({ shm }) => spread(shm.parts.total!, 0))],
+    ["plume, gRPC", ...rounds.map(({ grpc }) => spread(grpc.parts.total!, 0))],
+    ["gloo all-reduce alone", ...rounds.map((each) => (glooOf(each) ? spread(glooOf(each)!, 0) : "-"))],
+  ]),
+);
+console.log();
+finish("plane", options.json, {
+  ratios: {
+    planeVsGloo: versusGloo(rounds[0]!, rounds[0]!.shm),
+    planeVsGloo4: versusGloo(rounds[1]!, rounds[1]!.shm),
+    grpcPlaneVsGloo: versusGloo(rounds[0]!, rounds[0]!.grpc),
+    grpcVsHttp2: Math.min(
+      rates["gRPC push"]!.median / rates["raw HTTP/2 upload"]!.median,
+      rates["gRPC pull"]!.median / rates["raw HTTP/2 download"]!.median,
+    ),
+    grpcPushVsHttp2: rates["gRPC push"]!.median / rates["raw HTTP/2 upload"]!.median,
+    grpcPullVsHttp2: rates["gRPC pull"]!.median / rates["raw HTTP/2 download"]!.median,
+    optimizerVsMemcpy: memory["AdamW and EMA"].median / memory.memcpy.median,
+  },
+  results: { rates, memory, rounds },
+  missing: rounds.flatMap(({ gloo }) => ("missing" in gloo ? [gloo.missing] : [])).slice(0, 1),
+});

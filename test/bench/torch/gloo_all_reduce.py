@@ -1,6 +1,6 @@
-# All-reduce of float32 between two processes of this machine by torch.distributed's gloo, one thread each. Prints one
+# All-reduce of float32 between processes of this machine by torch.distributed's gloo, one thread each. Prints one
 # line of JSON: seconds of every run.
-#   python3 test/bench/torch/gloo_all_reduce.py --mib 64 --runs 7
+#   python3 test/bench/torch/gloo_all_reduce.py --mib 64 --size 2 --runs 7
 import argparse
 import json
 import os
@@ -23,7 +23,7 @@ def member(rank, size, store, floats, runs, warmup):
         dist.all_reduce(vector)
         if i >= warmup:
             seconds.append(time.perf_counter() - started)
-    assert bool((vector == 3.0).all()), "the sum of 1 and 2 is 3 everywhere"
+    assert bool((vector == size * (size + 1) / 2).all()), "the sum of 1 to n is the same everywhere"
     if rank == 0:
         print(json.dumps({"torch": torch.__version__, "bytes": floats * 4, "seconds": seconds}), flush=True)
     dist.barrier()
@@ -31,13 +31,14 @@ def member(rank, size, store, floats, runs, warmup):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--mib", type=int, default=64)
+    parser.add_argument("--mib", type=float, default=64)
+    parser.add_argument("--size", type=int, default=2)
     parser.add_argument("--runs", type=int, default=7)
     args = parser.parse_args()
     os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
     with tempfile.TemporaryDirectory() as folder:
         store = os.path.join(folder, "store")
-        mp.spawn(member, args=(2, store, args.mib * 2**18, args.runs, 2), nprocs=2)
+        mp.spawn(member, args=(args.size, store, int(args.mib * 2**18), args.runs, 2), nprocs=args.size)
 
 
 if __name__ == "__main__":
