@@ -2,8 +2,8 @@
 
 import { type ChannelOptions, Server, type ServerOptions } from "@grpc/grpc-js";
 
-/** Bytes of tensor in one message. 256 KiB to 1 MiB is the flat top of the measured curve. */
-export const CHUNK_BYTES = 512 * 1024;
+/** Bytes of tensor in one message. Measured against raw HTTP/2: 512 KiB reach 0.76 of it up and 0.89 down, 1 MiB 0.92 both ways. */
+export const CHUNK_BYTES = 1024 * 1024;
 /** HTTP/2 window of a stream and of a connection: at least bandwidth times delay of the networks plume runs on. */
 export const WINDOW_BYTES = 4 * 1024 * 1024;
 /** Larger messages are refused, in both directions. */

@@ -19,7 +19,8 @@ export function logLogChart(lines: readonly Line[], { title, x, y }: { title: st
   const xs = range(all.map(([value]) => value));
   const ys = range(all.map(([, value]) => value));
   const atX = (value: number) => LEFT + ((W - LEFT - RIGHT) * Math.log(value / xs.low)) / Math.log(xs.high / xs.low);
-  const atY = (value: number) => H - BOTTOM - ((H - TOP - BOTTOM) * Math.log(value / ys.low)) / Math.log(ys.high / ys.low);
+  const atY = (value: number) =>
+    H - BOTTOM - ((H - TOP - BOTTOM) * Math.log(value / ys.low)) / Math.log(ys.high / ys.low);
   const parts: string[] = [];
   for (let tick = 2 ** Math.ceil(Math.log2(xs.low)); tick <= xs.high; tick *= 2)
     parts.push(`<text x="${atX(tick)}" y="${H - BOTTOM + 20}" text-anchor="middle" fill="#555">${tick}</text>`);

@@ -79,12 +79,16 @@ export function finish(name: string, file: string | undefined, { ratios, results
 const PYTHON = process.env.PLUME_PYTHON ?? "/usr/bin/python3";
 
 /** Runs test/bench/torch/<script>. @returns its JSON, or the reason why there is none. */
-export function runTorch<R>(script: string, ...args: string[]): { readonly result: R } | { readonly missing: string } {
+export function runTorch<R>(
+  script: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): { readonly result: R } | { readonly missing: string } {
   if (spawnSync(PYTHON, ["-c", "import torch"]).status !== 0) return { missing: `${PYTHON} cannot import torch` };
   const file = join(ROOT, "test/bench/torch", script);
   const { status, stdout, stderr } = spawnSync(PYTHON, [file, ...args], {
     encoding: "utf8",
-    env: { ...process.env, OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1" },
+    env: { ...process.env, OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1", ...env },
   });
   const json = stdout.trim().split("\n").at(-1);
   if (status !== 0 || !json) return { missing: `${script} ended with ${status}: ${stderr.trim().split("\n").at(-1)}` };

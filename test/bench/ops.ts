@@ -1,17 +1,20 @@
-// node --import tsx test/bench/ops.ts -- the kernels of the wasm backend: TensorFlow.js's own against plume's, in GFLOP/s
-// or microseconds, and what each kernel takes of a training step of deploy/jobs/fashion.yaml. [--only ops|step] [--json]
+// npm run bench:ops -- the kernels of the wasm backend: TensorFlow.js's own against plume's, in GFLOP/s
+// or microseconds, and what each kernel takes of a training step of deploy/jobs/fashion.yaml. [--only ops|step] [--quick]
+// [--json FILE]
 
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-wasm";
 import { openBackend } from "../../shared/backends/index.ts";
 import { loadJob } from "../../shared/config/load.ts";
-import { machine, machineLine, markdownTable, type Summary, spread, summarise } from "./measure.ts";
+import { ROOT } from "../../shared/root.ts";
+import { COMMON_OPTIONS, finish, machineLine, markdownTable, type Summary, spread, summarise } from "./measure.ts";
 import { openMicroBatchBench } from "./micro-batch.ts";
+import { peakGigaflops } from "./simd-peak.ts";
 
 const { values: options } = parseArgs({
-  options: { only: { type: "string", default: "" }, json: { type: "boolean", default: false } },
+  options: { ...COMMON_OPTIONS, only: { type: "string", default: "" } },
 });
 
 interface Call {
@@ -119,7 +122,7 @@ function measure(op: Op): { readonly stock: Summary | null; readonly plume: Summ
     return Math.max(1, Math.min(200, Math.round(15 / timeCall(op, f, 3))));
   });
   const times = kinds.map((): number[] => []);
-  for (let round = 0; round < 9; round++)
+  for (let round = 0; round < (options.quick ? 5 : 9); round++)
     kinds.forEach((f, i) => {
       times[i]!.push(timeCall(op, f, repeats[i]!));
     });
@@ -134,7 +137,7 @@ interface KernelShare {
 
 /** What each kernel takes of a training step. Kernels that others call count for their callers. */
 async function profileStep(steps: number): Promise<{ step: Summary; kernels: KernelShare[]; parameters: number }> {
-  const { spec } = loadJob(fileURLToPath(new URL("../../deploy/jobs/fashion.yaml", import.meta.url)), { set: [] });
+  const { spec } = loadJob(join(ROOT, "deploy/jobs/fashion.yaml"), { set: [] });
   const bench = await openMicroBatchBench(spec, spec.data.imageSize, "wasm");
   for (let i = 0; i < 10; i++) bench.step();
   const step = summarise(Array.from({ length: steps }, () => bench.step()));
@@ -169,34 +172,51 @@ async function profileStep(steps: number): Promise<{ step: Summary; kernels: Ker
   return { step, kernels, parameters: bench.parameters };
 }
 
-const started = machine();
 const measured = options.only === "step" ? [] : ops().map((op) => ({ op, ...measure(op) }));
-const profile = options.only === "ops" ? null : await profileStep(30);
+const profile = options.only === "ops" ? null : await profileStep(options.quick ? 10 : 30);
+const peak = peakGigaflops();
 
-if (options.json) {
-  const rows = measured.map(({ op: { title, flops }, ...times }) => ({ title, flops, ...times }));
-  console.log(JSON.stringify({ machine: started, ops: rows, profile }));
-} else {
-  console.log(`${machineLine()}\n`);
-  const rate = (flops: number, ms: Summary | null): string => {
-    if (!ms) return "missing";
-    return flops > 0 ? `${(flops / ms.median / 1e6).toFixed(1)} GFLOP/s` : `${(ms.median * 1000).toFixed(0)} us`;
-  };
-  if (measured.length > 0) {
-    const rows = measured.map(({ op, stock: own, plume }) => [
-      op.title,
-      rate(op.flops, own),
-      rate(op.flops, plume),
-      spread(plume, 3),
-    ]);
-    console.log(markdownTable([["kernel", "TensorFlow.js", "plume", "plume ms, median (min to max)"], ...rows]));
-  }
-  if (profile) {
-    const total = profile.kernels.reduce((sum, { ms }) => sum + ms, 0);
-    const rows = profile.kernels.slice(0, 16).map(({ kernel, calls, ms }) => [kernel, String(calls), ms.toFixed(2)]);
-    console.log(
-      `\none micro-batch of 16, ${profile.parameters} parameters: ${spread(profile.step, 1)} ms, median (min to max)\n`,
-    );
-    console.log(markdownTable([["kernel", "calls", "ms a step"], ...rows, ["all kernels", "", total.toFixed(2)]]));
-  }
+console.log(`${machineLine()}\n`);
+const gigaflops = (flops: number, { median }: Summary) => flops / median / 1e6;
+const rate = (flops: number, ms: Summary | null): string => {
+  if (!ms) return "missing";
+  return flops > 0 ? `${gigaflops(flops, ms).toFixed(1)} GFLOP/s` : `${(ms.median * 1000).toFixed(0)} us`;
+};
+const share = (flops: number, ms: Summary) => (flops > 0 ? (gigaflops(flops, ms) / peak.median).toFixed(2) : "");
+if (measured.length > 0) {
+  const rows = measured.map(({ op, stock: own, plume }) => [
+    op.title,
+    rate(op.flops, own),
+    rate(op.flops, plume),
+    share(op.flops, plume),
+    spread(plume, 3),
+  ]);
+  const head = ["kernel", "TensorFlow.js", "plume", "of the peak", "plume ms, median (min to max)"];
+  console.log(markdownTable([head, ...rows]));
+  console.log(`\nSIMD multiply and add in registers, one thread: ${spread(peak, 1)} GFLOP/s\n`);
 }
+if (profile) {
+  const total = profile.kernels.reduce((sum, { ms }) => sum + ms, 0);
+  const rows = profile.kernels.slice(0, 16).map(({ kernel, calls, ms }) => [kernel, String(calls), ms.toFixed(2)]);
+  console.log(
+    `one micro-batch of 16, ${profile.parameters} parameters: ${spread(profile.step, 1)} ms, median (min to max)\n`,
+  );
+  console.log(markdownTable([["kernel", "calls", "ms a step"], ...rows, ["all kernels", "", total.toFixed(2)]]));
+  console.log();
+}
+
+/** The median over the 3x3 convolutions of stride 1, which are nearly all of a U-Net's. */
+const ofPeak = (kernel: string): number | undefined => {
+  const rates = measured.filter(({ op }) => op.kernel === kernel && op.title.includes("3x3/1"));
+  return rates.length > 0
+    ? summarise(rates.map(({ op, plume }) => gigaflops(op.flops, plume) / peak.median)).median
+    : undefined;
+};
+finish("ops", options.json, {
+  ratios: {
+    convVsWasmPeak: ofPeak("Conv2D"),
+    convInputGradientVsWasmPeak: ofPeak("Conv2DBackpropInput"),
+    convFilterGradientVsWasmPeak: ofPeak("Conv2DBackpropFilter"),
+  },
+  results: { peak, ops: measured.map(({ op: { title, flops }, ...times }) => ({ title, flops, ...times })), profile },
+});

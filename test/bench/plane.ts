@@ -17,7 +17,16 @@ import { TrainingClient } from "../../shared/rpc/training-service.ts";
 import { channelOptions } from "../../shared/rpc/transport.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { downloadRaw, openRaw, uploadRaw } from "./http2-raw.ts";
-import { COMMON_OPTIONS, finish, machineLine, markdownTable, runTorch, type Summary, spread, summarise } from "./measure.ts";
+import {
+  COMMON_OPTIONS,
+  finish,
+  machineLine,
+  markdownTable,
+  runTorch,
+  type Summary,
+  spread,
+  summarise,
+} from "./measure.ts";
 import { copySpeed } from "./memory.ts";
 import type { PeerMessage } from "./plane-peer.ts";
 import { type SyntheticRun, syntheticRun } from "./synthetic-run.ts";
@@ -124,7 +133,11 @@ async function optimizer() {
   const floats = 64 * 2 ** 20;
   const shards = 16;
   const layout = buildLayout(
-    Array.from({ length: shards }, (_, i) => ({ name: `p${i}`, shape: [floats / shards], init: { kind: "zeros" } as const })),
+    Array.from({ length: shards }, (_, i) => ({
+      name: `p${i}`,
+      shape: [floats / shards],
+      init: { kind: "zeros" } as const,
+    })),
   );
   await using reducer = await openReducer({ layout, optimizer: "adamw", maxVectors: 1 });
   const gradient = reducer.allocate();
@@ -144,7 +157,15 @@ async function optimizer() {
   return { "AdamW and EMA": summarise(rates), memcpy: summarise(copies) };
 }
 
-const ADAMW = { type: "adamw", lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, gradientScale: 1 } as const;
+const ADAMW = {
+  type: "adamw",
+  lr: 1e-3,
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0.01,
+  gradientScale: 1,
+} as const;
 
 interface Gloo {
   readonly seconds: readonly number[];
@@ -153,9 +174,17 @@ interface Gloo {
 
 async function round(workers: number) {
   const steps = options.quick ? 6 : 15;
-  const run = (transport: "shm" | "grpc") => syntheticRun({ workers, processes: workers, channels: CHANNELS, steps, transport });
+  const run = (transport: "shm" | "grpc") =>
+    syntheticRun({ workers, processes: workers, channels: CHANNELS, steps, transport });
   const shm = await run("shm");
-  const gloo = runTorch<Gloo>("gloo_all_reduce.py", "--mib", String(shm.bytes / 2 ** 20), "--size", String(workers), "--runs", String(steps));
+  const gloo = runTorch<Gloo>("gloo_all_reduce.py", [
+    "--mib",
+    String(shm.bytes / 2 ** 20),
+    "--size",
+    String(workers),
+    "--runs",
+    String(steps),
+  ]);
   return { workers, shm, grpc: await run("grpc"), gloo };
 }
 
@@ -181,7 +210,10 @@ console.log();
 const mib = rounds[0]!.shm.bytes / 2 ** 20;
 console.log(
   markdownTable([
-    [`${mib.toFixed(1)} MiB from each, summed, AdamW, EMA, and back`, ...rounds.map(({ workers }) => `n = ${workers}, ms`)],
+    [
+      `${mib.toFixed(1)} MiB from each, summed, AdamW, EMA, and back`,
+      ...rounds.map(({ workers }) => `n = ${workers}, ms`),
+    ],
     ["plume, shared memory", ...rounds.map(({ shm }) => spread(shm.parts.total!, 0))],
     ["plume, gRPC", ...rounds.map(({ grpc }) => spread(grpc.parts.total!, 0))],
     ["gloo all-reduce alone", ...rounds.map((each) => (glooOf(each) ? spread(glooOf(each)!, 0) : "-"))],

@@ -46,7 +46,12 @@ if (options.svg) {
   const chart = logLogChart(
     [
       { name: "a step", colour: "#08519c", points: line(millis) },
-      { name: "as bytes grow", colour: "#888", dashed: true, points: line((run) => (millis(from) * mib(run)) / mib(from)) },
+      {
+        name: "as bytes grow",
+        colour: "#888",
+        dashed: true,
+        points: line((run) => (millis(from) * mib(run)) / mib(from)),
+      },
     ],
     { title: "What a step costs, without computing", x: "workers", y: "ms" },
   );

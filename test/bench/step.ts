@@ -1,82 +1,110 @@
-// npm run bench:step -- what a training step of deploy/jobs/fashion.yaml costs, by part, with one worker and with two;
-// and one micro-batch against PyTorch on one thread. [--backend wasm|tfjs-node] [--steps 40] [--json]
-// [--only runs|micro]
+// npm run bench:step -- one micro-batch, forward, backward and AdamW, on one thread: every backend against PyTorch, on the
+// quickstart's network and on a wider one; and what a step of the quickstart costs by part, with one worker and with two.
+// [--backend wasm|tfjs-node] [--only micro|runs] [--quick] [--json FILE]
 
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, fork, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { BACKEND_NAMES } from "../../shared/backends/backend.ts";
+import { BACKEND_NAMES, type BackendName } from "../../shared/backends/backend.ts";
+import { computeEnvironment } from "../../shared/backends/environment.ts";
 import { loadJob } from "../../shared/config/load.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { machine, machineLine, markdownTable, runTorch, type Summary, spread, summarise } from "./measure.ts";
+import { ROOT } from "../../shared/root.ts";
+import {
+  COMMON_OPTIONS,
+  finish,
+  machineLine,
+  markdownTable,
+  runTorch,
+  type Summary,
+  spread,
+  summarise,
+} from "./measure.ts";
 import { openMicroBatchBench } from "./micro-batch.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const JOB = join(ROOT, "deploy/jobs/fashion.yaml");
 /** The first steps of a run are not like the others: code is compiled, prefetch is empty. */
 const SKIPPED = 5;
 const PARTS = ["pull", "compute", "handover", "reduce", "optimize", "publish", "total"] as const;
 type Part = (typeof PARTS)[number];
 
+/** A network as plume's job and as torch/unet_step.py name it. */
+interface Net {
+  readonly name: string;
+  readonly set: readonly string[];
+  readonly torch: readonly string[];
+  /** Steps between two changes of turn. */
+  readonly steps: number;
+}
+
+const NETS: readonly Net[] = [
+  { name: "quickstart: 16 [1,2], 14x14x4", set: [], torch: [], steps: 15 },
+  {
+    name: "wide: 32 [1,2,2], 28x28x1",
+    set: ["data.patch=1", "model.channels=32", "model.channelMult=[1,2,2]"],
+    torch: ["--channels", "32", "--mult", "1,2,2", "--side", "28", "--patched", "1"],
+    steps: 5,
+  },
+];
+
 const { values: options } = parseArgs({
   options: {
-    backend: { type: "string", default: "wasm" },
-    steps: { type: "string", default: "40" },
-    json: { type: "boolean", default: false },
-    only: { type: "string", default: "" },
+    ...COMMON_OPTIONS,
+    backend: { type: "string", multiple: true },
+    only: { type: "string" },
+    serve: { type: "string" },
   },
 });
 
-const backend = BACKEND_NAMES.find((name) => name === options.backend);
-invariant(backend, `--backend is one of ${BACKEND_NAMES.join(", ")}`);
+const backends = (options.backend ?? BACKEND_NAMES).map((wanted) => {
+  const known = BACKEND_NAMES.find((name) => name === wanted);
+  invariant(known, `--backend is one of ${BACKEND_NAMES.join(", ")}, not ${wanted}`);
+  return known;
+});
 
-interface StepLine {
-  readonly step: number;
-  readonly imagesPerSecond: number;
-  readonly seconds: Readonly<Record<string, number>>;
+// --- One micro-batch ------------------------------------------------------------------------------------------------
+
+interface Opened {
+  readonly parameters: number;
+  readonly device: string;
 }
 
-interface RunResult {
-  readonly workers: number;
-  readonly imagesPerSecond: Summary;
-  /** Milliseconds. */
-  readonly parts: Readonly<Record<Part, Summary>>;
+/** The other side of `openElsewhere`: a process whose environment was set before it began. */
+async function serveMicroBatch(request: string): Promise<void> {
+  const { backend, set } = JSON.parse(request) as { backend: BackendName; set: string[] };
+  const { spec } = loadJob(JOB, { set });
+  const bench = await openMicroBatchBench(spec, spec.data.imageSize, backend);
+  for (let warm = 0; warm < (set.length > 0 ? 2 : 5); warm++) bench.step();
+  process.on("message", (steps: number) => process.send!(Array.from({ length: steps }, () => bench.step())));
+  process.on("disconnect", () => process.exit(0));
+  process.send!({ parameters: bench.parameters, device: bench.device } satisfies Opened);
 }
 
-/** A real run in a folder of its own. */
-function trainRun(workers: number): RunResult {
-  const folder = mkdtempSync(join(tmpdir(), "plume-bench-"));
-  try {
-    const plume = join(ROOT, "coordinator/cli/plume.mjs");
-    const args = ["train", "-f", JOB, "--workers", String(workers), "--steps", options.steps, "--resume", "never"];
-    args.push("--set", "sampling.count=0", "--set", `workers.backend=${backend}`, "--out", folder);
-    const { status, stdout, stderr } = spawnSync(process.execPath, [plume, ...args], { encoding: "utf8" });
-    invariant(status === 0, `plume train ended with ${status}: ${stdout}${stderr}`);
-    const lines = readFileSync(join(folder, "metrics.ndjson"), "utf8").trim().split("\n");
-    return summariseRun(
-      workers,
-      lines.map((line) => JSON.parse(line) as StepLine).filter(({ step }) => step >= SKIPPED),
-    );
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function summariseRun(workers: number, lines: readonly StepLine[]): RunResult {
-  const millis = (part: Part, { seconds }: StepLine): number => {
-    const of = (name: string) => seconds[name] ?? 0;
-    // What a step waits for beside the slowest worker's computing and pulling: leases out, results in and summed.
-    if (part === "handover") return Math.max(0, of("gather") - of("compute") - of("pull")) * 1000;
-    return of(part) * 1000;
+async function openElsewhere(backend: BackendName, net: Net) {
+  const child: ChildProcess = fork(process.argv[1]!, ["--serve", JSON.stringify({ backend, set: net.set })], {
+    env: { ...process.env, ...computeEnvironment(1) },
+    stdio: ["ignore", "ignore", "ignore", "ipc"],
+  });
+  const answer = async <T>() => {
+    const [message] = await Promise.race([
+      once(child, "message"),
+      once(child, "exit").then(([code]) =>
+        Promise.reject(new Error(`${backend}: the bench's process ended with ${code}`)),
+      ),
+    ]);
+    return message as T;
   };
-  const parts = PARTS.map((part) => [part, summarise(lines.map((line) => millis(part, line)))] as const);
+  const opened = await answer<Opened>();
   return {
-    workers,
-    imagesPerSecond: summarise(lines.map((line) => line.imagesPerSecond)),
-    parts: Object.fromEntries(parts) as Record<Part, Summary>,
+    ...opened,
+    async steps(n: number): Promise<readonly number[]> {
+      child.send(n);
+      return answer<readonly number[]>();
+    },
+    close: () => child.disconnect(),
   };
 }
 
@@ -86,60 +114,143 @@ interface TorchResult {
   readonly millis: readonly number[];
 }
 
-/** Rounds of both, in turn, so that a busy minute hits both. */
-async function againstTorch() {
-  const { spec } = loadJob(JOB, { set: [] });
-  const bench = await openMicroBatchBench(spec, spec.data.imageSize, backend!);
-  const plume: number[] = [];
-  const torch: number[] = [];
-  let version = "";
-  let missing = "";
-  for (let warm = 0; warm < 5; warm++) bench.step();
-  for (let round = 0; round < 4; round++) {
-    for (let k = 0; k < 15; k++) plume.push(bench.step());
-    if (missing) continue;
-    const ran = runTorch<TorchResult>("unet_step.py", "--steps", "15");
-    if ("missing" in ran) {
-      missing = ran.missing;
-      continue;
+interface MicroResult {
+  readonly net: string;
+  readonly parameters: number;
+  readonly millis: Readonly<Record<string, Summary>>;
+}
+
+const TORCH = "PyTorch";
+const TORCH_AVX2 = "PyTorch, held to AVX2";
+const missing = new Set<string>();
+
+/** Rounds of all, in turn, so that a busy minute hits all. */
+async function microBatches(net: Net): Promise<MicroResult> {
+  const steps = options.quick ? Math.ceil(net.steps / 2) : net.steps;
+  const ours = [];
+  for (const backend of backends) ours.push({ backend, bench: await openElsewhere(backend, net) });
+  const { parameters } = ours[0]!.bench;
+  const millis: Record<string, number[]> = {};
+  const add = (name: string, values: readonly number[]) => {
+    millis[name] = [...(millis[name] ?? []), ...values];
+  };
+  for (let round = 0; round < (options.quick ? 1 : 4); round++) {
+    for (const { backend, bench } of ours) add(backend, await bench.steps(steps));
+    for (const [name, env] of [
+      [TORCH, {}],
+      [TORCH_AVX2, { ONEDNN_MAX_CPU_ISA: "AVX2" }],
+    ] as const) {
+      const ran = runTorch<TorchResult>("unet_step.py", ["--steps", String(steps), "--warmup", "2", ...net.torch], env);
+      if ("missing" in ran) {
+        missing.add(ran.missing);
+        continue;
+      }
+      invariant(
+        ran.result.parameters === parameters,
+        `plume's network has ${parameters} parameters, PyTorch's ${ran.result.parameters}`,
+      );
+      add(name, ran.result.millis);
     }
-    const same = ran.result.parameters === bench.parameters;
-    invariant(same, `plume's network has ${bench.parameters} parameters, PyTorch's ${ran.result.parameters}`);
-    torch.push(...ran.result.millis);
-    version = ran.result.torch;
   }
+  for (const { bench } of ours) bench.close();
   return {
-    parameters: bench.parameters,
-    device: bench.device,
-    plume: summarise(plume),
-    torch: torch.length > 0 ? summarise(torch) : null,
-    torchVersion: version,
-    missing,
+    net: net.name,
+    parameters,
+    millis: Object.fromEntries(Object.entries(millis).map(([name, values]) => [name, summarise(values)])),
   };
 }
 
-const started = machine();
-const runs = options.only === "micro" ? [] : [1, 2].map(trainRun);
-const micro = options.only === "runs" ? null : await againstTorch();
+// --- A step of a run ------------------------------------------------------------------------------------------------
 
-if (options.json) console.log(JSON.stringify({ machine: started, runs, micro }));
-else {
-  console.log(`${machineLine()}\n`);
-  if (runs.length > 0) {
-    const [one, two] = runs as [RunResult, RunResult];
-    const head = ["ms, median (min to max)", "1 worker", "2 workers"];
-    const rows = PARTS.map((part) => [part, ...runs.map((run) => spread(run.parts[part], 1))]);
-    console.log(markdownTable([head, ...rows, ["images/s", ...runs.map((run) => spread(run.imagesPerSecond, 0))]]));
-    const ratio = two.imagesPerSecond.median / one.imagesPerSecond.median;
-    console.log(`\ntwo workers / one worker: ${ratio.toFixed(2)}\n`);
-  }
-  if (micro) {
-    const rows = [[`plume, ${micro.device}`, spread(micro.plume, 1)]];
-    if (micro.torch) rows.push([`PyTorch ${micro.torchVersion}, 1 thread`, spread(micro.torch, 1)]);
-    console.log(
-      markdownTable([[`micro-batch of 16, ${micro.parameters} parameters`, "ms, median (min to max)"], ...rows]),
-    );
-    const ratio = micro.torch && micro.torch.median / micro.plume.median;
-    console.log(ratio ? `\nPyTorch / plume: ${ratio.toFixed(2)}` : `\nno PyTorch: ${micro.missing}`);
+interface StepLine {
+  readonly step: number;
+  readonly imagesPerSecond: number;
+  readonly seconds: Readonly<Record<string, number>>;
+}
+
+interface RunResult {
+  readonly backend: BackendName;
+  readonly workers: number;
+  readonly imagesPerSecond: Summary;
+  /** Milliseconds. */
+  readonly parts: Readonly<Record<Part, Summary>>;
+}
+
+/** A real run in a folder of its own. */
+function trainRun(backend: BackendName, workers: number): RunResult {
+  const folder = mkdtempSync(join(tmpdir(), "plume-bench-"));
+  try {
+    const plume = join(ROOT, "coordinator/cli/plume.mjs");
+    const steps = String(options.quick ? 15 : 60);
+    const args = ["train", "-f", JOB, "--workers", String(workers), "--steps", steps, "--resume", "never"];
+    args.push("--set", "sampling.count=0", "--set", `workers.backend=${backend}`, "--out", folder);
+    const { status, stdout, stderr } = spawnSync(process.execPath, [plume, ...args], { encoding: "utf8" });
+    invariant(status === 0, `plume train ended with ${status}: ${stdout}${stderr}`);
+    const lines = readFileSync(join(folder, "metrics.ndjson"), "utf8").trim().split("\n");
+    const kept = lines.map((line) => JSON.parse(line) as StepLine).filter(({ step }) => step >= SKIPPED);
+    return { backend, workers, ...summariseRun(kept) };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
 }
+
+function summariseRun(lines: readonly StepLine[]): Pick<RunResult, "imagesPerSecond" | "parts"> {
+  const millis = (part: Part, { seconds }: StepLine): number => {
+    const of = (name: string) => seconds[name] ?? 0;
+    // What a step waits for beside the slowest worker's computing and pulling: leases out, results in and summed.
+    if (part === "handover") return Math.max(0, of("gather") - of("compute") - of("pull")) * 1000;
+    return of(part) * 1000;
+  };
+  const parts = PARTS.map((part) => [part, summarise(lines.map((line) => millis(part, line)))] as const);
+  return {
+    imagesPerSecond: summarise(lines.map((line) => line.imagesPerSecond)),
+    parts: Object.fromEntries(parts) as Record<Part, Summary>,
+  };
+}
+
+// --- All of it ------------------------------------------------------------------------------------------------------
+
+async function main(): Promise<void> {
+  const nets: MicroResult[] = [];
+  if (options.only !== "runs") for (const net of NETS) nets.push(await microBatches(net));
+  const ran = options.quick ? backends.slice(0, 1) : backends;
+  const runs = options.only === "micro" ? [] : ran.flatMap((backend) => [1, 2].map((n) => trainRun(backend, n)));
+
+  console.log(`${machineLine()}\n`);
+  for (const { net, parameters, millis } of nets) {
+    const rows = Object.entries(millis).map(([name, summary]) => [name, spread(summary, 1)]);
+    console.log(markdownTable([[`${net}, 16 images, ${parameters} parameters`, "ms, median (min to max)"], ...rows]));
+    console.log();
+  }
+  if (runs.length > 0) {
+    const head = ["ms, median (min to max)", ...runs.map(({ backend, workers }) => `${backend}, ${workers}`)];
+    const rows = PARTS.map((part) => [part, ...runs.map((run) => spread(run.parts[part], 1))]);
+    console.log(markdownTable([head, ...rows, ["images/s", ...runs.map((run) => spread(run.imagesPerSecond, 0))]]));
+    console.log();
+  }
+
+  const against = (net: number, backend: BackendName, peer: string) => {
+    const { [backend]: ours, [peer]: theirs } = nets[net]?.millis ?? {};
+    return ours && theirs ? theirs.median / ours.median : undefined;
+  };
+  const twoOverOne = (backend: BackendName) => {
+    const [one, two] = runs.filter((run) => run.backend === backend);
+    return one && two ? two.imagesPerSecond.median / one.imagesPerSecond.median : undefined;
+  };
+  finish("step", options.json, {
+    ratios: {
+      wasmVsTorch: against(0, "wasm", TORCH),
+      wasmVsTorchAvx2: against(0, "wasm", TORCH_AVX2),
+      wasmVsTorchWide: against(1, "wasm", TORCH),
+      wasmVsTorchWideAvx2: against(1, "wasm", TORCH_AVX2),
+      tfjsNodeVsTorch: against(0, "tfjs-node", TORCH),
+      tfjsNodeVsTorchWide: against(1, "tfjs-node", TORCH),
+      twoWorkersVsOne: twoOverOne("wasm"),
+      twoWorkersVsOneTfjsNode: twoOverOne("tfjs-node"),
+    },
+    results: { nets, runs },
+    missing: [...missing],
+  });
+}
+
+await (options.serve ? serveMicroBatch(options.serve) : main());

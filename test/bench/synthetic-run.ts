@@ -40,7 +40,12 @@ export async function syntheticRun(options: SyntheticOptions): Promise<Synthetic
   const { workers, processes, channels, steps, transport, spec = {} } = options;
   const folder = mkdtempSync(join(tmpdir(), "plume-bench-"));
   const jobYaml = stringify({
-    metadata: { name: `bench-${folder.slice(folder.lastIndexOf("-") + 1).toLowerCase().replaceAll(/[^a-z0-9]/g, "x")}` },
+    metadata: {
+      name: `bench-${folder
+        .slice(folder.lastIndexOf("-") + 1)
+        .toLowerCase()
+        .replaceAll(/[^a-z0-9]/g, "x")}`,
+    },
     spec: {
       data: { source: "shapes:256", imageSize: 8 },
       model: { channels, channelMult: [1, 2, 4], groups: 8, classes: 0 },
@@ -53,21 +58,30 @@ export async function syntheticRun(options: SyntheticOptions): Promise<Synthetic
   });
   const children = new Set<ReturnType<typeof fork>>();
   const start = (name: string, args: readonly string[]) => {
-    const child = fork(join(dirname(process.argv[1]!), `${name}.mjs`), args, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
+    const child = fork(join(dirname(process.argv[1]!), `${name}.mjs`), args, {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
     children.add(child);
     return child;
   };
   try {
     const job = join(folder, "job.yaml");
     writeFileSync(job, jobYaml);
-    const coordinator = start("coordinator", ["--job", job, "--out", join(folder, "run"), "--log-file", join(folder, "log")]);
+    const coordinator = start("coordinator", [
+      "--job",
+      job,
+      "--out",
+      join(folder, "run"),
+      "--log-file",
+      join(folder, "log"),
+    ]);
     const ended = new Promise<number | null>((resolve) => coordinator.once("exit", resolve));
     const address = await new Promise<string>((resolve, reject) => {
       coordinator.on("message", (message: CoordinatorMessage) => {
         if (message.kind === "ready") resolve(message.address);
         if (message.kind === "error") reject(new Error(message.message));
       });
-      ended.then((code) => reject(new Error(`the coordinator ended with ${code}`)));
+      void ended.then((code) => reject(new Error(`the coordinator ended with ${code}`)));
     });
     const each = workers / processes;
     invariant(Number.isInteger(each), "every process has as many workers");

@@ -47,9 +47,16 @@ async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
       const arrived = heap.digest(landing);
       if (arrived !== wanted) throw new Error(`the parameters arrived with digest ${arrived}, not ${wanted}`);
     },
-    async gradient(_step, block, batches, onProgress) {
+    async gradient(_step, _block, batches, onProgress) {
       onProgress(batches.length, 0);
-      return { kind: "gradient", id: 0, sum: sum.floats, digest, losses: batches.map(() => 1), seconds: { compute: 0 } };
+      return {
+        kind: "gradient",
+        id: 0,
+        sum: sum.floats,
+        digest,
+        losses: batches.map(() => 1),
+        seconds: { compute: 0 },
+      };
     },
     sample: () => Promise.reject(new Error("a synthetic worker draws nothing")),
     release() {},

@@ -1,6 +1,6 @@
 # ADM's U-Net (guided-diffusion, unet.py), by default with the settings of deploy/jobs/fashion.yaml, in plain PyTorch:
 # one micro-batch, noise, forward, backward and AdamW, on one thread. Prints one line of JSON.
-#   python3 test/bench/torch/unet_step.py [--steps 30] [--warmup 5] [--channels 16] [--mult 1,2] [--batch 16] [--side 14]
+#   python3 test/bench/torch/unet_step.py [--steps 30] [--warmup 5] [--channels 16] [--mult 1,2] [--batch 16] [--side 14] [--patched 4]
 import argparse
 import json
 import math
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-PATCHED, GROUPS, ROWS, ATTENTION_SIDE = 4, 8, 11, 7
+GROUPS, ROWS, ATTENTION_SIDE = 8, 11, 7
 PARAMETERS = 191_940  # plume's count of the network with the default settings
 TIMESTEPS = 1000
 
@@ -73,7 +73,7 @@ class Stack(nn.ModuleList):
 class UNet(nn.Module):
     """One residual block a level on the way down, two on the way up; attention at 7x7 and in the middle."""
 
-    def __init__(self, channels, mult, side):
+    def __init__(self, channels, mult, side, planes):
         super().__init__()
         assert side % 2 ** (len(mult) - 1) == 0, f"{side} pixels cannot be halved {len(mult) - 1} times"
         self.channels, emb = channels, 4 * channels
@@ -87,7 +87,7 @@ class UNet(nn.Module):
             return [ResBlock(in_c, out_c, emb), *attention]
 
         wide = widths[0]
-        self.down, skips = nn.ModuleList([Stack([Conv(PATCHED, wide, 3, padding=1)])]), [wide]
+        self.down, skips = nn.ModuleList([Stack([Conv(planes, wide, 3, padding=1)])]), [wide]
         for level, width in enumerate(widths):
             if level > 0:
                 self.down.append(Stack([Conv(wide, wide, 3, stride=2, padding=1)]))
@@ -102,7 +102,7 @@ class UNet(nn.Module):
                 layers = block(wide + skips.pop(), widths[level], level)
                 wide = widths[level]
                 self.up.append(Stack(layers + ([Upsample(wide)] if last and level > 0 else [])))
-        self.norm_out, self.conv_out = norm(wide), nn.Conv2d(wide, PATCHED, 3, padding=1)
+        self.norm_out, self.conv_out = norm(wide), nn.Conv2d(wide, planes, 3, padding=1)
 
     def forward(self, x, t, y):
         half = self.channels // 2
@@ -127,17 +127,18 @@ def main():
     parser.add_argument("--mult", type=lambda text: [int(m) for m in text.split(",")], default=[1, 2])
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--side", type=int, default=14, help="of the images in pixels, after patching")
+    parser.add_argument("--patched", type=int, default=4, help="channels of an image, after patching")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
 
-    net = UNet(args.channels, args.mult, args.side)
+    net = UNet(args.channels, args.mult, args.side, args.patched)
     count = sum(p.numel() for p in net.parameters())
-    if args.channels == 16 and args.mult == [1, 2] and args.side == 14:
+    if args.channels == 16 and args.mult == [1, 2] and args.side == 14 and args.patched == 4:
         assert count == PARAMETERS, f"{count} parameters, plume's network has {PARAMETERS}"
     optimizer = torch.optim.AdamW(net.parameters(), lr=2e-3)
     alphas = torch.cos(torch.linspace(0, 1, TIMESTEPS) * math.pi / 2) ** 2
-    images, labels = torch.rand(args.batch, PATCHED, args.side, args.side) * 2 - 1, torch.arange(args.batch) % ROWS
+    images, labels = torch.rand(args.batch, args.patched, args.side, args.side) * 2 - 1, torch.arange(args.batch) % ROWS
 
     def step():
         t = torch.randint(TIMESTEPS, (args.batch,))
