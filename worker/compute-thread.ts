@@ -68,7 +68,7 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
   };
 
   /** One fixed micro-batch of the fresh parameters: its digest names the numerics class of this device. */
-  const canary = (id: number) => {
+  const canary = async (id: number) => {
     const n = spec.training.microBatch;
     params.load(initialParameters(layout, 0));
     const size = n * image.height * image.width * image.channels;
@@ -78,7 +78,7 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
     );
     const labels = Int32Array.from({ length: n }, (_, i) => (spec.model.classes > 0 ? i % spec.model.classes : -1));
     const leaf = heap.allocate();
-    const loss = compute(params, { step: 0, index: 0, pixels, labels }, leaf.floats);
+    const loss = await compute(params, { step: 0, index: 0, pixels, labels }, leaf.floats);
     const digest = createHash("sha256").update(heap.digest(leaf)).update(String(loss)).digest("hex").slice(0, 16);
     heap.release(leaf);
     params.dispose();

@@ -2,12 +2,11 @@
 
 import type * as tf from "@tensorflow/tfjs-core";
 
-/** Brings in values that are made anew on the host for every run; their shape and dtype never change. */
-export type Feed = (
-  shape: readonly number[],
-  dtype: "float32" | "int32",
-  make: () => Float32Array | Int32Array,
-) => tf.Tensor;
+/** Values from the host, or a tensor of the device, which stays its owner's. */
+export type Fed = Float32Array | Int32Array | tf.Tensor;
+
+/** Brings in what is made anew for every run; its shape and dtype never change. */
+export type Feed = (shape: readonly number[], dtype: "float32" | "int32", make: () => Fed) => tf.Tensor;
 
 /**
  * Plain TensorFlow.js operations from parameters and fed values to outputs. It may look at shapes, never at values, and
@@ -16,22 +15,19 @@ export type Feed = (
 export type Computation = (feed: Feed, params: readonly tf.Tensor[]) => readonly tf.Tensor[];
 
 export interface Program {
-  /** @param params on the device, of the same shapes at every run. @returns the outputs' values, in order. */
-  run(params: readonly tf.Tensor[]): readonly Float32Array[];
+  /** @param params on the device, of the same shapes at every run. @returns the outputs, in order; the caller's to dispose. */
+  run(params: readonly tf.Tensor[]): readonly tf.Tensor[];
 }
 
 export type MakeProgram = (computation: Computation) => Program;
 
+export const isTensor = (fed: Fed): fed is tf.Tensor => "dataId" in fed;
+
 /** Runs the operations one by one, every time. */
-export function eagerProgram(core: Pick<typeof tf, "tidy" | "tensor">, computation: Computation): Program {
-  return {
-    run(params) {
-      let values: Float32Array[] = [];
-      core.tidy(() => {
-        const feed: Feed = (shape, dtype, make) => core.tensor(make(), [...shape], dtype);
-        values = computation(feed, params).map((output) => output.dataSync() as Float32Array);
-      });
-      return values;
-    },
+export function eagerProgram(core: Pick<typeof tf, "tidy" | "tensor" | "clone">, computation: Computation): Program {
+  const feed: Feed = (shape, dtype, make) => {
+    const fed = make();
+    return isTensor(fed) ? core.clone(fed) : core.tensor(fed, [...shape], dtype);
   };
+  return { run: (params) => core.tidy(() => [...computation(feed, params)]) };
 }

@@ -32,10 +32,10 @@ export async function blockGradient(
   const live = new Set<HeapVector>();
   const summing = sumBlock(
     block,
-    (index) => {
+    async (index) => {
       const leaf = heap.allocate();
       live.add(leaf);
-      losses.push(compute(params, { step, ...batches[index - block.lo]! }, leaf.floats));
+      losses.push(await compute(params, { step, ...batches[index - block.lo]! }, leaf.floats));
       onLeaf?.(losses.length);
       return leaf;
     },

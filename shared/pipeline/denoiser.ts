@@ -31,7 +31,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   const { classes } = spec.model;
   const names = network.params.map(({ name }) => name);
   /** What the computation is given: x_t and the step of the call in hand. */
-  let asked: Condition & { readonly x: Float32Array; readonly step: number };
+  let asked: Condition & { readonly x: tf.Tensor; readonly step: number };
 
   const computation =
     (shape: Shape4, labelled: boolean, guided: boolean): Computation =>
@@ -63,9 +63,9 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const shape = x_t.shape as Shape4;
       const key = `${shape} ${labels !== null} ${guided}`;
       if (!programs.has(key)) programs.set(key, program(computation(shape, labels !== null, guided)));
-      asked = { labels, guidance, step, x: x_t.dataSync() as Float32Array };
+      asked = { labels, guidance, step, x: x_t };
       const [x0] = programs.get(key)!.run(params.tensors);
-      return { x0: tf.tensor4d(x0!, shape) };
+      return { x0: x0! };
     };
   };
 }

@@ -65,7 +65,7 @@ export function createGenerator({ spec, network, params, image, program }: Gener
       { process, clip: true, eta, variance, noise: (step) => noise(PURPOSE.sampleStep, step) },
       onStep,
     );
-    const floats = x.dataSync() as Float32Array;
+    const floats = await x.data<"float32">();
     x.dispose();
     // x * 127.5 + 127.5, rounded and clamped.
     const patched = Uint8Array.from(floats, (v) => Math.max(0, Math.min(255, Math.floor(v * 127.5 + 128))));

@@ -28,7 +28,7 @@ export interface MicroBatch {
  * @param gradient out: float32 [layout.size], every element written, padding 0.
  * @returns the mean loss over the micro-batch.
  */
-export type ComputeMicroBatch = (params: DeviceParams, batch: MicroBatch, gradient: Float32Array) => number;
+export type ComputeMicroBatch = (params: DeviceParams, batch: MicroBatch, gradient: Float32Array) => Promise<number>;
 
 /** What a micro-batch draws and reads, on the host. */
 interface Drawn {
@@ -97,14 +97,19 @@ export function createMicroBatch(
 
   let current: Drawn;
   const programs = new Map<number, Program>();
-  return (params, batch, gradient) => {
+  return async (params, batch, gradient) => {
     const n = batch.labels.length;
     if (!programs.has(n)) programs.set(n, program(computation(n, () => current)));
     current = draw(batch);
-    const [loss, ...grads] = programs.get(n)!.run(params.tensors);
-    gradient.fill(0);
-    layout.tensors.forEach(({ offset }, i) => gradient.set(grads[i]!, offset));
-    return loss![0]!;
+    const outputs = programs.get(n)!.run(params.tensors);
+    try {
+      const [loss, ...grads] = await Promise.all(outputs.map((output) => output.data<"float32">()));
+      gradient.fill(0);
+      layout.tensors.forEach(({ offset }, i) => gradient.set(grads[i]!, offset));
+      return loss![0]!;
+    } finally {
+      tf.dispose([...outputs]);
+    }
   };
 }
 

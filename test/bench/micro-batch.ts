@@ -17,7 +17,7 @@ export interface MicroBatchBench {
   readonly parameters: number;
   readonly device: string;
   /** One step. @returns milliseconds. */
-  step(): number;
+  step(): Promise<number>;
 }
 
 /** @param spec a job on images of `side` x `side` pixels with one channel; the images are noise. */
@@ -53,10 +53,10 @@ export async function openMicroBatchBench(spec: JobSpec, side: number, name: Bac
   return {
     parameters: layout.parameters,
     device: backend.device,
-    step() {
+    async step() {
       const started = performance.now();
       params.load(weights.floats);
-      const loss = compute(params, { step: count++, index: 0, pixels, labels }, gradient.floats);
+      const loss = await compute(params, { step: count++, index: 0, pixels, labels }, gradient.floats);
       invariant(Number.isFinite(loss), `the loss of step ${count} is ${loss}`);
       optimize();
       return performance.now() - started;

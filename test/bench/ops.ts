@@ -139,8 +139,10 @@ interface KernelShare {
 async function profileStep(steps: number): Promise<{ step: Summary; kernels: KernelShare[]; parameters: number }> {
   const { spec } = loadJob(join(ROOT, "deploy/jobs/fashion.yaml"), { set: [] });
   const bench = await openMicroBatchBench(spec, spec.data.imageSize, "wasm");
-  for (let i = 0; i < 10; i++) bench.step();
-  const step = summarise(Array.from({ length: steps }, () => bench.step()));
+  for (let i = 0; i < 10; i++) await bench.step();
+  const millis: number[] = [];
+  for (let i = 0; i < steps; i++) millis.push(await bench.step());
+  const step = summarise(millis);
   const spent = new Map<string, { calls: number; ms: number }>();
   let inside = false;
   for (const config of tf.getKernelsForBackend("wasm")) {
@@ -164,7 +166,7 @@ async function profileStep(steps: number): Promise<{ step: Summary; kernels: Ker
       },
     });
   }
-  for (let i = 0; i < steps; i++) bench.step();
+  for (let i = 0; i < steps; i++) await bench.step();
   const kernels = [...spent]
     .map(([kernel, { calls, ms }]) => ({ kernel, calls: calls / steps, ms: ms / steps }))
     .filter(({ calls }) => calls > 0)

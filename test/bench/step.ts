@@ -77,8 +77,13 @@ async function serveMicroBatch(request: string): Promise<void> {
   const { backend, set } = JSON.parse(request) as { backend: BackendName; set: string[] };
   const { spec } = loadJob(JOB, { set });
   const bench = await openMicroBatchBench(spec, spec.data.imageSize, backend);
-  for (let warm = 0; warm < (set.length > 0 ? 2 : 5); warm++) bench.step();
-  process.on("message", (steps: number) => process.send!(Array.from({ length: steps }, () => bench.step())));
+  for (let warm = 0; warm < (set.length > 0 ? 2 : 5); warm++) await bench.step();
+  const run = async (steps: number) => {
+    const millis: number[] = [];
+    for (let k = 0; k < steps; k++) millis.push(await bench.step());
+    process.send!(millis);
+  };
+  process.on("message", (steps: number) => void run(steps));
   process.on("disconnect", () => process.exit(0));
   process.send!({ parameters: bench.parameters, device: bench.device } satisfies Opened);
 }

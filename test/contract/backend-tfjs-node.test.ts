@@ -53,7 +53,7 @@ describe("a recorded graph", () => {
       const params = parameters(step);
       const gradient = new Float32Array(layout.size);
       const samples = await set.read([0, 1, 2, 3].map((k) => 4 * step + k));
-      results.push({ loss: compute(params, { step, index: 1, ...samples }, gradient), gradient });
+      results.push({ loss: await compute(params, { step, index: 1, ...samples }, gradient), gradient });
       params.dispose();
     }
     return results;

@@ -54,12 +54,12 @@ describe("a micro-batch", () => {
     const { compute, params, layout } = tiny();
     const once = new Float32Array(layout.size);
     const again = new Float32Array(layout.size).fill(9);
-    const loss = compute(params, await batch(5, 2), once);
-    compute(params, await batch(6, 1), new Float32Array(layout.size));
+    const loss = await compute(params, await batch(5, 2), once);
+    await compute(params, await batch(6, 1), new Float32Array(layout.size));
     params.load(initialParameters(layout, 3));
-    expect(compute(params, await batch(5, 2), again)).toBe(loss);
+    expect(await compute(params, await batch(5, 2), again)).toBe(loss);
     expect(Buffer.from(again.buffer).equals(Buffer.from(once.buffer))).toBe(true);
-    expect(compute(params, await batch(5, 3), again)).not.toBe(loss);
+    expect(await compute(params, await batch(5, 3), again)).not.toBe(loss);
   });
 
   it("has the gradient that finite differences of its loss have", async () => {
@@ -70,7 +70,7 @@ describe("a micro-batch", () => {
     const scratch = new Float32Array(layout.size);
     const data = await batch(0, 0);
     params.load(flat);
-    compute(params, data, gradient);
+    await compute(params, data, gradient);
     for (const tensor of layout.tensors.filter((_, i) => i % 7 === 0)) {
       // Along the gradient of one tensor the loss must rise by its squared norm.
       const part = gradient.slice(tensor.offset, tensor.offset + tensor.size);
@@ -85,7 +85,7 @@ describe("a micro-batch", () => {
         params.load(moved);
         return compute(params, data, scratch);
       };
-      const slope = (at(1) - at(-1)) / (2 * h);
+      const slope = ((await at(1)) - (await at(-1))) / (2 * h);
       expect(Math.abs(slope - norm2) / norm2, tensor.name).toBeLessThan(0.05);
     }
   });
@@ -94,15 +94,15 @@ describe("a micro-batch", () => {
     const { compute, params, layout } = tiny();
     const gradient = new Float32Array(layout.size);
     const data = await batch(0, 0);
-    compute(params, data, gradient);
+    await compute(params, data, gradient);
     const before = tf.memory().numTensors;
-    for (let step = 0; step < 100; step++) compute(params, { ...data, step }, gradient);
+    for (let step = 0; step < 100; step++) await compute(params, { ...data, step }, gradient);
     expect(tf.memory().numTensors).toBe(before);
   });
 
   it("starts at a loss near 1: a fresh network outputs exactly 0", async () => {
     const { compute, params, layout } = tiny("  seed: 1");
-    const loss = compute(params, await batch(0, 0), new Float32Array(layout.size));
+    const loss = await compute(params, await batch(0, 0), new Float32Array(layout.size));
     expect(loss).toBeGreaterThan(0.5);
     expect(loss).toBeLessThan(1.5);
   });
@@ -175,24 +175,24 @@ describe("training draws", () => {
     const gradient = new Float32Array(layout.size);
     params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
     const data = await batch(0, 0);
-    const loss = compute(params, data, gradient);
-    expect(compute(params, { ...data, labels: Int32Array.of(9, 9, 9, 9) }, gradient)).toBe(loss);
+    const loss = await compute(params, data, gradient);
+    expect(await compute(params, { ...data, labels: Int32Array.of(9, 9, 9, 9) }, gradient)).toBe(loss);
     const kept = tiny("", "labelDrop: 0");
     kept.params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
-    const own = kept.compute(kept.params, data, gradient);
-    expect(kept.compute(kept.params, { ...data, labels: Int32Array.of(9, 9, 9, 9) }, gradient)).not.toBe(own);
+    const own = await kept.compute(kept.params, data, gradient);
+    expect(await kept.compute(kept.params, { ...data, labels: Int32Array.of(9, 9, 9, 9) }, gradient)).not.toBe(own);
   });
 
   it("a label outside the model's classes is refused", async () => {
     const { compute, params, layout } = tiny();
     const data = { ...(await batch(0, 0)), labels: Int32Array.of(0, 10, 0, 0) };
-    expect(() => compute(params, data, new Float32Array(layout.size))).toThrow("label 10");
+    await expect(compute(params, data, new Float32Array(layout.size))).rejects.toThrow("label 10");
   });
 
   it("the gradient does not depend on what was in its memory, and padding stays 0", async () => {
     const { compute, params, layout } = tiny();
     const gradient = new Float32Array(layout.size).fill(Number.NaN);
-    compute(params, await batch(0, 0), gradient);
+    await compute(params, await batch(0, 0), gradient);
     expect(gradient.every(Number.isFinite)).toBe(true);
     for (const { offset, size } of layout.tensors)
       for (let k = offset + size; k < offset + Math.ceil(size / 4) * 4; k++) expect(gradient[k]).toBe(0);

@@ -36,6 +36,8 @@ export interface NodeBackend extends tf.KernelBackend {
   binding: Binding;
   /** Uploads what is not on the device yet. */
   getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
+  /** Makes a tensor of the engine of what the binding gave. */
+  createOutputTensor(handle: TensorHandle): tf.Tensor;
   applyActivation(x: tf.Tensor, activation?: string, preluWeights?: tf.Tensor, leakyreluAlpha?: number): tf.Tensor;
   executeSingleOutput(op: string, attributes: readonly OpAttribute[], inputs: readonly tf.TensorInfo[]): tf.Tensor;
 }

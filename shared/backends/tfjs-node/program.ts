@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type * as tf from "@tensorflow/tfjs-core";
 import { invariant } from "../../invariant.ts";
-import type { Computation, Program } from "../../nn/program.ts";
+import { type Computation, isTensor, type Program } from "../../nn/program.ts";
 import { sizeOf } from "../../tensor/layout.ts";
 import type { NodeBackend } from "./binding.ts";
 import { savedModel } from "./graph-def.ts";
@@ -13,7 +13,7 @@ import { type Recording, record } from "./recorder.ts";
 
 /** The first run records, then every run, also the first, takes its results from the graph. */
 export function graphProgram(
-  core: Pick<typeof tf, "tidy" | "tensor">,
+  core: Pick<typeof tf, "tidy" | "tensor" | "clone">,
   backend: NodeBackend,
   computation: Computation,
 ): Program {
@@ -31,22 +31,20 @@ export function graphProgram(
     run(params) {
       recorded ??= start(params);
       const { model, feeds, inputs, outputs } = recorded;
+      const uploaded: number[] = [];
       const fed = feeds.map(({ name, shape, dtype, make }) => {
         const values = make();
+        if (isTensor(values)) return backend.getInputTensorIds([values])[0]!;
         const size = sizeOf(shape);
         invariant(values.length === size, `${name} has the ${size} values of its shape, not ${values.length}`);
-        return binding.createTensor(shape, dtype, values);
+        uploaded.push(binding.createTensor(shape, dtype, values));
+        return uploaded.at(-1)!;
       });
       try {
         const ids = [...backend.getInputTensorIds(params), ...fed];
-        const handles = binding.runSavedModel(model, ids, inputs, outputs);
-        return handles.map(({ id }) => {
-          const values = binding.tensorDataSync(id) as Float32Array;
-          binding.deleteTensor(id);
-          return values;
-        });
+        return binding.runSavedModel(model, ids, inputs, outputs).map((handle) => backend.createOutputTensor(handle));
       } finally {
-        for (const id of fed) binding.deleteTensor(id);
+        for (const id of uploaded) binding.deleteTensor(id);
       }
     },
   };

@@ -4,7 +4,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import { PlumeError } from "../../errors.ts";
 import { invariant } from "../../invariant.ts";
-import type { Computation, Feed } from "../../nn/program.ts";
+import { type Computation, type Fed, type Feed, isTensor } from "../../nn/program.ts";
 import type { Binding, NodeBackend, OpAttribute } from "./binding.ts";
 import type { Attribute, GraphNode } from "./graph-def.ts";
 
@@ -13,7 +13,7 @@ export interface FedValue {
   readonly shape: readonly number[];
   /** TF_DataType. */
   readonly dtype: number;
-  readonly make: () => Float32Array | Int32Array;
+  readonly make: () => Fed;
 }
 
 export interface Recording {
@@ -35,7 +35,7 @@ const KINDS = ["string", "int", "float", "bool", "type", "shape"] as const;
 
 /** @param core the TensorFlow.js whose current backend is `backend`. */
 export function record(
-  core: Pick<typeof tf, "tidy" | "tensor">,
+  core: Pick<typeof tf, "tidy" | "tensor" | "clone">,
   backend: NodeBackend,
   computation: Computation,
   params: readonly tf.Tensor[],
@@ -113,9 +113,15 @@ export function record(
     const name = `feed_${feeds.length}`;
     feeds.push({ name, shape, dtype: type, make });
     placeholder(name, type, shape);
-    const values = make();
-    awaited.set(values, name);
-    return core.tensor(values, [...shape], dtype);
+    const fed = make();
+    if (isTensor(fed)) {
+      const [id] = backend.getInputTensorIds([fed]);
+      names.set(id!, name);
+      dtypes.set(id!, type);
+      return core.clone(fed);
+    }
+    awaited.set(fed, name);
+    return core.tensor(fed, [...shape], dtype);
   };
 
   const paramIds = backend.getInputTensorIds(params);
