@@ -20,6 +20,15 @@ export default defineConfig({
         hookTimeout: 120_000,
         fileParallelism: false,
       }),
+      // npm run test:gpu, on a machine that has one.
+      ...(process.env.PLUME_TEST_GPU
+        ? [
+            project("gpu", {
+              include: ["test/gpu/**/*.test.ts", "test/contract/backend-webgpu.test.ts"],
+              testTimeout: 120_000,
+            }),
+          ]
+        : []),
       project("e2e", { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }),
     ],
     maxWorkers: 2,

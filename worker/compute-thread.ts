@@ -48,13 +48,17 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
     const started = performance.now();
     let leafStarted = started;
     const onLeaf = (done: number) => {
-      backend.checkMemory();
+      backend.check();
       const now = performance.now();
       reply({ kind: "progress", id, done, seconds: (now - leafStarted) / 1000 });
       leafStarted = now;
       if (Atomics.load(revoked, 0) === id) throw new PlumeError("STALE", "the lease was revoked");
     };
-    const { sum, losses } = await blockGradient(heap, compute, params, { step, block, batches, onLeaf });
+    const work = { step, block, batches, onLeaf };
+    const { sum, losses } = await blockGradient(heap, compute, params, work).catch((error) => {
+      backend.check(); // a device that is gone says why; what failed on it often does not
+      throw error;
+    });
     lent.set(id, sum);
     const total = (performance.now() - started) / 1000;
     reply({

@@ -2,7 +2,7 @@
 
 import type { MakeProgram } from "../nn/program.ts";
 
-export const BACKEND_NAMES = ["wasm", "tfjs-node"] as const;
+export const BACKEND_NAMES = ["wasm", "tfjs-node", "webgpu"] as const;
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
 export interface Backend {
@@ -11,8 +11,8 @@ export interface Backend {
   readonly device: string;
   /** Bytes in use on the device heap and the most it may hold; the backend fails before the limit, never past it. */
   memory(): { readonly usedBytes: number; readonly limitBytes: number };
-  /** @throws PlumeError RESOURCE_EXHAUSTED naming the budget when the heap has outgrown it. */
-  checkMemory(): void;
+  /** @throws PlumeError RESOURCE_EXHAUSTED when the device's memory is used up, UNAVAILABLE when the device is gone. */
+  check(): void;
   /** A computation that will run many times with other values: where the backend can, it is recorded once and replayed. */
   readonly program: MakeProgram;
 }

@@ -63,7 +63,7 @@ async function start(limitBytes: number): Promise<Backend> {
     device: "wasm (XNNPACK, SIMD, 1 thread)",
     memory,
     program: (computation) => eagerProgram(tf, computation),
-    checkMemory: () => {
+    check: () => {
       if (memory().usedBytes > limitBytes) throw outgrown(memory().usedBytes, limitBytes);
     },
   };

@@ -82,9 +82,11 @@ export const workersSchema = z.strictObject({
   min: positiveInt.default(1).describe("the job pauses below this many"),
   max: positiveInt.default(8).describe("largest number of workers admitted"),
   backend: z
-    .enum(["auto", "wasm", "tfjs-node"])
+    .enum(["auto", "wasm", "tfjs-node", "webgpu"])
     .default("auto")
-    .describe("compute backend; auto is wasm; tfjs-node is TensorFlow's library, after npm run setup:tensorflow"),
+    .describe(
+      "compute backend; auto is wasm; tfjs-node is TensorFlow's library, after npm run setup:tensorflow; webgpu any GPU with Vulkan or Metal, after npm run setup:webgpu",
+    ),
   threads: z
     .int()
     .min(1)

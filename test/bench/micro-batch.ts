@@ -16,6 +16,8 @@ import { buildLayout } from "../../shared/tensor/layout.ts";
 export interface MicroBatchBench {
   readonly parameters: number;
   readonly device: string;
+  /** float32 [padded]: the parameters as they are now. */
+  readonly weights: Float32Array;
   /** One step. @returns milliseconds. */
   step(): Promise<number>;
 }
@@ -53,6 +55,7 @@ export async function openMicroBatchBench(spec: JobSpec, side: number, name: Bac
   return {
     parameters: layout.parameters,
     device: backend.device,
+    weights: weights.floats,
     async step() {
       const started = performance.now();
       params.load(weights.floats);

@@ -21,7 +21,7 @@ function inThread(): Promise<string> {
     async function main([tsx, backends, steps]) {
       (await import(tsx)).register();
       await (await import(backends)).openBackend("wasm");
-      parentPort.postMessage((await import(steps)).trainSteps(20).sha256);
+      parentPort.postMessage((await (await import(steps)).trainSteps(20)).sha256);
     }
     main(workerData);`;
   const workerData = [

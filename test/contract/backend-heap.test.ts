@@ -18,5 +18,5 @@ it("a tensor beyond the budget of the wasm heap fails by name, and what was ther
     const values = x.dataSync();
     expect([values[0], values[MIB - 1]]).toEqual([i, i]);
   });
-  expect(() => backend.checkMemory()).toThrow(/budget is 64 MiB/);
+  expect(() => backend.check()).toThrow(/budget is 64 MiB/);
 });

@@ -27,8 +27,11 @@ export function draw(index: number, shape: readonly number[]): Float32Array {
 }
 
 /** One step of plain descent: convolution, group norm, attention, pooling there and back. @returns loss and weights. */
-export function trainStep(weights: readonly Float32Array[], images: Float32Array): [number, Float32Array[]] {
-  return tf.tidy(() => {
+export async function trainStep(
+  weights: readonly Float32Array[],
+  images: Float32Array,
+): Promise<[number, Float32Array[]]> {
+  const outputs = tf.tidy(() => {
     const x = tf.tensor4d(images, [BATCH, 8, 8, 3]);
     const params = weights.map((w, i) => tf.tensor(w, [...STEP_SHAPES[i]!]));
     const loss = (...p: tf.Tensor[]) => {
@@ -50,17 +53,19 @@ export function trainStep(weights: readonly Float32Array[], images: Float32Array
       return tf.mean(tf.squaredDifference(downsample2(tf.concat([back, fine], 3) as tf.Tensor4D), 1)) as tf.Scalar;
     };
     const { value, grads } = tf.valueAndGrads(loss)(params);
-    const next = params.map((p, i) => tf.sub(p, tf.mul(grads[i]!, 0.05)).dataSync().slice() as Float32Array);
-    return [value.dataSync()[0]!, next];
+    return [value, ...params.map((p, i) => tf.sub(p, tf.mul(grads[i]!, 0.05)))];
   });
+  const [loss, ...next] = await Promise.all(outputs.map(async (output) => (await output.data<"float32">()).slice()));
+  tf.dispose(outputs);
+  return [loss![0]!, next];
 }
 
 /** @returns the sha256 of the weights after `steps` steps, and the first and the last loss. */
-export function trainSteps(steps: number): { sha256: string; first: number; last: number } {
+export async function trainSteps(steps: number): Promise<{ sha256: string; first: number; last: number }> {
   let weights = STEP_SHAPES.map((shape, i) => draw(i, shape));
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
-    const [loss, next] = trainStep(weights, draw(100 + step, [BATCH, 8, 8, 3]));
+    const [loss, next] = await trainStep(weights, draw(100 + step, [BATCH, 8, 8, 3]));
     losses.push(loss);
     weights = next;
   }
@@ -84,5 +89,5 @@ export function otherWork(): tf.Tensor[] {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   await openBackend("wasm");
   if (process.argv.includes("--after-other-work")) otherWork();
-  console.log(trainSteps(20).sha256);
+  console.log((await trainSteps(20)).sha256);
 }

@@ -4,16 +4,16 @@
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import util from "node:util";
 import { PlumeError } from "../../errors.ts";
 import type { Backend, BackendAdapter } from "../backend.ts";
+import { cached, lendCore } from "../cache.ts";
 import { computeEnvironment } from "../environment.ts";
 import type { Binding, NodeBackend } from "./binding.ts";
 import { graphProgram } from "./program.ts";
 
-const folder = () => join(process.env.PLUME_CACHE ?? join(homedir(), ".cache/plume"), "tensorflow/cpu");
+const folder = () => cached("tensorflow/cpu");
 
 export const tfjsNode: BackendAdapter = {
   name: "tfjs-node",
@@ -36,8 +36,7 @@ async function start(threads: number): Promise<Backend> {
   const { registerKernels } = await import("./kernels.ts");
   const { registerGradients } = await import("../gradients/index.ts");
   const load = createRequire(join(folder(), "package.json"));
-  // Its JavaScript asks for "@tensorflow/tfjs", which the cache answers with this: there must be one core only.
-  (globalThis as Record<symbol, unknown>)[Symbol.for("plume.tfjs-core")] = tf;
+  lendCore(tf);
   // Frozen upstream, it calls functions that Node 23 removed.
   const old = util as unknown as Record<string, unknown>;
   old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
@@ -65,7 +64,7 @@ async function start(threads: number): Promise<Backend> {
     name: "tfjs-node",
     device: `TensorFlow ${version} (${threads} thread${threads === 1 ? "" : "s"})`,
     memory: () => ({ usedBytes: tf.memory().numBytes, limitBytes: Number.POSITIVE_INFINITY }),
-    checkMemory() {},
+    check() {},
     program: (computation) => graphProgram(tf, backend, computation),
   };
 }
