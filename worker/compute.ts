@@ -2,7 +2,6 @@
 // at a time, in the order asked.
 
 import { Worker } from "node:worker_threads";
-import { computeEnvironment } from "../shared/backends/environment.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { entry } from "../shared/root.ts";
 import type { Block } from "../shared/tensor/tree.ts";
@@ -109,7 +108,7 @@ export function startComputeThread(): ComputeThread {
 
   return {
     async open(init) {
-      Object.assign(process.env, computeEnvironment(init.threads));
+      Object.assign(process.env, init.environment);
       return opened(await ask<"ready">((id) => ({ kind: "open", id, init })));
     },
     async [Symbol.asyncDispose]() {

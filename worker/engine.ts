@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { type Lease, PushOutcome, type Welcome, WorkKind } from "../proto/gen/plume/v1/training.ts";
+import { computeEnvironment } from "../shared/backends/environment.ts";
 import type { Clock } from "../shared/clock.ts";
 import { parseJob } from "../shared/config/load.ts";
 import type { Job } from "../shared/config/schema.ts";
@@ -46,7 +47,8 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
     const { seed, training, data, workers } = job.spec;
     const set = await openImageSet(data);
     const { height, width, channels } = set;
-    const compute = await openCompute({ jobYaml, image: { height, width, channels }, threads: workers.threads });
+    const environment = computeEnvironment(workers);
+    const compute = await openCompute({ jobYaml, image: { height, width, channels }, environment });
     const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };
     return {
       job,

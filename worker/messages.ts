@@ -15,8 +15,8 @@ export interface ImageShape {
 export interface ComputeInit {
   readonly jobYaml: string;
   readonly image: ImageShape;
-  /** The job's: native code reads it from the environment, which the main thread alone can change. */
-  readonly threads: number;
+  /** For native code, which reads it once, and which the main thread alone can tell. */
+  readonly environment: Readonly<Record<string, string>>;
 }
 
 /** Data of the compute thread at its start. */

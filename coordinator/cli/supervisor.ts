@@ -14,6 +14,8 @@ export interface SupervisorOptions {
   readonly jobFile: string;
   readonly out: string;
   readonly workers: number;
+  /** What a worker's process finds in its environment beside this one's, by its index. */
+  readonly workerEnvironment: (index: number) => Readonly<Record<string, string>>;
   /** Fewer workers than this can never train. */
   readonly min: number;
   readonly resume: string;
@@ -54,7 +56,7 @@ interface Slot {
 }
 
 export async function superviseRun(options: SupervisorOptions): Promise<Supervisor> {
-  const { jobFile, out, min, resume, listen, advertise, maxRestarts, replaceMs, onNote } = options;
+  const { jobFile, out, workerEnvironment, min, resume, listen, advertise, maxRestarts, replaceMs, onNote } = options;
   const logs = join(out, "logs");
   const children = new Set<ChildProcess>();
   const slots = new Map<number, Slot>();
@@ -83,11 +85,11 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   };
   process.once("exit", killAll);
 
-  const start = (name: "coordinator" | "worker", args: string[]): ChildProcess => {
+  const start = (name: "coordinator" | "worker", args: string[], environment = {}): ChildProcess => {
     const { file, execArgv } = entry(name);
     const child = spawn(process.execPath, [...execArgv, file, ...args], {
       cwd: process.cwd(),
-      env: { ...process.env, NODE_PATH: undefined } as NodeJS.ProcessEnv,
+      env: { ...process.env, ...environment, NODE_PATH: undefined } as NodeJS.ProcessEnv,
       stdio: ["ignore", "inherit", "pipe", "ipc"],
       // A group of its own: Ctrl-C in a terminal reaches the command line alone, which decides what it means.
       detached: true,
@@ -156,7 +158,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
     if (ending || slot.index >= wanted || slot.child) return;
     const id = `worker-${slot.index}`;
     const args = ["--coordinator", advertise ?? address!, "--id", id, "--log-file", join(logs, `${id}.log`)];
-    const child = start("worker", args);
+    const child = start("worker", args, workerEnvironment(slot.index));
     slot.child = child;
     slot.productive = false;
     child.on("message", (message: WorkerMessage) => {

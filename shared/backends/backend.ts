@@ -2,7 +2,7 @@
 
 import type { MakeProgram } from "../nn/program.ts";
 
-export const BACKEND_NAMES = ["wasm", "tfjs-node", "webgpu"] as const;
+export const BACKEND_NAMES = ["wasm", "tfjs-node", "tfjs-node-gpu", "webgpu"] as const;
 export type BackendName = (typeof BACKEND_NAMES)[number];
 
 export interface Backend {

@@ -2,11 +2,14 @@
 
 import { PlumeError } from "../errors.ts";
 import { BACKEND_NAMES, type Backend, type BackendAdapter, type BackendName } from "./backend.ts";
-import { tfjsNode } from "./tfjs-node/adapter.ts";
+import { tfjsNode, tfjsNodeGpu } from "./tfjs-node/adapter.ts";
 import { wasm } from "./wasm.ts";
 import { webgpu } from "./webgpu/adapter.ts";
 
-export const BACKENDS = { wasm, "tfjs-node": tfjsNode, webgpu } satisfies Record<BackendName, BackendAdapter>;
+export const BACKENDS = { wasm, "tfjs-node": tfjsNode, "tfjs-node-gpu": tfjsNodeGpu, webgpu } satisfies Record<
+  BackendName,
+  BackendAdapter
+>;
 
 export const BACKEND_CHOICES = ["auto", ...BACKEND_NAMES] as const;
 

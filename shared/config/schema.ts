@@ -82,10 +82,10 @@ export const workersSchema = z.strictObject({
   min: positiveInt.default(1).describe("the job pauses below this many"),
   max: positiveInt.default(8).describe("largest number of workers admitted"),
   backend: z
-    .enum(["auto", "wasm", "tfjs-node", "webgpu"])
+    .enum(["auto", "wasm", "tfjs-node", "tfjs-node-gpu", "webgpu"])
     .default("auto")
     .describe(
-      "compute backend; auto is wasm; tfjs-node is TensorFlow's library, after npm run setup:tensorflow; webgpu any GPU with Vulkan or Metal, after npm run setup:webgpu",
+      "compute backend; auto is wasm; tfjs-node is TensorFlow's library, after npm run setup:tensorflow; tfjs-node-gpu the same on NVIDIA's GPUs, after npm run setup:tensorflow -- --gpu; webgpu any GPU with Vulkan or Metal, after npm run setup:webgpu",
     ),
   threads: z
     .int()

@@ -90,7 +90,7 @@ async function serveMicroBatch(request: string): Promise<void> {
 
 async function openElsewhere(backend: BackendName, net: Net) {
   const child: ChildProcess = fork(process.argv[1]!, ["--serve", JSON.stringify({ backend, set: net.set })], {
-    env: { ...process.env, ...computeEnvironment(1) },
+    env: { ...process.env, ...computeEnvironment({ backend, threads: 1, numerics: "strict" }) },
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
   const answer = async <T>() => {

@@ -6,6 +6,7 @@ import { join, relative, resolve } from "node:path";
 import { credentials } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { ControlServiceClient, type WatchResponse } from "../../../proto/gen/plume/v1/control.ts";
+import { cudaDevices, deviceEnvironment } from "../../../shared/backends/environment.ts";
 import { checkBackend } from "../../../shared/backends/index.ts";
 import type { RunEvent } from "../../../shared/bus/events.ts";
 import { sleep } from "../../../shared/clock.ts";
@@ -83,12 +84,14 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   const scratch = mkdtempSync(join(tmpdir(), "plume-"));
   const jobFile = join(scratch, "job.yaml");
   writeFileSync(jobFile, dumpJob(job));
+  const devices = cudaDevices();
   let supervisor: Supervisor;
   try {
     supervisor = await superviseRun({
       jobFile,
       out,
       workers: job.spec.workers.replicas,
+      workerEnvironment: (index) => deviceEnvironment(job.spec.workers.backend, index, devices),
       min: job.spec.workers.min,
       resume: options.resume,
       listen: options.listen,

@@ -1,41 +1,81 @@
-// The tfjs-node backend: TensorFlow's own library on the processor, through tfjs-node's binding. `npm run
-// setup:tensorflow` builds that binding once, into plume's cache. A computation that runs again and again is recorded and
+// The tfjs-node backends: TensorFlow's own library, on the processor or on CUDA, through tfjs-node's binding. `npm run
+// setup:tensorflow` builds that binding once, into plume's cache; with `-- --gpu` against the library for CUDA. A computation that runs again and again is recorded and
 // replayed as one TensorFlow graph.
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import util from "node:util";
 import { PlumeError } from "../../errors.ts";
-import type { Backend, BackendAdapter } from "../backend.ts";
+import { ROOT } from "../../root.ts";
+import type { Backend, BackendAdapter, BackendName } from "../backend.ts";
 import { cached, lendCore } from "../cache.ts";
 import { computeEnvironment } from "../environment.ts";
 import type { Binding, NodeBackend } from "./binding.ts";
 import { graphProgram } from "./program.ts";
 
-const folder = () => cached("tensorflow/cpu");
+/** Where the native half, its JavaScript and what these need lie. */
+interface Installation {
+  readonly folder: string;
+  readonly binding: string;
+}
 
 export const tfjsNode: BackendAdapter = {
   name: "tfjs-node",
   async unavailable() {
-    if (existsSync(join(folder(), "binding.node"))) return null;
-    return "TensorFlow's library is not set up; run npm run setup:tensorflow";
+    return installed("cpu") ? null : "TensorFlow's library is not set up; run npm run setup:tensorflow";
   },
-  open: (threads) => (opened ??= start(threads)),
+  open: (threads) => start("tfjs-node", installed("cpu"), threads),
 };
 
-let opened: Promise<Backend> | null = null;
+/** Another library behind the same binding. */
+export const tfjsNodeGpu: BackendAdapter = {
+  name: "tfjs-node-gpu",
+  async unavailable() {
+    if (!installed("gpu") && !peer())
+      return "TensorFlow's library for CUDA is not set up; run npm run setup:tensorflow -- --gpu";
+    if (process.platform === "linux" && !existsSync("/dev/nvidiactl") && !existsSync("/dev/dxg"))
+      return "no NVIDIA device is here (/dev/nvidiactl); install the driver, and in a container pass the device in";
+    return null;
+  },
+  open: (threads) => start("tfjs-node-gpu", installed("gpu") ?? peer(), threads),
+};
+
+/** What setup-tensorflow.sh has built. */
+function installed(device: "cpu" | "gpu"): Installation | null {
+  const folder = cached("tensorflow", device);
+  return existsSync(join(folder, "binding.node")) ? { folder, binding: "./binding.node" } : null;
+}
+
+/** The npm package, when its own installation brought the library it was made for (CUDA 11.2). */
+function peer(): Installation | null {
+  try {
+    const folder = dirname(createRequire(join(ROOT, "package.json")).resolve("@tensorflow/tfjs-node-gpu/package.json"));
+    const binding = "./lib/napi-v8/tfjs_binding.node";
+    return existsSync(join(folder, binding)) ? { folder, binding } : null;
+  } catch {
+    return null;
+  }
+}
 
 interface TfjsNode {
   readonly NodeJSKernelBackend: new (binding: Binding, packageName: string) => NodeBackend;
 }
 
-async function start(threads: number): Promise<Backend> {
-  Object.assign(process.env, computeEnvironment(threads));
+let opened: Promise<Backend> | null = null;
+
+function start(name: BackendName, installation: Installation | null, threads: number): Promise<Backend> {
+  if (!installation) throw new PlumeError("UNAVAILABLE", `${name} is not set up`, { remedy: "run plume doctor" });
+  opened ??= open(name, installation, threads);
+  return opened;
+}
+
+async function open(name: BackendName, { folder, binding: file }: Installation, threads: number): Promise<Backend> {
+  Object.assign(process.env, computeEnvironment({ backend: name, threads, numerics: "strict" }));
   const tf = await import("@tensorflow/tfjs-core");
   const { registerKernels } = await import("./kernels.ts");
   const { registerGradients } = await import("../gradients/index.ts");
-  const load = createRequire(join(folder(), "package.json"));
+  const load = createRequire(join(folder, "package.json"));
   lendCore(tf);
   // Frozen upstream, it calls functions that Node 23 removed.
   const old = util as unknown as Record<string, unknown>;
@@ -43,12 +83,12 @@ async function start(threads: number): Promise<Backend> {
   old.isArray ??= Array.isArray;
   const { backend, binding } = (() => {
     try {
-      const binding = load("./binding.node") as Binding;
+      const binding = load(file) as Binding;
       const { NodeJSKernelBackend } = load("./dist/nodejs_kernel_backend.js") as TfjsNode;
       return { binding, backend: new NodeJSKernelBackend(binding, "@tensorflow/tfjs-node") };
     } catch (cause) {
       throw new PlumeError("UNAVAILABLE", `TensorFlow's library does not load: ${(cause as Error).message}`, {
-        remedy: `delete ${folder()} and run npm run setup:tensorflow again`,
+        remedy: `delete ${folder} and run npm run setup:tensorflow again`,
         cause,
       });
     }
@@ -59,10 +99,19 @@ async function start(threads: number): Promise<Backend> {
   load("./dist/register_all_kernels.js");
   registerGradients();
   registerKernels();
+  const gpu = name === "tfjs-node-gpu";
+  if (gpu && !binding.isUsingGpuDevice())
+    throw new PlumeError("UNAVAILABLE", "TensorFlow finds no CUDA device", {
+      remedy:
+        "nvidia-smi must show one; CUDA_VISIBLE_DEVICES may hide it; the driver must be as new as CUDA 12.5 wants",
+    });
   const { TF_Version: version } = binding;
+  const device = gpu
+    ? `CUDA device ${process.env.CUDA_VISIBLE_DEVICES ?? "0"}`
+    : `${threads} thread${threads === 1 ? "" : "s"}`;
   return {
-    name: "tfjs-node",
-    device: `TensorFlow ${version} (${threads} thread${threads === 1 ? "" : "s"})`,
+    name,
+    device: `TensorFlow ${version} (${device})`,
     memory: () => ({ usedBytes: tf.memory().numBytes, limitBytes: Number.POSITIVE_INFINITY }),
     check() {},
     program: (computation) => graphProgram(tf, backend, computation),
