@@ -1,0 +1,29 @@
+// Whether a job's vectors fit in this machine, asked before anything of them is allocated: the system would otherwise
+// kill the coordinator in the middle of its first step, without a word.
+
+import { PlumeError } from "../shared/errors.ts";
+
+export interface MemoryNeed {
+  /** Of one flat vector. */
+  readonly vectorBytes: number;
+  /** State vectors of the optimizer. */
+  readonly moments: number;
+  /** Gradients that arrive at once: a block a worker. */
+  readonly blocks: number;
+}
+
+/** Parameters and EMA, the optimizer's state, the gradients that arrive, and the sum that they join. */
+export const bytesNeeded = ({ vectorBytes, moments, blocks }: MemoryNeed): number =>
+  (2 + moments + blocks + 1) * vectorBytes;
+
+/** @throws PlumeError RESOURCE_EXHAUSTED when there is less than needed. */
+export function checkMemory(need: MemoryNeed, availableBytes: number): void {
+  const bytes = bytesNeeded(need);
+  if (bytes <= availableBytes) return;
+  const gib = (n: number) => `${(n / 2 ** 30).toFixed(1)} GiB`;
+  throw new PlumeError(
+    "RESOURCE_EXHAUSTED",
+    `the coordinator needs ${gib(bytes)} for parameters, EMA, optimizer and ${need.blocks} gradients of ${gib(need.vectorBytes)} each, and has ${gib(availableBytes)}`,
+    { remedy: "lower model.channels or workers.replicas, or start it on a machine with more memory" },
+  );
+}
