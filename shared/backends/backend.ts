@@ -22,6 +22,8 @@ export interface BackendAdapter {
   readonly name: BackendName;
   /** Reason why it cannot load here, or null. Cheap: used by `plume doctor` and `backend: auto`. */
   unavailable(): Promise<string | null>;
+  /** False: it is here, but nobody would choose it. Asked only when it can load. */
+  readonly worthwhile?: () => Promise<boolean>;
   /** @param threads that it may compute with; wasm has one. */
   open(threads: number): Promise<Backend>;
 }

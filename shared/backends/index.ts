@@ -13,27 +13,41 @@ export const BACKENDS = { wasm, "tfjs-node": tfjsNode, "tfjs-node-gpu": tfjsNode
 
 export const BACKEND_CHOICES = ["auto", ...BACKEND_NAMES] as const;
 
-/** What `auto` tries, in order. A backend with other bits is asked for by name: what else is installed must not change a run. */
-const AUTO: readonly BackendName[] = ["wasm"];
+/** What `auto` tries, in order: devices first, and last what is always there. */
+const AUTO: readonly BackendName[] = ["tfjs-node-gpu", "webgpu", "tfjs-node", "wasm"];
 
-/** Before anything starts: can this machine open what a job asks for? @throws PlumeError FAILED_PRECONDITION with the remedy. */
-export async function checkBackend(choice: "auto" | BackendName): Promise<void> {
-  const reason = choice === "auto" ? null : await BACKENDS[choice].unavailable();
-  if (reason !== null)
-    throw new PlumeError("FAILED_PRECONDITION", `workers.backend ${choice} cannot start here: ${reason}`, {
-      remedy: "do that, or leave workers.backend at auto; plume doctor shows what is here",
-    });
+/** PLUME_AUTO holds auto to some of them, such as "wasm": separated by commas. */
+function autoOrder(): readonly BackendName[] {
+  const held = process.env.PLUME_AUTO;
+  if (!held) return AUTO;
+  return held.split(",").map((name) => {
+    const known = BACKEND_NAMES.find((each) => each === name.trim());
+    if (!known)
+      throw new PlumeError("INVALID_ARGUMENT", `PLUME_AUTO "${held}" names ${name}, which is no backend`, {
+        remedy: `it may name ${BACKEND_NAMES.join(", ")}`,
+      });
+    return known;
+  });
 }
 
-/** Opens the named backend, or with `auto` the first that can. @throws PlumeError UNAVAILABLE with every reason. */
-export async function openBackend(choice: "auto" | BackendName, threads = 1): Promise<Backend> {
+/**
+ * The backend that a job will be computed with on this machine: the one it names, or with `auto` the first that can start.
+ * @throws PlumeError FAILED_PRECONDITION with the remedy when it cannot.
+ */
+export async function chooseBackend(choice: "auto" | BackendName): Promise<BackendName> {
   const reasons: string[] = [];
-  for (const name of choice === "auto" ? AUTO : [choice]) {
-    const reason = await BACKENDS[name].unavailable();
-    if (reason === null) return BACKENDS[name].open(threads);
-    reasons.push(`${name}: ${reason}`);
+  for (const name of choice === "auto" ? autoOrder() : [choice]) {
+    const adapter: BackendAdapter = BACKENDS[name];
+    const reason = await adapter.unavailable();
+    if (reason !== null) reasons.push(choice === "auto" ? `${name}: ${reason}` : reason);
+    else if (choice !== "auto" || !adapter.worthwhile || (await adapter.worthwhile())) return name;
   }
-  throw new PlumeError("UNAVAILABLE", `no compute backend can start here (${reasons.join("; ")})`, {
-    remedy: "run plume doctor",
+  throw new PlumeError("FAILED_PRECONDITION", `workers.backend ${choice} cannot start here: ${reasons.join("; ")}`, {
+    remedy: "do that, or leave workers.backend at auto; plume doctor shows what is here",
   });
+}
+
+/** Opens the backend that `chooseBackend` names. */
+export async function openBackend(choice: "auto" | BackendName, threads = 1): Promise<Backend> {
+  return BACKENDS[await chooseBackend(choice)].open(threads);
 }

@@ -85,7 +85,7 @@ export const workersSchema = z.strictObject({
     .enum(["auto", "wasm", "tfjs-node", "tfjs-node-gpu", "webgpu"])
     .default("auto")
     .describe(
-      "compute backend; auto is wasm; tfjs-node is TensorFlow's library, after npm run setup:tensorflow; tfjs-node-gpu the same on NVIDIA's GPUs, after npm run setup:tensorflow -- --gpu; webgpu any GPU with Vulkan or Metal, after npm run setup:webgpu",
+      "compute backend; auto is the first of tfjs-node-gpu, webgpu, tfjs-node and wasm that can start; tfjs-node is TensorFlow's library, after npm run setup:tensorflow; tfjs-node-gpu the same on NVIDIA's GPUs, after npm run setup:tensorflow -- --gpu; webgpu any GPU with Vulkan or Metal, after npm run setup:webgpu",
     ),
   threads: z
     .int()

@@ -6,7 +6,6 @@ import { readCheckpoint } from "../checkpoint/read.ts";
 import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { Network } from "../nn/network.ts";
-import type { ObjectStore } from "../store/object-store.ts";
 import { buildLayout, type Layout } from "../tensor/layout.ts";
 import { createDeviceParams, type DeviceParams } from "./device-params.ts";
 import { buildNetwork } from "./network.ts";
@@ -19,22 +18,20 @@ export interface LoadedModel {
   readonly params: DeviceParams;
 }
 
-/** @param checkpoint as on the command line: a run's folder, a store, or one step's folder. The backend must be open. */
-export async function loadModel(checkpoint: string, weights: string): Promise<LoadedModel> {
+/**
+ * @param checkpoint as on the command line: a run's folder, a store, or one step's folder.
+ * @param open opens the backend that the weights go to, once it is known what they are of.
+ */
+export async function loadModel<B>(
+  checkpoint: string,
+  weights: string,
+  open: (job: Job) => Promise<B>,
+): Promise<LoadedModel & { readonly backend: B }> {
   if (weights !== "ema" && weights !== "raw")
     throw new PlumeError("INVALID_ARGUMENT", `--weights ${weights} is unknown`, {
       remedy: "use ema (the average) or raw (the last step's)",
     });
   const { store, which } = locateCheckpoint(checkpoint);
-  return loadModelAt(store, which, weights);
-}
-
-/** The same, from a store. */
-export async function loadModelAt(
-  store: ObjectStore,
-  which: "latest" | number,
-  weights: "ema" | "raw",
-): Promise<LoadedModel> {
   const vector = weights === "ema" ? "ema" : "params";
   const { job, state, vectors } = await readCheckpoint(store, which, { vectors: [vector] });
   const network = buildNetwork(job.spec, state.imageSet.channels);
@@ -46,7 +43,8 @@ export async function loadModelAt(
       throw new PlumeError("DATA_LOSS", `${store.url}: tensor ${name} of ${vector} is missing or has another size`);
     flat.set(values, offset);
   }
+  const backend = await open(job);
   const params = createDeviceParams(layout);
   params.load(flat);
-  return { job, state, network, layout, params };
+  return { job, state, network, layout, params, backend };
 }

@@ -158,15 +158,23 @@ describe("errors", () => {
   });
 });
 
+/** As grpc-js puts a frame behind its own bytes. */
+function framed(field: number, payload: Uint8Array): Buffer {
+  const frame = encodeBytesField(field, payload);
+  const message = Buffer.alloc(5 + frame.length);
+  expect(frame.copy(message, 5)).toBe(frame.length);
+  return message.subarray(5);
+}
+
 describe("tensor frames", () => {
   it("are what protobuf would write, byte for byte, and are read without a copy", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 20_000 }), (payload) => {
-        const pull = encodeBytesField(1, payload);
+        const pull = framed(1, payload);
         if (payload.length > 0)
           expect(pull.equals(Buffer.from(PullResponse.encode({ chunk: Buffer.from(payload) }).finish()))).toBe(true);
         expect(PullResponse.decode(pull).chunk.equals(Buffer.from(payload))).toBe(true);
-        const push = encodeBytesField(2, payload);
+        const push = framed(2, payload);
         expect(
           push.equals(
             Buffer.from(PushRequest.encode({ part: { $case: "chunk", value: Buffer.from(payload) } }).finish()),
@@ -180,10 +188,8 @@ describe("tensor frames", () => {
   });
 
   it("of another shape are left to the generated code", () => {
-    expect(decodeBytesField(2, encodeBytesField(1, new Uint8Array(4)))).toBeNull();
-    expect(
-      decodeBytesField(2, Buffer.concat([encodeBytesField(2, new Uint8Array(4)), Buffer.from([8, 1])])),
-    ).toBeNull();
+    expect(decodeBytesField(2, framed(1, new Uint8Array(4)))).toBeNull();
+    expect(decodeBytesField(2, Buffer.concat([framed(2, new Uint8Array(4)), Buffer.from([8, 1])]))).toBeNull();
     expect(decodeBytesField(2, Buffer.from([0x12, 5, 1]))).toBeNull();
     expect(decodeBytesField(2, Buffer.alloc(0))).toBeNull();
   });

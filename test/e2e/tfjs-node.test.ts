@@ -25,6 +25,24 @@ describe("a job on tfjs-node", () => {
     expect(audit.stdout).toContain("exactly once yes");
   });
 
+  it("is what auto chooses where it is set up, and what the run keeps when auto would choose another", async () => {
+    using scratch = scratchFolder();
+    const job = tinyJob(scratch.path);
+    const out = join(scratch.path, "out");
+    const train = (PLUME_AUTO: string, ...args: string[]) =>
+      startPlume(["train", "-f", job, "--out", out, "--set", "sampling.count=0", ...args], { env: { PLUME_AUTO } })
+        .finished;
+    const first = await train("tfjs-node,wasm", "--steps", "3");
+    expect(first.code, first.stderr).toBe(0);
+    const second = await train("wasm", "--steps", "5");
+    expect(second.code, second.stderr).toBe(0);
+    const { numericsClasses } = readSummary(join(out, "summary.json"));
+    expect(numericsClasses).toEqual([expect.stringMatching(/^tfjs-node:/)]);
+    const wrong = await train("wasm,cuda", "--resume", "never");
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain("names cuda, which is no backend");
+  });
+
   it("is refused with the remedy before anything starts when TensorFlow is not set up", async () => {
     using scratch = scratchFolder();
     const job = tinyJob(scratch.path);

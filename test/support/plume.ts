@@ -35,7 +35,11 @@ export function startPlume(args: readonly string[], { fileLimitKib, env }: Start
   // The signal that comes with the limit is ignored, so that writes fail.
   if (fileLimitKib) command.unshift("bash", "-c", `trap '' XFSZ; ulimit -f ${fileLimitKib}; exec "$0" "$@"`);
   const [file, ...words] = command;
-  const child = spawn(file!, words, { cwd: ROOT, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(file!, words, {
+    cwd: ROOT,
+    env: { ...process.env, PLUME_AUTO: "wasm", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stdout = "";
   let stderr = "";
   child.stdout.on("data", (chunk: Buffer) => {

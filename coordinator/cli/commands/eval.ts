@@ -1,7 +1,6 @@
 // plume eval: how good a checkpoint's images are, beside anchors that make the numbers readable.
 
 import { Command } from "commander";
-import { BACKEND_CHOICES, openBackend } from "../../../shared/backends/index.ts";
 import { dataSchema } from "../../../shared/config/schema.ts";
 import { openImageSet } from "../../../shared/data/open.ts";
 import { PlumeError } from "../../../shared/errors.ts";
@@ -11,7 +10,8 @@ import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.t
 import { loadModel } from "../../../shared/pipeline/load-model.ts";
 import { bits, PURPOSE } from "../../../shared/rng/stream.ts";
 import { action, type CommandIo } from "../action.ts";
-import { decimal, oneOf, wholeNumber } from "../options.ts";
+import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { decimal, wholeNumber } from "../options.ts";
 import { table } from "../table.ts";
 
 interface EvalOptions {
@@ -20,7 +20,7 @@ interface EvalOptions {
   readonly guidance?: string;
   readonly steps?: string;
   readonly weights: string;
-  readonly backend: string;
+  readonly backend?: string;
 }
 
 const BATCH = 8;
@@ -34,7 +34,7 @@ export function evalCommand(): Command {
     .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
     .option("--steps <n>", "network evaluations an image (default: the job's)")
     .option("--weights <which>", "ema | raw", "ema")
-    .option("--backend <name>", BACKEND_CHOICES.join(" | "), "auto")
+    .option(...BACKEND_OPTION)
     .addHelpText(
       "after",
       `
@@ -50,8 +50,10 @@ with each other only, never with FID. Read both figures: class means score well 
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint: string): Promise<undefined> {
   const count = wholeNumber("--count", options.count, 100);
   const seed = wholeNumber("--seed", options.seed);
-  const { program } = await openBackend(oneOf("--backend", options.backend, BACKEND_CHOICES));
-  const { job, state, network, params } = await loadModel(checkpoint, options.weights);
+  const { job, state, network, params, backend } = await loadModel(checkpoint, options.weights, (trained) =>
+    openBackendFor(options.backend, trained),
+  );
+  const { program } = backend;
   const { imageSet } = state;
   if (imageSet.name !== "fashion-mnist" || imageSet.height !== 28 || job.spec.model.classes !== 10)
     throw new PlumeError(

@@ -3,13 +3,13 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command } from "commander";
-import { BACKEND_CHOICES, openBackend } from "../../../shared/backends/index.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
 import { loadModel } from "../../../shared/pipeline/load-model.ts";
 import { SAMPLERS, type SamplerName } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
+import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { encodeNpy } from "../npy.ts";
 import { classOf, decimal, oneOf, wholeNumber } from "../options.ts";
 
@@ -22,7 +22,7 @@ interface SampleCommandOptions {
   readonly eta?: string;
   readonly seed: string;
   readonly weights: string;
-  readonly backend: string;
+  readonly backend?: string;
   readonly output: string;
 }
 
@@ -41,7 +41,7 @@ export function sampleCommand(): Command {
     .option("--eta <x>", "DDIM's eta (default: the job's)")
     .option("--seed <s>", "seed of the noise", "0")
     .option("--weights <which>", "ema | raw", "ema")
-    .option("--backend <name>", BACKEND_CHOICES.join(" | "), "auto")
+    .option(...BACKEND_OPTION)
     .requiredOption("-o, --output <file>", "FILE.png for a grid, FILE.npy for uint8 [n, height, width, channels]")
     .addHelpText(
       "after",
@@ -77,8 +77,10 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     throw new PlumeError("INVALID_ARGUMENT", `--eta ${given.eta} is above 1`, {
       remedy: "0 is deterministic, 1 adds as much noise as ancestral sampling",
     });
-  const { program } = await openBackend(oneOf("--backend", options.backend, BACKEND_CHOICES));
-  const { job, state, network, params } = await loadModel(checkpoint, options.weights);
+  const { job, state, network, params, backend } = await loadModel(checkpoint, options.weights, (trained) =>
+    openBackendFor(options.backend, trained),
+  );
+  const { program } = backend;
   const { sampling, model, diffusion } = job.spec;
   const { imageSet } = state;
   const count = given.count ?? Math.max(1, sampling.count);

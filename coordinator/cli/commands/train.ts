@@ -7,12 +7,12 @@ import { credentials } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { ControlServiceClient, type WatchResponse } from "../../../proto/gen/plume/v1/control.ts";
 import { cudaDevices, deviceEnvironment } from "../../../shared/backends/environment.ts";
-import { checkBackend } from "../../../shared/backends/index.ts";
+import { chooseBackend } from "../../../shared/backends/index.ts";
 import type { RunEvent } from "../../../shared/bus/events.ts";
 import { sleep } from "../../../shared/clock.ts";
 import { fieldRows } from "../../../shared/config/fields.ts";
 import { dumpJob, loadJob } from "../../../shared/config/load.ts";
-import type { Job } from "../../../shared/config/schema.ts";
+import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { ownConnection } from "../../../shared/rpc/transport.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
@@ -75,15 +75,29 @@ function jobFields(): string {
 
 const collect = (value: string, all: string[]) => [...all, value];
 
+/** A run keeps the backend that it began with, whatever has been set up meanwhile: another one would change its bits. */
+async function backendOf({ spec }: Job, out: string, resume: string): Promise<JobSpec["workers"]["backend"]> {
+  const { backend, replicas } = spec.workers;
+  if (replicas === 0) return backend; // workers that join from elsewhere know what they have
+  const before = join(out, "job.yaml");
+  const begun = resume !== "never" && existsSync(before) ? loadJob(before, { set: [] }).spec.workers.backend : "auto";
+  return chooseBackend(backend === "auto" ? begun : backend);
+}
+
+const withBackend = (job: Job, backend: JobSpec["workers"]["backend"]): Job => ({
+  ...job,
+  spec: { ...job.spec, workers: { ...job.spec.workers, backend } },
+});
+
 async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   const job = loadJob(options.file, { set: [...overrides(options), ...options.set] });
   const out = resolve(options.out ?? join("runs", job.metadata.name));
-  if (job.spec.workers.replicas > 0) await checkBackend(job.spec.workers.backend);
+  const backend = await backendOf(job, out, options.resume);
   refuseIfRunning(out);
   if (options.resume === "never") moveAside(out, io);
   const scratch = mkdtempSync(join(tmpdir(), "plume-"));
   const jobFile = join(scratch, "job.yaml");
-  writeFileSync(jobFile, dumpJob(job));
+  writeFileSync(jobFile, dumpJob(withBackend(job, backend)));
   const devices = cudaDevices();
   let supervisor: Supervisor;
   try {
@@ -91,7 +105,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
       jobFile,
       out,
       workers: job.spec.workers.replicas,
-      workerEnvironment: (index) => deviceEnvironment(job.spec.workers.backend, index, devices),
+      workerEnvironment: (index) => deviceEnvironment(backend, index, devices),
       min: job.spec.workers.min,
       resume: options.resume,
       listen: options.listen,

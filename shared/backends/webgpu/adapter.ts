@@ -22,33 +22,46 @@ export const webgpu: BackendAdapter = {
   name: "webgpu",
   async unavailable() {
     if (!existsSync(join(folder(), "dawn/index.js"))) return "Dawn is not set up; run npm run setup:webgpu";
-    if (probed === undefined) probed = probe();
-    return probed;
+    return probe().missing;
   },
+  worthwhile: async () => !/swiftshader|llvmpipe|lavapipe/i.test(probe().found ?? ""),
   open: () => (opened ??= start()),
 };
 
 let opened: Promise<Backend> | null = null;
-let probed: string | null | undefined;
 
-/** In a process of its own: a GPU that was asked for keeps its process alive. @returns why there is none, or null. */
-function probe(): string | null {
+interface Probed {
+  /** Vendor and architecture of the GPU. */
+  readonly found: string | null;
+  readonly missing: string | null;
+}
+
+let probed: Probed | null = null;
+
+/** In a process of its own, once: a GPU that was asked for keeps its process alive. */
+function probe(): Probed {
+  probed ??= lookForGpu();
+  return probed;
+}
+
+function lookForGpu(): Probed {
   const script = `import(${JSON.stringify(dawn())}).then(async ({ create }) => {
     const adapter = await create(${JSON.stringify(OPTIONS)}).requestAdapter();
-    process.stdout.write(adapter ? "found" : "none");
+    if (adapter) process.stdout.write(\`found \${adapter.info.vendor} \${adapter.info.architecture}\`);
     process.exit(0);
   })`;
   const { stdout, stderr, status } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     encoding: "utf8",
     timeout: 30_000,
   });
-  if (stdout === "found") return null;
+  if (stdout.startsWith("found")) return { found: stdout.slice("found ".length), missing: null };
   const said = stderr
     .trim()
     .split("\n")[0]
     ?.replace(/^Warning: /, "");
   const why = said || `Dawn ended with ${status}`;
-  return `no GPU is found (${why}); install its Vulkan driver, and in a container pass the device in`;
+  const missing = `no GPU is found (${why}); install its Vulkan driver, and in a container pass the device in`;
+  return { found: null, missing };
 }
 
 interface Dawn {

@@ -1,0 +1,18 @@
+// Which backend a command that computes takes.
+
+import type { Backend } from "../../shared/backends/backend.ts";
+import { BACKEND_CHOICES, chooseBackend, openBackend } from "../../shared/backends/index.ts";
+import type { Job } from "../../shared/config/schema.ts";
+import { oneOf } from "./options.ts";
+
+export const BACKEND_OPTION = [
+  "--backend <name>",
+  `${BACKEND_CHOICES.join(" | ")} (default: the one it was trained on, if that is here)`,
+] as const;
+
+/** @param asked by `--backend`. The bits are those of training only on the backend that the model was trained on. */
+export async function openBackendFor(asked: string | undefined, { spec }: Job): Promise<Backend> {
+  if (asked !== undefined) return openBackend(oneOf("--backend", asked, BACKEND_CHOICES));
+  const { backend } = spec.workers;
+  return openBackend(await chooseBackend(backend).catch(() => "auto" as const));
+}
