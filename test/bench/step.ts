@@ -1,6 +1,6 @@
 // npm run bench:step -- one micro-batch, forward, backward and AdamW, on one thread: every backend against PyTorch, on the
 // quickstart's network and on a wider one; and what a step of the quickstart costs by part, with one worker and with two.
-// [--backend wasm|tfjs-node] [--only micro|runs] [--quick] [--json FILE]
+// [--backend NAME, repeated; default: what is here] [--only micro|runs] [--quick] [--json FILE]
 
 import { type ChildProcess, fork, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -8,8 +8,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { BACKEND_NAMES, type BackendName } from "../../shared/backends/backend.ts";
+import { BACKEND_NAMES, type BackendAdapter, type BackendName } from "../../shared/backends/backend.ts";
 import { computeEnvironment } from "../../shared/backends/environment.ts";
+import { BACKENDS } from "../../shared/backends/index.ts";
 import { loadJob } from "../../shared/config/load.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { ROOT } from "../../shared/root.ts";
@@ -59,11 +60,23 @@ const { values: options } = parseArgs({
   },
 });
 
-const backends = (options.backend ?? BACKEND_NAMES).map((wanted) => {
+const missing = new Set<string>();
+const backends = (options.backend ?? (await whatIsHere())).map((wanted) => {
   const known = BACKEND_NAMES.find((name) => name === wanted);
   invariant(known, `--backend is one of ${BACKEND_NAMES.join(", ")}, not ${wanted}`);
   return known;
 });
+
+async function whatIsHere(): Promise<BackendName[]> {
+  const here: BackendName[] = [];
+  for (const name of BACKEND_NAMES) {
+    const adapter: BackendAdapter = BACKENDS[name];
+    const reason = await adapter.unavailable();
+    if (reason !== null) missing.add(`${name}: ${reason}`);
+    else if (!adapter.worthwhile || (await adapter.worthwhile())) here.push(name);
+  }
+  return here;
+}
 
 // --- One micro-batch ------------------------------------------------------------------------------------------------
 
@@ -127,7 +140,6 @@ interface MicroResult {
 
 const TORCH = "PyTorch";
 const TORCH_AVX2 = "PyTorch, held to AVX2";
-const missing = new Set<string>();
 
 /** Rounds of all, in turn, so that a busy minute hits all. */
 async function microBatches(net: Net): Promise<MicroResult> {
