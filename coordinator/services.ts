@@ -243,6 +243,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
     dispatcher,
     log,
     shmNonce: sharedMemory.nonce,
+    onGone: sharedMemory.forget,
     welcome: () => ({
       job: name,
       incarnation,

@@ -17,7 +17,7 @@ import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Vector } from "../shared/kernels/reducer.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
-import { NONCE_FILE, SHM_ROOT, sharedParamsFile, writeRegions } from "../shared/rpc/shm.ts";
+import { isResultOf, NONCE_FILE, SHM_ROOT, sharedParamsFile, writeRegions } from "../shared/rpc/shm.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 
 export interface SharedMemory {
@@ -29,13 +29,15 @@ export interface SharedMemory {
    * workers find no file and pull by gRPC.
    */
   publish(kind: "params" | "ema", version: number, vector: Vector, layout: Layout): Promise<void>;
+  /** Removes the results that a worker left behind; if it is still there, it writes them anew. */
+  forget(worker: string): void;
   dispose(): void;
 }
 
 /** Vectors that stay under their names: the newest, and those that a slow worker may still be reading. */
 const KEPT = 3;
 
-const none: SharedMemory = { folder: "", nonce: "", publish: async () => {}, dispose: () => {} };
+const none: SharedMemory = { folder: "", nonce: "", publish: async () => {}, forget: () => {}, dispose: () => {} };
 
 /** @returns a folder of this process on tmpfs, or the empty one when the transport is grpc or there is no tmpfs. */
 export function openSharedMemory(
@@ -71,6 +73,9 @@ export function openSharedMemory(
         if (!full) onFull(error);
         full = true;
       }
+    },
+    forget(worker) {
+      for (const name of readdirSync(folder)) if (isResultOf(name, worker)) rmSync(join(folder, name), { force: true });
     },
     dispose: () => rmSync(folder, { recursive: true, force: true }),
   };

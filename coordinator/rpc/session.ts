@@ -34,9 +34,11 @@ export interface SessionOptions {
   readonly log: Logger;
   readonly welcome: () => Welcome;
   readonly shmNonce: string;
+  /** A member's session is over: nothing that it left lying about is wanted. */
+  readonly onGone: (worker: WorkerId) => void;
 }
 
-export function createSessions({ membership, dispatcher, log, welcome, shmNonce }: SessionOptions): Sessions {
+export function createSessions({ membership, dispatcher, log, welcome, shmNonce, onGone }: SessionOptions): Sessions {
   const streams = new Map<WorkerId, SessionStream>();
 
   const refuse = (stream: SessionStream, message: string, retry: boolean) => {
@@ -48,6 +50,7 @@ export function createSessions({ membership, dispatcher, log, welcome, shmNonce 
     streams.delete(id);
     membership.remove(id, change, reason);
     dispatcher.gone(id);
+    onGone(id);
     dispatcher.replan();
   };
 

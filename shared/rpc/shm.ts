@@ -14,6 +14,9 @@ export const sharedParamsFile = (kind: "params" | "ema", version: number): strin
 export const sharedResultFile = (workerId: string, pid: number, slot: number): string =>
   `result-${workerId}-${pid}-${slot}.bin`;
 
+export const isResultOf = (file: string, workerId: string): boolean =>
+  file.startsWith(`result-${workerId}-`) && /^\d+-\d+\.bin$/.test(file.slice(`result-${workerId}-`.length));
+
 /** Bytes that one call moves; several go side by side. */
 const PIECE_BYTES = 8 * 1024 * 1024;
 

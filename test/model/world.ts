@@ -180,6 +180,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
     });
     const quiet = { info() {}, warn() {}, error() {} } as unknown as Parameters<Parts["createSessions"]>[0]["log"];
     sessions = parts.createSessions({
+      onGone: () => {},
       membership,
       dispatcher,
       log: quiet,
