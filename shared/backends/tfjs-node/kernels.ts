@@ -2,9 +2,9 @@
 // that TensorFlow knows how to fuse or has one of its own for.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { defineKernel, type KernelInputs } from "../composed-kernel.ts";
 import type { NodeBackend, OpAttribute } from "./binding.ts";
 
-type Inputs = Readonly<Record<string, tf.TensorInfo>>;
 type Shape4 = [number, number, number, number];
 
 // TF_AttrType and TF_DataType of TensorFlow's C API.
@@ -114,13 +114,6 @@ function geometry(input: Shape4, filter: readonly number[], attrs: tf.NamedAttrM
   return { attributes: attributesOf("VALID"), pads, padded };
 }
 
-/** A kernel made of others: what it allocates besides its result is freed. */
-function define(name: string, run: (backend: NodeBackend, inputs: Inputs, attrs: tf.NamedAttrMap) => tf.Tensor): void {
-  if (tf.getKernel(name, "tensorflow")) tf.unregisterKernel(name, "tensorflow");
-  tf.registerKernel({
-    kernelName: name,
-    backendName: "tensorflow",
-    kernelFunc: ({ inputs, attrs, backend }) =>
-      tf.tidy(() => run(backend as NodeBackend, inputs as Inputs, attrs ?? {})),
-  });
+function define(name: string, run: (backend: NodeBackend, inputs: KernelInputs, attrs: tf.NamedAttrMap) => tf.Tensor) {
+  defineKernel("tensorflow", name, (inputs, attrs, backend) => run(backend as NodeBackend, inputs, attrs));
 }

@@ -2,9 +2,9 @@
 // dispatch may have. Each is made of kernels that are right; test/contract holds all of them against float64 loops.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { defineKernel, type KernelInputs } from "../composed-kernel.ts";
 
 const BACKEND = "webgpu";
-type Inputs = Readonly<Record<string, tf.Tensor>>;
 type Shape4 = [number, number, number, number];
 
 export function registerKernels(): void {
@@ -53,7 +53,7 @@ export function registerKernels(): void {
   });
 
   // [..., C] -> [C]
-  define("PlumeColumnSums", ({ x }) => {
+  defineKernel(BACKEND, "PlumeColumnSums", ({ x }) => {
     let rows = tf.reshape(x!, [-1, x!.shape.at(-1)!]) as tf.Tensor2D;
     while (rows.shape[0] > 1) rows = foldRows(rows);
     return tf.reshape(rows, [-1]);
@@ -118,22 +118,12 @@ function weights(from: number, to: number): tf.Tensor2D {
   return tf.tensor2d(matrix, [to, from]);
 }
 
-type Run = (inputs: Inputs, attrs: tf.NamedAttrMap) => tf.Tensor;
+type Run = (inputs: KernelInputs, attrs: tf.NamedAttrMap) => tf.Tensor;
 
 /** @param run gets the kernel that it replaces. */
-function replace(name: string, run: (inputs: Inputs, attrs: tf.NamedAttrMap, original: Run) => tf.Tensor): void {
+function replace(name: string, run: (inputs: KernelInputs, attrs: tf.NamedAttrMap, original: Run) => tf.Tensor): void {
   const { kernelFunc } = tf.getKernel(name, BACKEND);
   const original: Run = (inputs, attrs) =>
     tf.engine().makeTensorFromTensorInfo(kernelFunc({ inputs, attrs, backend: tf.backend() }) as tf.TensorInfo);
-  tf.unregisterKernel(name, BACKEND);
-  define(name, (inputs, attrs) => run(inputs, attrs, original));
-}
-
-/** A kernel made of others: what it allocates besides its result is freed. */
-function define(name: string, run: Run): void {
-  tf.registerKernel({
-    kernelName: name,
-    backendName: BACKEND,
-    kernelFunc: ({ inputs, attrs }) => tf.tidy(() => run(inputs as Inputs, attrs ?? {})),
-  });
+  defineKernel(BACKEND, name, (inputs, attrs) => run(inputs, attrs, original));
 }
