@@ -29,7 +29,10 @@ export interface ChaosJob {
   readonly folder: string;
 }
 
-/** Four micro-batches a step, ten milliseconds each: over in seconds. */
+/**
+ * Four micro-batches a step, some milliseconds each. Long enough that what a test waits for happens before the end, also on
+ * a machine that others keep busy: a process needs the time of about fifty steps to start.
+ */
 export function chaosJob(
   spec: { steps?: number; microBatch?: number; source?: string; workers?: string; extra?: string } = {},
 ) {
@@ -46,7 +49,7 @@ spec:
   data: { source: "${spec.source ?? "shapes:256"}", imageSize: 8, patch: 2 }
   model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 10 }
   diffusion: { predict: v }
-  training: { steps: ${spec.steps ?? 100}, globalBatch: 16, microBatch: ${spec.microBatch ?? 4}, optimizer: { lr: 2.0e-3 }, clip: 1, ema: 0.9 }
+  training: { steps: ${spec.steps ?? 200}, globalBatch: 16, microBatch: ${spec.microBatch ?? 4}, optimizer: { lr: 2.0e-3 }, clip: 1, ema: 0.9 }
   workers: { replicas: 2, max: 40, heartbeatSeconds: 0.2, deadlineSeconds: 2, replaceSeconds: 4${spec.workers ? `, ${spec.workers}` : ""} }
   checkpoint: { everySteps: 40, snapshotSeconds: 0.3 }
   sampling: { count: 0 }
@@ -102,6 +105,10 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
   const startedAt = Date.now();
   const running: Running = startPlume(["train", "-f", job.file, "--out", out, ...args], options);
   const joined: ChildProcess[] = [];
+  let over = false;
+  void running.finished.then(() => {
+    over = true;
+  });
   const steps = () => linesOf(join(out, "ledger.ndjson")).length;
   const address = () => readRunLock(out)?.record.address ?? "";
 
@@ -130,7 +137,8 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
       const end = Date.now() + seconds * 1000;
       let last: Status | null = null;
       while (Date.now() < end) {
-        last = await status().catch(() => null);
+        if (over) throw new Error(`${what}: the run ended before; last seen ${JSON.stringify(last)?.slice(0, 2000)}`);
+        last = (await status().catch(() => null)) ?? last;
         if (last && condition(last)) return last;
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
