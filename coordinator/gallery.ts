@@ -63,7 +63,7 @@ function openPixelSink(pixels: Uint8Array, block: Block, count: number, imageByt
   return {
     bytes: buffer.byteLength,
     regions: [buffer],
-    digest: async () => createHash("sha256").update(buffer).digest("hex"),
+    arrived: async () => createHash("sha256").update(buffer).digest("hex"),
     collect: async () => pixels.set(buffer, from * imageBytes),
     discard: () => {},
   };

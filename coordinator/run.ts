@@ -133,7 +133,7 @@ async function gatherGradient({ job, reducer, dispatcher }: RunContext, step: nu
   const V = microBatchesPerStep(job.spec);
   let root: Vector | null = null;
   const collect = () =>
-    createGradientCollector(reducer, V, (sum) => {
+    createGradientCollector(reducer, V, step, (sum) => {
       root = sum;
     });
   const vectorDigest = await reducer.digest(reducer.params);

@@ -22,6 +22,7 @@ import { openStore } from "../shared/store/open.ts";
 import { isFinal } from "../shared/supervision.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
+import { openWire } from "../shared/wire/index.ts";
 import { createAccounts } from "./accounts.ts";
 import { createCheckpointer } from "./checkpointing/checkpointer.ts";
 import { createSnapshotter } from "./checkpointing/snapshots.ts";
@@ -98,7 +99,8 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const blocks = Math.min(V, Math.max(1, spec.workers.replicas));
   const moments = OPTIMIZERS[optimizer].moments.length;
   checkMemory({ vectorBytes: layout.size * 4, moments, blocks }, process.availableMemory());
-  const reducer = await openReducer({ layout, optimizer, maxVectors: spareVectors(V) });
+  const wire = openWire(spec.training, spec.seed);
+  const reducer = await openReducer({ layout, optimizer, wire, maxVectors: spareVectors(V) });
   const store = openStore(spec.checkpoint.store ?? `file://${resolve(options.out, "checkpoints")}`);
   const snapshotFolder = join(options.out, "snapshots");
   const snapshots = fileStore(snapshotFolder, { flush: false });

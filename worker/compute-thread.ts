@@ -16,6 +16,7 @@ import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
+import { openWire } from "../shared/wire/index.ts";
 import type { ComputeInit, ComputeReply, ComputeRequest, ComputeThreadData, RawBatch } from "./messages.ts";
 
 const port = parentPort;
@@ -32,7 +33,7 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
   const network = buildNetwork(spec, image.channels);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
-  const heap = createVectorHeap(layout);
+  const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
   const landing = heap.allocate();
   const compute = createMicroBatch(spec, network, layout, image, backend);
   const generate = createGenerator({ spec, network, params, image, program: backend.program });
@@ -61,14 +62,8 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
     });
     lent.set(id, sum);
     const total = (performance.now() - started) / 1000;
-    reply({
-      kind: "gradient",
-      id,
-      sum: sum.floats,
-      digest: heap.digest(sum),
-      losses,
-      seconds: { compute: total },
-    });
+    const digest = heap.digest(sum);
+    reply({ kind: "gradient", id, payload: heap.encode(sum), digest, losses, seconds: { compute: total } });
   };
 
   /** One fixed micro-batch of the fresh parameters: its digest names the numerics class of this device. */

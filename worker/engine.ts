@@ -87,14 +87,14 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
     const loaded = await batches;
     const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
     const result = await state.compute.gradient(tuple!.step, { lo, hi }, raw, reports.progress, reports.revoked);
-    const payload = bytesOf(result.sum);
+    const { payload } = result;
     const header = {
       workerId,
       tuple,
       lo,
       hi,
       kind: WorkKind.WORK_KIND_GRADIENT,
-      bytes: payload.byteLength,
+      bytes: payload.reduce((sum, { byteLength }) => sum + byteLength, 0),
       digest: result.digest,
       losses: [...result.losses],
       ids: loaded.map((batch) => batch.ids),
@@ -126,7 +126,7 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
       ids: [],
       seconds: { ...seconds, pull },
     };
-    return undamaged(() => transfers!.push(header, pixels, reports.closed));
+    return undamaged(() => transfers!.push(header, [pixels], reports.closed));
   };
 
   return {

@@ -67,8 +67,9 @@ export type ComputeReply =
   | {
       readonly kind: "gradient";
       readonly id: number;
-      /** The partial sum, on shared memory until it is released. */
-      readonly sum: Float32Array;
+      /** The partial sum as the wire carries it, shard by shard, on shared memory until it is released. */
+      readonly payload: readonly Uint8Array[];
+      /** Of the sum itself. */
       readonly digest: string;
       readonly losses: readonly number[];
       readonly seconds: Readonly<Record<string, number>>;

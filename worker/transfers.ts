@@ -11,6 +11,9 @@ import type { TrainingClient } from "../shared/rpc/training-service.ts";
 import { CALL_DEADLINE_MS } from "../shared/rpc/transport.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 
+/** Bytes that lie in several places, sent as one. */
+type Payload = readonly Uint8Array[];
+
 export interface Transfers {
   /**
    * Fills `flat` with a vector at a version. `onBytes` hears how much is there, now and then and at the end.
@@ -23,7 +26,7 @@ export interface Transfers {
     onBytes: (bytes: number, total: number) => void,
     signal: AbortSignal,
   ): Promise<void>;
-  push(header: Omit<PushHeader, "shmFile">, payload: Uint8Array, signal: AbortSignal): Promise<PushResponse>;
+  push(header: Omit<PushHeader, "shmFile">, payload: Payload, signal: AbortSignal): Promise<PushResponse>;
 }
 
 export interface TransferOptions {
@@ -97,7 +100,7 @@ export function createTransfers({ client, job, incarnation, layout, shmFolder }:
         const name = sharedResultFile(header.workerId, process.pid, mine);
         if (!shmFolder || !(await writeShared(join(shmFolder, name), payload)))
           return await pushChunks(client, header, payload, deadline(), signal);
-        return await pushChunks(client, { ...header, shmFile: name }, null, deadline(), signal);
+        return await pushChunks(client, { ...header, shmFile: name }, [], deadline(), signal);
       } finally {
         slots[mine] = false;
       }
@@ -112,9 +115,9 @@ async function readShared(file: string, target: Uint8Array): Promise<boolean> {
 }
 
 /** @returns false when there is no room: nothing is left of the file then. */
-async function writeShared(file: string, payload: Uint8Array): Promise<boolean> {
+async function writeShared(file: string, payload: Payload): Promise<boolean> {
   try {
-    await writeRegions(file, [payload]);
+    await writeRegions(file, payload);
     return true;
   } catch {
     await rm(file, { force: true });
@@ -125,7 +128,7 @@ async function writeShared(file: string, payload: Uint8Array): Promise<boolean> 
 function pushChunks(
   client: TrainingClient,
   header: Omit<PushHeader, "shmFile"> & { shmFile?: string },
-  payload: Uint8Array | null,
+  payload: Payload,
   options: { deadline: number },
   signal: AbortSignal,
 ): Promise<PushResponse> {
@@ -138,8 +141,9 @@ function pushChunks(
     const cancelled = cancelOn(signal, call);
     const send = async () => {
       await writeMessage(call, { part: { $case: "header", value: { shmFile: "", ...header } } });
-      for (const chunk of payload ? chunksOf(payload) : [])
-        await writeMessage(call, { part: { $case: "chunk", value: chunk as Buffer } });
+      for (const region of payload)
+        for (const chunk of chunksOf(region))
+          await writeMessage(call, { part: { $case: "chunk", value: chunk as Buffer } });
       call.end();
     };
     send().catch(() => call.cancel()); // the callback above carries the reason

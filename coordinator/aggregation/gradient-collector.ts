@@ -1,20 +1,25 @@
 // The payloads of gradient blocks: vectors of the reducer that join the canonical tree once they are whole.
 
 import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
-import { bytesOf } from "../../shared/rpc/call.ts";
 import type { Collector } from "./sink.ts";
 import { createTreeSum } from "./tree-sum.ts";
 
-/** @param onRoot gets the sum of all V leaves, and owns it. */
-export function createGradientCollector(reducer: Reducer, V: number, onRoot: (root: Vector) => void): Collector {
-  const tree = createTreeSum(V, reducer);
+/** @param onRoot gets the sum of all V leaves of the step, and owns it. */
+export function createGradientCollector(
+  reducer: Reducer,
+  V: number,
+  step: number,
+  onRoot: (root: Vector) => void,
+): Collector {
+  const tree = createTreeSum(V, step, reducer);
   return {
     open(block) {
       const vector = reducer.allocate();
+      const regions = reducer.landing(vector);
       return {
-        bytes: reducer.layout.size * 4,
-        regions: reducer.layout.shards.map((shard) => bytesOf(vector.shard(shard.index))),
-        digest: () => reducer.digest(vector),
+        bytes: regions.reduce((sum, { byteLength }) => sum + byteLength, 0),
+        regions,
+        arrived: () => reducer.arrived(vector),
         async collect() {
           const root = await tree.add(block, vector);
           if (root) onRoot(root);

@@ -6,7 +6,8 @@ export interface Sink {
   readonly bytes: number;
   /** Memory to write into, in order; together `bytes` long. */
   readonly regions: readonly Uint8Array[];
-  digest(): Promise<string>;
+  /** All bytes are there. @returns the digest of what they mean. */
+  arrived(): Promise<string>;
   /** The block is accepted: its payload joins the result. */
   collect(): Promise<void>;
   /** Nobody needs it. */

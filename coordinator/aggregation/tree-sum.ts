@@ -14,7 +14,7 @@ export interface TreeSum {
   dispose(): void;
 }
 
-export function createTreeSum(V: number, reducer: Pick<Reducer, "add" | "release">): TreeSum {
+export function createTreeSum(V: number, step: number, reducer: Pick<Reducer, "add" | "release">): TreeSum {
   const waiting = new Map<string, { block: Block; value: Vector }>();
   const covered = new Uint8Array(V);
   let disposed = false;
@@ -35,7 +35,8 @@ export function createTreeSum(V: number, reducer: Pick<Reducer, "add" | "release
         }
         waiting.delete(blockKey(up.sibling));
         // Left plus right, whichever came last: float32 addition commutes, so the sum may lie in either.
-        await reducer.add(value, up.left ? value : other.value, up.left ? other.value : value);
+        const [left, right] = up.left ? [value, other.value] : [other.value, value];
+        await reducer.add(value, left, right, { step, block: up.parent });
         reducer.release(other.value);
         if (disposed) {
           reducer.release(value);

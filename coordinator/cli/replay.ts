@@ -25,6 +25,7 @@ import { applyGradient, gradientNorm } from "../../shared/pipeline/update.ts";
 import { fileStore } from "../../shared/store/file.ts";
 import { flatten } from "../../shared/tensor/flat.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
+import { openWire } from "../../shared/wire/index.ts";
 import type { CommandIo } from "./action.ts";
 import type { AuditedRun, Replay } from "./commands/audit.ts";
 
@@ -42,7 +43,7 @@ export const replay: Replay = async (run, step, io) => {
 
     const backend = await openBackend(spec.workers.backend, spec.workers.threads);
     const V = microBatchesPerStep(spec);
-    const heap = createVectorHeap(layout);
+    const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
     const compute = createMicroBatch(spec, network, layout, set, backend);
     const params = createDeviceParams(layout);
     const root = reducer.allocate();

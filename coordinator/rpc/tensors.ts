@@ -87,7 +87,7 @@ export async function handlePush(
       throw new PlumeError("INVALID_ARGUMENT", `${header.bytes} bytes announced for a payload of ${sink.bytes}`);
     const received = header.shmFile ? await readShared(plane, header.shmFile, sink) : await readChunks(parts, sink);
     if (received !== sink.bytes) throw new PlumeError("DATA_LOSS", `${received} of ${sink.bytes} bytes arrived`);
-    const digest = await sink.digest();
+    const digest = await sink.arrived();
     if (digest !== header.digest)
       throw new PlumeError("DATA_LOSS", `the payload's digest is ${digest}, its sender says ${header.digest}`);
     const whole = sink;

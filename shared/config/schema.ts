@@ -71,6 +71,12 @@ export const trainingSchema = z.strictObject({
   clip: z.number().positive().optional().describe("largest global gradient norm; no clipping when absent"),
   ema: probability.default(0.9999).describe("EMA decay, warmed up as min(ema, (1+n)/(10+n))"),
   emaHalfLife: positiveInt.optional().describe("EMA half-life in samples, with EDM's ramp-up; replaces `ema`"),
+  wireDtype: z
+    .enum(["float32", "bfloat16", "int8"])
+    .default("float32")
+    .describe(
+      "what gradients travel and are summed in: float32, bfloat16 (half the bytes), or int8 in blocks of 256 with stochastic rounding (a quarter); another one gives other bits",
+    ),
   nonFinite: z
     .enum(["fail", "skip"])
     .default("fail")

@@ -3,7 +3,9 @@
 import { readFileSync } from "node:fs";
 import { PlumeError } from "../errors.ts";
 import { asset } from "../root.ts";
-import type { Layout } from "../tensor/layout.ts";
+import type { Layout, Shard } from "../tensor/layout.ts";
+import type { TreeNode, WireCall } from "../wire/codec.ts";
+import { EXACT, type Wire } from "../wire/index.ts";
 
 /** Pointers are byte offsets, 16-byte aligned; n counts floats, a multiple of 4. See assembly/index.ts. */
 export interface Kernels {
@@ -62,7 +64,11 @@ export interface VectorHeap {
   release(vector: HeapVector): void;
   /** out = left + right; out may be either operand. */
   add(out: HeapVector, left: HeapVector, right: HeapVector): void;
+  /** To values that the wire carries. */
+  round(vector: HeapVector, node: TreeNode): void;
   digest(vector: HeapVector): string;
+  /** What the wire carries of a rounded vector, shard by shard: views on its memory, whose floats are gone. */
+  encode(vector: HeapVector): Uint8Array[];
 }
 
 export interface HeapVector {
@@ -71,12 +77,15 @@ export interface HeapVector {
   readonly floats: Float32Array;
 }
 
-export function createVectorHeap(layout: Layout): VectorHeap {
+export function createVectorHeap(layout: Layout, wire: Wire = EXACT): VectorHeap {
   const bytes = layout.size * 4;
   const memory = createSharedMemory(bytes);
   const kernels = openKernels(memory);
   const free: HeapVector[] = [];
   let top = 16; // 0 stays unused, as a null pointer
+  const place = ({ pointer }: HeapVector, { offset, size }: Shard) => ({ pointer: pointer + offset * 4, size, offset });
+  const call = ([name, ...args]: WireCall) =>
+    (kernels as unknown as Record<string, (...args: number[]) => void>)[name]!(...args);
   return {
     kernels,
     allocate() {
@@ -89,9 +98,18 @@ export function createVectorHeap(layout: Layout): VectorHeap {
     },
     release: (vector) => void free.push(vector),
     add: (out, left, right) => kernels.add(out.pointer, left.pointer, right.pointer, layout.size),
+    round(vector, node) {
+      for (const shard of layout.shards) for (const one of wire.round(place(vector, shard), node)) call(one);
+    },
     digest: ({ pointer }) =>
       chainDigests(
         layout.shards.map(({ index, offset, size }) => kernels.digest(pointer + offset * 4, size, BigInt(index))),
       ),
+    encode: (vector) =>
+      layout.shards.map((shard) => {
+        const at = place(vector, shard);
+        for (const one of wire.encode(at)) call(one);
+        return new Uint8Array(memory.buffer, at.pointer, wire.bytes(shard.size));
+      }),
   };
 }

@@ -2,6 +2,7 @@
 // threads.ts implements it with one thread a group of shards; later a reducer process may.
 
 import type { Layout } from "../tensor/layout.ts";
+import type { TreeNode } from "../wire/codec.ts";
 
 /** A flat float32 vector over all shards, in shared memory. */
 export interface Vector {
@@ -32,8 +33,12 @@ export interface Reducer extends AsyncDisposable {
   /** A vector of unspecified content, from a free list; bounded by `maxVectors`. @throws PlumeError RESOURCE_EXHAUSTED */
   allocate(): Vector;
   release(vector: Vector): void;
-  /** out = left + right, element by element in float32; out may be either operand. */
-  add(out: Vector, left: Vector, right: Vector): Promise<void>;
+  /** The value of a node: left + right, element by element in float32, rounded as the wire has it. Out may be either operand. */
+  add(out: Vector, left: Vector, right: Vector, node: TreeNode): Promise<void>;
+  /** Where a gradient's bytes land as the wire carries them, shard by shard: views on the vector's memory. */
+  landing(vector: Vector): Uint8Array[];
+  /** The bytes are there: makes them floats. @returns their digest. */
+  arrived(vector: Vector): Promise<string>;
   /** Sum of squares in float64, in one fixed order (lanes, then shards by index). */
   squaredNorm(vector: Vector): Promise<number>;
   /** Index in the flat vector of the first NaN or infinity, or -1. */

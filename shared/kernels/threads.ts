@@ -10,6 +10,7 @@ import { PlumeError } from "../errors.ts";
 import { OPTIMIZERS, type OptimizerType } from "../optim/optimizers.ts";
 import { asset } from "../root.ts";
 import type { Layout, Shard } from "../tensor/layout.ts";
+import { EXACT, type Wire } from "../wire/index.ts";
 import { chainDigests, createSharedMemory, ensureCapacity } from "./kernels.ts";
 import type { OptimizerStep, Reducer, Vector } from "./reducer.ts";
 
@@ -28,6 +29,8 @@ export interface ReducerOptions {
   readonly optimizer: OptimizerType;
   /** Vectors that allocate() may hand out at once. */
   readonly maxVectors: number;
+  /** How gradients travel; as they are when absent. */
+  readonly wire?: Wire;
   /** Default: one a core, at most one a shard. */
   readonly threads?: number;
 }
@@ -36,6 +39,7 @@ export async function openReducer({
   layout,
   optimizer,
   maxVectors,
+  wire = EXACT,
   threads: wanted,
 }: ReducerOptions): Promise<Reducer> {
   const count = Math.max(1, Math.min(wanted ?? availableParallelism(), layout.shards.length));
@@ -51,6 +55,8 @@ export async function openReducer({
   }
   const pointer = (vector: Vector, shard: Shard) =>
     16 + vector.id * bytesPerVector[shard.index % count]! + startInVector.get(shard.index)!;
+
+  const place = (vector: Vector, shard: Shard) => ({ ...shard, pointer: pointer(vector, shard) });
 
   const free: Vector[] = [];
   let made = 0;
@@ -70,12 +76,24 @@ export async function openReducer({
     return vector;
   };
 
-  const onShards = async (call: (shard: Shard) => KernelCall): Promise<KernelResult[]> => {
-    const results = await Promise.all(
-      threads.map((thread, t) => thread.run(layout.shards.filter((shard) => shard.index % count === t).map(call))),
+  /** Runs some kernels on every shard. @returns the result of the last one, by shard. */
+  const onShards = async (...kernels: ((shard: Shard) => readonly KernelCall[])[]): Promise<KernelResult[]> => {
+    const results: KernelResult[] = [];
+    await Promise.all(
+      threads.map(async (thread, t) => {
+        const shards = layout.shards.filter((shard) => shard.index % count === t);
+        const calls = shards.map((shard) => kernels.flatMap((of) => of(shard)));
+        const values = await thread.run(calls.flat());
+        let last = -1;
+        for (const [i, shard] of shards.entries()) {
+          last += calls[i]!.length;
+          results[shard.index] = values[last];
+        }
+      }),
     );
-    return layout.shards.map((shard) => results[shard.index % count]![Math.floor(shard.index / count)]);
+    return results;
   };
+  const digestOf = (vector: Vector) => (s: Shard) => [["digest", pointer(vector, s), s.size, BigInt(s.index)]] as const;
 
   const params = make();
   const ema = make();
@@ -96,23 +114,38 @@ export async function openReducer({
     },
     release: (vector) => void free.push(vector),
 
-    async add(out, left, right) {
-      await onShards((s) => ["add", pointer(out, s), pointer(left, s), pointer(right, s), s.size]);
+    async add(out, left, right, node) {
+      await onShards(
+        (s) => [["add", pointer(out, s), pointer(left, s), pointer(right, s), s.size]],
+        (s) => wire.round(place(out, s), node),
+      );
+    },
+
+    landing: (vector) =>
+      layout.shards.map((shard) => {
+        const bytes = wire.bytes(shard.size);
+        const end = pointer(vector, shard) + 4 * shard.size;
+        return new Uint8Array(threadOf(shard).memory.buffer, end - bytes, bytes);
+      }),
+
+    async arrived(vector) {
+      const digests = await onShards((s) => wire.decode(place(vector, s)), digestOf(vector));
+      return chainDigests(digests as bigint[]);
     },
 
     async squaredNorm(vector) {
-      const parts = await onShards((s) => ["squaredNorm", pointer(vector, s), s.size]);
+      const parts = await onShards((s) => [["squaredNorm", pointer(vector, s), s.size]]);
       return parts.reduce<number>((sum, part) => sum + (part as number), 0);
     },
 
     async firstNonFinite(vector) {
-      const found = await onShards((s) => ["firstNonFinite", pointer(vector, s), s.size]);
+      const found = await onShards((s) => [["firstNonFinite", pointer(vector, s), s.size]]);
       const shard = found.findIndex((index) => (index as number) >= 0);
       return shard < 0 ? -1 : layout.shards[shard]!.offset + (found[shard] as number);
     },
 
     async digest(vector) {
-      const digests = await onShards((s) => ["digest", pointer(vector, s), s.size, BigInt(s.index)]);
+      const digests = await onShards(digestOf(vector));
       return chainDigests(digests as bigint[]);
     },
 
@@ -120,12 +153,12 @@ export async function openReducer({
       const { calls } = OPTIMIZERS[optimizer];
       await onShards((s) => {
         const at = (vector: Vector) => pointer(vector, s);
-        return calls(step, { p: at(params), g: at(gradient), moment: (name) => at(moments[name]!), n: s.size });
+        return [calls(step, { p: at(params), g: at(gradient), moment: (name) => at(moments[name]!), n: s.size })];
       });
     },
 
     async updateEma(decay) {
-      await onShards((s) => ["ema", pointer(ema, s), pointer(params, s), s.size, decay]);
+      await onShards((s) => [["ema", pointer(ema, s), pointer(params, s), s.size, decay]]);
     },
 
     async [Symbol.asyncDispose]() {

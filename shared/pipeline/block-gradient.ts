@@ -1,5 +1,5 @@
 // The partial sum of a block of micro-batches: leaves computed one after another, siblings of the canonical tree added
-// as soon as both are there. What a worker hands in, and what an audit computes again.
+// as soon as both are there, every node rounded as the wire has it. What a worker hands in, and what an audit computes again.
 
 import type { HeapVector, VectorHeap } from "../kernels/kernels.ts";
 import { type Block, sumBlock } from "../tensor/tree.ts";
@@ -36,11 +36,13 @@ export async function blockGradient(
       const leaf = heap.allocate();
       live.add(leaf);
       losses.push(await compute(params, { step, ...batches[index - block.lo]! }, leaf.floats));
+      heap.round(leaf, { step, block: { lo: index, hi: index + 1 } });
       onLeaf?.(losses.length);
       return leaf;
     },
-    (left, right) => {
+    (left, right, node) => {
       heap.add(left, left, right);
+      heap.round(left, { step, block: node });
       heap.release(right);
       live.delete(right);
       return left;

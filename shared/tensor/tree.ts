@@ -63,20 +63,26 @@ const fits = (lo: number, span: number, hi: number, V: number) => Math.min(lo + 
 
 const spanOf = (size: number) => 2 ** Math.ceil(Math.log2(size));
 
+/**
+ * A node's own number, its place in an in-order walk of the tree over any V: leaf i has 2 i + 1, a node between its
+ * children's. Below 2^32 for leaves below 2^31.
+ */
+export const nodeNumber = ({ lo, hi }: Block): number => 2 * lo + spanOf(hi - lo);
+
 export const blockKey = ({ lo, hi }: Block): string => `${lo}-${hi}`;
 
 /**
  * Sums leaves produced one by one into the value of their node, holding at most log2(size) + 1 partial sums.
- * `leaf(i)` makes leaf i; `add(left, right)` returns the sum and may reuse either operand.
+ * `leaf(i)` makes leaf i; `add(left, right, node)` returns the node's value and may reuse either operand.
  */
 export async function sumBlock<T>(
   block: Block,
   leaf: (i: number) => Promise<T> | T,
-  add: (left: T, right: T) => T,
+  add: (left: T, right: T, node: Block) => T,
 ): Promise<T> {
   const children = childrenOf(block);
   if (!children) return leaf(block.lo);
   const left = await sumBlock(children[0], leaf, add);
   const right = await sumBlock(children[1], leaf, add);
-  return add(left, right);
+  return add(left, right, block);
 }

@@ -178,7 +178,7 @@ async function simulate(n: number, steps: number): Promise<Row> {
   beat();
   patrol();
   const collect = (): Collector => ({
-    open: () => ({ bytes: 0, regions: [], digest: async () => "", collect: async () => {}, discard: () => {} }),
+    open: () => ({ bytes: 0, regions: [], arrived: async () => "", collect: async () => {}, discard: () => {} }),
     dispose: () => {},
   });
   const hungry = new Map<WorkerId, number>();

@@ -14,6 +14,7 @@ import { TrainingClient } from "../../shared/rpc/training-service.ts";
 import { ownConnection } from "../../shared/rpc/transport.ts";
 import { buildLayout, type Layout } from "../../shared/tensor/layout.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
+import { openWire } from "../../shared/wire/index.ts";
 import type { Compute } from "../../worker/compute.ts";
 import { createEngine } from "../../worker/engine.ts";
 import type { ComputeInit } from "../../worker/messages.ts";
@@ -32,13 +33,16 @@ let made: { readonly layout: Layout; readonly heap: VectorHeap } | null = null;
 
 async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
   if (!made) {
-    const layout = buildLayout(buildNetwork(parseJob(jobYaml).spec, image.channels).params);
-    made = { layout, heap: createVectorHeap(layout) };
+    const { spec } = parseJob(jobYaml);
+    const layout = buildLayout(buildNetwork(spec, image.channels).params);
+    made = { layout, heap: createVectorHeap(layout, openWire(spec.training, spec.seed)) };
   }
   const { layout, heap } = made;
   const sum = heap.allocate();
   for (let i = 0; i < layout.size; i++) sum.floats[i] = ((i * 2654435761) % 1024) * 1e-6;
+  heap.round(sum, { step: 0, block: { lo: 0, hi: 1 } });
   const digest = heap.digest(sum);
+  const payload = heap.encode(sum);
   const landing = heap.allocate();
   return {
     ready: { kind: "ready", id: 0, backend: "wasm", device: "none", layout, landing: landing.floats },
@@ -52,7 +56,7 @@ async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
       return {
         kind: "gradient",
         id: 0,
-        sum: sum.floats,
+        payload,
         digest,
         losses: batches.map(() => 1),
         seconds: { compute: 0 },

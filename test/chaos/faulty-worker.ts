@@ -42,10 +42,11 @@ async function openFaulty(thread: ComputeThread, init: ComputeInit): Promise<Com
       ...compute,
       async gradient(...work) {
         const reply = await compute.gradient(...work);
-        const words = new Uint32Array(reply.sum.buffer, reply.sum.byteOffset, reply.sum.length);
+        const [whole] = reply.payload; // float32, one shard
+        const words = new Uint32Array(whole!.buffer, whole!.byteOffset, whole!.byteLength / 4);
         words[17]! ^= 1 << 20;
         const copy = heap.allocate();
-        copy.floats.set(reply.sum);
+        copy.floats.set(new Float32Array(whole!.buffer, whole!.byteOffset, whole!.byteLength / 4));
         const digest = heap.digest(copy);
         heap.release(copy);
         return { ...reply, digest };

@@ -13,6 +13,8 @@ const layout = buildLayout(
   2048,
 );
 
+const NODE = { step: 0, block: { lo: 0, hi: 2 } };
+
 const draw = (index: number): Float32Array => {
   const flat = normals({ seed: 4, purpose: PURPOSE.canary, step: 1, index }, layout.size).slice();
   // Padding is 0 by the layout's first invariant.
@@ -55,7 +57,7 @@ const life = (threads: number, type: OptimizerType) =>
     for (let count = 1; count <= 3; count++) {
       fill(left, draw(2 * count));
       fill(right, draw(2 * count + 1));
-      await reducer.add(left, left, right);
+      await reducer.add(left, left, right, NODE);
       seen.push(await reducer.squaredNorm(left), await reducer.digest(left));
       await reducer.optimize(left, step(type, count));
       await reducer.updateEma(0.9);
@@ -82,7 +84,7 @@ describe("the reducer", () => {
       const [left, right] = [reducer.allocate(), reducer.allocate()];
       fill(left, a);
       fill(right, b);
-      await reducer.add(right, left, right);
+      await reducer.add(right, left, right, NODE);
       expect(flatten(layout, right)).toEqual(a.map((x, i) => Math.fround(x + b[i]!)));
       fill(reducer.params, a);
       fill(reducer.ema, b);

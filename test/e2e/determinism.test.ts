@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
 
 describe("the same bits", () => {
   it("come out of 1, 2 and 3 workers, over shared memory and over gRPC", async () => {
@@ -17,6 +17,36 @@ describe("the same bits", () => {
       expect(other.finalLoss).toBe(one.finalLoss);
     }
   });
+
+  it.each(["bfloat16", "int8"])(
+    "come out of 1 and 3 workers, and of a replay, when gradients travel as %s",
+    async (dtype) => {
+      using scratch = scratchFolder();
+      const job = tinyJob(scratch.path);
+      const wire = ["--set", `training.wireDtype=${dtype}`, "--set", "sampling.count=0"];
+      const one = await train(job, scratch.file("one"), "--workers", "1", ...wire);
+      const three = await train(job, scratch.file("three"), "--workers", "3", ...wire);
+      const overGrpc = await train(
+        job,
+        scratch.file("grpc"),
+        "--workers",
+        "2",
+        "--set",
+        "workers.transport=grpc",
+        ...wire,
+      );
+      for (const other of [three, overGrpc]) expect(other.weightsSha256).toBe(one.weightsSha256);
+      const exact = await train(job, scratch.file("exact"), "--workers", "1", "--set", "sampling.count=0");
+      expect(one.weightsSha256).not.toBe(exact.weightsSha256);
+      const replayed = await plume("audit", scratch.file("three"), "--replay", "6");
+      expect(replayed.code, replayed.stdout + replayed.stderr).toBe(0);
+      expect(replayed.stdout).toContain("the same gradient");
+      // Another dtype gives other bits: it is no way to resume.
+      const resumed = await plume("train", "-f", job, "--out", scratch.file("three"), "--steps", "9");
+      expect(resumed.code).toBe(2);
+      expect(resumed.stderr).toContain(`was trained with training.wireDtype "${dtype}", this job has "float32"`);
+    },
+  );
 
   it("differ when the seed does", async () => {
     using scratch = scratchFolder();

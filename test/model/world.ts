@@ -225,7 +225,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
           open: (block: Block) => ({
             bytes: 0,
             regions: [],
-            digest: async () => "",
+            arrived: async () => "",
             collect: () =>
               new Promise<void>((resolve) =>
                 sums.push(() => {

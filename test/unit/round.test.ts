@@ -267,7 +267,7 @@ describe("the tree sum", () => {
       [2, 4, 0, 3, 1],
     ]) {
       released.length = 0;
-      const tree = createTreeSum(5, reducer);
+      const tree = createTreeSum(5, 0, reducer);
       let root: Vector | null = null;
       for (const i of order) {
         const leaf: Vector = { id: i, shard: () => new Float32Array() };
@@ -293,7 +293,7 @@ describe("the tree sum", () => {
       return vector;
     };
     const sumIn = async (order: readonly number[]) => {
-      const tree = createTreeSum(V, reducer);
+      const tree = createTreeSum(V, 0, reducer);
       let digest = "";
       for (const i of order) {
         const root = await tree.add({ lo: i, hi: i + 1 }, leaf(i));
@@ -312,7 +312,7 @@ describe("the tree sum", () => {
   it("refuses leaves that are in already", async () => {
     const layout = buildLayout([{ name: "w", shape: [4], init: { kind: "zeros" } }]);
     await using reducer = await openReducer({ layout, optimizer: "sgd", maxVectors: 4 });
-    const tree = createTreeSum(4, reducer);
+    const tree = createTreeSum(4, 0, reducer);
     await tree.add({ lo: 0, hi: 2 }, reducer.allocate());
     await expect(tree.add({ lo: 1, hi: 2 }, reducer.allocate())).rejects.toThrow(/summed already/);
     await expect(tree.add({ lo: 0, hi: 4 }, reducer.allocate())).rejects.toThrow(/summed already/);
@@ -326,7 +326,7 @@ describe("the tree sum", () => {
     const layout = buildLayout([{ name: "w", shape: [4], init: { kind: "zeros" } }]);
     await using reducer = await openReducer({ layout, optimizer: "sgd", maxVectors: 3 });
     for (let round = 0; round < 3; round++) {
-      const tree = createTreeSum(4, reducer);
+      const tree = createTreeSum(4, 0, reducer);
       await tree.add({ lo: 0, hi: 1 }, reducer.allocate());
       await tree.add({ lo: 2, hi: 3 }, reducer.allocate());
       const adding = tree.add({ lo: 1, hi: 2 }, reducer.allocate());
@@ -343,16 +343,16 @@ describe("the payload of a gradient block", () => {
     const layout = buildLayout([{ name: "w", shape: [3], init: { kind: "zeros" } }]);
     await using reducer = await openReducer({ layout, optimizer: "sgd", maxVectors: 2 });
     const roots: Vector[] = [];
-    const collector = createGradientCollector(reducer, 2, (root) => roots.push(root));
+    const collector = createGradientCollector(reducer, 2, 0, (root) => roots.push(root));
     const bytes = Buffer.from(Float32Array.of(1, 2, 3).buffer);
     for (const lo of [1, 0]) {
       collector.open({ lo, hi: lo + 1 }).discard();
       const sink = collector.open({ lo, hi: lo + 1 });
       expect(sink.regions.reduce((sum, region) => sum + region.length, 0)).toBe(sink.bytes);
       expect(sink.bytes).toBe(layout.size * 4);
-      const empty = await sink.digest();
+      const empty = await sink.arrived();
       sink.regions[0]!.set(bytes);
-      expect(await sink.digest()).not.toBe(empty);
+      expect(await sink.arrived()).not.toBe(empty);
       expect(roots).toEqual([]);
       await sink.collect();
     }

@@ -2,6 +2,8 @@
 // aligned; n counts floats and is a multiple of 4. No static data, no allocation, no relaxed SIMD: the same bits on
 // every machine. Optimizer formulas are PyTorch's (torch.optim 1.13), in float32 with float64 scalars rounded once.
 
+export * from "./wire";
+
 /** out = left + right. */
 export function add(out: usize, left: usize, right: usize, n: i32): void {
   const end = left + (<usize>n << 2);
