@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { linesOf, plume, until } from "../support/plume.ts";
 import { pause, processesOf } from "../support/processes.ts";
-import { calmRun, chaosJob, startRun } from "./harness.ts";
+import { type ChaosRun, calmRun, chaosJob, startRun } from "./harness.ts";
 
 const blocksOf = (out: string) =>
   linesOf(`${out}/ledger.ndjson`).map(
@@ -11,6 +11,17 @@ const signal = (pid: number | null, name: NodeJS.Signals) => {
   expect(pid, "the process is there").not.toBeNull();
   process.kill(pid!, name);
 };
+
+/** Waits for another process of a worker than the last one. */
+async function successor(run: ChaosRun, index: number, last: number | null, seconds?: number): Promise<number> {
+  let pid: number | null = null;
+  const isOther = () => {
+    pid = run.worker(index); // one look: it may be gone at the next
+    return pid !== null && pid !== last;
+  };
+  await until("a new worker process", isOther, seconds);
+  return pid!;
+}
 
 describe("workers that die", () => {
   it("1: a worker killed at step 2 comes back, one failure is counted, and no bit changes", async () => {
@@ -61,10 +72,9 @@ describe("workers that die", () => {
     const crash = async (maxRestarts: number, times: number) => {
       using job = chaosJob({ steps: 20, workers: `maxRestarts: ${maxRestarts}` });
       const run = startRun(job, "--workers", "1");
-      let last = 0;
+      let last: number | null = null;
       for (let i = 0; i < times; i++) {
-        await until("a new worker process", () => (run.worker(0) ?? 0) !== 0 && run.worker(0) !== last);
-        last = run.worker(0)!;
+        last = await successor(run, 0, last);
         process.kill(last, "SIGKILL");
       }
       return await run.finished; // before the folder goes
@@ -84,8 +94,7 @@ describe("workers that die", () => {
     let last = run.worker(1)!;
     process.kill(last, "SIGKILL");
     for (let i = 0; i < 2; i++) {
-      await until("a new worker process", () => (run.worker(1) ?? last) !== last);
-      last = run.worker(1)!;
+      last = await successor(run, 1, last);
       process.kill(last, "SIGKILL");
     }
     await run.sees("it is back", (status) => status.members.filter((m) => m.phase === "ready").length === 2);
@@ -141,7 +150,7 @@ describe("workers that do not die, but do not work", () => {
     await run.reaches(3);
     const frozen = run.worker(1)!;
     process.kill(frozen, "SIGSTOP");
-    await until("another process", () => (run.worker(1) ?? frozen) !== frozen, 20);
+    await successor(run, 1, frozen, 20);
     await run.sees("it works", ({ members }) => members.some((m) => m.workerId === "worker-1" && m.phase === "ready"));
     await run.endsLike(clean);
     expect((await run.finished).stderr).toContain(
