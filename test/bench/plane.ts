@@ -172,20 +172,35 @@ interface Gloo {
   readonly torch: string;
 }
 
+/** How gradients travel; parameters come back as float32. The first is what is compared with gloo. */
+const WAYS = [
+  { transport: "shm", wireDtype: "float32" },
+  { transport: "grpc", wireDtype: "float32" },
+  { transport: "shm", wireDtype: "bfloat16" },
+  { transport: "grpc", wireDtype: "bfloat16" },
+  { transport: "shm", wireDtype: "int8" },
+  { transport: "grpc", wireDtype: "int8" },
+] as const;
+
 async function round(workers: number) {
   const steps = options.quick ? 5 : 15;
-  const run = (transport: "shm" | "grpc") =>
-    syntheticRun({ workers, processes: workers, channels: CHANNELS, steps, transport });
-  const shm = await run("shm");
+  const runs: (SyntheticRun | null)[] = [];
+  for (const [i, { transport, wireDtype }] of WAYS.entries()) {
+    const spec = { training: { wireDtype } };
+    const wanted = !options.quick || i === 0 || (i === 1 && workers === 2);
+    runs.push(
+      wanted ? await syntheticRun({ workers, processes: workers, channels: CHANNELS, steps, transport, spec }) : null,
+    );
+  }
   const gloo = runTorch<Gloo>("gloo_all_reduce.py", [
     "--mib",
-    String(shm.bytes / 2 ** 20),
+    String(runs[0]!.bytes / 2 ** 20),
     "--size",
     String(workers),
     "--runs",
     String(steps),
   ]);
-  return { workers, shm, grpc: options.quick && workers > 2 ? null : await run("grpc"), gloo };
+  return { workers, runs, gloo };
 }
 
 const rates = await oneWay();
@@ -194,9 +209,10 @@ const rounds = [await round(2), await round(4)];
 
 const glooOf = ({ gloo }: (typeof rounds)[number]) =>
   "result" in gloo ? summarise(gloo.result.seconds.map((seconds) => seconds * 1000)) : null;
-const versusGloo = (each: (typeof rounds)[number], run: SyntheticRun) => {
+const versusGloo = (each: (typeof rounds)[number], way: number) => {
   const gloo = glooOf(each);
-  return gloo ? gloo.median / run.parts.total!.median : undefined;
+  const run = each.runs[way];
+  return gloo && run ? gloo.median / run.parts.total!.median : undefined;
 };
 
 console.log(`${machineLine()}\n`);
@@ -207,24 +223,28 @@ console.log(
   ]),
 );
 console.log();
-const mib = rounds[0]!.shm.bytes / 2 ** 20;
+const mib = rounds[0]!.runs[0]!.bytes / 2 ** 20;
 console.log(
   markdownTable([
     [
       `${mib.toFixed(1)} MiB from each, summed, AdamW, EMA, and back`,
       ...rounds.map(({ workers }) => `n = ${workers}, ms`),
     ],
-    ["plume, shared memory", ...rounds.map(({ shm }) => spread(shm.parts.total!, 0))],
-    ["plume, gRPC", ...rounds.map(({ grpc }) => (grpc ? spread(grpc.parts.total!, 0) : "-"))],
+    ...WAYS.map(({ transport, wireDtype }, way) => [
+      `plume, ${transport === "shm" ? "shared memory" : "gRPC"}, ${wireDtype}`,
+      ...rounds.map(({ runs }) => (runs[way] ? spread(runs[way].parts.total!, 0) : "-")),
+    ]),
     ["gloo all-reduce alone", ...rounds.map((each) => (glooOf(each) ? spread(glooOf(each)!, 0) : "-"))],
   ]),
 );
 console.log();
 finish("plane", options.json, {
   ratios: {
-    planeVsGloo: versusGloo(rounds[0]!, rounds[0]!.shm),
-    planeVsGloo4: versusGloo(rounds[1]!, rounds[1]!.shm),
-    grpcPlaneVsGloo: versusGloo(rounds[0]!, rounds[0]!.grpc!),
+    planeVsGloo: versusGloo(rounds[0]!, 0),
+    planeVsGloo4: versusGloo(rounds[1]!, 0),
+    grpcPlaneVsGloo: versusGloo(rounds[0]!, 1),
+    bfloat16PlaneVsGloo: versusGloo(rounds[0]!, 2),
+    int8PlaneVsGloo: versusGloo(rounds[0]!, 4),
     grpcVsHttp2: Math.min(
       rates["gRPC push"]!.median / rates["raw HTTP/2 upload"]!.median,
       rates["gRPC pull"]!.median / rates["raw HTTP/2 download"]!.median,
