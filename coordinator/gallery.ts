@@ -6,8 +6,10 @@ import type { Bus } from "../shared/bus/bus.ts";
 import type { JobSpec } from "../shared/config/schema.ts";
 import type { ImageSetCard } from "../shared/data/image-set.ts";
 import { writeGrid } from "../shared/data/picture.ts";
+import { invariant } from "../shared/invariant.ts";
 import type { Reducer } from "../shared/kernels/reducer.ts";
 import { tileRange, tilesOf } from "../shared/pipeline/tiles.ts";
+import { consecutive, fillRegions, readRegions } from "../shared/tensor/regions.ts";
 import type { Block } from "../shared/tensor/tree.ts";
 import type { Collector, Sink } from "./aggregation/sink.ts";
 import type { Dispatcher } from "./dispatcher.ts";
@@ -36,7 +38,7 @@ export function createGallery({ spec, set, reducer, dispatcher, sharedMemory, fo
   return {
     async draw(step, stop) {
       if (count === 0) return null;
-      await sharedMemory.publish("ema", dispatcher.version, reducer.ema, reducer.layout);
+      await sharedMemory.publish("ema", dispatcher.version, (file) => reducer.save(reducer.ema, file));
       const pixels = new Uint8Array(count * imageBytes);
       const collect = (): Collector => ({
         open: (block) => openPixelSink(pixels, block, count, imageBytes),
@@ -62,7 +64,11 @@ function openPixelSink(pixels: Uint8Array, block: Block, count: number, imageByt
   const buffer = new Uint8Array((to - from) * imageBytes);
   return {
     bytes: buffer.byteLength,
-    regions: [buffer],
+    fill(source) {
+      invariant(source.kind !== "push", "pixels come to the coordinator");
+      if (source.kind === "file") return readRegions(source.file, consecutive([buffer]));
+      return fillRegions(source.chunks, [buffer]);
+    },
     arrived: async () => createHash("sha256").update(buffer).digest("hex"),
     collect: async () => pixels.set(buffer, from * imageBytes),
     discard: () => {},

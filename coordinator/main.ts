@@ -63,6 +63,12 @@ async function main(): Promise<void> {
     bus,
     openLog,
     requestStop,
+    onLost(error) {
+      // As if this process had been killed: nothing is tidied up, workers stay, and whoever started it starts another.
+      log.error({ err: error }, "the parameters are lost");
+      process.stderr.write(`plume: ${error.message}\n`);
+      process.exit(1);
+    },
     supervisor: process.send
       ? {
           productive: () => void tell({ kind: "productive" }),

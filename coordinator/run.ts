@@ -21,6 +21,8 @@ export interface RunContext {
   readonly datasetSize: number;
   readonly reducer: Reducer;
   readonly dispatcher: Dispatcher;
+  /** Whoever holds shards gives them out as this version from now on. */
+  readonly serve: (version: number) => Promise<void>;
   readonly sharedMemory: SharedMemory;
   readonly ledger: LedgerWriter;
   readonly folder: RunFolder;
@@ -51,7 +53,8 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
   let lastLoss = Number.NaN;
   let sampleGrid: string | null = null;
   let step = firstStep;
-  await sharedMemory.publish("params", step, reducer.params, reducer.layout);
+  await context.serve(step);
+  await sharedMemory.publish("params", step, (file) => reducer.save(reducer.params, file));
 
   while (step < training.steps && !stop.aborted) {
     if (hold.paused !== null) setPhase("Paused", hold.paused);
@@ -99,13 +102,14 @@ async function oneStep(context: RunContext, step: number, stop: AbortSignal): Pr
     const moved = await commitStep(job.spec, reducer, step, gradient, now);
     record(context, moved);
     dispatcher.advance(step + 1);
+    await context.serve(step + 1);
     return moved;
   });
   reducer.release(gradient.root);
 
   // The new version to everyone, the numbers to whoever watches.
   const beforePublish = now();
-  await sharedMemory.publish("params", step + 1, reducer.params, reducer.layout);
+  await sharedMemory.publish("params", step + 1, (file) => reducer.save(reducer.params, file));
   const published = now();
   const total = (published - started) / 1000;
   const slowest = (part: string) => Math.max(0, ...sumByWorker(gradient.results, part).values());

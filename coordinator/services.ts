@@ -2,6 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { Bus } from "../shared/bus/bus.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -10,12 +11,14 @@ import type { Job } from "../shared/config/schema.ts";
 import { describeImageSet, readCard } from "../shared/data/card.ts";
 import { checkClasses } from "../shared/data/open.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
-import { openReducer } from "../shared/kernels/threads.ts";
+import { openReducer, reducerOver } from "../shared/kernels/open-reducer.ts";
+import type { Reducer } from "../shared/kernels/reducer.ts";
 import { openLedger, stepsInLedger } from "../shared/ledger/ledger.ts";
 import type { Logger } from "../shared/log.ts";
 import { OPTIMIZERS } from "../shared/optim/optimizers.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { PURPOSE, uniforms } from "../shared/rng/stream.ts";
+import { bytesOf } from "../shared/rpc/call.ts";
 import { acquireRunLock } from "../shared/run-lock/lock.ts";
 import { fileStore } from "../shared/store/file.ts";
 import { openStore } from "../shared/store/open.ts";
@@ -34,6 +37,7 @@ import { createHold } from "./hold.ts";
 import { createMembership } from "./membership/members.ts";
 import { checkMemory } from "./memory.ts";
 import { createProgress } from "./progress.ts";
+import { checkReducers, startReducers } from "./reducers/processes.ts";
 import { createControl } from "./rpc/control.ts";
 import { bindServer, serve } from "./rpc/server.ts";
 import { createSessions, type Sessions } from "./rpc/session.ts";
@@ -56,6 +60,8 @@ export interface ServiceOptions {
   /** Called once the inputs are found to be right. */
   readonly openLog: () => Logger;
   readonly requestStop: (reason: string) => boolean;
+  /** The parameters are lost with a reducer process: this process must end, and another one go on from a snapshot. */
+  readonly onLost: (error: PlumeError) => void;
   /** Who starts and stops worker processes; null when nobody does. */
   readonly supervisor: {
     /** The first step of this process is committed. */
@@ -100,7 +106,21 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const moments = OPTIMIZERS[optimizer].moments.length;
   checkMemory({ vectorBytes: layout.size * 4, moments, blocks }, process.availableMemory());
   const wire = openWire(spec.training, spec.seed);
-  const reducer = await openReducer({ layout, optimizer, wire, maxVectors: spareVectors(V) });
+  const vectors = { layout, optimizer, wire, maxVectors: spareVectors(V) };
+  const { shards } = spec.coordinator;
+  checkReducers(layout, shards);
+  const local = shards === 1 ? await openReducer(vectors) : null;
+  const processes = local
+    ? null
+    : await startReducers({
+        out: options.out,
+        host: options.listen.slice(0, options.listen.lastIndexOf(":")),
+        layout,
+        count: shards,
+        threads: availableParallelism(),
+        onLost: options.onLost,
+      });
+  const reducer: Reducer = local ?? reducerOver(processes!.groups, vectors, (id) => ({ id }));
   const store = openStore(spec.checkpoint.store ?? `file://${resolve(options.out, "checkpoints")}`);
   const snapshotFolder = join(options.out, "snapshots");
   const snapshots = fileStore(snapshotFolder, { flush: false });
@@ -131,6 +151,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const { incarnation } = lock;
   const folder = openRunFolder(options.out, job, set, firstStep);
   const log = options.openLog();
+  await processes?.join(name, incarnation, (index) => folder.file("logs", `reducer-${index}.log`));
   if (set.fallback) warnings.push(set.fallback);
   for (const warning of warnings) log.warn(warning);
   const ledger = openLedger(folder.file("ledger.ndjson"), firstStep);
@@ -257,6 +278,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       shmFolder: sharedMemory.folder,
       heartbeatMs: 1000 * spec.workers.heartbeatSeconds,
       deadlineMs: 1000 * spec.workers.deadlineSeconds,
+      reducerPorts: [...(processes?.ports ?? [])],
     }),
   });
 
@@ -296,6 +318,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
     datasetSize: set.size,
     reducer,
     dispatcher,
+    serve: async (version) => processes?.serve(version),
     sharedMemory,
     ledger,
     folder,
@@ -313,7 +336,16 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const server = serve(
     bound,
     sessions,
-    { job: name, incarnation, dispatcher, reducer, shmFolder: sharedMemory.folder },
+    {
+      job: name,
+      incarnation,
+      get version() {
+        return dispatcher.version;
+      },
+      bytes: (vector, shard) => (local?.layout.shards[shard] ? bytesOf(local[vector].shard(shard)) : undefined),
+      dispatcher,
+      shmFolder: sharedMemory.folder,
+    },
     createControl({
       bus,
       status,
@@ -352,7 +384,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
         await snapshotter.settled();
         rmSync(snapshotFolder, { recursive: true, force: true });
         const reason = `${outcome.step} of ${spec.training.steps} steps`;
-        const summary = summarise({
+        const summary = await summarise({
           job,
           set,
           outcome,

@@ -15,20 +15,17 @@ import {
 } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Vector } from "../shared/kernels/reducer.ts";
-import { bytesOf } from "../shared/rpc/call.ts";
-import { isResultOf, NONCE_FILE, SHM_ROOT, sharedParamsFile, writeRegions } from "../shared/rpc/shm.ts";
-import type { Layout } from "../shared/tensor/layout.ts";
+import { isResultOf, NONCE_FILE, SHM_ROOT, sharedParamsFile } from "../shared/rpc/shm.ts";
 
 export interface SharedMemory {
   /** Empty when this run has none. */
   readonly folder: string;
   readonly nonce: string;
   /**
-   * Writes a vector under its version's name, whole or not at all, over the oldest of those kept. Where it does not fit,
+   * Puts a vector under its version's name, whole or not at all, over the oldest of those kept. Where it does not fit,
    * workers find no file and pull by gRPC.
    */
-  publish(kind: "params" | "ema", version: number, vector: Vector, layout: Layout): Promise<void>;
+  publish(kind: "params" | "ema", version: number, save: (file: string) => Promise<void>): Promise<void>;
   /** Removes the results that a worker left behind; if it is still there, it writes them anew. */
   forget(worker: string): void;
   dispose(): void;
@@ -57,15 +54,12 @@ export function openSharedMemory(
   return {
     folder,
     nonce,
-    async publish(kind, version, vector, layout) {
+    async publish(kind, version, save) {
       const file = join(folder, sharedParamsFile(kind, version));
       const fresh = `${file}.tmp`;
       try {
         if (published.length >= KEPT) await rename(published.shift()!, fresh);
-        await writeRegions(
-          fresh,
-          layout.shards.map((shard) => bytesOf(vector.shard(shard.index))),
-        );
+        await save(fresh);
         await rename(fresh, file);
         published.push(file);
       } catch (error) {

@@ -43,20 +43,20 @@ export async function loadState(options: LoadOptions): Promise<LoadedState> {
           remedy: "name another checkpoint.store, or resume with --resume latest",
         },
       );
-    initialise(reducer, job.spec.seed);
+    await initialise(reducer, job.spec.seed);
     return { step: 0, from: "seed" };
   }
   if (resume === "latest") {
     const step = await loadSnapshot(options, listed.at(-1) ?? 0);
     if (step !== null) return { step, from: "snapshot" };
     if (listed.length === 0) {
-      initialise(reducer, job.spec.seed);
+      await initialise(reducer, job.spec.seed);
       return { step: 0, from: "seed" };
     }
   }
   const which = resume === "latest" ? "latest" : parseStep(resume);
   const checkpoint = await readCheckpoint(store, which, { layout: reducer.layout, onSkipped: torn });
-  fill(options, checkpoint);
+  await fill(options, checkpoint);
   return { step: checkpoint.state.step, from: "checkpoint" };
 }
 
@@ -70,7 +70,7 @@ async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<nu
     .filter((step) => step > newerThan && step <= (ledgerSteps ?? 0));
   for (const step of usable.reverse()) {
     try {
-      fill(options, await readCheckpoint(snapshots, step, { layout: reducer.layout }));
+      await fill(options, await readCheckpoint(snapshots, step, { layout: reducer.layout }));
       return step;
     } catch (error) {
       if (!(error instanceof PlumeError) || error.code !== "DATA_LOSS") throw error;
@@ -81,7 +81,7 @@ async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<nu
 }
 
 /** @throws PlumeError FAILED_PRECONDITION when it was taken of another job or other data. */
-function fill({ job, reducer, datasetDigest }: LoadOptions, checkpoint: Checkpoint): void {
+async function fill({ job, reducer, datasetDigest }: LoadOptions, checkpoint: Checkpoint): Promise<void> {
   const { step, imageSet } = checkpoint.state;
   const other = firstDifference(checkpoint.job.spec, job.spec);
   if (other)
@@ -96,7 +96,7 @@ function fill({ job, reducer, datasetDigest }: LoadOptions, checkpoint: Checkpoi
       `the checkpoint of step ${step} was trained on other data than this job names`,
       { remedy: "give the job the same data, or start over with --resume never" },
     );
-  restore(reducer, checkpoint);
+  await restore(reducer, checkpoint);
 }
 
 function parseStep(text: string): number {

@@ -8,7 +8,6 @@ import type { ImageSetCard } from "../shared/data/image-set.ts";
 import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
 import type { Summary } from "../shared/summary.ts";
-import { tensorView } from "../shared/tensor/flat.ts";
 import type { Accounts } from "./accounts.ts";
 import type { Progress } from "./progress.ts";
 import type { RunOutcome } from "./run.ts";
@@ -26,7 +25,7 @@ export interface SummaryInput {
   readonly checkpoint: number | null;
 }
 
-export function summarise({
+export async function summarise({
   job,
   set,
   outcome,
@@ -37,7 +36,7 @@ export function summarise({
   incarnation,
   members,
   checkpoint,
-}: SummaryInput): Summary {
+}: SummaryInput): Promise<Summary> {
   const { globalBatch } = job.spec.training;
   const { wallSeconds, goodput, secondsByState } = accounts.view();
   const samples = outcome.step * globalBatch;
@@ -53,8 +52,8 @@ export function summarise({
     parameters: reducer.layout.parameters,
     finalLoss: Number.isNaN(outcome.lastLoss) ? null : outcome.lastLoss,
     samplesPerSecond: progress.samplesPerSecond,
-    weightsSha256: digestOf(reducer, reducer.params),
-    emaSha256: digestOf(reducer, reducer.ema),
+    weightsSha256: await digestOf(reducer, reducer.params),
+    emaSha256: await digestOf(reducer, reducer.ema),
     workers: members.length,
     devices: [...new Set(members.map((member) => member.device))],
     transports: [...new Set(members.map((member) => member.transport))],
@@ -73,11 +72,14 @@ export function summarise({
 }
 
 /** sha256 over names and values of all tensors in order, without padding. */
-function digestOf(reducer: Reducer, vector: Vector): string {
+async function digestOf(reducer: Reducer, vector: Vector): Promise<string> {
   const hash = createHash("sha256");
-  for (const tensor of reducer.layout.tensors) {
-    hash.update(`${tensor.name}\n`);
-    hash.update(bytesOf(tensorView(reducer.layout, vector, tensor)));
+  for (const shard of reducer.layout.shards) {
+    const floats = await reducer.read(vector, shard);
+    for (const { name, offset, size } of shard.tensors) {
+      hash.update(`${name}\n`);
+      hash.update(bytesOf(floats.subarray(offset - shard.offset, offset - shard.offset + size)));
+    }
   }
   return hash.digest("hex");
 }

@@ -18,6 +18,7 @@ export const asset = (path: string): URL => pathToFileURL(join(ROOT, path));
 const ENTRIES = {
   coordinator: "coordinator/main.ts",
   worker: "worker/main.ts",
+  reducer: "coordinator/reducers/main.ts",
   // A thread does not inherit its parent's loader: from sources it begins with a script that registers one.
   "compute-thread": "worker/compute-thread.mjs",
 } as const;

@@ -13,7 +13,6 @@ import { invariant } from "../shared/invariant.ts";
 import type { Logger } from "../shared/log.ts";
 import { tileRange } from "../shared/pipeline/tiles.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
-import type { TrainingClient } from "../shared/rpc/training-service.ts";
 import type { Compute } from "./compute.ts";
 import type { ComputeInit } from "./messages.ts";
 import { createPrefetch, type Prefetch } from "./prefetch.ts";
@@ -94,7 +93,6 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
       lo,
       hi,
       kind: WorkKind.WORK_KIND_GRADIENT,
-      bytes: payload.reduce((sum, { byteLength }) => sum + byteLength, 0),
       digest: result.digest,
       losses: [...result.losses],
       ids: loaded.map((batch) => batch.ids),
@@ -120,7 +118,6 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
       lo,
       hi,
       kind,
-      bytes: pixels.byteLength,
       digest,
       losses: [],
       ids: [],
@@ -130,7 +127,7 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
   };
 
   return {
-    async prepare(welcome: Welcome, client: TrainingClient, shmFolder: string) {
+    async prepare(welcome, dial, shmFolder) {
       if (prepared && prepared.specDigest !== welcome.specDigest)
         throw new PlumeError(
           "FAILED_PRECONDITION",
@@ -139,7 +136,9 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
       prepared ??= await open(welcome);
       const { compute, set, numericsClass, specDigest } = prepared;
       const { backend, device, layout } = compute.ready;
-      transfers = createTransfers({ client, job: welcome.job, incarnation: welcome.incarnation, layout, shmFolder });
+      const { job, incarnation, reducerPorts } = welcome;
+      const reducers = reducerPorts.map((port) => dial(port));
+      transfers = createTransfers({ client: dial(), reducers, job, incarnation, layout, shmFolder });
       onDevice = ""; // versions of another incarnation mean nothing here
       return { backend, device, layoutDigest: layout.digest, numericsClass, specDigest, dataDigest: set.digest };
     },

@@ -43,7 +43,8 @@ async function main(): Promise<string> {
   try {
     const reason = await runSessions(
       {
-        connect: () => new TrainingClient(coordinator, credentials.createInsecure(), ownConnection),
+        address: coordinator,
+        connect: (address) => new TrainingClient(address, credentials.createInsecure(), ownConnection),
         workerId: id,
         version: PLUME_VERSION,
         engine,

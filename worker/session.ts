@@ -35,17 +35,22 @@ export interface Reports {
   readonly closed: AbortSignal;
 }
 
+/** The client of the coordinator, or of a port on its host; open as long as the session is. */
+export type Dial = (port?: number) => TrainingClient;
+
 /** What a session needs from the rest of the worker. */
 export interface WorkerEngine {
   /** Makes the worker ready for this job. Called at every welcome; cheap when nothing changed. */
-  prepare(welcome: Welcome, client: TrainingClient, shmFolder: string): Promise<Omit<Ready, "shmNonce">>;
+  prepare(welcome: Welcome, dial: Dial, shmFolder: string): Promise<Omit<Ready, "shmNonce">>;
   /** Computes a lease and hands it in. @returns true when the result was taken. */
   work(lease: Lease, reports: Reports): Promise<boolean>;
 }
 
 export interface SessionOptions {
+  /** host:port of the coordinator. */
+  readonly address: string;
   /** A client on a connection of its own: one that was cut or went silent is not used again. */
-  readonly connect: () => TrainingClient;
+  readonly connect: (address: string) => TrainingClient;
   readonly workerId: string;
   readonly version: string;
   readonly engine: WorkerEngine;
@@ -107,8 +112,15 @@ async function oneSession(
   /** A word of a coordinator that has let this worker in. */
   onContact: () => void,
 ): Promise<Ending> {
-  const { connect, workerId, version, engine, log, now, onJoined, onProductive } = options;
-  const client = connect();
+  const { address, connect, workerId, version, engine, log, now, onJoined, onProductive } = options;
+  const client = connect(address);
+  const clients = [client];
+  const dial: Dial = (port) => {
+    if (port === undefined) return client;
+    const other = connect(`${address.slice(0, address.lastIndexOf(":"))}:${port}`);
+    clients.push(other);
+    return other;
+  };
   const stream: ClientDuplexStream<SessionRequest, SessionResponse> = client.session();
   const send = (message: Outgoing) => void (stream.writable && stream.write({ message }));
   const timers: NodeJS.Timeout[] = [];
@@ -126,7 +138,7 @@ async function oneSession(
       for (const timer of timers) clearInterval(timer);
       signal.removeEventListener("abort", leave);
       stream.cancel();
-      client.close();
+      for (const each of clients) each.close();
       settle();
     };
     const end = (ending: Ending) => {
@@ -177,7 +189,7 @@ async function oneSession(
       const shmNonce = welcome.shmFolder
         ? await readFile(join(welcome.shmFolder, NONCE_FILE), "utf8").catch(() => "")
         : "";
-      const prepared = await engine.prepare(welcome, client, shmNonce ? welcome.shmFolder : "");
+      const prepared = await engine.prepare(welcome, dial, shmNonce ? welcome.shmFolder : "");
       send({ $case: "ready", value: { ...prepared, shmNonce } });
       log.info({ incarnation: welcome.incarnation, transport: shmNonce ? "shm" : "grpc", ...prepared }, "ready");
       onJoined();

@@ -15,10 +15,9 @@ export function createGradientCollector(
   return {
     open(block) {
       const vector = reducer.allocate();
-      const regions = reducer.landing(vector);
       return {
-        bytes: regions.reduce((sum, { byteLength }) => sum + byteLength, 0),
-        regions,
+        bytes: reducer.gradientBytes,
+        fill: (source, signal) => reducer.land(vector, source, signal),
         arrived: () => reducer.arrived(vector),
         async collect() {
           const root = await tree.add(block, vector);

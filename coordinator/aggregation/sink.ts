@@ -1,11 +1,12 @@
-// Where the payload of one block goes: bytes land in order of arrival at their offsets, then all or nothing counts.
+// Where the payload of one block goes: bytes come from wherever their worker put them, then all or nothing counts.
 
+import type { Source } from "../../shared/kernels/group.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
 
 export interface Sink {
   readonly bytes: number;
-  /** Memory to write into, in order; together `bytes` long. */
-  readonly regions: readonly Uint8Array[];
+  /** Takes the payload in. @returns bytes that came. */
+  fill(source: Source, signal: AbortSignal): Promise<number>;
   /** All bytes are there. @returns the digest of what they mean. */
   arrived(): Promise<string>;
   /** The block is accepted: its payload joins the result. */

@@ -78,10 +78,12 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
     async save(step) {
       await writing;
       if (newest === step) return;
-      const copy = (vector: Vector) =>
-        reducer.layout.shards.map((shard) => Float32Array.from(vector.shard(shard.index)));
-      const vectors: Record<string, Float32Array[]> = { params: copy(reducer.params), ema: copy(reducer.ema) };
-      for (const [name, vector] of Object.entries(reducer.moments)) vectors[`moments.${name}`] = copy(vector);
+      const copy = (vector: Vector) => Promise.all(reducer.layout.shards.map((shard) => reducer.read(vector, shard)));
+      const vectors: Record<string, Float32Array[]> = {
+        params: await copy(reducer.params),
+        ema: await copy(reducer.ema),
+      };
+      for (const [name, vector] of Object.entries(reducer.moments)) vectors[`moments.${name}`] = await copy(vector);
       busy = true;
       writing = write(step, vectors);
     },

@@ -14,6 +14,7 @@ const ENTRIES = {
   plume: "coordinator/cli/main.ts",
   coordinator: "coordinator/main.ts",
   worker: "worker/main.ts",
+  reducer: "coordinator/reducers/main.ts",
   "compute-thread": "worker/compute-thread.ts",
 };
 const SOURCES = ["coordinator", "worker", "shared", "proto/gen"];
@@ -22,7 +23,7 @@ const UNUSED_DAYS = 30;
 
 /**
  * @param more other entry points by name, and the folders that they are made of: benches run as plume itself does.
- * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs and compute-thread.mjs.
+ * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, reducer.mjs and compute-thread.mjs.
  */
 export async function bundled(more = {}, sources = []) {
   const folder = join(CACHE, keyOf([...SOURCES, ...sources]));

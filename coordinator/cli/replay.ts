@@ -12,8 +12,8 @@ import { openImageSet } from "../../shared/data/open.ts";
 import { sampleIds } from "../../shared/data/order.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { createVectorHeap } from "../../shared/kernels/kernels.ts";
+import { openReducer } from "../../shared/kernels/open-reducer.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
-import { openReducer } from "../../shared/kernels/threads.ts";
 import type { LedgerLine } from "../../shared/ledger/line.ts";
 import { readLedger } from "../../shared/ledger/read.ts";
 import { blockGradient } from "../../shared/pipeline/block-gradient.ts";
@@ -118,7 +118,7 @@ async function loadStart(run: AuditedRun, step: number, reducer: Reducer, io: Co
       const saved = await readCheckpoint(store, at);
       const other = otherRun(run, saved.job.spec, saved.state.imageSet.digest);
       if (other === null) {
-        restore(reducer, saved);
+        await restore(reducer, saved);
         return { step: at, words };
       }
       io.note(`  ${words} was passed over: ${other}`);
@@ -128,7 +128,7 @@ async function loadStart(run: AuditedRun, step: number, reducer: Reducer, io: Co
       io.note(`  ${words} was passed over: ${error.message}`);
     }
   }
-  initialise(reducer, run.job.spec.seed);
+  await initialise(reducer, run.job.spec.seed);
   return { step: 0, words: `the fresh parameters of seed ${run.job.spec.seed}` };
 }
 

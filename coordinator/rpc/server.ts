@@ -1,25 +1,20 @@
 // Wires the services to one gRPC server: training, control, health, reflection.
 
 import { fileURLToPath } from "node:url";
-import {
-  type Server,
-  ServerCredentials,
-  type ServerReadableStream,
-  type ServerWritableStream,
-  type sendUnaryData,
-} from "@grpc/grpc-js";
+import { type Server, ServerCredentials, type ServerWritableStream, type sendUnaryData } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { ControlServiceService } from "../../proto/gen/plume/v1/control.ts";
-import type { PullRequest, PullResponse, PushRequest, PushResponse } from "../../proto/gen/plume/v1/training.ts";
+import type { PullRequest, PullResponse, PushResponse } from "../../proto/gen/plume/v1/training.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { asset } from "../../shared/root.ts";
 import { trainingService } from "../../shared/rpc/training-service.ts";
 import { createServer } from "../../shared/rpc/transport.ts";
 import type { ControlHandlers } from "./control.ts";
+import { handlePull, type PullSource } from "./pull.ts";
+import { handlePush, type PushCall, type PushTarget } from "./push.ts";
 import type { Sessions } from "./session.ts";
-import { handlePull, handlePush, type Plane } from "./tensors.ts";
 
 /** How long open calls may take to end before they are cut. */
 const DRAIN_MS = 3_000;
@@ -53,14 +48,13 @@ export async function bindServer(listen: string): Promise<BoundServer> {
 export function serve(
   { server, address }: BoundServer,
   sessions: Sessions,
-  plane: Plane,
+  tensors: PullSource & PushTarget,
   control: ControlHandlers,
 ): CoordinatorServer {
   server.addService(trainingService, {
     session: (stream: Parameters<Sessions["handle"]>[0]) => sessions.handle(stream),
-    pull: (call: ServerWritableStream<PullRequest, PullResponse>) => void handlePull(plane, call),
-    push: (call: ServerReadableStream<PushRequest, PushResponse>, respond: sendUnaryData<PushResponse>) =>
-      void handlePush(plane, call, respond),
+    pull: (call: ServerWritableStream<PullRequest, PullResponse>) => void handlePull(tensors, call),
+    push: (call: PushCall, respond: sendUnaryData<PushResponse>) => void handlePush(tensors, call, respond),
   });
   server.addService(ControlServiceService, control);
   const health = new HealthImplementation({ "": "SERVING", "plume.v1.TrainingService": "SERVING" });

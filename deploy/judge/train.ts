@@ -13,7 +13,7 @@ import { dataSchema } from "../../shared/config/schema.ts";
 import { openImageSet } from "../../shared/data/open.ts";
 import { sampleIds } from "../../shared/data/order.ts";
 import { buildJudge, JUDGE_CLASSES } from "../../shared/eval/judge-network.ts";
-import { openReducer } from "../../shared/kernels/threads.ts";
+import { openReducer } from "../../shared/kernels/open-reducer.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
 import { createDeviceParams, inference } from "../../shared/pipeline/device-params.ts";
 import { exactCos } from "../../shared/rng/exact-math.ts";

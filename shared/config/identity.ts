@@ -4,7 +4,15 @@
 import type { JobSpec } from "./schema.ts";
 
 /** Fields that may change between a checkpoint and its resumption without changing the meaning of what was trained. */
-const FREE = new Set(["workers", "audit", "checkpoint", "sampling", "training.steps", "training.nonFinite"]);
+const FREE = new Set([
+  "workers",
+  "coordinator",
+  "audit",
+  "checkpoint",
+  "sampling",
+  "training.steps",
+  "training.nonFinite",
+]);
 
 /** The dotted path of the first field that differs and decides bits, with both values; null when there is none. */
 export function firstDifference(a: JobSpec, b: JobSpec): { path: string; was: unknown; is: unknown } | null {

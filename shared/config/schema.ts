@@ -130,6 +130,15 @@ export const workersSchema = z.strictObject({
     .describe("failures in a row without any work done before a worker is given up"),
 });
 
+export const coordinatorSchema = z.strictObject({
+  shards: positiveInt
+    .max(64)
+    .default(1)
+    .describe(
+      "reducer processes that hold the parameters and sum gradients, each on its own port; 1 is the coordinator itself",
+    ),
+});
+
 export const auditSchema = z.strictObject({
   rate: probability
     .default(0)
@@ -168,6 +177,7 @@ export const specSchema = z
     diffusion: diffusionSchema.prefault({}),
     training: trainingSchema.prefault({}),
     workers: workersSchema.prefault({}),
+    coordinator: coordinatorSchema.prefault({}),
     audit: auditSchema.prefault({}),
     checkpoint: checkpointSchema.prefault({}),
     sampling: samplingSchema.prefault({}),

@@ -1,14 +1,13 @@
-// The contract of the thing that owns flat vectors and does arithmetic on them, off the event loop.
-// threads.ts implements it with one thread a group of shards; later a reducer process may.
+// The contract of the thing that owns flat vectors and does arithmetic on them, off the event loop: in threads of this
+// process, or in processes of their own (open-reducer.ts).
 
-import type { Layout } from "../tensor/layout.ts";
+import type { Layout, Shard } from "../tensor/layout.ts";
 import type { TreeNode } from "../wire/codec.ts";
+import type { Source } from "./group.ts";
 
-/** A flat float32 vector over all shards, in shared memory. */
+/** A flat float32 vector over all shards. */
 export interface Vector {
   readonly id: number;
-  /** The shard's floats: a view on shared memory, 16-byte aligned. Do not keep it past release(). */
-  shard(index: number): Float32Array;
 }
 
 export interface OptimizerStep {
@@ -24,29 +23,36 @@ export interface OptimizerStep {
   readonly count: number;
 }
 
-export interface Reducer extends AsyncDisposable {
+export interface Reducer<V extends Vector = Vector> extends AsyncDisposable {
   readonly layout: Layout;
-  readonly params: Vector;
-  readonly ema: Vector;
+  readonly params: V;
+  readonly ema: V;
   /** The optimizer's state by its field name: adamw and adam { m, v }, rmsprop { v }, sgd { m }. */
-  readonly moments: Readonly<Record<string, Vector>>;
+  readonly moments: Readonly<Record<string, V>>;
+  /** Bytes of a gradient on the wire. */
+  readonly gradientBytes: number;
   /** A vector of unspecified content, from a free list; bounded by `maxVectors`. @throws PlumeError RESOURCE_EXHAUSTED */
-  allocate(): Vector;
-  release(vector: Vector): void;
+  allocate(): V;
+  release(vector: V): void;
+  /** Takes a gradient in, as the wire carries it. @returns bytes that came. */
+  land(vector: V, source: Source, signal?: AbortSignal): Promise<number>;
+  /** A gradient has landed: makes its bytes floats. @returns their digest. */
+  arrived(vector: V): Promise<string>;
   /** The value of a node: left + right, element by element in float32, rounded as the wire has it. Out may be either operand. */
-  add(out: Vector, left: Vector, right: Vector, node: TreeNode): Promise<void>;
-  /** Where a gradient's bytes land as the wire carries them, shard by shard: views on the vector's memory. */
-  landing(vector: Vector): Uint8Array[];
-  /** The bytes are there: makes them floats. @returns their digest. */
-  arrived(vector: Vector): Promise<string>;
+  add(out: V, left: V, right: V, node: TreeNode): Promise<void>;
   /** Sum of squares in float64, in one fixed order (lanes, then shards by index). */
-  squaredNorm(vector: Vector): Promise<number>;
+  squaredNorm(vector: V): Promise<number>;
   /** Index in the flat vector of the first NaN or infinity, or -1. */
-  firstNonFinite(vector: Vector): Promise<number>;
+  firstNonFinite(vector: V): Promise<number>;
   /** 16 hex digits that change with any bit; independent of thread count. */
-  digest(vector: Vector): Promise<string>;
+  digest(vector: V): Promise<string>;
   /** Updates params and moments in place. */
-  optimize(gradient: Vector, step: OptimizerStep): Promise<void>;
+  optimize(gradient: V, step: OptimizerStep): Promise<void>;
   /** ema = ema * decay + params * (1 - decay). */
   updateEma(decay: number): Promise<void>;
+  /** A copy of a shard's floats. */
+  read(vector: V, shard: Shard): Promise<Float32Array>;
+  write(vector: V, shard: Shard, floats: Float32Array): Promise<void>;
+  /** Writes the whole vector into a file, shards at their offsets. @throws when there is no room. */
+  save(vector: V, file: string): Promise<void>;
 }

@@ -4,27 +4,24 @@ import type { Checkpoint } from "../checkpoint/read.ts";
 import { PlumeError } from "../errors.ts";
 import type { Reducer, Vector } from "../kernels/reducer.ts";
 import { initialParameters } from "../nn/init.ts";
-import { setTensors } from "../tensor/flat.ts";
+import { shardsOf } from "../tensor/flat.ts";
+import type { Shard } from "../tensor/layout.ts";
 
 /** The state before step 0. */
-export function initialise(reducer: Reducer, seed: number): void {
+export async function initialise(reducer: Reducer, seed: number): Promise<void> {
   const flat = initialParameters(reducer.layout, seed);
-  fill(reducer, reducer.params, flat);
-  fill(reducer, reducer.ema, flat);
-  for (const vector of Object.values(reducer.moments)) fill(reducer, vector, null);
-}
-
-function fill(reducer: Reducer, vector: Vector, flat: Float32Array | null): void {
-  for (const { index, offset, size } of reducer.layout.shards) {
-    if (flat) vector.shard(index).set(flat.subarray(offset, offset + size));
-    else vector.shard(index).fill(0);
-  }
+  await fill(reducer, reducer.params, ({ offset, size }) => flat.subarray(offset, offset + size));
+  await fill(reducer, reducer.ema, ({ offset, size }) => flat.subarray(offset, offset + size));
+  for (const vector of Object.values(reducer.moments))
+    await fill(reducer, vector, ({ size }) => new Float32Array(size));
 }
 
 /** The state that the checkpoint was taken of. @throws PlumeError FAILED_PRECONDITION for another model or optimizer. */
-export function restore(reducer: Reducer, { vectors }: Pick<Checkpoint, "vectors">): void {
-  setTensors(reducer.layout, reducer.params, vectors.params!);
-  setTensors(reducer.layout, reducer.ema, vectors.ema!);
+export async function restore(reducer: Reducer, { vectors }: Pick<Checkpoint, "vectors">): Promise<void> {
+  const kept: [Vector, ReadonlyMap<string, Float32Array>][] = [
+    [reducer.params, vectors.params!],
+    [reducer.ema, vectors.ema!],
+  ];
   for (const [name, vector] of Object.entries(reducer.moments)) {
     const saved = vectors[`moments.${name}`];
     if (!saved)
@@ -35,6 +32,14 @@ export function restore(reducer: Reducer, { vectors }: Pick<Checkpoint, "vectors
           remedy: "keep training.optimizer.type, or start over with --resume never",
         },
       );
-    setTensors(reducer.layout, vector, saved);
+    kept.push([vector, saved]);
   }
+  for (const [vector, tensors] of kept) {
+    const shards = shardsOf(reducer.layout, tensors);
+    await fill(reducer, vector, ({ index }) => shards[index]!);
+  }
+}
+
+async function fill(reducer: Reducer, vector: Vector, floats: (shard: Shard) => Float32Array): Promise<void> {
+  await Promise.all(reducer.layout.shards.map((shard) => reducer.write(vector, shard, floats(shard))));
 }

@@ -14,8 +14,11 @@ export function tensorView(layout: Layout, vector: Sharded, tensor: PlacedTensor
   return vector.shard(shard.index).subarray(start, start + tensor.size);
 }
 
-/** Copies every tensor of the layout from `values`; padding becomes 0. @throws PlumeError FAILED_PRECONDITION naming the first that is missing or of another size. */
-export function setTensors(layout: Layout, vector: Sharded, values: ReadonlyMap<string, Float32Array>): void {
+/**
+ * The shards of a vector with these tensors, padding 0.
+ * @throws PlumeError FAILED_PRECONDITION naming the first that is missing or of another size.
+ */
+export function shardsOf(layout: Layout, values: ReadonlyMap<string, Float32Array>): Float32Array[] {
   for (const tensor of layout.tensors) {
     const value = values.get(tensor.name);
     if (!value || value.length !== tensor.size)
@@ -24,8 +27,11 @@ export function setTensors(layout: Layout, vector: Sharded, values: ReadonlyMap<
         `tensor ${tensor.name} has ${value?.length ?? "no"} values, the model wants ${tensor.size}`,
       );
   }
-  for (const shard of layout.shards) vector.shard(shard.index).fill(0);
-  for (const tensor of layout.tensors) tensorView(layout, vector, tensor).set(values.get(tensor.name)!);
+  return layout.shards.map(({ offset, size, tensors }) => {
+    const floats = new Float32Array(size);
+    for (const tensor of tensors) floats.set(values.get(tensor.name)!, tensor.offset - offset);
+    return floats;
+  });
 }
 
 /** The whole vector as one flat array, padding included: a copy. */

@@ -46,8 +46,8 @@ export interface Layout {
   readonly digest: string;
 }
 
-/** 4 Mi floats = 16 MiB a shard: large enough to stream well, small enough to spread over threads. */
-export const SHARD_FLOATS = 4 * 1024 * 1024;
+/** 2 Mi floats = 8 MiB a shard: large enough to stream well, small enough to spread over threads and processes. */
+export const SHARD_FLOATS = 2 * 1024 * 1024;
 
 const ALIGN = 4;
 

@@ -10,12 +10,13 @@ import { parseArgs } from "node:util";
 import { credentials } from "@grpc/grpc-js";
 import { type PushHeader, VectorKind, WorkKind } from "../../proto/gen/plume/v1/training.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { openReducer } from "../../shared/kernels/threads.ts";
+import { openReducer } from "../../shared/kernels/open-reducer.ts";
 import { chunksOf, writeMessage } from "../../shared/rpc/call.ts";
-import { readRegions, SHM_ROOT, writeRegions } from "../../shared/rpc/shm.ts";
+import { SHM_ROOT } from "../../shared/rpc/shm.ts";
 import { TrainingClient } from "../../shared/rpc/training-service.ts";
 import { channelOptions } from "../../shared/rpc/transport.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
+import { consecutive, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
 import { downloadRaw, openRaw, uploadRaw } from "./http2-raw.ts";
 import {
   COMMON_OPTIONS,
@@ -67,6 +68,7 @@ const header: PushHeader = {
   losses: [],
   ids: [],
   shmFile: "",
+  spread: false,
   seconds: {},
 };
 
@@ -115,8 +117,8 @@ async function oneWay() {
       "gRPC pull": () => pullGrpc(client, vector),
       "raw HTTP/2 download": () => downloadRaw(raw, vector),
       "tmpfs, written and read": async () => {
-        await writeRegions(file, [vector]);
-        await readRegions(file, [vector]);
+        await writeRegions(file, consecutive([vector]));
+        await readRegions(file, consecutive([vector]));
       },
     });
     client.close();

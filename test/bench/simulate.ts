@@ -178,7 +178,13 @@ async function simulate(n: number, steps: number): Promise<Row> {
   beat();
   patrol();
   const collect = (): Collector => ({
-    open: () => ({ bytes: 0, regions: [], arrived: async () => "", collect: async () => {}, discard: () => {} }),
+    open: () => ({
+      bytes: 0,
+      fill: async () => 0,
+      arrived: async () => "",
+      collect: async () => {},
+      discard: () => {},
+    }),
     dispose: () => {},
   });
   const hungry = new Map<WorkerId, number>();

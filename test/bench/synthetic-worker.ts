@@ -71,7 +71,8 @@ async function work(id: string): Promise<void> {
   await using engine = createEngine({ workerId: id, clock: systemClock, log: silentLog, openCompute: openReady });
   await runSessions(
     {
-      connect: () => new TrainingClient(values.coordinator!, credentials.createInsecure(), ownConnection),
+      address: values.coordinator!,
+      connect: (address) => new TrainingClient(address, credentials.createInsecure(), ownConnection),
       workerId: id,
       version: PLUME_VERSION,
       engine,

@@ -74,7 +74,8 @@ async function main(): Promise<void> {
   };
   await runSessions(
     {
-      connect: () => new TrainingClient(coordinator!, credentials.createInsecure(), ownConnection),
+      address: coordinator!,
+      connect: (address) => new TrainingClient(address, credentials.createInsecure(), ownConnection),
       workerId: id!,
       version: fault === "version" ? "9.9.9" : PLUME_VERSION,
       engine: fault === "spec" ? other : engine,

@@ -1,11 +1,16 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { startReducers } from "../../coordinator/reducers/processes.ts";
+import type { PlumeError } from "../../shared/errors.ts";
 import { createVectorHeap } from "../../shared/kernels/kernels.ts";
+import { type LocalReducer, type LocalVector, openReducer, reducerOver } from "../../shared/kernels/open-reducer.ts";
 import type { OptimizerStep, Reducer, Vector } from "../../shared/kernels/reducer.ts";
-import { openReducer } from "../../shared/kernels/threads.ts";
 import type { OptimizerType } from "../../shared/optim/optimizers.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
 import { flatten } from "../../shared/tensor/flat.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
+import { scratchFolder } from "../support/plume.ts";
+import { childrenOf } from "../support/processes.ts";
 
 // Small shards, so that there are several: tensors of odd sizes, one larger than a shard.
 const layout = buildLayout(
@@ -22,7 +27,7 @@ const draw = (index: number): Float32Array => {
   return flat;
 };
 
-function fill(vector: Vector, flat: Float32Array): void {
+function fill(vector: LocalVector, flat: Float32Array): void {
   for (const { index, offset, size } of layout.shards) vector.shard(index).set(flat.subarray(offset, offset + size));
 }
 
@@ -40,31 +45,63 @@ const step = (type: OptimizerType, count: number): OptimizerStep => ({
 async function withReducer<R>(
   threads: number,
   type: OptimizerType,
-  body: (reducer: Reducer) => Promise<R>,
+  body: (reducer: LocalReducer) => Promise<R>,
 ): Promise<R> {
   await using reducer = await openReducer({ layout, optimizer: type, maxVectors: 4, threads });
-  fill(reducer.params, draw(0));
-  fill(reducer.ema, draw(0));
-  for (const vector of Object.values(reducer.moments)) fill(vector, new Float32Array(layout.size));
+  await start(reducer);
   return await body(reducer); // before the reducer is closed
 }
 
+/** The same over processes of their own. */
+async function withProcesses<R>(
+  count: number,
+  type: OptimizerType,
+  body: (reducer: Reducer, lost: PlumeError[]) => Promise<R>,
+): Promise<R> {
+  using scratch = scratchFolder();
+  const lost: PlumeError[] = [];
+  const onLost = (error: PlumeError) => void lost.push(error);
+  const options = { out: scratch.path, host: "127.0.0.1", layout, count, threads: 4, onLost };
+  const { groups } = await startReducers(options);
+  await using reducer = reducerOver(groups, { layout, optimizer: type, maxVectors: 4 }, (id) => ({ id }));
+  await start(reducer);
+  return await body(reducer, lost);
+}
+
+async function start(reducer: Reducer): Promise<void> {
+  await write(reducer, reducer.params, draw(0));
+  await write(reducer, reducer.ema, draw(0));
+  for (const vector of Object.values(reducer.moments)) await write(reducer, vector, new Float32Array(layout.size));
+}
+
+async function write(reducer: Reducer, vector: Vector, flat: Float32Array): Promise<void> {
+  await Promise.all(
+    layout.shards.map((shard) => reducer.write(vector, shard, flat.slice(shard.offset, shard.offset + shard.size))),
+  );
+}
+
 /** Three steps with everything a run does to its vectors; all that can be seen of them. */
-const life = (threads: number, type: OptimizerType) =>
-  withReducer(threads, type, async (reducer) => {
-    const seen: unknown[] = [];
-    const [left, right] = [reducer.allocate(), reducer.allocate()];
-    for (let count = 1; count <= 3; count++) {
-      fill(left, draw(2 * count));
-      fill(right, draw(2 * count + 1));
-      await reducer.add(left, left, right, NODE);
-      seen.push(await reducer.squaredNorm(left), await reducer.digest(left));
-      await reducer.optimize(left, step(type, count));
-      await reducer.updateEma(0.9);
-    }
-    seen.push(await reducer.digest(reducer.params), await reducer.digest(reducer.ema));
-    return seen;
-  });
+async function live(reducer: Reducer, type: OptimizerType): Promise<unknown[]> {
+  const seen: unknown[] = [];
+  const [left, right] = [reducer.allocate(), reducer.allocate()];
+  for (let count = 1; count <= 3; count++) {
+    await write(reducer, left, draw(2 * count));
+    await write(reducer, right, draw(2 * count + 1));
+    await reducer.add(left, left, right, NODE);
+    seen.push(await reducer.squaredNorm(left), await reducer.digest(left));
+    await reducer.optimize(left, step(type, count));
+    await reducer.updateEma(0.9);
+  }
+  seen.push(await reducer.digest(reducer.params), await reducer.digest(reducer.ema));
+  for (const shard of layout.shards) seen.push(await reducer.read(reducer.params, shard));
+  return seen;
+}
+
+const life = (threads: number, type: OptimizerType) => withReducer(threads, type, (reducer) => live(reducer, type));
+
+/** Reducer processes that this one started. */
+const reducersOf = (parent: number): number[] =>
+  childrenOf(parent).flatMap(({ pid, args }) => (args.some((arg) => arg.includes("reducers/main")) ? [pid] : []));
 
 describe("the reducer", () => {
   it("cuts this layout in several shards", () => expect(layout.shards.length).toBeGreaterThan(3));
@@ -77,6 +114,29 @@ describe("the reducer", () => {
       expect(await life(3, type)).toEqual(one);
     },
   );
+
+  it("gives the same bits in 1, 2 and 4 processes of its own", async () => {
+    const here = await life(1, "adamw");
+    for (const count of [1, 2, 4])
+      expect(await withProcesses(count, "adamw", (reducer) => live(reducer, "adamw"))).toEqual(here);
+  });
+
+  it("says which process is gone, and does nothing more without it", () =>
+    withProcesses(2, "sgd", async (reducer, lost) => {
+      const [first] = reducersOf(process.pid);
+      process.kill(first!, "SIGKILL");
+      await expect(reducer.squaredNorm(reducer.params)).rejects.toThrow(/reducer \d was killed \(SIGKILL\)/);
+      expect(lost).toHaveLength(1);
+      await expect(reducer.digest(reducer.params)).rejects.toThrow(/was killed/);
+    }));
+
+  it("saves a vector whole into one file, whoever holds its shards", () =>
+    withProcesses(3, "sgd", async (reducer) => {
+      using scratch = scratchFolder();
+      await reducer.save(reducer.params, scratch.file("params"));
+      const bytes = readFileSync(scratch.file("params"));
+      expect(new Float32Array(bytes.buffer, bytes.byteOffset, layout.size)).toEqual(draw(0));
+    }));
 
   it("adds and averages as float32 arithmetic does, element by element", () =>
     withReducer(2, "sgd", async (reducer) => {

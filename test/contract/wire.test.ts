@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createVectorHeap } from "../../shared/kernels/kernels.ts";
-import type { Vector } from "../../shared/kernels/reducer.ts";
-import { openReducer } from "../../shared/kernels/threads.ts";
+import { type LocalVector, openReducer } from "../../shared/kernels/open-reducer.ts";
 import { bits, normals, PURPOSE } from "../../shared/rng/stream.ts";
 import { flatten } from "../../shared/tensor/flat.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
@@ -34,9 +33,15 @@ const extreme = (): Float32Array => {
   return flat;
 };
 
+/** In pieces whose ends are nobody's. */
+async function* chunksOf(payload: readonly Uint8Array[]) {
+  const whole = Buffer.concat(payload);
+  for (let at = 0; at < whole.length; at += 777) yield whole.subarray(at, at + 777);
+}
+
 const bitsOf = (floats: Float32Array) => new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
 
-function fill(vector: Vector, flat: Float32Array): void {
+function fill(vector: LocalVector, flat: Float32Array): void {
   for (const { index, offset, size } of layout.shards) vector.shard(index).set(flat.subarray(offset, offset + size));
 }
 
@@ -69,7 +74,7 @@ describe.each(DTYPES)("gradients on the wire as %s", (dtype) => {
       await using reducer = await openReducer({ layout, optimizer: "sgd", maxVectors: 1, wire, threads });
       const vector = reducer.allocate();
       fill(vector, draw(9)); // whatever was there before
-      reducer.landing(vector).forEach((region, i) => region.set(payload[i]!));
+      expect(await reducer.land(vector, { kind: "chunks", chunks: chunksOf(payload) })).toBe(reducer.gradientBytes);
       expect(await reducer.arrived(vector)).toBe(digest);
       expect(bitsOf(flatten(layout, vector))).toEqual(bitsOf(sent));
     }
@@ -112,7 +117,7 @@ describe.each(DTYPES)("gradients on the wire as %s", (dtype) => {
       const sum = heap.allocate();
       sum.floats.set(flat);
       heap.round(sum, LEAF);
-      heap.encode(sum).forEach((region, i) => reducer.landing(vector)[i]!.set(region));
+      await reducer.land(vector, { kind: "chunks", chunks: chunksOf(heap.encode(sum)) });
       await reducer.arrived(vector);
       expect(Number.isFinite(await reducer.squaredNorm(vector))).toBe(false);
       // A block of int8 has one exponent: all of it is lost.

@@ -189,6 +189,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
         job: "job",
         incarnation: mine,
         jobYaml: "",
+        reducerPorts: [],
         specDigest: "s",
         paramsVersion: dispatcher.version,
         layoutDigest: "l",
@@ -224,7 +225,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
         return {
           open: (block: Block) => ({
             bytes: 0,
-            regions: [],
+            fill: async () => 0,
             arrived: async () => "",
             collect: () =>
               new Promise<void>((resolve) =>

@@ -14,6 +14,21 @@ export function processesOf(out: string): { readonly pid: number; readonly args:
   return found;
 }
 
+/** Processes that a process started. */
+export function childrenOf(parent: number): { readonly pid: number; readonly args: readonly string[] }[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && parentOf(name) === parent)
+    .map((name) => ({ pid: Number(name), args: readArguments(name) }));
+}
+
+function parentOf(pid: string): number | null {
+  try {
+    return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+  } catch {
+    return null; // gone since it was listed
+  }
+}
+
 function readArguments(pid: string): string[] {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").filter(Boolean);

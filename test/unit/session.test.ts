@@ -34,7 +34,16 @@ function play(patienceSeconds: number, ...scripts: (Says | number)[][]) {
     return { session: () => session, close() {} } as unknown as TrainingClient;
   };
   const engine = { prepare: async () => ({}) as never, work: async () => true };
-  const options = { connect, workerId: "w", version: "1", engine, log: silentLog, patienceSeconds, now: () => nowMs };
+  const options = {
+    address: "here:1",
+    connect,
+    workerId: "w",
+    version: "1",
+    engine,
+    log: silentLog,
+    patienceSeconds,
+    now: () => nowMs,
+  };
   const ended = runSessions({ ...options, onJoined() {}, onProductive() {} }, new AbortController().signal);
   return ended.then((reason) => ({ reason, sessions }));
 }

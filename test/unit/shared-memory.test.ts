@@ -2,15 +2,12 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
 import { openSharedMemory, type SharedMemory } from "../../coordinator/shared-memory.ts";
-import type { Vector } from "../../shared/kernels/reducer.ts";
-import { readRegions, sharedParamsFile, sharedResultFile } from "../../shared/rpc/shm.ts";
-import { buildLayout } from "../../shared/tensor/layout.ts";
+import { sharedParamsFile, sharedResultFile } from "../../shared/rpc/shm.ts";
+import { consecutive, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
 
-const layout = buildLayout([1, 2, 3].map((k) => ({ name: `p${k}`, shape: [100 * k], init: { kind: "zeros" } as const })), 256); // biome-ignore format: one line
-const vectorOf = (value: number): Vector => {
-  const shards = layout.shards.map(({ size }) => new Float32Array(size).fill(value));
-  return { id: value, shard: (index) => shards[index]! };
-};
+const SIZE = 600;
+const save = (value: number) => (file: string) =>
+  writeRegions(file, consecutive([new Uint8Array(new Float32Array(SIZE).fill(value).buffer)]));
 
 let shared: SharedMemory;
 const open = () => {
@@ -24,10 +21,12 @@ afterEach(() => shared.dispose());
 it("keeps the newest versions whole under their names, and the oldest one's pages for the next", async () => {
   const { folder, publish } = open();
   for (let version = 0; version < 6; version++) {
-    await publish("params", version, vectorOf(version), layout);
-    const read = new Float32Array(layout.size);
+    await publish("params", version, save(version));
+    const read = new Float32Array(SIZE);
     const bytes = new Uint8Array(read.buffer);
-    expect(await readRegions(join(folder, sharedParamsFile("params", version)), [bytes])).toBe(bytes.byteLength);
+    expect(await readRegions(join(folder, sharedParamsFile("params", version)), consecutive([bytes]))).toBe(
+      bytes.byteLength,
+    );
     expect([...new Set(read)]).toEqual([version]);
   }
   const left = readdirSync(folder).filter((name) => name !== "nonce");

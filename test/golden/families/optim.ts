@@ -1,7 +1,6 @@
 // Optimizers, clipping, EMA and learning rates; trajectories go through the real reducer and its float32 kernels.
 
-import type { Reducer, Vector } from "../../../shared/kernels/reducer.ts";
-import { openReducer } from "../../../shared/kernels/threads.ts";
+import { type LocalReducer, type LocalVector, openReducer } from "../../../shared/kernels/open-reducer.ts";
 import { clipCoefficient } from "../../../shared/optim/clip.ts";
 import { halfLifeDecay, powerDecay, warmedUpDecay } from "../../../shared/optim/ema.ts";
 import { linearAnneal } from "../../../shared/optim/lr-schedule.ts";
@@ -40,7 +39,7 @@ export const optim: GoldenFamily = {
 async function withReducer<R>(
   tensors: Record<string, Nested>,
   type: OptimizerType,
-  body: (reducer: Reducer) => Promise<R>,
+  body: (reducer: LocalReducer) => Promise<R>,
 ): Promise<R> {
   const specs = Object.entries(tensors).map(
     ([name, value]): ParamSpec => ({ name, shape: shapeOf(value), init: { kind: "zeros" } }),
@@ -55,11 +54,11 @@ async function withReducer<R>(
   }
 }
 
-function set({ layout }: Reducer, vector: Vector, name: string, value: Nested): void {
+function set({ layout }: LocalReducer, vector: LocalVector, name: string, value: Nested): void {
   tensorView(layout, vector, layout.tensors.find((t) => t.name === name)!).set(flat(value));
 }
 
-const get = ({ layout }: Reducer, vector: Vector, name: string): number[] => [
+const get = ({ layout }: LocalReducer, vector: LocalVector, name: string): number[] => [
   ...tensorView(layout, vector, layout.tensors.find((t) => t.name === name)!),
 ];
 

@@ -121,6 +121,11 @@ export interface Welcome {
   specDigest: string;
   /** Silence of the coordinator after which a worker dials anew. */
   deadlineMs: number;
+  /**
+   * Ports of the reducer processes on the coordinator's host: shard s is pulled from, and pushed to, number s mod K.
+   * Empty when the coordinator holds all shards itself.
+   */
+  reducerPorts: number[];
 }
 
 export interface Ready {
@@ -229,6 +234,8 @@ export interface PushHeader {
   shmFile: string;
   /** Seconds of the work by part, for the bench and the metrics. */
   seconds: { [key: string]: number };
+  /** The payload goes to the reducer processes: each gets a push with this header and the chunks of its shards. */
+  spread: boolean;
 }
 
 export interface PushHeader_SecondsEntry {
@@ -639,6 +646,7 @@ function createBaseWelcome(): Welcome {
     heartbeatMs: 0,
     specDigest: "",
     deadlineMs: 0,
+    reducerPorts: [],
   };
 }
 
@@ -673,6 +681,13 @@ export const Welcome: MessageFns<Welcome> = {
     }
     if (message.deadlineMs !== 0) {
       writer.uint32(80).uint32(message.deadlineMs);
+    }
+    if (message.reducerPorts.length !== 0) {
+      writer.uint32(90).fork();
+      for (const v of message.reducerPorts) {
+        writer.uint32(v);
+      }
+      writer.join();
     }
     return writer;
   },
@@ -769,6 +784,24 @@ export const Welcome: MessageFns<Welcome> = {
 
             message.deadlineMs = reader.uint32();
             continue;
+          }
+          case 11: {
+            if (tag === 88) {
+              message.reducerPorts.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 90) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.reducerPorts.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
           }
         }
         if ((tag & 7) === 4 || tag === 0) {
@@ -1682,6 +1715,7 @@ function createBasePushHeader(): PushHeader {
     ids: [],
     shmFile: "",
     seconds: {},
+    spread: false,
   };
 }
 
@@ -1724,6 +1758,9 @@ export const PushHeader: MessageFns<PushHeader> = {
     globalThis.Object.entries(message.seconds).forEach(([key, value]: [string, number]) => {
       PushHeader_SecondsEntry.encode({ key: key as any, value }, writer.uint32(90).fork()).join();
     });
+    if (message.spread !== false) {
+      writer.uint32(96).bool(message.spread);
+    }
     return writer;
   },
 
@@ -1839,6 +1876,14 @@ export const PushHeader: MessageFns<PushHeader> = {
             if (entry11.value !== undefined) {
               message.seconds[entry11.key] = entry11.value;
             }
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.spread = reader.bool();
             continue;
           }
         }
@@ -1990,7 +2035,7 @@ export const TrainingServiceService = {
     responseSerialize: (value: PullResponse): Buffer => Buffer.from(PullResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): PullResponse => PullResponse.decode(value),
   },
-  /** The outcome of one lease: a header, then the payload in chunks unless it lies in shared memory. */
+  /** The outcome of one lease: a header, then the payload in chunks unless it lies in shared memory or goes to reducers. */
   push: {
     path: "/plume.v1.TrainingService/Push" as const,
     requestStream: true as const,
@@ -2007,7 +2052,7 @@ export interface TrainingServiceServer extends UntypedServiceImplementation {
   session: handleBidiStreamingCall<SessionRequest, SessionResponse>;
   /** One shard of the parameters (or of the EMA) at one version. */
   pull: handleServerStreamingCall<PullRequest, PullResponse>;
-  /** The outcome of one lease: a header, then the payload in chunks unless it lies in shared memory. */
+  /** The outcome of one lease: a header, then the payload in chunks unless it lies in shared memory or goes to reducers. */
   push: handleClientStreamingCall<PushRequest, PushResponse>;
 }
 
@@ -2019,7 +2064,7 @@ export interface TrainingServiceClient extends Client {
   /** One shard of the parameters (or of the EMA) at one version. */
   pull(request: PullRequest, options?: Partial<CallOptions>): ClientReadableStream<PullResponse>;
   pull(request: PullRequest, metadata?: Metadata, options?: Partial<CallOptions>): ClientReadableStream<PullResponse>;
-  /** The outcome of one lease: a header, then the payload in chunks unless it lies in shared memory. */
+  /** The outcome of one lease: a header, then the payload in chunks unless it lies in shared memory or goes to reducers. */
   push(callback: (error: ServiceError | null, response: PushResponse) => void): ClientWritableStream<PushRequest>;
   push(
     metadata: Metadata,

@@ -1,0 +1,207 @@
+// K reducer processes as groups of shards: shard s lives in process s mod K. Starts them, and ends with them: a reducer
+// that dies or does not answer has vectors that nobody else has, so the coordinator goes on from its newest snapshot.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type ErrorCode, PlumeError } from "../../shared/errors.ts";
+import type { Region, ShardGroup } from "../../shared/kernels/group.ts";
+import { entry } from "../../shared/root.ts";
+import type { Layout, Shard } from "../../shared/tensor/layout.ts";
+import { consecutive, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
+import type { ReducerInit, ReducerReply, ReducerRequest } from "./messages.ts";
+
+export interface ReducerProcesses {
+  readonly groups: readonly ShardGroup[];
+  /** Where workers reach them, by number. */
+  readonly ports: readonly number[];
+  /** They belong to this run from now on. */
+  join(job: string, incarnation: number, logFile: (index: number) => string): Promise<void>;
+  /** Pulls get the vectors as they are now, as this version. */
+  serve(version: number): Promise<void>;
+}
+
+export interface ReducerProcessesOptions {
+  /** The run's folder, by which an operator knows the processes. */
+  readonly out: string;
+  /** Their ports are on this host. */
+  readonly host: string;
+  readonly layout: Layout;
+  /** How many processes: at most one a shard. */
+  readonly count: number;
+  /** Kernel threads of all together. */
+  readonly threads: number;
+  /** A folder for what passes through a file: tmpfs where there is one. */
+  readonly scratch?: string;
+  /** One is gone, or does not answer: the vectors are lost. */
+  readonly onLost: (error: PlumeError) => void;
+}
+
+/** No order takes longer: a process that has not answered by then never will. */
+const ANSWER_MS = 60_000;
+
+/** @throws PlumeError INVALID_ARGUMENT when the layout has fewer shards than processes are wanted. */
+export function checkReducers(layout: Layout, count: number): void {
+  const { length } = layout.shards;
+  if (count <= length) return;
+  const mib = ((layout.size * 4) / 2 ** 20).toFixed(1);
+  const remedy = length === 1 ? "leave the field out" : `use at most ${length}`;
+  throw new PlumeError(
+    "INVALID_ARGUMENT",
+    `spec.coordinator.shards ${count}: the parameters, ${mib} MiB, make ${length} shard${length === 1 ? "" : "s"}, and a process with none has nothing to do`,
+    { remedy },
+  );
+}
+
+export async function startReducers(options: ReducerProcessesOptions): Promise<ReducerProcesses> {
+  const { layout, count, threads, host, out, scratch = tmpdir(), onLost } = options;
+  const links = Array.from({ length: count }, (_, index) => startProcess(index, out, onLost));
+  const opened = await Promise.all(
+    links.map(async (link, index) => {
+      const shards = layout.shards.filter((shard) => shard.index % count === index);
+      const init: ReducerInit = {
+        listen: `${host}:0`,
+        shards,
+        threads: Math.max(1, Math.floor(threads / count)),
+      };
+      const reply = await link.ask<"opened">({ kind: "open", init });
+      return { port: reply.port, group: groupOf(link, shards, reply.threads, scratch) };
+    }),
+  );
+  return {
+    groups: opened.map(({ group }) => group),
+    ports: opened.map(({ port }) => port),
+    async join(job, incarnation, logFile) {
+      await Promise.all(links.map(({ ask }, k) => ask({ kind: "join", job, incarnation, logFile: logFile(k) })));
+    },
+    async serve(version) {
+      await Promise.all(links.map(({ ask }) => ask({ kind: "serve", version })));
+    },
+  };
+}
+
+type Asked = ReducerRequest extends infer R ? (R extends { id: number } ? Omit<R, "id"> : never) : never;
+type Reply<K extends ReducerReply["kind"]> = Extract<ReducerReply, { kind: K }>;
+
+interface Link {
+  ask<K extends ReducerReply["kind"] = "done">(request: Asked): Promise<Reply<K>>;
+  close(): Promise<void>;
+}
+
+function groupOf({ ask, close }: Link, shards: readonly Shard[], threads: number, scratch: string): ShardGroup {
+  // A group that cannot grow says so when it is used.
+  const quietly = (request: Asked) => void ask(request).catch(() => {});
+  const through = async <T>(body: (file: string) => Promise<T>): Promise<T> => {
+    const file = join(scratch, `shard-${randomUUID()}`);
+    try {
+      return await body(file);
+    } finally {
+      await rm(file, { force: true });
+    }
+  };
+  const alone = (region: Region): Region => ({ ...region, position: 0 });
+  const group: ShardGroup = {
+    shards,
+    threads,
+    reserve: (vectors) => quietly({ kind: "reserve", count: vectors }),
+    run: async (calls) => [...(await ask<"results">({ kind: "run", calls })).results],
+
+    async fill(regions, source, signal) {
+      if (source.kind === "chunks")
+        throw new PlumeError("INVALID_ARGUMENT", "this run's gradients go to its reducers, not to its coordinator");
+      const forget = () => source.kind === "push" && quietly({ kind: "forget", key: source.key });
+      const filling = ask<"filled">({ kind: "fill", regions, source });
+      if (signal?.aborted) forget();
+      signal?.addEventListener("abort", forget, { once: true });
+      try {
+        return (await filling).bytes;
+      } finally {
+        signal?.removeEventListener("abort", forget);
+      }
+    },
+    async save(regions, file) {
+      await ask({ kind: "save", regions, file });
+    },
+    read: (region) =>
+      through(async (file) => {
+        await group.save([alone(region)], file);
+        const bytes = new Uint8Array(region.bytes);
+        await readRegions(file, consecutive([bytes]));
+        return bytes;
+      }),
+    write: (region, bytes) =>
+      through(async (file) => {
+        await writeRegions(file, consecutive([bytes]));
+        await group.fill([alone(region)], { kind: "file", file });
+      }),
+    [Symbol.asyncDispose]: close,
+  };
+  return group;
+}
+
+function startProcess(index: number, out: string, onLost: (error: PlumeError) => void): Link {
+  const { file, execArgv } = entry("reducer");
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [...execArgv, file, "--index", String(index), "--run", out],
+    // bigint in messages
+    { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" },
+  );
+  const waiting = new Map<number, { resolve: (reply: ReducerReply) => void; reject: (error: Error) => void }>();
+  let lastId = 0;
+  let over: PlumeError | null = null;
+
+  const end = (error: PlumeError, isLoss: boolean) => {
+    if (over) return;
+    over = error;
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+    if (isLoss) onLost(error);
+  };
+  child.on("error", (cause) =>
+    end(new PlumeError("INTERNAL", `reducer ${index} cannot start: ${cause.message}`, { cause }), true),
+  );
+  child.on("exit", (code, signal) => {
+    const how = signal ? `was killed (${signal})` : `ended with code ${code}`;
+    end(new PlumeError("UNAVAILABLE", `reducer ${index} ${how}`), true);
+  });
+  child.on("message", (reply: ReducerReply) => {
+    const request = waiting.get(reply.id);
+    waiting.delete(reply.id);
+    if (reply.kind === "error") request?.reject(new PlumeError(reply.code as ErrorCode, reply.message));
+    else request?.resolve(reply);
+  });
+
+  return {
+    ask<K extends ReducerReply["kind"]>(request: Asked) {
+      if (over) return Promise.reject(over);
+      return new Promise<Reply<K>>((resolve, reject) => {
+        const id = ++lastId;
+        // A push comes when its worker sends it; everything else is the process's own work.
+        const patient = request.kind === "fill" && request.source.kind === "push";
+        const late = () => {
+          end(new PlumeError("UNAVAILABLE", `reducer ${index} has not answered for ${ANSWER_MS / 1000} s`), true);
+          child.kill("SIGKILL");
+        };
+        const timer = patient ? undefined : setTimeout(late, ANSWER_MS);
+        const settle =
+          <T>(then: (value: T) => void) =>
+          (value: T) => {
+            clearTimeout(timer);
+            then(value);
+          };
+        waiting.set(id, { resolve: settle(resolve as (reply: ReducerReply) => void), reject: settle(reject) });
+        child.send({ ...request, id } as ReducerRequest);
+      });
+    },
+    async close() {
+      if (over) return;
+      end(new PlumeError("UNAVAILABLE", "the reducer is closed"), false);
+      const exited = new Promise((resolve) => child.once("exit", resolve));
+      child.disconnect();
+      await exited;
+    },
+  };
+}

@@ -1,0 +1,208 @@
+// The reducer over groups of shards: every operation goes to all groups at once and is done when the last one is.
+//
+// I1. Results depend neither on the number of groups nor on their threads: kernels work per shard, and what is folded
+//     over shards is folded in index order.
+
+import { availableParallelism } from "node:os";
+import { PlumeError } from "../errors.ts";
+import { OPTIMIZERS, type OptimizerType } from "../optim/optimizers.ts";
+import type { Layout, Shard } from "../tensor/layout.ts";
+import { EXACT, type Wire } from "../wire/index.ts";
+import {
+  type Addresses,
+  addressesOf,
+  type KernelCall,
+  type KernelResult,
+  type Region,
+  type ShardGroup,
+} from "./group.ts";
+import { chainDigests } from "./kernels.ts";
+import { type LocalGroup, openLocalGroup } from "./local-group.ts";
+import type { OptimizerStep, Reducer, Vector } from "./reducer.ts";
+
+export interface ReducerOptions {
+  readonly layout: Layout;
+  readonly optimizer: OptimizerType;
+  /** Vectors that allocate() may hand out at once. */
+  readonly maxVectors: number;
+  /** How gradients travel; as they are when absent. */
+  readonly wire?: Wire;
+}
+
+/** A vector whose memory is this process's. */
+export interface LocalVector extends Vector {
+  /** The shard's floats: a view on shared memory, 16-byte aligned. Do not keep it past release(). */
+  shard(index: number): Float32Array;
+}
+
+/** Vectors that every reducer has, by number: whoever serves their bytes knows where they lie. */
+export const PARAMS = 0;
+export const EMA = 1;
+
+export interface LocalReducer extends Reducer<LocalVector> {
+  readonly group: LocalGroup;
+}
+
+/** A reducer of this process. @param options.threads default: one a core, at most one a shard. */
+export async function openReducer({
+  threads = availableParallelism(),
+  ...options
+}: ReducerOptions & { readonly threads?: number }): Promise<LocalReducer> {
+  const { shards } = options.layout;
+  const group = openLocalGroup(shards, threads);
+  const addresses = addressesOf(shards, group.threads);
+  const vectorOf = (id: number): LocalVector => ({
+    id,
+    shard(index) {
+      const shard = shards[index]!;
+      const { buffer, byteOffset } = group.view({
+        shard: index,
+        pointer: addresses.pointer(id, shard),
+        bytes: shard.size * 4,
+      });
+      return new Float32Array(buffer, byteOffset, shard.size);
+    },
+  });
+  return { ...reducerOver([group], options, vectorOf), group };
+}
+
+/** A reducer whose shard s is in group s mod K. */
+export function reducerOver<V extends Vector>(
+  groups: readonly ShardGroup[],
+  { layout, optimizer, maxVectors, wire = EXACT }: ReducerOptions,
+  vectorOf: (id: number) => V,
+): Reducer<V> {
+  const addresses = groups.map(({ shards, threads }): Addresses => addressesOf(shards, threads));
+  const homeOf = ({ index }: Shard) => index % groups.length;
+  const pointer = ({ id }: Vector, shard: Shard) => addresses[homeOf(shard)]!.pointer(id, shard);
+  const place = (vector: Vector, shard: Shard) => ({ ...shard, pointer: pointer(vector, shard) });
+  const whole = (vector: Vector, shard: Shard): Region => ({
+    shard: shard.index,
+    pointer: pointer(vector, shard),
+    bytes: shard.size * 4,
+    position: shard.offset * 4,
+  });
+
+  const free: V[] = [];
+  let made = 0;
+  const { moments: names } = OPTIMIZERS[optimizer];
+  const limit = maxVectors + 2 + names.length;
+  const make = (): V => {
+    for (const group of groups) group.reserve(made + 1);
+    return vectorOf(made++);
+  };
+
+  /** Runs some kernels on every shard. @returns the result of the last one, by shard. */
+  const onShards = async (...kernels: ((shard: Shard) => readonly KernelCall[])[]): Promise<KernelResult[]> => {
+    const results: KernelResult[] = [];
+    await Promise.all(
+      groups.map(async ({ shards, run }) => {
+        const values = await run(shards.map((shard) => kernels.flatMap((of) => of(shard))));
+        for (const [j, { index }] of shards.entries()) results[index] = values[j];
+      }),
+    );
+    return results;
+  };
+  const digestOf = (vector: Vector) => (s: Shard) => [["digest", pointer(vector, s), s.size, BigInt(s.index)]] as const;
+
+  // A gradient lands at the end of its vector's shards, from where it is decoded in place.
+  const landing = (vector: Vector): Region[] => {
+    let position = 0;
+    return layout.shards.map((shard) => {
+      const bytes = wire.bytes(shard.size);
+      const region = { shard: shard.index, pointer: pointer(vector, shard) + 4 * shard.size - bytes, bytes, position };
+      position += bytes;
+      return region;
+    });
+  };
+  const ofGroup = (regions: readonly Region[], k: number) => regions.filter(({ shard }) => shard % groups.length === k);
+
+  const params = make();
+  const ema = make();
+  const moments = Object.fromEntries(names.map((name) => [name, make()]));
+
+  return {
+    layout,
+    params,
+    ema,
+    moments,
+    gradientBytes: layout.shards.reduce((sum, { size }) => sum + wire.bytes(size), 0),
+
+    allocate() {
+      const vector = free.pop();
+      if (vector) return vector;
+      if (made >= limit)
+        throw new PlumeError("RESOURCE_EXHAUSTED", `${maxVectors} vectors are in use, the bound of this reducer`);
+      return make();
+    },
+    release: (vector) => void free.push(vector),
+
+    async land(vector, source, signal) {
+      const regions = landing(vector);
+      // When one fails the others are waited for: whoever gets the vector next must not find them still writing.
+      const landed = await Promise.allSettled(groups.map(({ fill }, k) => fill(ofGroup(regions, k), source, signal)));
+      const failed = landed.find(({ status }) => status === "rejected") as PromiseRejectedResult | undefined;
+      if (failed) throw failed.reason;
+      return landed.reduce((sum, each) => sum + (each as PromiseFulfilledResult<number>).value, 0);
+    },
+
+    async arrived(vector) {
+      const digests = await onShards((s) => wire.decode(place(vector, s)), digestOf(vector));
+      return chainDigests(digests as bigint[]);
+    },
+
+    async add(out, left, right, node) {
+      await onShards(
+        (s) => [["add", pointer(out, s), pointer(left, s), pointer(right, s), s.size]],
+        (s) => wire.round(place(out, s), node),
+      );
+    },
+
+    async squaredNorm(vector) {
+      const parts = await onShards((s) => [["squaredNorm", pointer(vector, s), s.size]]);
+      return parts.reduce<number>((sum, part) => sum + (part as number), 0);
+    },
+
+    async firstNonFinite(vector) {
+      const found = await onShards((s) => [["firstNonFinite", pointer(vector, s), s.size]]);
+      const shard = found.findIndex((index) => (index as number) >= 0);
+      return shard < 0 ? -1 : layout.shards[shard]!.offset + (found[shard] as number);
+    },
+
+    async digest(vector) {
+      const digests = await onShards(digestOf(vector));
+      return chainDigests(digests as bigint[]);
+    },
+
+    async optimize(gradient, step: OptimizerStep) {
+      const { calls } = OPTIMIZERS[optimizer];
+      await onShards((s) => {
+        const at = (vector: Vector) => pointer(vector, s);
+        return [calls(step, { p: at(params), g: at(gradient), moment: (name) => at(moments[name]!), n: s.size })];
+      });
+    },
+
+    async updateEma(decay) {
+      await onShards((s) => [["ema", pointer(ema, s), pointer(params, s), s.size, decay]]);
+    },
+
+    async read(vector, shard) {
+      const bytes = await groups[homeOf(shard)]!.read(whole(vector, shard));
+      return new Float32Array(bytes.buffer, bytes.byteOffset, shard.size);
+    },
+
+    async write(vector, shard, floats) {
+      const bytes = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
+      await groups[homeOf(shard)]!.write(whole(vector, shard), bytes);
+    },
+
+    async save(vector, file) {
+      const regions = layout.shards.map((shard) => whole(vector, shard));
+      await Promise.all(groups.map(({ save }, k) => save(ofGroup(regions, k), file)));
+    },
+
+    async [Symbol.asyncDispose]() {
+      await Promise.all(groups.map((group) => group[Symbol.asyncDispose]()));
+    },
+  };
+}
