@@ -29,12 +29,12 @@ export function logLogChart(lines: readonly Line[], { title, x, y }: { title: st
       parts.push(
         `<line x1="${LEFT}" x2="${W - RIGHT}" y1="${atY(tick)}" y2="${atY(tick)}" stroke="#e6e6e6"/><text x="${LEFT - 8}" y="${atY(tick) + 4}" text-anchor="end" fill="#555">${Number(tick.toPrecision(1))}</text>`,
       );
-  for (const { name, colour, dashed, points } of lines) {
-    const path = points.map(([px, py], i) => `${i ? "L" : "M"}${atX(px).toFixed(1)} ${atY(py).toFixed(1)}`).join("");
-    const last = points.at(-1)!;
+  const labels = apart(lines.map(({ points }) => atY(points.at(-1)![1])));
+  for (const [i, { name, colour, dashed, points }] of lines.entries()) {
+    const path = points.map(([px, py], k) => `${k ? "L" : "M"}${atX(px).toFixed(1)} ${atY(py).toFixed(1)}`).join("");
     parts.push(
       `<path d="${path}" fill="none" stroke="${colour}" stroke-width="2"${dashed ? ' stroke-dasharray="5 4"' : ""}/>`,
-      `<text x="${W - RIGHT + 8}" y="${atY(last[1]) + 4}" fill="${colour}">${escapeXml(name)}</text>`,
+      `<text x="${W - RIGHT + 8}" y="${(labels[i]! + 4).toFixed(1)}" fill="${colour}">${escapeXml(name)}</text>`,
     );
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" width="${W}" height="${H}" font-family="DejaVu Sans, Helvetica, sans-serif" font-size="12">
@@ -43,6 +43,16 @@ ${parts.join("\n")}
 <text x="${(LEFT + W - RIGHT) / 2}" y="${H - 8}" text-anchor="middle" fill="#555">${escapeXml(x)}</text><text x="${LEFT - 8}" y="${TOP - 8}" text-anchor="end" fill="#555">${escapeXml(y)}</text>
 </svg>
 `;
+}
+
+const LINE = 16;
+
+/** Heights moved down until no two are closer than a line. */
+function apart(heights: readonly number[]): number[] {
+  const moved = [...heights];
+  const order = heights.map((_, i) => i).sort((a, b) => heights[a]! - heights[b]!);
+  for (const [k, i] of order.entries()) if (k > 0) moved[i] = Math.max(moved[i]!, moved[order[k - 1]!]! + LINE);
+  return moved;
 }
 
 const range = (values: readonly number[]) => ({ low: Math.min(...values) * 0.9, high: Math.max(...values) * 1.15 });
