@@ -43,8 +43,14 @@ function convolutions(): BackendCase[] {
     [7, 3, 5],
     [5, 8, 12],
   ] as const;
+  // Enough channels for another algorithm: odd sides, more tiles than are computed at once, few channels on either side.
+  const wide = [
+    [7, 12, 40],
+    [18, 8, 16],
+    [5, 60, 8],
+  ] as const;
   const squares = kinds.flatMap(({ name, k, stride, pad }) =>
-    sizes.map(([side, inC, outC]): BackendCase => {
+    (k === 3 && stride === 1 ? [...sizes, ...wide] : sizes).map(([side, inC, outC]): BackendCase => {
       const same = plain.samePadding(side, k, stride);
       return {
         title: `convolution ${name}, ${side}x${side}x${inC} to ${outC} channels`,

@@ -4,6 +4,7 @@
 import { backend_util, type TensorInfo } from "@tensorflow/tfjs-core";
 import { unsupported } from "../unsupported.ts";
 import { defineKernel, type HeapKernels, type KernelCall } from "./heap.ts";
+import { isWinograd, winogradFilterGradient } from "./winograd.ts";
 
 type Four = [number, number, number, number];
 type Pad = Parameters<typeof backend_util.computeConv2DInfo>[4];
@@ -26,6 +27,7 @@ function filterGradient(call: KernelCall): TensorInfo {
   const info = backend_util.computeConv2DInfo(x.shape as Four, filterShape, strides, 1, pad, dimRoundingMode);
   const { batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels, padInfo } = info;
   const stride = squareStride("Conv2DBackpropFilter", info);
+  if (isWinograd(info)) return winogradFilterGradient(call, info);
   const out = call.output(filterShape);
   const [kh, kw] = filterShape;
   const sizes = [batchSize, inHeight, inWidth, inChannels, outHeight, outWidth, outChannels, kh, kw];

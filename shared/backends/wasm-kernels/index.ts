@@ -10,8 +10,10 @@ import { registerPoolingGradients } from "./pooling.ts";
 import { registerReductions } from "./reductions.ts";
 import { registerRefusals } from "./refused.ts";
 import { registerResizeBilinearGradient } from "./resize-bilinear.ts";
+import { registerWinograd } from "./winograd.ts";
 
 export function registerKernels(kernels: HeapKernels): void {
+  registerWinograd(kernels);
   registerConvolutionGradients(kernels);
   registerMatMul(kernels);
   registerFusedKernels(kernels);

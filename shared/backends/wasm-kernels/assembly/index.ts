@@ -1,6 +1,8 @@
 // Training kernels in the heap of TensorFlow.js's wasm backend, compiled by AssemblyScript (../build.mjs). Pointers are
 // byte offsets in that heap; tensors are float32, channels last. No static data, no allocation, no relaxed SIMD.
 
+export * from "./winograd";
+
 // @ts-expect-error: decorator
 @inline
 function splat(x: f32): v128 {
@@ -97,21 +99,22 @@ export function groupNorm(
       const at = stats + (<usize>(n * G + g) << 3);
       store<f32>(at, <f32>mean);
       store<f32>(at, <f32>(1.0 / sqrt(variance + eps)), 4);
-    }
-    // Per channel y = f(p x + q): p = a rstd, q = b - a rstd mean.
-    for (let c = 0; c < C; c++) {
-      const at = stats + (<usize>(n * G + c / perGroup) << 3);
-      const gain = load<f32>(a + (<usize>(n * stride + c) << 2)) * load<f32>(at, 4);
-      store<f32>(sums + (<usize>c << 2), gain);
-      store<f32>(sums + row + (<usize>c << 2), load<f32>(b + (<usize>(n * stride + c) << 2)) - gain * load<f32>(at));
+      // Per channel y = f(p (x - x_0) + q): p = a rstd, q = b + p (x_0 - mean). Its sums are not needed any more.
+      for (let c = g * perGroup; c < (g + 1) * perGroup; c++) {
+        const gain = load<f32>(a + (<usize>(n * stride + c) << 2)) * load<f32>(at, 4);
+        const shift = <f64>gain * (<f64>load<f32>(image + (<usize>c << 2)) - mean);
+        store<f32>(sums + (<usize>c << 2), gain);
+        store<f32>(sums + row + (<usize>c << 2), <f32>(<f64>load<f32>(b + (<usize>(n * stride + c) << 2)) + shift));
+      }
     }
     const out = y + <usize>n * HW * row;
     for (let c: usize = 0; c < row; c += 16) {
       const p = v128.load(sums + c);
       const q = v128.load(sums + row + c);
+      const first = v128.load(image + c);
       for (let i = 0; i < HW; i++) {
         const at = <usize>i * row + c;
-        let z = f32x4.add(f32x4.mul(v128.load(image + at), p), q);
+        let z = f32x4.add(f32x4.mul(f32x4.sub(v128.load(image + at), first), p), q);
         if (withSilu) z = f32x4.mul(z, sigmoidLanes(z));
         v128.store(out + at, z);
       }
