@@ -4,9 +4,9 @@
 import { createRequire } from "node:module";
 import { dirname, sep } from "node:path";
 import { PlumeError } from "../errors.ts";
-import { eagerProgram } from "../nn/program.ts";
 import type { Backend, BackendAdapter } from "./backend.ts";
 import type { WasmBackend } from "./wasm-kernels/heap.ts";
+import { planProgram } from "./wasm-plan.ts";
 
 /** The heap may grow to 4 GiB; beyond its end tfjs writes to address 0 instead of failing, so plume stops well before. */
 export const WASM_HEAP_LIMIT = 3 * 2 ** 30;
@@ -62,7 +62,7 @@ async function start(limitBytes: number): Promise<Backend> {
     name: "wasm",
     device: "wasm (XNNPACK, SIMD, 1 thread)",
     memory,
-    program: (computation) => eagerProgram(tf, computation),
+    program: (computation) => planProgram(tf, inside, computation),
     check: () => {
       if (memory().usedBytes > limitBytes) throw outgrown(memory().usedBytes, limitBytes);
     },

@@ -3,8 +3,10 @@ import { expect, it } from "vitest";
 import { openBackend } from "../../shared/backends/index.ts";
 import { openWasm } from "../../shared/backends/wasm.ts";
 import { describeBackend } from "./backend-suite.ts";
+import { describePrograms } from "./program-suite.ts";
 
 describeBackend("wasm", () => openBackend("wasm"));
+describePrograms(() => openBackend("wasm"), 0);
 
 it("the wasm backend is opened once a thread, with one budget", async () => {
   const open = await openBackend("wasm");

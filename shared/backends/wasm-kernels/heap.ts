@@ -16,7 +16,11 @@ export interface WasmBackend {
   };
   readonly dataIdMap: { get(dataId: object): { readonly memoryOffset: number } };
   makeOutput(shape: number[], dtype: "float32" | "int32"): TensorInfo;
+  /** One reference less; the last one frees the memory. */
   disposeData(dataId: object): boolean;
+  incRef(dataId: object): void;
+  write(values: ArrayBufferView | null, shape: number[], dtype: string): object;
+  readSync(dataId: object, start?: number, end?: number): unknown;
 }
 
 interface WasmExports {

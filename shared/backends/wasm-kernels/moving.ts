@@ -1,8 +1,8 @@
 // Slice, split, unstack and concat as strided copies inside the heap. TensorFlow.js copies the whole input out of the
-// heap for every piece of it.
+// heap for every piece of it, and makes a copy where another reference would do.
 
 import { backend_util, slice_util, type TensorInfo, util } from "@tensorflow/tfjs-core";
-import { type HeapKernels, improveKernel, type KernelCall, sizeOf } from "./heap.ts";
+import { defineKernel, type HeapKernels, improveKernel, type KernelCall, sizeOf } from "./heap.ts";
 
 type Words = "float32" | "int32";
 const words = (tensor: TensorInfo | undefined): boolean => tensor?.dtype === "float32" || tensor?.dtype === "int32";
@@ -10,6 +10,11 @@ const alike = (parts: readonly TensorInfo[]): boolean =>
   words(parts[0]) && parts.every(({ dtype }) => dtype === parts[0]!.dtype);
 
 export function registerMoving(kernels: HeapKernels): void {
+  defineKernel("Identity", kernels, ({ inputs, backend }) => {
+    const { dataId, shape, dtype } = inputs.x!;
+    backend.incRef(dataId);
+    return { dataId, shape, dtype };
+  });
   improveKernel("Slice", kernels, ({ inputs }) => words(inputs.x), slice);
   improveKernel("SplitV", kernels, ({ inputs }) => words(inputs.x), split);
   improveKernel("Unpack", kernels, ({ inputs }) => words(inputs.value), unpack);

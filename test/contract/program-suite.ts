@@ -1,0 +1,110 @@
+// What every backend's recorded programs promise, beside the eager run of the same operations: the same values whatever
+// changes between two runs, nothing left on the device, and a refusal of what cannot be recorded.
+
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Backend } from "../../shared/backends/backend.ts";
+import { parseJob } from "../../shared/config/load.ts";
+import { openShapes } from "../../shared/data/shapes.ts";
+import { initialParameters } from "../../shared/nn/init.ts";
+import { type Computation, eagerProgram } from "../../shared/nn/program.ts";
+import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
+import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
+import { buildNetwork } from "../../shared/pipeline/network.ts";
+import { buildLayout } from "../../shared/tensor/layout.ts";
+
+const { spec } = parseJob(`
+metadata: { name: tiny }
+spec:
+  data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
+  diffusion: { predict: v, labelDrop: 0.5 }
+  training: { globalBatch: 16, microBatch: 4 }
+`);
+const layout = buildLayout(buildNetwork(spec, 1).params);
+const image = { height: 8, width: 8, channels: 1 };
+
+const parameters = (seed: number) => {
+  const params = createDeviceParams(layout);
+  // Away from the zeros of the fresh output convolution, so that every gradient is felt.
+  params.load(initialParameters(layout, seed).map((w, k) => w + 0.02 * Math.sin(k)));
+  return params;
+};
+/** Loss and gradient of some micro-batches, with parameters that change in between. */
+export const runMicroBatches = async (program: Backend["program"]) => {
+  const compute = createMicroBatch(spec, buildNetwork(spec, 1), layout, image, { program });
+  const set = openShapes(64, 8);
+  const results: { loss: number; gradient: Float32Array }[] = [];
+  for (let step = 0; step < 4; step++) {
+    const params = parameters(step);
+    const gradient = new Float32Array(layout.size);
+    const samples = await set.read([0, 1, 2, 3].map((k) => 4 * step + k));
+    results.push({ loss: await compute(params, { step, index: 1, ...samples }, gradient), gradient });
+    params.dispose();
+  }
+  return results;
+};
+
+export function describePrograms(
+  open: () => Promise<Backend>,
+  /** The largest difference from the eager run, of the largest gradient. */
+  tolerance: number,
+): void {
+  describe("a recorded computation", () => {
+    let backend: Backend;
+    beforeAll(async () => {
+      backend = await open();
+    });
+
+    it("gives what its operations give one by one, and the same bits again: other images, noise, labels, dropout and parameters each time", async () => {
+      const eager = await runMicroBatches((computation) => eagerProgram(tf, computation));
+      const tensors = tf.memory().numTensors;
+      const replayed = await runMicroBatches(backend.program);
+      replayed.forEach(({ loss, gradient }, k) => {
+        expect(loss).toBe(eager[k]!.loss);
+        const largest = gradient.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+        const off = gradient.reduce((most, v, i) => Math.max(most, Math.abs(v - eager[k]!.gradient[i]!)), 0);
+        expect(off).toBeLessThanOrEqual(tolerance * largest);
+      });
+      const again = await runMicroBatches(backend.program);
+      again.forEach(({ gradient }, k) => {
+        expect(Buffer.from(gradient.buffer).equals(Buffer.from(replayed[k]!.gradient.buffer))).toBe(true);
+      });
+      expect(tf.memory().numTensors).toBe(tensors);
+      expect(new Set(eager.map(({ loss }) => loss)).size).toBe(4);
+    });
+
+    it("takes fed tensors and constants, gives a result twice, and leaves what it was given to its owner", async () => {
+      let fed = tf.tensor1d([1, 2, 3]);
+      const program = backend.program((feed, [p]) => {
+        const x = feed([3], "float32", () => fed);
+        const sum = tf.add(tf.mul(x, p!), tf.tensor1d([10, 20, 30]));
+        return [sum, tf.reshape(sum, [3, 1]), sum];
+      });
+      const before = tf.memory().numTensors;
+      const p = tf.scalar(2);
+      for (const scale of [1, 2, 3]) {
+        fed.dispose();
+        fed = tf.tensor1d([1, 2, 3].map((v) => v * scale));
+        const outputs = program.run([p]);
+        const expected = [1, 2, 3].map((v) => 2 * v * scale + 10 * v);
+        expect(outputs.map((each) => [...each.dataSync()])).toEqual([expected, expected, expected]);
+        expect(outputs[1]!.shape).toEqual([3, 1]);
+        tf.dispose([...new Set(outputs)]);
+        expect([...p.dataSync()]).toEqual([2]); // still its owner's
+      }
+      // The parameter, and on some backends the constant, which a plan keeps.
+      expect(tf.memory().numTensors).toBeLessThanOrEqual(before + 2);
+    });
+
+    it("cannot be made of a computation that looks at values, or at tensors that were not given to it", () => {
+      const of = (computation: Computation) => () => backend.program(computation).run([tf.scalar(1)]);
+      expect(of((_feed, [x]) => [tf.mul(x!, tf.square(x!).dataSync()[0]!)])).toThrow(/read values of a tensor/);
+      const foreign = tf.add(tf.scalar(1), 1);
+      foreign.dataSync();
+      expect(of((_feed, [x]) => [tf.mul(x!, foreign)])).toThrow(/every input of Mul\w* was made while recording/);
+      // The backend is as it was.
+      expect(tf.add(tf.scalar(1), 2).dataSync()[0]).toBe(3);
+    });
+  });
+}
