@@ -3,7 +3,7 @@
 // multiplications instead of 36. Filter, tiles and outputs are transformed by sums; between them stand 16 plain products.
 // Ci is a multiple of 4, Co of 8.
 
-import { gemm } from "./index";
+import { gemm } from "./gemm";
 
 // @ts-ignore: decorator
 @inline
