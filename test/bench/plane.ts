@@ -176,19 +176,21 @@ interface Gloo {
 
 /** How gradients travel; parameters come back as float32. The first is what is compared with gloo. */
 const WAYS = [
-  { transport: "shm", wireDtype: "float32" },
-  { transport: "grpc", wireDtype: "float32" },
-  { transport: "shm", wireDtype: "bfloat16" },
-  { transport: "grpc", wireDtype: "bfloat16" },
-  { transport: "shm", wireDtype: "int8" },
-  { transport: "grpc", wireDtype: "int8" },
+  { transport: "shm", wireDtype: "float32", shards: 1 },
+  { transport: "grpc", wireDtype: "float32", shards: 1 },
+  { transport: "shm", wireDtype: "bfloat16", shards: 1 },
+  { transport: "grpc", wireDtype: "bfloat16", shards: 1 },
+  { transport: "shm", wireDtype: "int8", shards: 1 },
+  { transport: "grpc", wireDtype: "int8", shards: 1 },
+  { transport: "shm", wireDtype: "float32", shards: 2 },
+  { transport: "grpc", wireDtype: "float32", shards: 2 },
 ] as const;
 
 async function round(workers: number) {
   const steps = options.quick ? 5 : 15;
   const runs: (SyntheticRun | null)[] = [];
-  for (const [i, { transport, wireDtype }] of WAYS.entries()) {
-    const spec = { training: { wireDtype } };
+  for (const [i, { transport, wireDtype, shards }] of WAYS.entries()) {
+    const spec = { training: { wireDtype }, coordinator: { shards } };
     const wanted = !options.quick || i === 0 || (i === 1 && workers === 2);
     runs.push(
       wanted ? await syntheticRun({ workers, processes: workers, channels: CHANNELS, steps, transport, spec }) : null,
@@ -217,6 +219,12 @@ const versusGloo = (each: (typeof rounds)[number], way: number) => {
   return gloo && run ? gloo.median / run.parts.total!.median : undefined;
 };
 
+/** Of one way over another, with two workers. */
+const speedup = (from: number, to: number) => {
+  const [one, other] = [rounds[0]!.runs[from], rounds[0]!.runs[to]];
+  return one && other ? one.parts.total!.median / other.parts.total!.median : undefined;
+};
+
 console.log(`${machineLine()}\n`);
 console.log(
   markdownTable([
@@ -232,8 +240,8 @@ console.log(
       `${mib.toFixed(1)} MiB from each, summed, AdamW, EMA, and back`,
       ...rounds.map(({ workers }) => `n = ${workers}, ms`),
     ],
-    ...WAYS.map(({ transport, wireDtype }, way) => [
-      `plume, ${transport === "shm" ? "shared memory" : "gRPC"}, ${wireDtype}`,
+    ...WAYS.map(({ transport, wireDtype, shards }, way) => [
+      `plume, ${transport === "shm" ? "shared memory" : "gRPC"}, ${wireDtype}${shards > 1 ? `, ${shards} reducers` : ""}`,
       ...rounds.map(({ runs }) => (runs[way] ? spread(runs[way].parts.total!, 0) : "-")),
     ]),
     ["gloo all-reduce alone", ...rounds.map((each) => (glooOf(each) ? spread(glooOf(each)!, 0) : "-"))],
@@ -247,6 +255,8 @@ finish("plane", options.json, {
     grpcPlaneVsGloo: versusGloo(rounds[0]!, 1),
     bfloat16PlaneVsGloo: versusGloo(rounds[0]!, 2),
     int8PlaneVsGloo: versusGloo(rounds[0]!, 4),
+    twoReducersVsOne: speedup(0, 6),
+    twoReducersVsOneGrpc: speedup(1, 7),
     grpcVsHttp2: Math.min(
       rates["gRPC push"]!.median / rates["raw HTTP/2 upload"]!.median,
       rates["gRPC pull"]!.median / rates["raw HTTP/2 download"]!.median,
