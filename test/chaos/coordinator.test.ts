@@ -32,7 +32,7 @@ describe("a coordinator that is killed", () => {
     expect(summary.incarnation).toBe(3);
     expect(summary.recoveryLog.filter(({ kind }) => kind === "coordinator")).toHaveLength(2);
     expect(summary.secondsByState.recovering).toBeGreaterThan(0);
-    expect(linesOf(join(run.out, "ledger.ndjson"))).toHaveLength(200);
+    expect(linesOf(join(run.out, "ledger.ndjson"))).toHaveLength(400);
     expect((await run.finished).stderr).toContain("the coordinator was killed (SIGKILL); starting it again at once");
   });
 
@@ -49,7 +49,7 @@ describe("a coordinator that is killed", () => {
       await pause(1000 * seconds);
       run.cli.kill("SIGCONT");
       const summary = await run.endsLike(clean);
-      expect(summary.steps).toBe(200);
+      expect(summary.steps).toBe(400);
       expect(summary.wallSeconds).toBeGreaterThan(seconds);
     },
   );
@@ -69,7 +69,7 @@ describe("a coordinator that is killed", () => {
   });
 
   it("19: and started again stops when it is asked to, and the run resumes later to the same bits", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.reaches(10);
@@ -85,7 +85,7 @@ describe("a coordinator that is killed", () => {
   });
 
   it("passes over a snapshot that is torn, says so, and goes on from an older state", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job);
     await until("a whole snapshot", () => newestSnapshot(run.out) !== null, 20);
@@ -140,7 +140,7 @@ describe("two coordinators", () => {
   });
 
   it("a coordinator that was frozen and replaced cannot commit: its line counts nowhere", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "1");
     await run.reaches(10);

@@ -40,7 +40,7 @@ describe("a disk that fails", () => {
     expect(limited.stderr).toContain("free some space");
     const steps = linesOf(join(out, "ledger.ndjson")).length;
     expect(steps).toBeGreaterThan(10);
-    expect(steps).toBeLessThan(200);
+    expect(steps).toBeLessThan(400);
     await nothingIsLeft({ out, job });
     const run = startRun(job);
     await run.endsLike(clean);

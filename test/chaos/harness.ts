@@ -6,7 +6,6 @@ import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { credentials } from "@grpc/grpc-js";
 import { expect, inject } from "vitest";
 import { ControlServiceClient, type Status } from "../../proto/gen/plume/v1/control.ts";
@@ -20,8 +19,6 @@ import { readSummary, type Summary } from "../../shared/summary.ts";
 import { type Finished, linesOf, plume, type Running, type StartOptions, startPlume, until } from "../support/plume.ts";
 import { processesOf } from "../support/processes.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-
 export interface ChaosJob {
   readonly name: string;
   readonly file: string;
@@ -31,7 +28,7 @@ export interface ChaosJob {
 
 /**
  * Four micro-batches a step, some milliseconds each. Long enough that what a test waits for happens before the end, also on
- * a machine that others keep busy: a process needs the time of about fifty steps to start.
+ * a machine that others keep busy: a process needs the time of a hundred steps to start.
  */
 export function chaosJob(
   spec: { steps?: number; microBatch?: number; source?: string; workers?: string; extra?: string } = {},
@@ -49,7 +46,7 @@ spec:
   data: { source: "${spec.source ?? "shapes:256"}", imageSize: 8, patch: 2 }
   model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 10 }
   diffusion: { predict: v }
-  training: { steps: ${spec.steps ?? 200}, globalBatch: 16, microBatch: ${spec.microBatch ?? 4}, optimizer: { lr: 2.0e-3 }, clip: 1, ema: 0.9 }
+  training: { steps: ${spec.steps ?? 400}, globalBatch: 16, microBatch: ${spec.microBatch ?? 4}, optimizer: { lr: 2.0e-3 }, clip: 1, ema: 0.9 }
   workers: { replicas: 2, max: 40, heartbeatSeconds: 0.2, deadlineSeconds: 2, replaceSeconds: 4${spec.workers ? `, ${spec.workers}` : ""} }
   checkpoint: { everySteps: 40, snapshotSeconds: 0.3 }
   sampling: { count: 0 }
@@ -150,10 +147,10 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
     worker: (index) => processesOf(out).find(({ args }) => args.includes(`worker-${index}`))?.pid ?? null,
 
     join(id, { address: dial = address(), fault } = {}) {
-      const script = fault ? "test/chaos/faulty-worker.ts" : "worker/main.ts";
+      const script = join(inject("chaosBundle"), fault ? "faulty-worker.mjs" : "worker.mjs");
       const args = ["--coordinator", dial, "--id", id, "--log-file", join(out, "logs", `${id}.log`)];
       if (fault) args.push("--fault", fault);
-      const child = spawn(process.execPath, ["--import", "tsx", join(ROOT, script), ...args], {
+      const child = spawn(process.execPath, [script, ...args], {
         stdio: ["ignore", "ignore", "pipe", "ipc"],
       });
       joined.push(child);

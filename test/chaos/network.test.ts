@@ -20,7 +20,7 @@ const GRPC = ["--set", "workers.transport=grpc"];
 
 describe("a network that fails one worker", () => {
   it("24: all its packets are lost: it is dropped, training goes on, and it returns when the network does", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC);
     const { proxy } = await withProxy(run);
@@ -38,7 +38,7 @@ describe("a network that fails one worker", () => {
     ["up", "the coordinator hears nothing of it"],
     ["down", "it hears nothing of the coordinator"],
   ])("a half-open connection (%s: %s) is noticed and replaced", async (direction) => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC);
     const { proxy } = await withProxy(run);
@@ -51,7 +51,7 @@ describe("a network that fails one worker", () => {
   });
 
   it("5: a reduce that fails in the middle counts nowhere: bytes are corrupted, the step is whole all the same", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC);
     const { proxy } = await withProxy(run);
@@ -65,7 +65,7 @@ describe("a network that fails one worker", () => {
   });
 
   it("14: five workers, and one after the other is cut, slowed, delayed, refused: the sum stays right", async () => {
-    using job = chaosJob({ steps: 400, microBatch: 2 });
+    using job = chaosJob({ steps: 800, microBatch: 2 });
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC, "--workers", "3");
     const first = await withProxy(run, "far-1");
@@ -94,7 +94,7 @@ describe("a network that fails one worker", () => {
   });
 
   it("7: the successor of a worker whose machine is gone without a word gets in once the old one is given up", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC);
     const { proxy, child } = await withProxy(run);

@@ -28,7 +28,7 @@ const N = process.env.PLUME_SOAK ? 32 : 10;
 
 describe("a run whose size changes", () => {
   it("10: 2 to 4 to 2 to 1 to 3 workers: the same bits, the same loss curve, and survivors keep their process", async () => {
-    using job = chaosJob({ steps: 600 });
+    using job = chaosJob({ steps: 1200 });
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.sees("two workers", ready(2));
@@ -44,11 +44,11 @@ describe("a run whose size changes", () => {
     const summary = await run.endsLike(clean);
     expect(summary.recoveries).toBe(0); // nothing failed
     const losses = readFileSync(join(run.out, "ledger.ndjson"), "utf8").matchAll(/"loss":([\d.e-]+)/g);
-    expect([...losses]).toHaveLength(600);
+    expect([...losses]).toHaveLength(1200);
   });
 
   it("4: a joiner gets the live weights and works in the next step; nothing is rolled back", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.reaches(2);
@@ -57,11 +57,11 @@ describe("a run whose size changes", () => {
     await run.endsLike(clean);
     const first = ledger(run.out).find(({ blocks }) => blocks.some(({ worker }) => worker === "worker-2"));
     expect(first!.step).toBeLessThanOrEqual(joinedAt + 1);
-    expect(ledger(run.out).map(({ step }) => step)).toEqual(Array.from({ length: 400 }, (_, step) => step));
+    expect(ledger(run.out).map(({ step }) => step)).toEqual(Array.from({ length: 800 }, (_, step) => step));
   });
 
   it("8: a newcomer in the middle of a shrink is admitted, whatever order the processes go and come in", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "3");
     await run.sees("three workers", ready(3));
@@ -87,7 +87,7 @@ describe("a run whose size changes", () => {
   });
 
   it("12: at n = min one leaves and another comes: it waits, then goes on", async () => {
-    using job = chaosJob({ steps: 400, workers: "min: 2" });
+    using job = chaosJob({ steps: 800, workers: "min: 2" });
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.reaches(5);
@@ -99,7 +99,7 @@ describe("a run whose size changes", () => {
   });
 
   it("21: from nothing to min to four; one dies, then all die; the last step is the last of the job", async () => {
-    using job = chaosJob({ steps: 600, workers: "min: 2" });
+    using job = chaosJob({ steps: 1200, workers: "min: 2" });
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "1");
     await run.sees("it waits", ({ phase }) => phase === "Waiting");
@@ -110,7 +110,7 @@ describe("a run whose size changes", () => {
     for (const pid of pids(run, 4)) process.kill(pid!, "SIGKILL");
     await run.sees("four workers again", ready(4));
     const summary = await run.endsLike(clean);
-    expect(summary.steps).toBe(600);
+    expect(summary.steps).toBe(1200);
     expect(summary.recoveries).toBe(5);
   });
 
@@ -174,7 +174,7 @@ describe("a run that stops and resumes", () => {
 
 describe("commands that cannot be", () => {
   it("scale beyond max, below min, to a word, while paused; each is refused, and the job is unharmed", async () => {
-    using job = chaosJob({ steps: 600, workers: "min: 2" });
+    using job = chaosJob({ steps: 1200, workers: "min: 2" });
     const clean = await calmRun(job);
     const run = startRun(job, "--set", "workers.max=4");
     await run.reaches(2);
@@ -193,7 +193,7 @@ describe("commands that cannot be", () => {
     const saved = await run.ctl("checkpoint");
     expect(saved.stdout).toMatch(/the checkpoint of step \d+ is written/);
     await run.endsLike(clean);
-    await refused(["status"], "is not running: it is complete after 600 steps");
+    await refused(["status"], "is not running: it is complete after 1200 steps");
     await refused(["scale", "3"], "is not running");
     const nowhere = await plume("ctl", "status", join(job.folder, "nothing"));
     expect(nowhere.code).toBe(2);

@@ -87,7 +87,7 @@ describe("workers that die", () => {
   });
 
   it("13: a worker that fails before it works is let in after growing pauses, and then works", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.reaches(2);
@@ -120,7 +120,7 @@ describe("workers that die", () => {
 
 describe("workers that do not die, but do not work", () => {
   it("25: a frozen worker is dropped while its socket stays open, and joins as new when it wakes", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job, "--set", "workers.replaceSeconds=60");
     await run.reaches(3);
@@ -144,7 +144,7 @@ describe("workers that do not die, but do not work", () => {
   });
 
   it("25b: a worker that never wakes is replaced", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job, "--set", "workers.replaceSeconds=1");
     await run.reaches(3);
@@ -159,7 +159,7 @@ describe("workers that do not die, but do not work", () => {
   });
 
   it("a worker that answers and never finishes is found by its lease", async () => {
-    using job = chaosJob({ steps: 600 });
+    using job = chaosJob({ steps: 1200 });
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "1"); // one alone takes long enough for a lease to end meanwhile
     await run.reaches(3);
@@ -173,7 +173,7 @@ describe("workers that do not die, but do not work", () => {
   });
 
   it("23: a worker that gets a tenth of its time slows nobody down: others compute its blocks too", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob({ steps: 800 });
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "3");
     await run.sees("three workers", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
@@ -200,7 +200,7 @@ describe("workers that do not die, but do not work", () => {
 
 describe("workers that compute wrong numbers", () => {
   it("a worker with a flipped bit is named and expelled by the audit, and its step is computed again", async () => {
-    using job = chaosJob({ steps: 200, extra: "  audit: { rate: 1 }" });
+    using job = chaosJob({ steps: 400, extra: "  audit: { rate: 1 }" });
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "3");
     await run.sees("three workers", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
@@ -235,7 +235,7 @@ describe("workers that compute wrong numbers", () => {
     );
     await run.endsLike(await calmRun(job));
 
-    using mixed = chaosJob({ steps: 200, workers: "numerics: mixed" });
+    using mixed = chaosJob({ steps: 400, workers: "numerics: mixed" });
     const tolerant = startRun(mixed);
     await tolerant.reaches(2);
     tolerant.join("other", { fault: "canary" });
