@@ -1,10 +1,6 @@
 // The matrix product that convolutions and attention are made of.
 
-// @ts-expect-error: decorator
-@inline
-function splat(x: f32): v128 {
-  return f32x4.splat(x);
-}
+import { splat } from "./lanes";
 
 /** c[m, n] = a[m, k] b[k, n], row-major. Tiles of 4 x 8 in registers; sums run over k in order. */
 export function gemm(a: usize, b: usize, c: usize, m: i32, k: i32, n: i32): void {

@@ -1,14 +1,10 @@
 // Training kernels in the heap of TensorFlow.js's wasm backend, compiled by AssemblyScript (../build.mjs). Pointers are
 // byte offsets in that heap; tensors are float32, channels last. No static data, no allocation, no relaxed SIMD.
 
+import { accumulate, splat } from "./lanes";
+
 export * from "./gemm";
 export * from "./winograd";
-
-// @ts-expect-error: decorator
-@inline
-function splat(x: f32): v128 {
-  return f32x4.splat(x);
-}
 
 /** e^x per lane, to 2 ulp, for |x| <= 87: 2^n times a polynomial on [-ln2/2, ln2/2] (Taylor to the 7th order). */
 // @ts-expect-error: decorator
@@ -464,12 +460,6 @@ export function filterGradient(
             filterElement(image, grad, tap, ci, co, iFrom, iTo, jFrom, jTo, W, Wo, Ci, Co, stride, di - top, dj - left);
       }
     }
-}
-
-// @ts-ignore: decorator
-@inline
-function accumulate(at: usize, value: v128): void {
-  v128.store(at, f32x4.add(v128.load(at), value));
 }
 
 /** One element of one tap over one image, for channel counts that are no multiple of 4. */

@@ -4,17 +4,7 @@
 // Ci is a multiple of 4, Co of 8.
 
 import { gemm } from "./gemm";
-
-// @ts-ignore: decorator
-@inline
-function add(a: v128, b: v128): v128 {
-  return f32x4.add(a, b);
-}
-// @ts-ignore: decorator
-@inline
-function sub(a: v128, b: v128): v128 {
-  return f32x4.sub(a, b);
-}
+import { accumulate, add, sub } from "./lanes";
 
 /** u[16, Ci, Co] = G g G^T of a filter w[3, 3, Ci, Co]. */
 export function winogradFilter(w: usize, u: usize, Ci: i32, Co: i32): void {
@@ -229,21 +219,15 @@ function addProducts(v: usize, z: usize, du: usize, tiles: i32, Ci: i32, Co: i32
         pz += zRow;
       }
       const out = du + (<usize>(ci * Co + co) << 2);
-      increase(out, s00);
-      increase(out + 16, s01);
-      increase(out + zRow, s10);
-      increase(out + zRow + 16, s11);
-      increase(out + 2 * zRow, s20);
-      increase(out + 2 * zRow + 16, s21);
-      increase(out + 3 * zRow, s30);
-      increase(out + 3 * zRow + 16, s31);
+      accumulate(out, s00);
+      accumulate(out + 16, s01);
+      accumulate(out + zRow, s10);
+      accumulate(out + zRow + 16, s11);
+      accumulate(out + 2 * zRow, s20);
+      accumulate(out + 2 * zRow + 16, s21);
+      accumulate(out + 3 * zRow, s30);
+      accumulate(out + 3 * zRow + 16, s31);
     }
-}
-
-// @ts-ignore: decorator
-@inline
-function increase(at: usize, value: v128): void {
-  v128.store(at, add(v128.load(at), value));
 }
 
 /**
