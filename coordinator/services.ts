@@ -2,7 +2,6 @@
 
 import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { Bus } from "../shared/bus/bus.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -11,14 +10,12 @@ import type { Job } from "../shared/config/schema.ts";
 import { describeImageSet, readCard } from "../shared/data/card.ts";
 import { checkClasses } from "../shared/data/open.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
-import { openReducer, reducerOver } from "../shared/kernels/open-reducer.ts";
-import type { Reducer } from "../shared/kernels/reducer.ts";
 import { openLedger, stepsInLedger } from "../shared/ledger/ledger.ts";
 import type { Logger } from "../shared/log.ts";
 import { OPTIMIZERS } from "../shared/optim/optimizers.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { PURPOSE, uniforms } from "../shared/rng/stream.ts";
-import { bytesOf } from "../shared/rpc/call.ts";
+import { splitAddress } from "../shared/rpc/transport.ts";
 import { acquireRunLock } from "../shared/run-lock/lock.ts";
 import { fileStore } from "../shared/store/file.ts";
 import { openStore } from "../shared/store/open.ts";
@@ -37,7 +34,7 @@ import { createHold } from "./hold.ts";
 import { createMembership } from "./membership/members.ts";
 import { checkMemory } from "./memory.ts";
 import { createProgress } from "./progress.ts";
-import { checkReducers, startReducers } from "./reducers/processes.ts";
+import { openVectors } from "./reducers/vectors.ts";
 import { createControl } from "./rpc/control.ts";
 import { bindServer, serve } from "./rpc/server.ts";
 import { createSessions, type Sessions } from "./rpc/session.ts";
@@ -105,22 +102,16 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const blocks = Math.min(V, Math.max(1, spec.workers.replicas));
   const moments = OPTIMIZERS[optimizer].moments.length;
   checkMemory({ vectorBytes: layout.size * 4, moments, blocks }, process.availableMemory());
-  const wire = openWire(spec.training, spec.seed);
-  const vectors = { layout, optimizer, wire, maxVectors: spareVectors(V) };
-  const { shards } = spec.coordinator;
-  checkReducers(layout, shards);
-  const local = shards === 1 ? await openReducer(vectors) : null;
-  const processes = local
-    ? null
-    : await startReducers({
-        out: options.out,
-        host: options.listen.slice(0, options.listen.lastIndexOf(":")),
-        layout,
-        count: shards,
-        threads: availableParallelism(),
-        onLost: options.onLost,
-      });
-  const reducer: Reducer = local ?? reducerOver(processes!.groups, vectors, (id) => ({ id }));
+  const vectors = await openVectors(
+    { layout, optimizer, wire: openWire(spec.training, spec.seed), maxVectors: spareVectors(V) },
+    {
+      out: options.out,
+      host: splitAddress(options.listen).host,
+      count: spec.coordinator.shards,
+      onLost: options.onLost,
+    },
+  );
+  const { reducer } = vectors;
   const store = openStore(spec.checkpoint.store ?? `file://${resolve(options.out, "checkpoints")}`);
   const snapshotFolder = join(options.out, "snapshots");
   const snapshots = fileStore(snapshotFolder, { flush: false });
@@ -151,7 +142,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
   const { incarnation } = lock;
   const folder = openRunFolder(options.out, job, set, firstStep);
   const log = options.openLog();
-  await processes?.join(name, incarnation, (index) => folder.file("logs", `reducer-${index}.log`));
+  await vectors.join(name, incarnation, (index) => folder.file("logs", `reducer-${index}.log`));
   if (set.fallback) warnings.push(set.fallback);
   for (const warning of warnings) log.warn(warning);
   const ledger = openLedger(folder.file("ledger.ndjson"), firstStep);
@@ -278,7 +269,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       shmFolder: sharedMemory.folder,
       heartbeatMs: 1000 * spec.workers.heartbeatSeconds,
       deadlineMs: 1000 * spec.workers.deadlineSeconds,
-      reducerPorts: [...(processes?.ports ?? [])],
+      reducerPorts: [...vectors.ports],
     }),
   });
 
@@ -318,7 +309,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
     datasetSize: set.size,
     reducer,
     dispatcher,
-    serve: async (version) => processes?.serve(version),
+    serve: vectors.serve,
     sharedMemory,
     ledger,
     folder,
@@ -342,7 +333,7 @@ export async function createRunServices(options: ServiceOptions): Promise<RunSer
       get version() {
         return dispatcher.version;
       },
-      bytes: (vector, shard) => (local?.layout.shards[shard] ? bytesOf(local[vector].shard(shard)) : undefined),
+      bytes: vectors.bytes,
       dispatcher,
       shmFolder: sharedMemory.folder,
     },

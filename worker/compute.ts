@@ -3,6 +3,7 @@
 
 import { Worker } from "node:worker_threads";
 import { PlumeError } from "../shared/errors.ts";
+import { createRequests } from "../shared/requests.ts";
 import { entry } from "../shared/root.ts";
 import type { Block } from "../shared/tensor/tree.ts";
 import type {
@@ -46,46 +47,26 @@ export function startComputeThread(): ComputeThread {
   const thread = new Worker(entry("compute-thread").file, {
     workerData: { revoked } satisfies ComputeThreadData,
   });
-  const waiting = new Map<
-    number,
-    { resolve: (reply: ComputeReply) => void; reject: (error: unknown) => void; onProgress?: OnProgress }
-  >();
-  let lastId = 0;
-  let dead: Error | null = null;
+  const requests = createRequests<ComputeReply>();
+  const listeners = new Map<number, OnProgress>();
 
-  const die = (error: Error) => {
-    dead ??= error;
-    for (const { reject } of waiting.values()) reject(error);
-    waiting.clear();
-  };
-
-  thread.on("error", (error) => die(error instanceof Error ? error : new Error(String(error))));
-  thread.on("exit", (code) => die(new PlumeError("INTERNAL", `the compute thread ended with code ${code}`)));
+  thread.on("error", (error) => requests.end(error instanceof Error ? error : new Error(String(error))));
+  thread.on("exit", (code) => requests.end(new PlumeError("INTERNAL", `the compute thread ended with code ${code}`)));
   thread.on("message", (reply: ComputeReply) => {
-    const request = waiting.get(reply.id);
-    if (!request) return;
-    if (reply.kind === "progress") return request.onProgress?.(reply.done, reply.seconds);
-    waiting.delete(reply.id);
-    if (reply.kind === "error") request.reject(new PlumeError(reply.code, reply.message));
-    else request.resolve(reply);
+    if (reply.kind === "progress") return listeners.get(reply.id)?.(reply.done, reply.seconds);
+    listeners.delete(reply.id);
+    if (reply.kind === "error") requests.reject(reply.id, new PlumeError(reply.code, reply.message));
+    else requests.resolve(reply.id, reply);
   });
 
   const ask = <K extends ComputeReply["kind"]>(
     make: (id: number) => ComputeRequest,
-    transfer: ArrayBuffer[] = [],
     onProgress?: OnProgress,
-  ): Promise<Reply<K>> => {
-    if (dead) return Promise.reject(dead);
-    return new Promise((resolve, reject) => {
-      const id = ++lastId;
-      waiting.set(id, {
-        resolve: resolve as (reply: ComputeReply) => void,
-        reject,
-        ...(onProgress ? { onProgress } : {}),
-      });
-      thread.postMessage(make(id), transfer);
-    });
-  };
+  ): Promise<Reply<K>> =>
+    requests.ask((id) => {
+      if (onProgress) listeners.set(id, onProgress);
+      thread.postMessage(make(id));
+    }) as Promise<Reply<K>>;
 
   const opened = (ready: ComputeReady): Compute => ({
     ready,
@@ -97,12 +78,12 @@ export function startComputeThread(): ComputeThread {
         revoke = () => void Atomics.store(revoked, 0, id);
         return { kind: "gradient", id, step, block, batches };
       };
-      const reply = ask<"gradient">(make, [], onProgress);
+      const reply = ask<"gradient">(make, onProgress);
       if (signal.aborted) revoke();
       signal.addEventListener("abort", revoke, { once: true });
       return reply.finally(() => signal.removeEventListener("abort", revoke));
     },
-    sample: (from, to, onProgress) => ask<"sample">((id) => ({ kind: "sample", id, from, to }), [], onProgress),
+    sample: (from, to, onProgress) => ask<"sample">((id) => ({ kind: "sample", id, from, to }), onProgress),
     release: (id) => thread.postMessage({ kind: "release", id } satisfies ComputeRequest),
   });
 
@@ -112,7 +93,7 @@ export function startComputeThread(): ComputeThread {
       return opened(await ask<"ready">((id) => ({ kind: "open", id, init })));
     },
     async [Symbol.asyncDispose]() {
-      dead ??= new PlumeError("UNAVAILABLE", "the compute thread is closed");
+      requests.end(new PlumeError("UNAVAILABLE", "the compute thread is closed"));
       await thread.terminate();
     },
   };

@@ -20,6 +20,7 @@ import { PlumeError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { NONCE_FILE } from "../shared/rpc/shm.ts";
 import type { TrainingClient } from "../shared/rpc/training-service.ts";
+import { splitAddress } from "../shared/rpc/transport.ts";
 
 type Outgoing = NonNullable<SessionRequest["message"]>;
 
@@ -117,7 +118,7 @@ async function oneSession(
   const clients = [client];
   const dial: Dial = (port) => {
     if (port === undefined) return client;
-    const other = connect(`${address.slice(0, address.lastIndexOf(":"))}:${port}`);
+    const other = connect(`${splitAddress(address).host}:${port}`);
     clients.push(other);
     return other;
   };

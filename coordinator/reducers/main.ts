@@ -18,11 +18,14 @@ import { EMA, PARAMS } from "../../shared/kernels/open-reducer.ts";
 import { createLog, type Logger, silentLog } from "../../shared/log.ts";
 import { toServiceError } from "../../shared/rpc/call.ts";
 import { trainingService } from "../../shared/rpc/training-service.ts";
+import { splitAddress } from "../../shared/rpc/transport.ts";
 import { handlePull, type PullSource } from "../rpc/pull.ts";
 import { openPush, type PushCall, pushKey } from "../rpc/push.ts";
 import { bindServer } from "../rpc/server.ts";
 import { createLandings, type Landings } from "./landings.ts";
-import type { ReducerInit, ReducerReply, ReducerRequest } from "./messages.ts";
+import type { ReducerInit, ReducerReply, ReducerRequest, Unnumbered } from "./messages.ts";
+
+type Answer = Unnumbered<ReducerReply>;
 
 const { values } = parseArgs({ options: { index: { type: "string" }, run: { type: "string" } } });
 
@@ -58,7 +61,7 @@ async function open({ listen, shards, threads }: ReducerInit) {
     push: (call: PushCall, respond: sendUnaryData<PushResponse>) => void takePush(landings, call, respond),
   });
   const opened: Opened = { group, landings, of: source };
-  return { opened, port: Number(address.slice(address.lastIndexOf(":") + 1)) };
+  return { opened, port: splitAddress(address).port };
 }
 
 async function takePush(landings: Landings, call: PushCall, respond: sendUnaryData<PushResponse>): Promise<void> {
@@ -74,15 +77,14 @@ async function takePush(landings: Landings, call: PushCall, respond: sendUnaryDa
 }
 
 let opened: Opened | null = null;
-/** Fills that wait for their push, by the request that asked for them. */
+/** Fills that wait for their push, by its key. */
 const waiting = new Map<string, AbortController>();
 
-/** @returns the reply, but for the request's id. */
-async function answer(request: ReducerRequest): Promise<Omit<ReducerReply, "id">> {
+async function answer(request: ReducerRequest): Promise<Answer> {
   if (request.kind === "open") {
-    const { port, ...rest } = await open(request.init);
-    opened = rest.opened;
-    return { kind: "opened", port, threads: opened.group.threads } as Omit<ReducerReply, "id">;
+    const made = await open(request.init);
+    opened = made.opened;
+    return { kind: "opened", port: made.port, threads: opened.group.threads };
   }
   invariant(opened, "a reducer is opened first");
   const { group, landings, of } = opened;
@@ -100,7 +102,7 @@ async function answer(request: ReducerRequest): Promise<Omit<ReducerReply, "id">
       group.reserve(request.count);
       return { kind: "done" };
     case "run":
-      return { kind: "results", results: await group.run(request.calls) } as Omit<ReducerReply, "id">;
+      return { kind: "results", results: await group.run(request.calls) };
     case "fill": {
       const { regions, source } = request;
       if (source.kind !== "push") return filled(await group.fill(regions, source));
@@ -123,14 +125,14 @@ async function answer(request: ReducerRequest): Promise<Omit<ReducerReply, "id">
   }
 }
 
-const filled = (bytes: number) => ({ kind: "filled", bytes }) as Omit<ReducerReply, "id">;
+const filled = (bytes: number): Answer => ({ kind: "filled", bytes });
 
 process.on("message", (request: ReducerRequest) => {
-  const reply = (message: Omit<ReducerReply, "id">) => process.send?.({ ...message, id: request.id });
+  const reply = (message: Answer) => process.send?.({ ...message, id: request.id });
   answer(request).then(reply, (error) => {
     const code = error instanceof PlumeError ? error.code : "INTERNAL";
     if (code !== "STALE") log.warn({ request: request.kind, reason: describeError(error) }, "refused");
-    reply({ kind: "error", code, message: error?.message ?? String(error) } as Omit<ReducerReply, "id">);
+    reply({ kind: "error", code, message: error?.message ?? String(error) });
   });
 });
 process.on("disconnect", () => process.exit(0));

@@ -1,6 +1,7 @@
 // What a coordinator and its reducer processes say to each other, over Node's IPC channel. No tensor is in a message:
 // kernels are ordered by address, bytes come from workers or from files.
 
+import type { ErrorCode } from "../../shared/errors.ts";
 import type { KernelCall, KernelResult, Region, Source } from "../../shared/kernels/group.ts";
 import type { Shard } from "../../shared/tensor/layout.ts";
 
@@ -10,6 +11,9 @@ export interface ReducerInit {
   readonly shards: readonly Shard[];
   readonly threads: number;
 }
+
+/** What is said, before it has the id of the request. */
+export type Unnumbered<Message> = Message extends { id: number } ? Omit<Message, "id"> : never;
 
 export type ReducerRequest = { readonly id: number } & (
   | { readonly kind: "open"; readonly init: ReducerInit }
@@ -30,5 +34,5 @@ export type ReducerReply = { readonly id: number } & (
   | { readonly kind: "done" }
   | { readonly kind: "results"; readonly results: readonly KernelResult[] }
   | { readonly kind: "filled"; readonly bytes: number }
-  | { readonly kind: "error"; readonly code: string; readonly message: string }
+  | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string }
 );

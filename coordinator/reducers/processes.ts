@@ -6,12 +6,13 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ErrorCode, PlumeError } from "../../shared/errors.ts";
+import { PlumeError } from "../../shared/errors.ts";
 import type { Region, ShardGroup } from "../../shared/kernels/group.ts";
+import { createRequests } from "../../shared/requests.ts";
 import { entry } from "../../shared/root.ts";
 import type { Layout, Shard } from "../../shared/tensor/layout.ts";
 import { consecutive, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
-import type { ReducerInit, ReducerReply, ReducerRequest } from "./messages.ts";
+import type { ReducerInit, ReducerReply, ReducerRequest, Unnumbered } from "./messages.ts";
 
 export interface ReducerProcesses {
   readonly groups: readonly ShardGroup[];
@@ -33,8 +34,6 @@ export interface ReducerProcessesOptions {
   readonly count: number;
   /** Kernel threads of all together. */
   readonly threads: number;
-  /** A folder for what passes through a file: tmpfs where there is one. */
-  readonly scratch?: string;
   /** One is gone, or does not answer: the vectors are lost. */
   readonly onLost: (error: PlumeError) => void;
 }
@@ -56,7 +55,7 @@ export function checkReducers(layout: Layout, count: number): void {
 }
 
 export async function startReducers(options: ReducerProcessesOptions): Promise<ReducerProcesses> {
-  const { layout, count, threads, host, out, scratch = tmpdir(), onLost } = options;
+  const { layout, count, threads, host, out, onLost } = options;
   const links = Array.from({ length: count }, (_, index) => startProcess(index, out, onLost));
   const opened = await Promise.all(
     links.map(async (link, index) => {
@@ -67,7 +66,7 @@ export async function startReducers(options: ReducerProcessesOptions): Promise<R
         threads: Math.max(1, Math.floor(threads / count)),
       };
       const reply = await link.ask<"opened">({ kind: "open", init });
-      return { port: reply.port, group: groupOf(link, shards, reply.threads, scratch) };
+      return { port: reply.port, group: groupOf(link, shards, reply.threads) };
     }),
   );
   return {
@@ -82,7 +81,7 @@ export async function startReducers(options: ReducerProcessesOptions): Promise<R
   };
 }
 
-type Asked = ReducerRequest extends infer R ? (R extends { id: number } ? Omit<R, "id"> : never) : never;
+type Asked = Unnumbered<ReducerRequest>;
 type Reply<K extends ReducerReply["kind"]> = Extract<ReducerReply, { kind: K }>;
 
 interface Link {
@@ -90,11 +89,11 @@ interface Link {
   close(): Promise<void>;
 }
 
-function groupOf({ ask, close }: Link, shards: readonly Shard[], threads: number, scratch: string): ShardGroup {
+function groupOf({ ask, close }: Link, shards: readonly Shard[], threads: number): ShardGroup {
   // A group that cannot grow says so when it is used.
   const quietly = (request: Asked) => void ask(request).catch(() => {});
   const through = async <T>(body: (file: string) => Promise<T>): Promise<T> => {
-    const file = join(scratch, `shard-${randomUUID()}`);
+    const file = join(tmpdir(), `plume-shard-${randomUUID()}`);
     try {
       return await body(file);
     } finally {
@@ -149,56 +148,45 @@ function startProcess(index: number, out: string, onLost: (error: PlumeError) =>
     // bigint in messages
     { stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" },
   );
-  const waiting = new Map<number, { resolve: (reply: ReducerReply) => void; reject: (error: Error) => void }>();
-  let lastId = 0;
-  let over: PlumeError | null = null;
-
-  const end = (error: PlumeError, isLoss: boolean) => {
+  const requests = createRequests<ReducerReply>();
+  let over = false;
+  const lost = (error: PlumeError) => {
     if (over) return;
-    over = error;
-    for (const { reject } of waiting.values()) reject(error);
-    waiting.clear();
-    if (isLoss) onLost(error);
+    over = true;
+    requests.end(error);
+    onLost(error);
   };
   child.on("error", (cause) =>
-    end(new PlumeError("INTERNAL", `reducer ${index} cannot start: ${cause.message}`, { cause }), true),
+    lost(new PlumeError("INTERNAL", `reducer ${index} cannot start: ${cause.message}`, { cause })),
   );
   child.on("exit", (code, signal) => {
     const how = signal ? `was killed (${signal})` : `ended with code ${code}`;
-    end(new PlumeError("UNAVAILABLE", `reducer ${index} ${how}`), true);
+    lost(new PlumeError("UNAVAILABLE", `reducer ${index} ${how}`));
   });
   child.on("message", (reply: ReducerReply) => {
-    const request = waiting.get(reply.id);
-    waiting.delete(reply.id);
-    if (reply.kind === "error") request?.reject(new PlumeError(reply.code as ErrorCode, reply.message));
-    else request?.resolve(reply);
+    if (reply.kind === "error") requests.reject(reply.id, new PlumeError(reply.code, reply.message));
+    else requests.resolve(reply.id, reply);
   });
+  const late = () => {
+    lost(new PlumeError("UNAVAILABLE", `reducer ${index} has not answered for ${ANSWER_MS / 1000} s`));
+    child.kill("SIGKILL");
+  };
 
   return {
-    ask<K extends ReducerReply["kind"]>(request: Asked) {
-      if (over) return Promise.reject(over);
-      return new Promise<Reply<K>>((resolve, reject) => {
-        const id = ++lastId;
-        // A push comes when its worker sends it; everything else is the process's own work.
-        const patient = request.kind === "fill" && request.source.kind === "push";
-        const late = () => {
-          end(new PlumeError("UNAVAILABLE", `reducer ${index} has not answered for ${ANSWER_MS / 1000} s`), true);
-          child.kill("SIGKILL");
-        };
-        const timer = patient ? undefined : setTimeout(late, ANSWER_MS);
-        const settle =
-          <T>(then: (value: T) => void) =>
-          (value: T) => {
-            clearTimeout(timer);
-            then(value);
-          };
-        waiting.set(id, { resolve: settle(resolve as (reply: ReducerReply) => void), reject: settle(reject) });
-        child.send({ ...request, id } as ReducerRequest);
-      });
+    async ask<K extends ReducerReply["kind"]>(request: Asked) {
+      // A push comes when its worker sends it; everything else is the process's own work.
+      const patient = request.kind === "fill" && request.source.kind === "push";
+      const timer = patient ? undefined : setTimeout(late, ANSWER_MS);
+      try {
+        return (await requests.ask((id) => void child.send({ ...request, id }))) as Reply<K>;
+      } finally {
+        clearTimeout(timer);
+      }
     },
     async close() {
       if (over) return;
-      end(new PlumeError("UNAVAILABLE", "the reducer is closed"), false);
+      over = true;
+      requests.end(new PlumeError("UNAVAILABLE", "the reducer is closed"));
       const exited = new Promise((resolve) => child.once("exit", resolve));
       child.disconnect();
       await exited;

@@ -6,9 +6,8 @@
 // I2. The plan owns what its kernels make and what is uploaded for it; parameters and fed tensors stay their owners'.
 
 import type * as tf from "@tensorflow/tfjs-core";
-import { PlumeError } from "../errors.ts";
 import { invariant } from "../invariant.ts";
-import { type Computation, type Fed, type Feed, isTensor, type Program } from "../nn/program.ts";
+import { type Computation, type Fed, type Feed, isTensor, type Program, valuesRead } from "../nn/program.ts";
 import type { WasmBackend } from "./wasm-kernels/heap.ts";
 
 type Core = Pick<typeof tf, "tidy" | "tensor" | "clone" | "engine" | "getKernelsForBackend">;
@@ -147,9 +146,7 @@ function watchBackend(
   };
   backend.readSync = (...args) => {
     if (isInside()) return readSync.apply(backend, args);
-    throw new PlumeError("INTERNAL", "a recorded computation read values of a tensor; they would be fixed for ever", {
-      remedy: "bring them in through feed",
-    });
+    throw valuesRead();
   };
   return () => {
     configs.forEach((config, i) => {

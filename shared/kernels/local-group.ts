@@ -6,6 +6,7 @@
 import { Worker } from "node:worker_threads";
 import { PlumeError } from "../errors.ts";
 import { invariant } from "../invariant.ts";
+import { createRequests } from "../requests.ts";
 import { asset } from "../root.ts";
 import type { Shard } from "../tensor/layout.ts";
 import { fillRegions, readRegions, writeRegions } from "../tensor/regions.ts";
@@ -78,36 +79,23 @@ function startThread(): KernelThread {
   // Nothing of the parent's loader: the thread is plain JavaScript.
   const worker = new Worker(asset("shared/kernels/thread.mjs"), { workerData: { memory }, execArgv: [] });
   worker.unref();
-  const waiting = new Map<number, { resolve: (results: KernelResult[]) => void; reject: (error: Error) => void }>();
-  let lastId = 0;
-  let closed: Error | null = null;
-  const die = (error: Error) => {
-    closed ??= error;
-    for (const { reject } of waiting.values()) reject(closed);
-    waiting.clear();
-  };
-  worker.on("error", die);
-  worker.on("exit", () => die(new PlumeError("INTERNAL", "a kernel thread ended")));
+  const requests = createRequests<KernelResult[]>();
+  worker.on("error", requests.end);
+  worker.on("exit", () => requests.end(new PlumeError("INTERNAL", "a kernel thread ended")));
   worker.on("message", ({ id, results, error }: { id: number; results: KernelResult[]; error?: string }) => {
-    const call = waiting.get(id);
-    waiting.delete(id);
-    if (waiting.size === 0) worker.unref();
-    if (error) call?.reject(new PlumeError("INTERNAL", `a kernel failed: ${error}`));
-    else call?.resolve(results);
+    if (error) requests.reject(id, new PlumeError("INTERNAL", `a kernel failed: ${error}`));
+    else requests.resolve(id, results);
+    if (requests.waiting === 0) worker.unref();
   });
   return {
     memory,
-    run(calls) {
-      if (closed) return Promise.reject(closed);
-      return new Promise((resolve, reject) => {
-        const id = ++lastId;
-        waiting.set(id, { resolve, reject });
+    run: (calls) =>
+      requests.ask((id) => {
         worker.ref();
         worker.postMessage({ id, calls });
-      });
-    },
+      }),
     async close() {
-      closed ??= new PlumeError("UNAVAILABLE", "the reducer is closed");
+      requests.end(new PlumeError("UNAVAILABLE", "the reducer is closed"));
       await worker.terminate();
     },
   };

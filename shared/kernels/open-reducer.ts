@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { PlumeError } from "../errors.ts";
 import { OPTIMIZERS, type OptimizerType } from "../optim/optimizers.ts";
 import type { Layout, Shard } from "../tensor/layout.ts";
-import { EXACT, type Wire } from "../wire/index.ts";
+import { EXACT, type Wire, wireBytes } from "../wire/index.ts";
 import {
   type Addresses,
   addressesOf,
@@ -17,7 +17,7 @@ import {
   type ShardGroup,
 } from "./group.ts";
 import { chainDigests } from "./kernels.ts";
-import { type LocalGroup, openLocalGroup } from "./local-group.ts";
+import { openLocalGroup } from "./local-group.ts";
 import type { OptimizerStep, Reducer, Vector } from "./reducer.ts";
 
 export interface ReducerOptions {
@@ -39,9 +39,7 @@ export interface LocalVector extends Vector {
 export const PARAMS = 0;
 export const EMA = 1;
 
-export interface LocalReducer extends Reducer<LocalVector> {
-  readonly group: LocalGroup;
-}
+export type LocalReducer = Reducer<LocalVector>;
 
 /** A reducer of this process. @param options.threads default: one a core, at most one a shard. */
 export async function openReducer({
@@ -63,7 +61,7 @@ export async function openReducer({
       return new Float32Array(buffer, byteOffset, shard.size);
     },
   });
-  return { ...reducerOver([group], options, vectorOf), group };
+  return reducerOver([group], options, vectorOf);
 }
 
 /** A reducer whose shard s is in group s mod K. */
@@ -126,7 +124,7 @@ export function reducerOver<V extends Vector>(
     params,
     ema,
     moments,
-    gradientBytes: layout.shards.reduce((sum, { size }) => sum + wire.bytes(size), 0),
+    gradientBytes: wireBytes(wire, layout),
 
     allocate() {
       const vector = free.pop();

@@ -1,6 +1,7 @@
 // A computation that runs again and again with other values: what a backend may record once and replay.
 
 import type * as tf from "@tensorflow/tfjs-core";
+import { PlumeError } from "../errors.ts";
 
 /** Values from the host, or a tensor of the device, which stays its owner's. */
 export type Fed = Float32Array | Int32Array | tf.Tensor;
@@ -20,6 +21,12 @@ export interface Program {
 }
 
 export type MakeProgram = (computation: Computation) => Program;
+
+/** What looks at values while it is recorded would go on with these for ever. */
+export const valuesRead = (): PlumeError =>
+  new PlumeError("INTERNAL", "a recorded computation read values of a tensor; they would be fixed for ever", {
+    remedy: "bring them in through feed",
+  });
 
 export const isTensor = (fed: Fed): fed is tf.Tensor => "dataId" in fed;
 

@@ -6,7 +6,7 @@ import { describeBackend } from "./backend-suite.ts";
 import { describePrograms } from "./program-suite.ts";
 
 describeBackend("wasm", () => openBackend("wasm"));
-describePrograms(() => openBackend("wasm"), 0);
+describePrograms(() => openBackend("wasm"), 0, "Multiply");
 
 it("the wasm backend is opened once a thread, with one budget", async () => {
   const open = await openBackend("wasm");

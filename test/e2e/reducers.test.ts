@@ -1,37 +1,32 @@
 // Parameters of 33 MiB, spread over reducer processes: more bytes than arithmetic, so that a step is quick.
 
-import { writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
-import { linesOf, plume, scratchFolder, startPlume, train, until } from "../support/plume.ts";
+import { linesOf, plume, scratchFolder, startPlume, tinyJob, train, until } from "../support/plume.ts";
 import { processesOf } from "../support/processes.ts";
 
-function wideJob(folder: string, steps: number): string {
-  const file = `${folder}/job.yaml.in`;
-  writeFileSync(
-    file,
-    `metadata: { name: wide }
-spec:
-  data: { source: "shapes:64", imageSize: 4, patch: 2 }
-  model: { channels: 112, channelMult: [1, 2], groups: 8, classes: 10 }
-  diffusion: { predict: v }
-  training: { steps: ${steps}, globalBatch: 4, microBatch: 1, optimizer: { lr: 2.0e-3 }, clip: 1, ema: 0.9 }
-  checkpoint: { everySteps: 100, snapshotSeconds: 0.3 }
-  sampling: { count: 0 }
-`,
-  );
-  return file;
-}
+/** The tiny job, so much wider. */
+const WIDE = [
+  "data.source=shapes:64",
+  "data.imageSize=4",
+  "model.channels=112",
+  "model.groups=8",
+  "training.globalBatch=4",
+  "training.microBatch=1",
+  "checkpoint.everySteps=100",
+  "checkpoint.snapshotSeconds=0.3",
+  "sampling.count=0",
+].flatMap((field) => ["--set", field]);
 
 const shards = (n: number) => ["--set", `coordinator.shards=${n}`];
 const GRPC = ["--set", "workers.transport=grpc"];
 
 describe("parameters in reducer processes", () => {
-  it("end as the same bits in 1, 2 and 4, over shared memory and over gRPC, in every wire dtype", async () => {
+  it("end as the same bits in 1, 2 and 4, over shared memory and over gRPC, as float32 and as int8", async () => {
     using scratch = scratchFolder();
-    const job = wideJob(scratch.path, 3);
+    const job = tinyJob(scratch.path);
     for (const dtype of ["float32", "int8"]) {
-      const wire = ["--set", `training.wireDtype=${dtype}`];
+      const wire = [...WIDE, "--steps", "3", "--set", `training.wireDtype=${dtype}`];
       const one = await train(job, scratch.file(`${dtype}-1`), ...wire);
       const two = await train(job, scratch.file(`${dtype}-2`), ...wire, ...shards(2));
       const four = await train(job, scratch.file(`${dtype}-4`), ...wire, ...shards(4), ...GRPC);
@@ -46,11 +41,12 @@ describe("parameters in reducer processes", () => {
 
   it("are taken up again from a snapshot when one of them is killed: the same bits", async () => {
     using scratch = scratchFolder();
-    const job = wideJob(scratch.path, 12);
-    const calm = await train(job, scratch.file("calm"));
+    const job = tinyJob(scratch.path);
+    const twelve = [...WIDE, "--steps", "12"];
+    const calm = await train(job, scratch.file("calm"), ...twelve);
     for (const way of [[], GRPC]) {
       const out = scratch.file(`killed-${way.length}`);
-      const run = startPlume(["train", "-f", job, "--out", out, ...shards(2), ...way]);
+      const run = startPlume(["train", "-f", job, "--out", out, ...twelve, ...shards(2), ...way]);
       const reducer = () => processesOf(out).find(({ args }) => args.some((arg) => arg.includes("reducer.mjs")))?.pid;
       await until("step 4", () => linesOf(`${out}/ledger.ndjson`).length >= 4);
       const workers = () => processesOf(out).filter(({ args }) => args.some((arg) => /^worker-\d$/.test(arg)));
@@ -67,19 +63,21 @@ describe("parameters in reducer processes", () => {
       await until("the end of every process", () => processesOf(out).length === 0, 15);
     }
     // And a checkpoint that reducers wrote is read by a coordinator without any.
-    const resumed = await train(job, scratch.file("killed-0"), "--steps", "13");
+    const resumed = await train(job, scratch.file("killed-0"), ...WIDE, "--steps", "13");
     expect(resumed.firstStep).toBe(12);
   });
 
   it("are refused before anything starts when there are fewer shards than processes", async () => {
     using scratch = scratchFolder();
     const refused = async (count: number, message: string) => {
+      const out = scratch.file("no");
       const { code, stderr } = await plume(
         "train",
         "-f",
-        wideJob(scratch.path, 1),
+        tinyJob(scratch.path),
         "--out",
-        scratch.file("no"),
+        out,
+        ...WIDE,
         ...shards(count),
       );
       expect(code, stderr).toBe(2);

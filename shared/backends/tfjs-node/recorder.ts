@@ -2,9 +2,8 @@
 // operations with the same attributes, parameters and fed values as placeholders, everything else as constants.
 
 import type * as tf from "@tensorflow/tfjs-core";
-import { PlumeError } from "../../errors.ts";
 import { invariant } from "../../invariant.ts";
-import { type Computation, type Fed, type Feed, isTensor } from "../../nn/program.ts";
+import { type Computation, type Fed, type Feed, isTensor, valuesRead } from "../../nn/program.ts";
 import type { Binding, NodeBackend, OpAttribute } from "./binding.ts";
 import type { Attribute, GraphNode } from "./graph-def.ts";
 
@@ -102,9 +101,7 @@ export function record(
       return handles;
     },
     tensorDataSync() {
-      throw new PlumeError("INTERNAL", "a recorded computation read values of a tensor; they would be fixed for ever", {
-        remedy: "bring them in through feed",
-      });
+      throw valuesRead();
     },
   };
 
