@@ -6,6 +6,7 @@ import { asset } from "../root.ts";
 import type { Layout, Shard } from "../tensor/layout.ts";
 import type { TreeNode, WireCall } from "../wire/codec.ts";
 import { EXACT, type Wire } from "../wire/index.ts";
+import { vectorStride } from "./group.ts";
 
 /** Pointers are byte offsets, 16-byte aligned; n counts floats, a multiple of 4. See assembly/index.ts. */
 export interface Kernels {
@@ -78,8 +79,8 @@ export interface HeapVector {
 }
 
 export function createVectorHeap(layout: Layout, wire: Wire = EXACT): VectorHeap {
-  const bytes = layout.size * 4;
-  const memory = createSharedMemory(bytes);
+  const stride = vectorStride(layout.size * 4);
+  const memory = createSharedMemory(stride);
   const kernels = openKernels(memory);
   const free: HeapVector[] = [];
   let top = 16; // 0 stays unused, as a null pointer
@@ -92,8 +93,8 @@ export function createVectorHeap(layout: Layout, wire: Wire = EXACT): VectorHeap
       const reused = free.pop();
       if (reused) return reused;
       const pointer = top;
-      ensureCapacity(memory, pointer + bytes);
-      top += bytes;
+      ensureCapacity(memory, pointer + stride);
+      top += stride;
       return { pointer, floats: new Float32Array(memory.buffer, pointer, layout.size) };
     },
     release: (vector) => void free.push(vector),
