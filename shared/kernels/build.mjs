@@ -1,7 +1,7 @@
 // Compiles the AssemblyScript modules; the results are committed. `--check` fails when a committed one is not what its
 // source compiles to.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,21 +12,23 @@ const modules = [
   // Flat vectors in memory that threads share.
   {
     folder: "shared/kernels",
+    // Every optimizer is a kernel.
+    entries: readdirSync(at("shared/kernels/assembly/optimizers")).map((file) => `optimizers/${file}`),
     flags: ["--enable", "threads", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
   },
   // Tensors in the heap of TensorFlow.js's wasm backend.
-  { folder: "shared/backends/wasm-kernels", flags: [] },
+  { folder: "shared/backends/wasm-kernels", entries: [], flags: [] },
 ];
 
 const check = process.argv.includes("--check");
 const scratch = mkdtempSync(join(tmpdir(), "plume-kernels-"));
 try {
-  for (const { folder, flags } of modules) {
+  for (const { folder, entries, flags } of modules) {
     const committed = at(`${folder}/kernels.wasm`);
     const target = check ? join(scratch, "kernels.wasm") : committed;
     const args = [
       at("node_modules/assemblyscript/bin/asc.js"),
-      at(`${folder}/assembly/index.ts`),
+      ...["index.ts", ...entries].map((file) => at(`${folder}/assembly/${file}`)),
       "--outFile",
       target,
       ...common,

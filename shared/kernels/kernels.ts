@@ -15,10 +15,6 @@ export interface Kernels {
   firstNonFinite(a: number, n: number): number;
   digest(a: number, n: number, seed: bigint): bigint;
   ema(e: number, p: number, n: number, decay: number): void;
-  scale(a: number, n: number, factor: number): void;
-  adam(...args: number[]): void;
-  rmsprop(...args: number[]): void;
-  sgd(...args: number[]): void;
 }
 
 const PAGE = 65536;

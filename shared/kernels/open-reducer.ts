@@ -5,7 +5,7 @@
 
 import { availableParallelism } from "node:os";
 import { PlumeError } from "../errors.ts";
-import { OPTIMIZERS, type OptimizerType } from "../optim/optimizers.ts";
+import { OPTIMIZERS, type OptimizerName, type OptimizerStep, optimizerCall } from "../optim/optimizers.ts";
 import type { Layout, Shard } from "../tensor/layout.ts";
 import { EXACT, type Wire, wireBytes } from "../wire/index.ts";
 import {
@@ -18,11 +18,11 @@ import {
 } from "./group.ts";
 import { chainDigests } from "./kernels.ts";
 import { openLocalGroup } from "./local-group.ts";
-import type { OptimizerStep, Reducer, Vector } from "./reducer.ts";
+import type { Reducer, Vector } from "./reducer.ts";
 
 export interface ReducerOptions {
   readonly layout: Layout;
-  readonly optimizer: OptimizerType;
+  readonly optimizer: OptimizerName;
   /** Vectors that allocate() may hand out at once. */
   readonly maxVectors: number;
   /** How gradients travel; as they are when absent. */
@@ -173,10 +173,11 @@ export function reducerOver<V extends Vector>(
     },
 
     async optimize(gradient, step: OptimizerStep) {
-      const { calls } = OPTIMIZERS[optimizer];
       await onShards((s) => {
         const at = (vector: Vector) => pointer(vector, s);
-        return [calls(step, { p: at(params), g: at(gradient), moment: (name) => at(moments[name]!), n: s.size })];
+        return [
+          optimizerCall(step, { p: at(params), g: at(gradient), moment: (name) => at(moments[name]!), n: s.size }),
+        ];
       });
     },
 

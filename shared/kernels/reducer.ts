@@ -1,6 +1,7 @@
 // The contract of the thing that owns flat vectors and does arithmetic on them, off the event loop: in threads of this
 // process, or in processes of their own (open-reducer.ts).
 
+import type { OptimizerStep } from "../optim/optimizers.ts";
 import type { Layout, Shard } from "../tensor/layout.ts";
 import type { TreeNode } from "../wire/codec.ts";
 import type { Source } from "./group.ts";
@@ -8,19 +9,6 @@ import type { Source } from "./group.ts";
 /** A flat float32 vector over all shards. */
 export interface Vector {
   readonly id: number;
-}
-
-export interface OptimizerStep {
-  readonly type: "adamw" | "adam" | "rmsprop" | "sgd";
-  readonly lr: number;
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-  /** Multiplies every gradient element first: 1/V times the clip coefficient. */
-  readonly gradientScale: number;
-  /** 1 for the first step; the bias corrections are functions of it. */
-  readonly count: number;
 }
 
 export interface Reducer<V extends Vector = Vector> extends AsyncDisposable {

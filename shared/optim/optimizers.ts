@@ -1,10 +1,37 @@
-// The optimizers: which state each keeps and how its kernel is called. Scalars are computed here, in float64 and by
-// exact operations; the kernels (shared/kernels/assembly) do the rest in float32.
+// The table of optimizers. An optimizer is a kernel of its name (kernels/assembly/optimizers) and the state vectors that it
+// keeps; all get the same arguments. Scalars are computed here, in float64 and by exact operations.
 
-import type { OptimizerStep } from "../kernels/reducer.ts";
 import { exactPow } from "../rng/exact-math.ts";
 
-/** Addresses of one shard. */
+export interface Optimizer {
+  readonly about: string;
+  /** State vectors, all zero at the start. */
+  readonly moments: readonly ("m" | "v")[];
+}
+
+export const OPTIMIZERS = {
+  adamw: { about: "Loshchilov and Hutter 2019", moments: ["m", "v"] },
+  adam: { about: "Kingma and Ba 2015", moments: ["m", "v"] },
+  rmsprop: { about: "Tieleman and Hinton 2012", moments: ["v"] },
+  sgd: { about: "with momentum beta1", moments: ["m"] },
+} satisfies Record<string, Optimizer>;
+
+export type OptimizerName = keyof typeof OPTIMIZERS;
+
+export interface OptimizerStep {
+  readonly type: OptimizerName;
+  readonly lr: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** Multiplies every gradient element first: 1/V times the clip coefficient. */
+  readonly gradientScale: number;
+  /** 1 for the first step; the bias corrections are functions of it. */
+  readonly count: number;
+}
+
+/** Addresses of one shard, and its floats. */
 export interface Operands {
   readonly p: number;
   readonly g: number;
@@ -12,85 +39,11 @@ export interface Operands {
   moment(name: string): number;
 }
 
-export interface Optimizer {
-  /** Names of the state vectors, all zero at the start. */
-  readonly moments: readonly string[];
-  calls(step: OptimizerStep, at: Operands): readonly [name: string, ...args: (number | boolean)[]];
+/** The kernel's name and arguments. */
+export function optimizerCall(step: OptimizerStep, { p, g, n, moment }: Operands): readonly [string, ...number[]] {
+  const { type, lr, beta1, beta2, eps, weightDecay, gradientScale, count } = step;
+  const kept: readonly string[] = OPTIMIZERS[type].moments;
+  const at = (name: string) => (kept.includes(name) ? moment(name) : 0);
+  const corrections = [1 - exactPow(beta1, count), 1 - exactPow(beta2, count)];
+  return [type, p, g, at("m"), at("v"), n, gradientScale, lr, beta1, beta2, eps, weightDecay, ...corrections];
 }
-
-/** Kingma and Ba 2015; weight decay as L2 in the gradient. */
-const adam: Optimizer = {
-  moments: ["m", "v"],
-  calls: (step, at) => adamCall(step, at, 1, step.weightDecay),
-};
-
-/** Loshchilov and Hutter 2019: weight decay apart from the gradient. */
-const adamw: Optimizer = {
-  moments: ["m", "v"],
-  calls: (step, at) => adamCall(step, at, 1 - step.lr * step.weightDecay, 0),
-};
-
-function adamCall(
-  step: OptimizerStep,
-  { p, g, n, moment }: Operands,
-  decay: number,
-  l2: number,
-): readonly [string, ...number[]] {
-  const { lr, beta1, beta2, eps, gradientScale, count } = step;
-  const stepSize = lr / (1 - exactPow(beta1, count));
-  const rootCorrection = Math.sqrt(1 - exactPow(beta2, count));
-  return [
-    "adam",
-    p,
-    g,
-    moment("m"),
-    moment("v"),
-    n,
-    gradientScale,
-    beta1,
-    beta2,
-    eps,
-    decay,
-    l2,
-    stepSize,
-    rootCorrection,
-  ];
-}
-
-/** Tieleman and Hinton 2012; beta2 is torch's alpha. */
-const rmsprop: Optimizer = {
-  moments: ["v"],
-  calls: ({ gradientScale, beta2, eps, weightDecay, lr }, { p, g, n, moment }) => [
-    "rmsprop",
-    p,
-    g,
-    moment("v"),
-    n,
-    gradientScale,
-    beta2,
-    eps,
-    weightDecay,
-    lr,
-  ],
-};
-
-/** Heavy-ball momentum beta1, without dampening. */
-const sgd: Optimizer = {
-  moments: ["m"],
-  calls: ({ gradientScale, beta1, weightDecay, lr, count }, { p, g, n, moment }) => [
-    "sgd",
-    p,
-    g,
-    moment("m"),
-    n,
-    gradientScale,
-    beta1,
-    weightDecay,
-    lr,
-    count === 1,
-  ],
-};
-
-export type OptimizerType = "adamw" | "adam" | "rmsprop" | "sgd";
-
-export const OPTIMIZERS = { adamw, adam, rmsprop, sgd } satisfies Record<OptimizerType, Optimizer>;

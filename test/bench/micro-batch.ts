@@ -5,9 +5,9 @@ import type { BackendName } from "../../shared/backends/backend.ts";
 import { openBackend } from "../../shared/backends/index.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { createVectorHeap, type HeapVector, type Kernels } from "../../shared/kernels/kernels.ts";
+import { createVectorHeap, type HeapVector } from "../../shared/kernels/kernels.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
-import { OPTIMIZERS } from "../../shared/optim/optimizers.ts";
+import { optimizerCall } from "../../shared/optim/optimizers.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
@@ -41,15 +41,15 @@ export async function openMicroBatchBench(spec: JobSpec, side: number, name: Bac
   let count = 0;
 
   const optimize = () => {
-    const update = { ...spec.training.optimizer, gradientScale: 1, count };
+    const update = { ...spec.training.optimizer, type: "adamw", gradientScale: 1, count } as const;
     const at = {
       p: weights.pointer,
       g: gradient.pointer,
       n: layout.size,
       moment: (name: string) => moments[name]!.pointer,
     };
-    const [kernel, ...args] = OPTIMIZERS.adamw.calls(update, at);
-    (heap.kernels[kernel as keyof Kernels] as (...args: (number | boolean)[]) => void)(...args);
+    const [kernel, ...args] = optimizerCall(update, at);
+    (heap.kernels as unknown as Record<string, (...args: number[]) => void>)[kernel]!(...args);
   };
 
   return {

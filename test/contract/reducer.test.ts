@@ -4,8 +4,8 @@ import { startReducers } from "../../coordinator/reducers/processes.ts";
 import type { PlumeError } from "../../shared/errors.ts";
 import { createVectorHeap } from "../../shared/kernels/kernels.ts";
 import { type LocalReducer, type LocalVector, openReducer, reducerOver } from "../../shared/kernels/open-reducer.ts";
-import type { OptimizerStep, Reducer, Vector } from "../../shared/kernels/reducer.ts";
-import type { OptimizerType } from "../../shared/optim/optimizers.ts";
+import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
+import type { OptimizerName, OptimizerStep } from "../../shared/optim/optimizers.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
 import { flatten } from "../../shared/tensor/flat.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
@@ -31,7 +31,7 @@ function fill(vector: LocalVector, flat: Float32Array): void {
   for (const { index, offset, size } of layout.shards) vector.shard(index).set(flat.subarray(offset, offset + size));
 }
 
-const step = (type: OptimizerType, count: number): OptimizerStep => ({
+const step = (type: OptimizerName, count: number): OptimizerStep => ({
   type,
   lr: 0.01,
   beta1: 0.9,
@@ -44,7 +44,7 @@ const step = (type: OptimizerType, count: number): OptimizerStep => ({
 
 async function withReducer<R>(
   threads: number,
-  type: OptimizerType,
+  type: OptimizerName,
   body: (reducer: LocalReducer) => Promise<R>,
 ): Promise<R> {
   await using reducer = await openReducer({ layout, optimizer: type, maxVectors: 4, threads });
@@ -55,7 +55,7 @@ async function withReducer<R>(
 /** The same over processes of their own. */
 async function withProcesses<R>(
   count: number,
-  type: OptimizerType,
+  type: OptimizerName,
   body: (reducer: Reducer, lost: PlumeError[]) => Promise<R>,
 ): Promise<R> {
   using scratch = scratchFolder();
@@ -81,7 +81,7 @@ async function write(reducer: Reducer, vector: Vector, flat: Float32Array): Prom
 }
 
 /** Three steps with everything a run does to its vectors; all that can be seen of them. */
-async function live(reducer: Reducer, type: OptimizerType): Promise<unknown[]> {
+async function live(reducer: Reducer, type: OptimizerName): Promise<unknown[]> {
   const seen: unknown[] = [];
   const [left, right] = [reducer.allocate(), reducer.allocate()];
   for (let count = 1; count <= 3; count++) {
@@ -97,7 +97,7 @@ async function live(reducer: Reducer, type: OptimizerType): Promise<unknown[]> {
   return seen;
 }
 
-const life = (threads: number, type: OptimizerType) => withReducer(threads, type, (reducer) => live(reducer, type));
+const life = (threads: number, type: OptimizerName) => withReducer(threads, type, (reducer) => live(reducer, type));
 
 /** Reducer processes that this one started. */
 const reducersOf = (parent: number): number[] =>

@@ -1,6 +1,6 @@
 // SIMD kernels over flat float32 vectors, compiled by AssemblyScript (build.mjs). Pointers are byte offsets, 16-byte
 // aligned; n counts floats and is a multiple of 4. No static data, no allocation, no relaxed SIMD: the same bits on
-// every machine. Optimizer formulas are PyTorch's (torch.optim 1.13), in float32 with float64 scalars rounded once.
+// every machine.
 
 export * from "./wire";
 
@@ -86,103 +86,5 @@ export function ema(e: usize, p: usize, n: i32, decay: f64): void {
     v128.store(e, f32x4.add(f32x4.mul(v128.load(e), keep), f32x4.mul(v128.load(p), take)));
     e += 16;
     p += 16;
-  }
-}
-
-/** a = a * factor. */
-export function scale(a: usize, n: i32, factor: f64): void {
-  const f = f32x4.splat(<f32>factor);
-  const end = a + (<usize>n << 2);
-  while (a < end) {
-    v128.store(a, f32x4.mul(v128.load(a), f));
-    a += 16;
-  }
-}
-
-/**
- * Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019) in torch's form. `decay` multiplies p first (AdamW:
- * 1 - lr * weightDecay, Adam: 1); `l2` adds l2 * p to the gradient (Adam's weight decay, AdamW: 0).
- * stepSize = lr / (1 - beta1^t), rootCorrection = sqrt(1 - beta2^t).
- */
-export function adam(
-  p: usize,
-  g: usize,
-  m: usize,
-  v: usize,
-  n: i32,
-  gradientScale: f64,
-  beta1: f64,
-  beta2: f64,
-  eps: f64,
-  decay: f64,
-  l2: f64,
-  stepSize: f64,
-  rootCorrection: f64,
-): void {
-  const gs = f32x4.splat(<f32>gradientScale);
-  const b1 = f32x4.splat(<f32>beta1);
-  const c1 = f32x4.splat(<f32>(1.0 - beta1));
-  const b2 = f32x4.splat(<f32>beta2);
-  const c2 = f32x4.splat(<f32>(1.0 - beta2));
-  const e = f32x4.splat(<f32>eps);
-  const d = f32x4.splat(<f32>decay);
-  const w = f32x4.splat(<f32>l2);
-  const s = f32x4.splat(<f32>stepSize);
-  const r = f32x4.splat(<f32>rootCorrection);
-  const end = p + (<usize>n << 2);
-  while (p < end) {
-    let theta = v128.load(p);
-    const gradient = f32x4.add(f32x4.mul(v128.load(g), gs), f32x4.mul(theta, w));
-    const m1 = f32x4.add(f32x4.mul(v128.load(m), b1), f32x4.mul(gradient, c1));
-    const v1 = f32x4.add(f32x4.mul(v128.load(v), b2), f32x4.mul(f32x4.mul(gradient, gradient), c2));
-    v128.store(m, m1);
-    v128.store(v, v1);
-    theta = f32x4.mul(theta, d);
-    const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v1), r), e);
-    v128.store(p, f32x4.sub(theta, f32x4.mul(s, f32x4.div(m1, denominator))));
-    p += 16;
-    g += 16;
-    m += 16;
-    v += 16;
-  }
-}
-
-/** RMSprop (Tieleman and Hinton 2012) in torch's form, without centering or momentum. */
-export function rmsprop(p: usize, g: usize, v: usize, n: i32, gradientScale: f64, alpha: f64, eps: f64, l2: f64, lr: f64): void {
-  const gs = f32x4.splat(<f32>gradientScale);
-  const a = f32x4.splat(<f32>alpha);
-  const c = f32x4.splat(<f32>(1.0 - alpha));
-  const e = f32x4.splat(<f32>eps);
-  const w = f32x4.splat(<f32>l2);
-  const rate = f32x4.splat(<f32>lr);
-  const end = p + (<usize>n << 2);
-  while (p < end) {
-    const theta = v128.load(p);
-    const gradient = f32x4.add(f32x4.mul(v128.load(g), gs), f32x4.mul(theta, w));
-    const v1 = f32x4.add(f32x4.mul(v128.load(v), a), f32x4.mul(f32x4.mul(gradient, gradient), c));
-    v128.store(v, v1);
-    v128.store(p, f32x4.sub(theta, f32x4.mul(rate, f32x4.div(gradient, f32x4.add(f32x4.sqrt(v1), e)))));
-    p += 16;
-    g += 16;
-    v += 16;
-  }
-}
-
-/** SGD with momentum in torch's form (no dampening): m = momentum * m + g; p -= lr * m. `first` starts m at g. */
-export function sgd(p: usize, g: usize, m: usize, n: i32, gradientScale: f64, momentum: f64, l2: f64, lr: f64, first: bool): void {
-  const gs = f32x4.splat(<f32>gradientScale);
-  const mu = f32x4.splat(first ? <f32>0 : <f32>momentum);
-  const w = f32x4.splat(<f32>l2);
-  const rate = f32x4.splat(<f32>lr);
-  const end = p + (<usize>n << 2);
-  while (p < end) {
-    const theta = v128.load(p);
-    const gradient = f32x4.add(f32x4.mul(v128.load(g), gs), f32x4.mul(theta, w));
-    const m1 = f32x4.add(f32x4.mul(v128.load(m), mu), gradient);
-    v128.store(m, m1);
-    v128.store(p, f32x4.sub(theta, f32x4.mul(rate, m1)));
-    p += 16;
-    g += 16;
-    m += 16;
   }
 }

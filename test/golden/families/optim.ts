@@ -4,7 +4,7 @@ import { type LocalReducer, type LocalVector, openReducer } from "../../../share
 import { clipCoefficient } from "../../../shared/optim/clip.ts";
 import { halfLifeDecay, powerDecay, warmedUpDecay } from "../../../shared/optim/ema.ts";
 import { linearAnneal } from "../../../shared/optim/lr-schedule.ts";
-import type { OptimizerType } from "../../../shared/optim/optimizers.ts";
+import type { OptimizerName } from "../../../shared/optim/optimizers.ts";
 import { tensorView } from "../../../shared/tensor/flat.ts";
 import { buildLayout, type ParamSpec } from "../../../shared/tensor/layout.ts";
 import { flat, type Nested, shapeOf } from "../arrays.ts";
@@ -38,7 +38,7 @@ export const optim: GoldenFamily = {
 
 async function withReducer<R>(
   tensors: Record<string, Nested>,
-  type: OptimizerType,
+  type: OptimizerName,
   body: (reducer: LocalReducer) => Promise<R>,
 ): Promise<R> {
   const specs = Object.entries(tensors).map(
@@ -62,7 +62,7 @@ const get = ({ layout }: LocalReducer, vector: LocalVector, name: string): numbe
   ...tensorView(layout, vector, layout.tensors.find((t) => t.name === name)!),
 ];
 
-const typeOf = (name: string): OptimizerType =>
+const typeOf = (name: string): OptimizerName =>
   name.startsWith("adamw") ? "adamw" : name.startsWith("rmsprop") ? "rmsprop" : name.startsWith("sgd") ? "sgd" : "adam";
 
 function trajectory({ name, params, inputs }: GoldenCase): Promise<Record<string, unknown>> {

@@ -1,0 +1,46 @@
+// What Adam and AdamW share.
+
+/** `decay` multiplies p first (AdamW's 1 - lr * weightDecay, else 1); `l2` adds l2 * p to the gradient. */
+export function moveByMoments(
+  p: usize,
+  g: usize,
+  m: usize,
+  v: usize,
+  n: i32,
+  gradientScale: f64,
+  lr: f64,
+  beta1: f64,
+  beta2: f64,
+  eps: f64,
+  decay: f64,
+  l2: f64,
+  correction1: f64,
+  correction2: f64,
+): void {
+  const gs = f32x4.splat(<f32>gradientScale);
+  const b1 = f32x4.splat(<f32>beta1);
+  const c1 = f32x4.splat(<f32>(1.0 - beta1));
+  const b2 = f32x4.splat(<f32>beta2);
+  const c2 = f32x4.splat(<f32>(1.0 - beta2));
+  const e = f32x4.splat(<f32>eps);
+  const d = f32x4.splat(<f32>decay);
+  const w = f32x4.splat(<f32>l2);
+  const stepSize = f32x4.splat(<f32>(lr / correction1));
+  const root = f32x4.splat(<f32>sqrt(correction2));
+  const end = p + (<usize>n << 2);
+  while (p < end) {
+    let theta = v128.load(p);
+    const gradient = f32x4.add(f32x4.mul(v128.load(g), gs), f32x4.mul(theta, w));
+    const m1 = f32x4.add(f32x4.mul(v128.load(m), b1), f32x4.mul(gradient, c1));
+    const v1 = f32x4.add(f32x4.mul(v128.load(v), b2), f32x4.mul(f32x4.mul(gradient, gradient), c2));
+    v128.store(m, m1);
+    v128.store(v, v1);
+    theta = f32x4.mul(theta, d);
+    const denominator = f32x4.add(f32x4.div(f32x4.sqrt(v1), root), e);
+    v128.store(p, f32x4.sub(theta, f32x4.mul(stepSize, f32x4.div(m1, denominator))));
+    p += 16;
+    g += 16;
+    m += 16;
+    v += 16;
+  }
+}
