@@ -1,7 +1,8 @@
 // Which backend a command that computes takes.
 
 import type { Backend } from "../../shared/backends/backend.ts";
-import { BACKEND_CHOICES, chooseBackend, openBackend } from "../../shared/backends/index.ts";
+import { BACKEND_CHOICES } from "../../shared/backends/backend.ts";
+import { chooseBackend, openBackend } from "../../shared/backends/index.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import { oneOf } from "./options.ts";
 

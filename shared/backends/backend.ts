@@ -4,6 +4,7 @@ import type { MakeProgram } from "../nn/program.ts";
 
 export const BACKEND_NAMES = ["wasm", "tfjs-node", "tfjs-node-gpu", "webgpu"] as const;
 export type BackendName = (typeof BACKEND_NAMES)[number];
+export const BACKEND_CHOICES = ["auto", ...BACKEND_NAMES] as const;
 
 export interface Backend {
   readonly name: BackendName;

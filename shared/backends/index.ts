@@ -11,8 +11,6 @@ export const BACKENDS = { wasm, "tfjs-node": tfjsNode, "tfjs-node-gpu": tfjsNode
   BackendAdapter
 >;
 
-export const BACKEND_CHOICES = ["auto", ...BACKEND_NAMES] as const;
-
 /** What `auto` tries, in order: devices first, and last what is always there. */
 const AUTO: readonly BackendName[] = ["tfjs-node-gpu", "webgpu", "tfjs-node", "wasm"];
 

@@ -2,6 +2,12 @@
 // (later) the CRD come from it. Every field has a `.describe()` that says what it means and its unit.
 
 import { z } from "zod";
+import { BACKEND_CHOICES } from "../backends/backend.ts";
+import { SOURCES } from "../data/sources/index.ts";
+import { OPTIMIZERS } from "../optim/optimizers.ts";
+import { SAMPLERS } from "../samplers/index.ts";
+import { WIRE_DTYPES } from "../wire/index.ts";
+import { listed, oneOf } from "./family.ts";
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
@@ -13,7 +19,11 @@ export const dataSchema = z.strictObject({
   source: z
     .string()
     .min(1)
-    .describe("fashion-mnist | shapes:[COUNT] | idx:DIR | cifar:DIR | images:DIR (one subfolder a class)"),
+    .describe(
+      Object.values(SOURCES)
+        .map(({ usage }) => usage)
+        .join(" | "),
+    ),
   imageSize: positiveInt.max(1024).default(28).describe("height and width in pixels that the source is resized to"),
   patch: z
     .union([z.literal(1), z.literal(2), z.literal(4)])
@@ -53,7 +63,7 @@ export const diffusionSchema = z.strictObject({
 });
 
 export const optimizerSchema = z.strictObject({
-  type: z.enum(["adamw", "adam", "rmsprop", "sgd"]).default("adamw").describe("optimizer"),
+  type: oneOf(OPTIMIZERS).default("adamw").describe(listed(OPTIMIZERS)),
   lr: z.number().positive().default(2e-4).describe("peak learning rate"),
   beta1: probability.default(0.9).describe("first-moment decay (momentum of sgd, unused by rmsprop)"),
   beta2: probability.default(0.999).describe("second-moment decay (alpha of rmsprop)"),
@@ -71,12 +81,9 @@ export const trainingSchema = z.strictObject({
   clip: z.number().positive().optional().describe("largest global gradient norm; no clipping when absent"),
   ema: probability.default(0.9999).describe("EMA decay, warmed up as min(ema, (1+n)/(10+n))"),
   emaHalfLife: positiveInt.optional().describe("EMA half-life in samples, with EDM's ramp-up; replaces `ema`"),
-  wireDtype: z
-    .enum(["float32", "bfloat16", "int8"])
+  wireDtype: oneOf(WIRE_DTYPES)
     .default("float32")
-    .describe(
-      "what gradients travel and are summed in: float32, bfloat16 (half the bytes), or int8 in blocks of 256 with stochastic rounding (a quarter); another one gives other bits",
-    ),
+    .describe(`what gradients travel and are summed in: ${listed(WIRE_DTYPES)}; another one gives other bits`),
   nonFinite: z
     .enum(["fail", "skip"])
     .default("fail")
@@ -88,7 +95,7 @@ export const workersSchema = z.strictObject({
   min: positiveInt.default(1).describe("the job pauses below this many"),
   max: positiveInt.default(8).describe("largest number of workers admitted"),
   backend: z
-    .enum(["auto", "wasm", "tfjs-node", "tfjs-node-gpu", "webgpu"])
+    .enum(BACKEND_CHOICES)
     .default("auto")
     .describe(
       "compute backend; auto is the first of tfjs-node-gpu, webgpu, tfjs-node and wasm that can start; tfjs-node is TensorFlow's library, after npm run setup:tensorflow; tfjs-node-gpu the same on NVIDIA's GPUs, after npm run setup:tensorflow -- --gpu; webgpu any GPU with Vulkan or Metal, after npm run setup:webgpu",
@@ -159,8 +166,8 @@ export const checkpointSchema = z.strictObject({
 export const samplingSchema = z.strictObject({
   everySteps: z.int().min(0).default(0).describe("steps between sample grids while training; 0 only at the end"),
   count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
-  sampler: z.enum(["ddim", "ancestral"]).default("ddim").describe("sampler"),
-  steps: positiveInt.default(50).describe("network evaluations an image"),
+  sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
+  steps: positiveInt.default(50).describe("steps an image"),
   eta: probability.default(0).describe("DDIM's eta: 0 deterministic, 1 ancestral noise"),
   guidance: z
     .number()

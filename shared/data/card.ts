@@ -2,9 +2,8 @@
 
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import type { JobSpec } from "../config/schema.ts";
 import type { ImageSet, ImageSetCard } from "./image-set.ts";
-import { openImageSet } from "./open.ts";
+import { type DataSpec, openImageSet } from "./open.ts";
 
 const count = z.int().min(1);
 const cardSchema = z.object({
@@ -19,7 +18,7 @@ const cardSchema = z.object({
 });
 
 /** Opens the set for its card alone. */
-export async function describeImageSet(data: JobSpec["data"]): Promise<ImageSetCard> {
+export async function describeImageSet(data: DataSpec): Promise<ImageSetCard> {
   const set = await openImageSet(data);
   await set.close();
   return cardOf(set);

@@ -1,100 +1,25 @@
-// From data.source to an image set: the table of sources.
+// From a job's data to an image set.
 
-import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
-import { openCifar } from "./cifar.ts";
-import { openFashionMnist } from "./fashion-mnist.ts";
-import { findIdxPair, readIdx } from "./idx.ts";
 import type { ImageSet, ImageSetCard } from "./image-set.ts";
-import { openImages } from "./images.ts";
 import { limitSet } from "./limit.ts";
-import { memorySet } from "./memory-set.ts";
-import { resizeAll } from "./resize.ts";
-import { DEFAULT_SHAPES, openShapes } from "./shapes.ts";
+import { SOURCES } from "./sources/index.ts";
+import type { Split } from "./sources/source.ts";
 
 export interface OpenOptions {
-  readonly split?: "train" | "test";
+  readonly split?: Split;
   readonly signal?: AbortSignal;
 }
 
-interface Source {
-  readonly usage: string;
-  readonly about: string;
-  open(argument: string, imageSize: number, split: "train" | "test", signal?: AbortSignal): Promise<ImageSet>;
+/** The part of a job that says which images. */
+export interface DataSpec {
+  readonly source: string;
+  readonly imageSize: number;
+  readonly limit?: number | undefined;
 }
 
-export const SOURCES: Readonly<Record<string, Source>> = {
-  "fashion-mnist": {
-    usage: "fashion-mnist",
-    about: "60,000 grey images of clothing, 28x28, ten classes",
-    async open(_argument, imageSize, split, signal) {
-      try {
-        return await openFashionMnist(imageSize, split, signal);
-      } catch (error) {
-        if (!(error instanceof PlumeError) || error.code !== "UNAVAILABLE") throw error;
-        const fallback = `Fashion-MNIST is not here (${error.message}): trained on the procedural shapes instead. Run npm run setup:data for the real images`;
-        return { ...openShapes(DEFAULT_SHAPES, imageSize), fallback };
-      }
-    },
-  },
-  shapes: {
-    usage: "shapes:[COUNT]",
-    about: "procedural shapes of any size, ten classes; needs no file",
-    async open(argument, imageSize) {
-      const count = argument === "" ? DEFAULT_SHAPES : Number(argument);
-      if (!Number.isInteger(count) || count < 1 || count > 1_000_000)
-        throw new PlumeError(
-          "INVALID_ARGUMENT",
-          `data.source shapes:${argument}: the count must be a whole number from 1 to 1000000`,
-        );
-      return openShapes(count, imageSize);
-    },
-  },
-  idx: {
-    usage: "idx:DIR",
-    about: "IDX files as MNIST has them, plain or gzipped",
-    async open(folder, imageSize, split) {
-      const pair = findIdxPair(folder, split);
-      const images = await readIdx(pair.images, 3);
-      const labels = await readIdx(pair.labels, 1);
-      const [count, height, width] = images.shape as [number, number, number];
-      if (labels.shape[0] !== count)
-        throw new PlumeError(
-          "INVALID_ARGUMENT",
-          `${pair.labels} has ${labels.shape[0]} labels for the ${count} images of ${pair.images}`,
-          { remedy: "use the files of one data set" },
-        );
-      if (count === 0) throw new PlumeError("INVALID_ARGUMENT", `${pair.images} holds no image`);
-      const classes = Array.from({ length: Math.max(...labels.values) + 1 }, (_, k) => String(k));
-      const pixels = resizeAll(images.values, height, width, 1, imageSize);
-      return memorySet({
-        name: `idx:${folder}`,
-        pixels,
-        labels: labels.values,
-        height: imageSize,
-        width: imageSize,
-        channels: 1,
-        classes,
-      });
-    },
-  },
-  cifar: {
-    usage: "cifar:DIR",
-    about: "CIFAR-10's binary batches",
-    open: openCifar,
-  },
-  images: {
-    usage: "images:DIR",
-    about: "a folder of PNG, JPEG and WebP images, one subfolder a class",
-    open: openImages,
-  },
-};
-
 /** @throws PlumeError with the field, the value and a remedy. */
-export async function openImageSet(
-  data: JobSpec["data"],
-  { split = "train", signal }: OpenOptions = {},
-): Promise<ImageSet> {
+export async function openImageSet(data: DataSpec, { split = "train", signal }: OpenOptions = {}): Promise<ImageSet> {
   const colon = data.source.indexOf(":");
   const kind = colon < 0 ? data.source : data.source.slice(0, colon);
   const source = Object.hasOwn(SOURCES, kind) ? SOURCES[kind] : undefined;
@@ -109,7 +34,7 @@ export async function openImageSet(
 }
 
 /** @throws PlumeError INVALID_ARGUMENT when the model's classes are not the set's. */
-export function checkClasses({ model }: JobSpec, set: ImageSetCard): void {
+export function checkClasses({ model }: { readonly model: { readonly classes: number } }, set: ImageSetCard): void {
   if (model.classes === 0 || model.classes === set.classes.length) return;
   const has = set.classes.length === 0 ? "has no labels" : `has ${set.classes.length} classes`;
   throw new PlumeError("INVALID_ARGUMENT", `model.classes is ${model.classes}, but ${set.name} ${has}`, {

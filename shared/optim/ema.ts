@@ -1,6 +1,5 @@
 // How fast the exponential moving average of the weights forgets, in the forms of the field.
 
-import type { JobSpec } from "../config/schema.ts";
 import { exactPow } from "../rng/exact-math.ts";
 
 /** DDPM's and EMA with num_updates: min(decay, (1 + n) / (10 + n)) after n updates. */
@@ -23,8 +22,14 @@ export function halfLifeDecay(batch: number, halfLife: number, imagesSeen: numbe
 /** EDM's ramp-up ratio. */
 const RAMP_UP = 0.05;
 
+export interface EmaSpec {
+  readonly ema: number;
+  readonly emaHalfLife?: number | undefined;
+  readonly globalBatch: number;
+}
+
 /** The decay of the job's EMA at its n-th update (n = 1 after the first step). */
-export function emaDecay({ ema, emaHalfLife, globalBatch }: JobSpec["training"], n: number): number {
+export function emaDecay({ ema, emaHalfLife, globalBatch }: EmaSpec, n: number): number {
   if (emaHalfLife !== undefined) return halfLifeDecay(globalBatch, emaHalfLife, n * globalBatch, RAMP_UP);
   return warmedUpDecay(ema, n);
 }

@@ -1,10 +1,16 @@
 // The learning rate as a function of the step.
 
-import type { JobSpec } from "../config/schema.ts";
 import { exactCos } from "../rng/exact-math.ts";
 
+export interface LearningRateSpec {
+  readonly optimizer: { readonly lr: number };
+  readonly warmup: number;
+  readonly schedule: "constant" | "cosine";
+  readonly steps: number;
+}
+
 /** @param step 0-based. */
-export function learningRate({ optimizer, warmup, schedule, steps }: JobSpec["training"], step: number): number {
+export function learningRate({ optimizer, warmup, schedule, steps }: LearningRateSpec, step: number): number {
   const { lr } = optimizer;
   // 1. Linear warm-up, over its last step at the full rate.
   if (step < warmup) return (lr * (step + 1)) / warmup;

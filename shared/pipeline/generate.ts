@@ -8,7 +8,8 @@ import { createProcess } from "../diffusion/process.ts";
 import type { Network } from "../nn/network.ts";
 import type { MakeProgram } from "../nn/program.ts";
 import { normals, PURPOSE } from "../rng/stream.ts";
-import { SAMPLERS, type SamplerName, sample } from "../samplers/index.ts";
+import { SAMPLERS, type SamplerName } from "../samplers/index.ts";
+import { sample } from "../samplers/sample.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { shuffleShape } from "./shape.ts";
@@ -29,7 +30,6 @@ export interface Wanted {
   readonly labels: readonly number[] | null;
   readonly seed: number;
   readonly sampler: SamplerName;
-  /** Network evaluations an image. */
   readonly steps: number;
   readonly eta: number;
   readonly guidance: number;
@@ -59,7 +59,7 @@ export function createGenerator({ spec, network, params, image, program }: Gener
       return tf.tensor4d(flat, [indices.length, height, width, channels]);
     };
     const x = await sample(
-      SAMPLERS[sampler],
+      await SAMPLERS[sampler].load(),
       denoiser({ labels: labels && Int32Array.from(labels), guidance }),
       noise(PURPOSE.sampleNoise, 0),
       { process, clip: true, eta, variance, noise: (step) => noise(PURPOSE.sampleStep, step) },

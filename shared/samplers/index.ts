@@ -1,37 +1,10 @@
-// The table of samplers, and the loop they share.
+// The table of samplers. A sampler's code loads TensorFlow.js; the table does not.
 
-import * as tf from "@tensorflow/tfjs-core";
-import { ancestralStep } from "./ancestral.ts";
-import { ddimStep } from "./ddim.ts";
-import type { Denoiser, SampleOptions, SamplerStep } from "./sampler.ts";
+import type { Sampler } from "./sampler.ts";
 
-export const SAMPLERS = { ddim: ddimStep, ancestral: ancestralStep } satisfies Record<string, SamplerStep>;
+export const SAMPLERS = {
+  ddim: { about: "Song et al. 2021", load: async () => (await import("./ddim.ts")).ddimStep },
+  ancestral: { about: "Ho et al. 2020", load: async () => (await import("./ancestral.ts")).ancestralStep },
+} satisfies Record<string, Sampler>;
+
 export type SamplerName = keyof typeof SAMPLERS;
-
-/**
- * Walks a process from its noisiest step to x_0. Owns x between the steps; disposes everything else.
- * @param x_T float32 [B, H, W, C], disposed. @param onStep called after each step; may await to let others run, or throw
- * to stop. @returns x_0, float32 [B, H, W, C], the caller's to dispose.
- */
-export async function sample(
-  step: SamplerStep,
-  denoise: Denoiser,
-  x_T: tf.Tensor,
-  options: SampleOptions,
-  onStep: (done: number, total: number) => Promise<void> | void = () => {},
-): Promise<tf.Tensor> {
-  const { T } = options.process;
-  let x = x_T;
-  try {
-    for (let t = T - 1; t >= 0; t--) {
-      const next = tf.tidy(() => step(denoise, x, t, options).x);
-      x.dispose();
-      x = next;
-      await onStep(T - t, T);
-    }
-    return x;
-  } catch (error) {
-    x.dispose();
-    throw error;
-  }
-}

@@ -26,3 +26,9 @@ export interface StepResult {
 }
 
 export type SamplerStep = (denoise: Denoiser, x_t: tf.Tensor, step: number, options: SampleOptions) => StepResult;
+
+/** An entry of the table. */
+export interface Sampler {
+  readonly about: string;
+  load(): Promise<SamplerStep>;
+}

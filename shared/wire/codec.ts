@@ -29,6 +29,8 @@ export interface TreeNode {
 export type WireCall = readonly [name: string, ...args: number[]];
 
 export interface WireCodec {
+  /** For whoever chooses one. */
+  readonly about: string;
   /** Bytes that so many floats take on the wire; never more than they take in memory. */
   bytes(floats: number): number;
   /** The codec's kernels, or null where floats travel as they are. */

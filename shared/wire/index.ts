@@ -6,9 +6,8 @@ import type { Place, TreeNode, WireCall, WireCodec } from "./codec.ts";
 import { float32 } from "./float32.ts";
 import { int8 } from "./int8.ts";
 
-export type WireDtype = "float32" | "bfloat16" | "int8";
-
-export const WIRE_DTYPES = { float32, bfloat16, int8 } satisfies Record<WireDtype, WireCodec>;
+export const WIRE_DTYPES = { float32, bfloat16, int8 } satisfies Record<string, WireCodec>;
+export type WireDtype = keyof typeof WIRE_DTYPES;
 
 /** How the gradients of a run travel. */
 export interface Wire {
@@ -19,7 +18,7 @@ export interface Wire {
 }
 
 export function openWire({ wireDtype }: { readonly wireDtype: WireDtype }, seed: number): Wire {
-  const { bytes, kernels } = WIRE_DTYPES[wireDtype];
+  const { bytes, kernels }: WireCodec = WIRE_DTYPES[wireDtype];
   return {
     bytes,
     round: (at, node) => (kernels ? [kernels.round(at, node, seed)] : []),

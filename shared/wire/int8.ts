@@ -9,6 +9,7 @@ import type { WireCodec } from "./codec.ts";
 const BLOCK = 256;
 
 export const int8: WireCodec = {
+  about: "a quarter of the bytes, in blocks of 256 with stochastic rounding",
   bytes: (floats) => floats + Math.ceil(floats / BLOCK),
   kernels: {
     round({ pointer, size, offset }, { step, block }, seed) {

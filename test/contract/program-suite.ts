@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../shared/backends/backend.ts";
 import { parseJob } from "../../shared/config/load.ts";
-import { openShapes } from "../../shared/data/shapes.ts";
+import { openShapes } from "../../shared/data/sources/shapes.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
 import { type Computation, eagerProgram } from "../../shared/nn/program.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../shared/backends/backend.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { shuffle, unshuffle } from "../../shared/data/patch.ts";
-import { openShapes } from "../../shared/data/shapes.ts";
+import { openShapes } from "../../shared/data/sources/shapes.ts";
 import { createProcess } from "../../shared/diffusion/process.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
 import type { Network } from "../../shared/nn/network.ts";

@@ -2,8 +2,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createProcess, type Process } from "../../shared/diffusion/process.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
-import { ddimInversionStep } from "../../shared/samplers/ddim.ts";
-import { SAMPLERS, type SamplerName, sample } from "../../shared/samplers/index.ts";
+import { ddimInversionStep, ddimStep } from "../../shared/samplers/ddim.ts";
+import { SAMPLERS, type SamplerName } from "../../shared/samplers/index.ts";
+import { sample } from "../../shared/samplers/sample.ts";
 import type { Denoiser } from "../../shared/samplers/sampler.ts";
 import { testBackend } from "../support/backend.ts";
 
@@ -26,7 +27,7 @@ async function drawn(name: SamplerName, eta: number) {
   const process = createProcess({ schedule: "cosine", timesteps: 1000, respacing: [250] });
   const noise = (step: number, shape: number[]) =>
     tf.tensor(normals({ seed: 5, purpose: PURPOSE.sampleStep, step, index: 0 }, N), shape);
-  const x = await sample(SAMPLERS[name], optimal(process), noise(10_000, [N, 1, 1, 1]), {
+  const x = await sample(await SAMPLERS[name].load(), optimal(process), noise(10_000, [N, 1, 1, 1]), {
     process,
     clip: false,
     eta,
@@ -75,7 +76,7 @@ describe("with the optimal denoiser of a Gaussian", () => {
     for (let t = process.T - 1; t > 0; t--) {
       const next = tf.tidy(
         () =>
-          SAMPLERS.ddim(denoise, x, t, {
+          ddimStep(denoise, x, t, {
             process,
             clip: false,
             eta: 0,
@@ -96,7 +97,7 @@ describe("with the optimal denoiser of a Gaussian", () => {
     const process = createProcess({ schedule: "cosine", timesteps: 20 });
     const before = tf.memory().numTensors;
     const stopped = sample(
-      SAMPLERS.ddim,
+      ddimStep,
       optimal(process),
       tf.zeros([2, 1, 1, 1]),
       { process, clip: true, eta: 0, variance: "fixed-small", noise: (_step, shape) => tf.zeros(shape) },

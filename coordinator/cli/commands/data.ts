@@ -2,9 +2,10 @@
 
 import { Command } from "commander";
 import { dataSchema } from "../../../shared/config/schema.ts";
-import { downloadFashionMnist, localFashionMnist } from "../../../shared/data/fashion-mnist.ts";
-import { openImageSet, SOURCES } from "../../../shared/data/open.ts";
+import { openImageSet } from "../../../shared/data/open.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
+import { downloadFashionMnist, localFashionMnist } from "../../../shared/data/sources/fashion-mnist.ts";
+import { SOURCES } from "../../../shared/data/sources/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { action, type CommandIo } from "../action.ts";
 import { oneOf, wholeNumber } from "../options.ts";

@@ -6,7 +6,7 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { availableParallelism, freemem, totalmem } from "node:os";
 import { Command } from "commander";
 import { BACKENDS } from "../../../shared/backends/index.ts";
-import { localFashionMnist } from "../../../shared/data/fashion-mnist.ts";
+import { localFashionMnist } from "../../../shared/data/sources/fashion-mnist.ts";
 import { SHM_ROOT } from "../../../shared/rpc/shm.ts";
 import { PLUME_VERSION } from "../../../shared/version.ts";
 import { action, type CommandIo } from "../action.ts";

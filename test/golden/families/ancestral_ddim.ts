@@ -6,7 +6,7 @@ import { createProcess, type Process, processOf } from "../../../shared/diffusio
 import { betasOf } from "../../../shared/diffusion/schedules.ts";
 import { ancestralStep } from "../../../shared/samplers/ancestral.ts";
 import { ddimInversionStep, ddimStep } from "../../../shared/samplers/ddim.ts";
-import { sample } from "../../../shared/samplers/index.ts";
+import { sample } from "../../../shared/samplers/sample.ts";
 import type { Denoiser, SampleOptions, StepResult } from "../../../shared/samplers/sampler.ts";
 import { type AnalyticModel, analyticEps } from "../analytic.ts";
 import { type Nested, tensorOf } from "../arrays.ts";

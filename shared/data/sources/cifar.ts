@@ -3,12 +3,13 @@
 import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PlumeError } from "../errors.ts";
-import type { ImageSet } from "./image-set.ts";
-import { memorySet } from "./memory-set.ts";
-import { resizeAll } from "./resize.ts";
+import { PlumeError } from "../../errors.ts";
+import type { ImageSet } from "../image-set.ts";
+import { memorySet } from "../memory-set.ts";
+import { resizeAll } from "../resize.ts";
+import type { Source, Split } from "./source.ts";
 
-export const CIFAR_CLASSES = [
+const CIFAR_CLASSES = [
   "airplane",
   "automobile",
   "bird",
@@ -25,8 +26,9 @@ const SIDE = 32;
 const PLANE = SIDE * SIDE;
 const RECORD = 1 + 3 * PLANE;
 
-/** @throws PlumeError naming the file that is missing or broken. */
-export async function openCifar(folder: string, imageSize: number, split: "train" | "test"): Promise<ImageSet> {
+export const cifar: Source = { usage: "cifar:DIR", about: "CIFAR-10's binary batches", open: openCifar };
+
+async function openCifar(folder: string, imageSize: number, split: Split): Promise<ImageSet> {
   const wanted = split === "train" ? /^data_batch(_\d+)?\.bin$/ : /^test_batch\.bin$/;
   const files = existsSync(folder)
     ? readdirSync(folder)

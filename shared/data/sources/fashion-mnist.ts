@@ -6,13 +6,27 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
-import { PlumeError } from "../errors.ts";
-import { findIdxPair, readIdx } from "./idx.ts";
-import type { ImageSet } from "./image-set.ts";
-import { memorySet } from "./memory-set.ts";
-import { resizeAll } from "./resize.ts";
+import { PlumeError } from "../../errors.ts";
+import { openIdx } from "./idx.ts";
+import { DEFAULT_SHAPES, openShapes } from "./shapes.ts";
+import type { Source, Split } from "./source.ts";
 
-export const FASHION_CLASSES = [
+export const fashionMnist: Source = {
+  usage: "fashion-mnist",
+  about: "60,000 grey images of clothing, 28x28, ten classes",
+  async open(_argument, imageSize, split, signal) {
+    try {
+      const folder = localFashionMnist(split) ?? (await downloadFashionMnist(split, signal));
+      return await openIdx(folder, imageSize, split, { name: "fashion-mnist", classes: FASHION_CLASSES });
+    } catch (error) {
+      if (!(error instanceof PlumeError) || error.code !== "UNAVAILABLE") throw error;
+      const fallback = `Fashion-MNIST is not here (${error.message}): trained on the procedural shapes instead. Run npm run setup:data for the real images`;
+      return { ...openShapes(DEFAULT_SHAPES, imageSize), fallback };
+    }
+  },
+};
+
+const FASHION_CLASSES = [
   "T-shirt/top",
   "Trouser",
   "Pullover",
@@ -41,40 +55,17 @@ const FILES = {
   },
 } as const;
 
-export const cacheFolder = (): string => process.env.PLUME_CACHE ?? join(homedir(), ".cache", "plume");
+const cacheFolder = (): string => process.env.PLUME_CACHE ?? join(homedir(), ".cache", "plume");
 
 /** The folder that has the split now, without any network; null when there is none. */
-export function localFashionMnist(split: "train" | "test"): string | null {
+export function localFashionMnist(split: Split): string | null {
   const names = Object.keys(FILES[split]);
   const candidates = [PACKAGE_FOLDER, join(cacheFolder(), "fashion-mnist")];
   return candidates.find((folder) => names.every((name) => existsSync(join(folder, name)))) ?? null;
 }
 
-/** @throws PlumeError UNAVAILABLE when it is neither here nor to be had. */
-export async function openFashionMnist(
-  imageSize: number,
-  split: "train" | "test",
-  signal?: AbortSignal,
-): Promise<ImageSet> {
-  const folder = localFashionMnist(split) ?? (await downloadFashionMnist(split, signal));
-  const pair = findIdxPair(folder, split);
-  const images = await readIdx(pair.images, 3);
-  const labels = await readIdx(pair.labels, 1);
-  const [, height, width] = images.shape as [number, number, number];
-  const pixels = resizeAll(images.values, height, width, 1, imageSize);
-  return memorySet({
-    name: "fashion-mnist",
-    pixels,
-    labels: labels.values,
-    height: imageSize,
-    width: imageSize,
-    channels: 1,
-    classes: FASHION_CLASSES,
-  });
-}
-
 /** Fetches a split into the cache, whole files only. @returns the folder. */
-export async function downloadFashionMnist(split: "train" | "test", signal?: AbortSignal): Promise<string> {
+export async function downloadFashionMnist(split: Split, signal?: AbortSignal): Promise<string> {
   const folder = join(cacheFolder(), "fashion-mnist");
   await mkdir(folder, { recursive: true });
   for (const [name, wanted] of Object.entries(FILES[split])) {

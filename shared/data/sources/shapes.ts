@@ -1,9 +1,11 @@
 // Procedural shapes: ten classes, any size, no files. Image k is a function of k alone: position, size and brightness
 // come from its own stream, and edges are anti-aliased by counting subpixels, so the bits are the same everywhere.
 
-import { PURPOSE, uniforms } from "../rng/stream.ts";
-import type { ImageSet } from "./image-set.ts";
-import { memorySet } from "./memory-set.ts";
+import { PlumeError } from "../../errors.ts";
+import { PURPOSE, uniforms } from "../../rng/stream.ts";
+import type { ImageSet } from "../image-set.ts";
+import { memorySet } from "../memory-set.ts";
+import type { Source } from "./source.ts";
 
 /** Is the point inside the shape of half-size 1 centred at the origin? */
 type Inside = (x: number, y: number) => boolean;
@@ -11,7 +13,7 @@ type Inside = (x: number, y: number) => boolean;
 const box = (x: number, y: number, half: number) => Math.abs(x) <= half && Math.abs(y) <= half;
 const disc = (x: number, y: number, radius: number) => x * x + y * y <= radius * radius;
 
-export const SHAPES: readonly { readonly name: string; readonly inside: Inside }[] = [
+const SHAPES: readonly { readonly name: string; readonly inside: Inside }[] = [
   { name: "disc", inside: (x, y) => disc(x, y, 1) },
   { name: "ring", inside: (x, y) => disc(x, y, 1) && !disc(x, y, 0.6) },
   { name: "square", inside: (x, y) => box(x, y, 0.9) },
@@ -26,6 +28,21 @@ export const SHAPES: readonly { readonly name: string; readonly inside: Inside }
   { name: "bars-horizontal", inside: (x, y) => box(x, y, 1) && Math.floor((y + 1) * 2.5) % 2 === 0 },
   { name: "bars-vertical", inside: (x, y) => box(x, y, 1) && Math.floor((x + 1) * 2.5) % 2 === 0 },
 ];
+
+const MOST = 1_000_000;
+
+export const shapes: Source = {
+  usage: "shapes:[COUNT]",
+  about: "procedural shapes of any size, ten classes; needs no file",
+  async open(argument, imageSize) {
+    const count = argument === "" ? DEFAULT_SHAPES : Number(argument);
+    if (Number.isInteger(count) && count >= 1 && count <= MOST) return openShapes(count, imageSize);
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `data.source shapes:${argument}: the count must be a whole number from 1 to ${MOST}`,
+    );
+  },
+};
 
 export const DEFAULT_SHAPES = 4096;
 /** Subpixels a side. */

@@ -5,15 +5,54 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
-import { PlumeError } from "../errors.ts";
+import { PlumeError } from "../../errors.ts";
+import type { ImageSet } from "../image-set.ts";
+import { memorySet } from "../memory-set.ts";
+import { resizeAll } from "../resize.ts";
+import type { Source, Split } from "./source.ts";
 
-export interface IdxArray {
+export const idx: Source = {
+  usage: "idx:DIR",
+  about: "IDX files as MNIST has them, plain or gzipped",
+  open: (folder, imageSize, split) => openIdx(folder, imageSize, split, { name: `idx:${folder}` }),
+};
+
+/** A folder's pair of files as a set. @param named classes are numbers when it names none. */
+export async function openIdx(
+  folder: string,
+  imageSize: number,
+  split: Split,
+  named: { readonly name: string; readonly classes?: readonly string[] },
+): Promise<ImageSet> {
+  const pair = findIdxPair(folder, split);
+  const images = await readIdx(pair.images, 3);
+  const labels = await readIdx(pair.labels, 1);
+  const [count, height, width] = images.shape as [number, number, number];
+  if (labels.shape[0] !== count)
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `${pair.labels} has ${labels.shape[0]} labels for the ${count} images of ${pair.images}`,
+      { remedy: "use the files of one data set" },
+    );
+  if (count === 0) throw new PlumeError("INVALID_ARGUMENT", `${pair.images} holds no image`);
+  return memorySet({
+    classes: Array.from({ length: Math.max(...labels.values) + 1 }, (_, k) => String(k)),
+    ...named,
+    pixels: resizeAll(images.values, height, width, 1, imageSize),
+    labels: labels.values,
+    height: imageSize,
+    width: imageSize,
+    channels: 1,
+  });
+}
+
+interface IdxArray {
   readonly shape: readonly number[];
   readonly values: Uint8Array;
 }
 
 /** @throws PlumeError INVALID_ARGUMENT naming the file and what is wrong with it. */
-export async function readIdx(file: string, dims: number): Promise<IdxArray> {
+async function readIdx(file: string, dims: number): Promise<IdxArray> {
   const broken = (why: string) =>
     new PlumeError("INVALID_ARGUMENT", `${file} is no IDX file: ${why}`, {
       remedy: "download the data set again, or name another folder",
@@ -39,13 +78,13 @@ export async function readIdx(file: string, dims: number): Promise<IdxArray> {
   return { shape, values };
 }
 
-export interface IdxPair {
+interface IdxPair {
   readonly images: string;
   readonly labels: string;
 }
 
 /** The images and labels files of a split in a folder. @throws PlumeError NOT_FOUND. */
-export function findIdxPair(folder: string, split: "train" | "test"): IdxPair {
+function findIdxPair(folder: string, split: Split): IdxPair {
   const names = existsSync(folder) ? readdirSync(folder).sort() : [];
   const prefix = split === "train" ? /^train/ : /^(t10k|test)/;
   const pick = (kind: string) =>

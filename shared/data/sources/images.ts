@@ -5,14 +5,21 @@ import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
-import { PlumeError } from "../errors.ts";
-import type { ImageSet } from "./image-set.ts";
-import { checkId } from "./memory-set.ts";
+import { PlumeError } from "../../errors.ts";
+import type { ImageSet } from "../image-set.ts";
+import { checkId } from "../memory-set.ts";
+import type { Source } from "./source.ts";
 
 const IMAGE = /\.(png|jpe?g|webp)$/i;
 
-/** Images are cropped to a centred square and resized; three channels. @throws PlumeError NOT_FOUND when there is none. */
-export async function openImages(folder: string, imageSize: number): Promise<ImageSet> {
+export const images: Source = {
+  usage: "images:DIR",
+  about: "a folder of PNG, JPEG and WebP images, one subfolder a class",
+  open: openImages,
+};
+
+/** Images are cropped to a centred square and resized; three channels. */
+async function openImages(folder: string, imageSize: number): Promise<ImageSet> {
   const files = (await listImages(folder)).sort();
   if (files.length === 0)
     throw new PlumeError("NOT_FOUND", `${folder} holds no PNG, JPEG or WebP image`, {

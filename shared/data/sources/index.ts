@@ -1,0 +1,16 @@
+// The table of data sources: the word before the colon of data.source.
+
+import { cifar } from "./cifar.ts";
+import { fashionMnist } from "./fashion-mnist.ts";
+import { idx } from "./idx.ts";
+import { images } from "./images.ts";
+import { shapes } from "./shapes.ts";
+import type { Source } from "./source.ts";
+
+export const SOURCES: Readonly<Record<string, Source>> = {
+  "fashion-mnist": fashionMnist,
+  shapes,
+  idx,
+  cifar,
+  images,
+};
