@@ -68,7 +68,7 @@ export const optimizerSchema = z.strictObject({
   beta1: probability.default(0.9).describe("first-moment decay (momentum of sgd, unused by rmsprop)"),
   beta2: probability.default(0.999).describe("second-moment decay (alpha of rmsprop)"),
   eps: z.number().positive().default(1e-8).describe("added to the root of the second moment"),
-  weightDecay: z.number().min(0).default(0).describe("decoupled in adamw, L2 in adam"),
+  weightDecay: z.number().min(0).default(0).describe("decoupled in adamw and lion, L2 in the others"),
 });
 
 export const trainingSchema = z.strictObject({

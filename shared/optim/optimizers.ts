@@ -14,6 +14,7 @@ export const OPTIMIZERS = {
   adam: { about: "Kingma and Ba 2015", moments: ["m", "v"] },
   rmsprop: { about: "Tieleman and Hinton 2012", moments: ["v"] },
   sgd: { about: "with momentum beta1", moments: ["m"] },
+  lion: { about: "Chen et al. 2023", moments: ["m"] },
 } satisfies Record<string, Optimizer>;
 
 export type OptimizerName = keyof typeof OPTIMIZERS;

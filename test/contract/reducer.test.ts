@@ -5,7 +5,7 @@ import type { PlumeError } from "../../shared/errors.ts";
 import { createVectorHeap } from "../../shared/kernels/kernels.ts";
 import { type LocalReducer, type LocalVector, openReducer, reducerOver } from "../../shared/kernels/open-reducer.ts";
 import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
-import type { OptimizerName, OptimizerStep } from "../../shared/optim/optimizers.ts";
+import { OPTIMIZERS, type OptimizerName, type OptimizerStep } from "../../shared/optim/optimizers.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
 import { flatten } from "../../shared/tensor/flat.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
@@ -106,7 +106,7 @@ const reducersOf = (parent: number): number[] =>
 describe("the reducer", () => {
   it("cuts this layout in several shards", () => expect(layout.shards.length).toBeGreaterThan(3));
 
-  it.each(["adamw", "adam", "rmsprop", "sgd"] as const)(
+  it.each(Object.keys(OPTIMIZERS) as OptimizerName[])(
     "gives the same bits on 1, 2 and 3 threads with %s",
     async (type) => {
       const one = await life(1, type);
@@ -152,6 +152,29 @@ describe("the reducer", () => {
       expect(flatten(layout, reducer.ema)).toEqual(
         b.map((x, i) => Math.fround(Math.fround(x * 0.75) + Math.fround(a[i]! * 0.25))),
       );
+    }));
+
+  it("moves by Lion as its paper has it (Chen et al. 2023, Algorithm 2)", () =>
+    withReducer(2, "lion", async (reducer) => {
+      const f = Math.fround;
+      const theta = draw(0);
+      const m = new Float32Array(layout.size);
+      const gradient = reducer.allocate();
+      for (const count of [1, 2, 3]) {
+        const options = step("lion", count);
+        const { lr, beta1, beta2, weightDecay, gradientScale } = options;
+        const drawn = draw(count);
+        fill(gradient, drawn);
+        await reducer.optimize(gradient, options);
+        drawn.forEach((raw, i) => {
+          const g = f(raw * gradientScale);
+          const c = f(f(m[i]! * f(beta1)) + f(g * f(1 - beta1)));
+          theta[i] = f(f(theta[i]! * f(1 - lr * weightDecay)) - f(f(lr) * Math.sign(c)));
+          m[i] = f(f(m[i]! * f(beta2)) + f(g * f(1 - beta2)));
+        });
+      }
+      expect(flatten(layout, reducer.params)).toEqual(theta);
+      expect(flatten(layout, reducer.moments.m!)).toEqual(m);
     }));
 
   it("keeps the padding 0 through every optimizer step", () =>
