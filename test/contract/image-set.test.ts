@@ -1,10 +1,16 @@
 import { mkdirSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { zipSync } from "fflate";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dataSchema } from "../../shared/config/schema.ts";
 import { openImageSet } from "../../shared/data/open.ts";
 import { scratchFolder } from "../support/plume.ts";
+
+/** Written by NumPy 1.24: savez_compressed(file, images [12, 8, 8, 3], labels int64), savez(file, images=[4, 8, 8]). */
+const NUMPY = fileURLToPath(new URL("./fixtures/numpy.npz", import.meta.url));
+const NUMPY_NAMED = fileURLToPath(new URL("./fixtures/numpy-named.npz", import.meta.url));
 
 const scratch = scratchFolder();
 afterAll(() => scratch[Symbol.dispose]());
@@ -18,6 +24,17 @@ function idxFile(dims: number[], values: Uint8Array): Buffer {
   dims.forEach((n, i) => header.writeUInt32BE(n, 4 + 4 * i));
   return Buffer.concat([header, values]);
 }
+
+/** An array as NumPy writes it. */
+function npy(descr: string, shape: number[], bytes: number, fortran = "False", value = 0): Uint8Array {
+  const header = `{'descr': '${descr}', 'fortran_order': ${fortran}, 'shape': (${shape.join(", ")},), }\n`;
+  const length = Buffer.alloc(2);
+  length.writeUInt16LE(header.length);
+  const magic = Buffer.from("\x93NUMPY\x01\x00", "latin1");
+  return Buffer.concat([magic, length, Buffer.from(header), Buffer.alloc(bytes, value)]);
+}
+
+const zipped = (files: Record<string, Uint8Array>) => zipSync(files);
 
 const pixelsOf = (n: number) => Uint8Array.from({ length: n }, (_, i) => (i * 31) % 256);
 
@@ -49,6 +66,7 @@ const sources = [
   { name: "shapes", source: () => "shapes:30", size: 30, channels: 1, classes: 10 },
   { name: "idx", source: () => `idx:${scratch.file("idx")}`, size: 12, channels: 1, classes: 3 },
   { name: "cifar", source: () => `cifar:${scratch.file("cifar")}`, size: 6, channels: 3, classes: 10 },
+  { name: "npz", source: () => `npz:${NUMPY}`, size: 12, channels: 3, classes: 3 },
   { name: "images", source: () => `images:${scratch.file("images")}`, size: 3, channels: 3, classes: 2 },
 ];
 
@@ -114,6 +132,23 @@ describe("what is in the files", () => {
     expect([...pixels.subarray(0, 3)]).toEqual([plain[0], plain[1024], plain[2048]]);
   });
 
+  it("npz: arrays by position or by name, compressed or not, with labels or without", async () => {
+    const set = await open(`npz:${NUMPY}`);
+    const { pixels, labels } = await set.read([1, 5]);
+    const written = pixelsOf(12 * 192);
+    expect([...pixels]).toEqual([...written.subarray(192, 384), ...written.subarray(5 * 192, 6 * 192)]);
+    expect([...labels]).toEqual([1, 2]);
+    const named = await open(`npz:${NUMPY_NAMED}`);
+    expect({ size: named.size, channels: named.channels, classes: named.classes }).toEqual({
+      size: 4,
+      channels: 1,
+      classes: [],
+    });
+    const read = await named.read([3]);
+    expect([...read.pixels]).toEqual([...pixelsOf(256).subarray(192)]);
+    expect([...read.labels]).toEqual([-1]);
+  });
+
   it("images: the subfolder is the class, the colours arrive, cropped to a square", async () => {
     const set = await open(`images:${scratch.file("images")}`);
     expect(set.classes).toEqual(["cat", "dog"]);
@@ -158,6 +193,30 @@ describe("broken files", () => {
     await expect(open(`cifar:${folder}`)).rejects.toThrow("3078 bytes");
     writeFileSync(`${folder}/data_batch_1.bin`, Buffer.alloc(3073, 200));
     await expect(open(`cifar:${folder}`)).rejects.toThrow("label 200");
+  });
+
+  it.each([
+    ["no zip", Buffer.from("hello"), "is no image set"],
+    ["no images", zipped({ "x.npy": npy("|u1", [1, 8, 8], 64) }), "no images and no arr_0, only x.npy"],
+    ["floats", zipped({ "arr_0.npy": npy("<f4", [1, 8, 8], 256) }), "its images are <f4 [1, 8, 8] with 256 bytes"],
+    ["Fortran's order", zipped({ "arr_0.npy": npy("|u1", [1, 8, 8], 64, "True") }), "'fortran_order': True"],
+    ["no header", zipped({ "arr_0.npy": new Uint8Array(100) }), "no NumPy header"],
+    ["no image", zipped({ "arr_0.npy": npy("|u1", [0, 8, 8], 0) }), "holds no image"],
+    [
+      "too few labels",
+      zipped({ "arr_0.npy": npy("|u1", [2, 8, 8], 128), "arr_1.npy": npy("|u1", [1], 1) }),
+      "its labels are |u1 [1] for 2 images",
+    ],
+    [
+      "a label below 0",
+      zipped({ "arr_0.npy": npy("|u1", [1, 8, 8], 64), "arr_1.npy": npy("|i1", [1], 1, "False", 0xff) }),
+      "a label is -1",
+    ],
+  ])("npz with %s is refused by name", async (what, bytes, message) => {
+    const file = scratch.file(`${what.replaceAll(/\W/g, "-")}.npz`);
+    writeFileSync(file, bytes);
+    await expect(open(`npz:${file}`)).rejects.toThrow(message);
+    await expect(open(`npz:${file}`)).rejects.toThrow(file);
   });
 
   it("a picture that cannot be decoded is named when it is read", async () => {

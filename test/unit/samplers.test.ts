@@ -3,9 +3,10 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { createProcess, type Process } from "../../shared/diffusion/process.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
 import { ddimInversionStep, ddimStep } from "../../shared/samplers/ddim.ts";
+import { heunStep } from "../../shared/samplers/heun.ts";
 import { SAMPLERS, type SamplerName } from "../../shared/samplers/index.ts";
 import { sample } from "../../shared/samplers/sample.ts";
-import type { Denoiser } from "../../shared/samplers/sampler.ts";
+import type { Denoiser, SamplerStep } from "../../shared/samplers/sampler.ts";
 import { testBackend } from "../support/backend.ts";
 
 beforeAll(testBackend);
@@ -46,6 +47,7 @@ describe("with the optimal denoiser of a Gaussian", () => {
     ["ddim", 0],
     ["ddim", 1],
     ["ancestral", 0],
+    ["heun", 0],
   ] as const)("%s (eta %d) gives its mean and spread back", async (name, eta) => {
     const { mean, std } = await drawn(name, eta);
     expect(Math.abs(mean - MEAN)).toBeLessThan(0.01);
@@ -56,6 +58,26 @@ describe("with the optimal denoiser of a Gaussian", () => {
     const before = tf.memory().numTensors;
     await drawn("ddim", 0.5);
     expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("Heun's error falls with the square of the step, DDIM's with the step", async () => {
+    // In x / sqrt(alphaBar) and sigma the ODE of a Gaussian has the solution MEAN + z * sqrt(STD^2 + sigma^2).
+    const error = async (step: SamplerStep, T: number) => {
+      const process = createProcess({ schedule: "linear", timesteps: 1000, respacing: [T] });
+      const alphaBar = process.alphasCumprod[T - 1]!;
+      const spread = Math.sqrt(STD * STD + (1 - alphaBar) / alphaBar);
+      const z = [-1.5, -0.4, 0.6, 2];
+      const start = z.map((quantile) => Math.sqrt(alphaBar) * (MEAN + quantile * spread));
+      const x_T = tf.tensor(start, [4, 1, 1, 1]);
+      const options = { process, clip: false, eta: 0, variance: "fixed-small", noise: () => tf.scalar(NaN) } as const;
+      const x = await sample(step, optimal(process), x_T, options);
+      const errors = [...x.dataSync()].map((value, i) => Math.abs(value - (MEAN + z[i]! * STD)));
+      x.dispose();
+      return Math.max(...errors);
+    };
+    const order = async (step: SamplerStep) => Math.log2((await error(step, 50)) / (await error(step, 200))) / 2;
+    expect(await order(ddimStep)).toBeCloseTo(1, 0);
+    expect(await order(heunStep)).toBeGreaterThan(1.7);
   });
 
   it("DDIM undoes its own inversion: images to noise and back", async () => {

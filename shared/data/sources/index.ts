@@ -4,6 +4,7 @@ import { cifar } from "./cifar.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { idx } from "./idx.ts";
 import { images } from "./images.ts";
+import { npz } from "./npz.ts";
 import { shapes } from "./shapes.ts";
 import type { Source } from "./source.ts";
 
@@ -13,4 +14,5 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   idx,
   cifar,
   images,
+  npz,
 };
