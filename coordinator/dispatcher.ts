@@ -22,11 +22,11 @@ import {
   type Verdict,
 } from "./aggregation/round.ts";
 import type { Collector, Sink } from "./aggregation/sink.ts";
-import type { DecisionLog } from "./decisions.ts";
-import type { Member } from "./membership/decide.ts";
+import type { Member } from "./membership/member.ts";
 import type { Membership } from "./membership/members.ts";
 import { decideCopies } from "./planner/copies.ts";
 import { decideGrants } from "./planner/grants.ts";
+import type { DecisionLog } from "./reporting/decisions.ts";
 
 export interface RoundPlan {
   readonly kind: RoundKind;

@@ -1,78 +1,110 @@
-// One optimizer step, top to bottom. It exists only once it is committed: before that line nothing of it can be seen,
-// after it nothing can take it back.
+// One optimizer step, top to bottom. It exists once its line is in the ledger: before that nothing of it can be seen, after
+// it nothing can take it back.
+//
+// I1. The parameters move, the line is written and the new version is given out under one hold: whoever needs parameters
+//     at rest sees the step whole or not at all.
+// I2. A step that was stopped before it was whole leaves nothing.
 
-import type { JobSpec } from "../shared/config/schema.ts";
-import { microBatchesPerStep } from "../shared/config/schema.ts";
-import { PlumeError } from "../shared/errors.ts";
+import type { Bus } from "../shared/bus/bus.ts";
+import { type Job, microBatchesPerStep } from "../shared/config/schema.ts";
+import { rangesOfStep } from "../shared/data/order.ts";
+import { invariant } from "../shared/invariant.ts";
 import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
-import { applyGradient, gradientNorm } from "../shared/pipeline/update.ts";
-import type { Layout } from "../shared/tensor/layout.ts";
-import type { Result } from "./aggregation/round.ts";
+import type { LedgerWriter } from "../shared/ledger/ledger.ts";
+import { createGradientCollector } from "./aggregation/gradient-collector.ts";
+import { type AppliedStep, applySum, type SummedGradient } from "./apply.ts";
+import type { Hold } from "./control/hold.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import { ledgerLine } from "./reporting/ledger-line.ts";
+import { type StepMarks, stepSeconds, workersOf } from "./reporting/step-seconds.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { SharedMemory } from "./shared-memory.ts";
 
-export interface SummedGradient {
-  /** The canonical sum over all V micro-batches. */
-  readonly root: Vector;
-  /** What each block reported, in index order. */
-  readonly results: readonly Result[];
+export interface StepContext {
+  readonly job: Job;
+  readonly datasetSize: number;
+  readonly reducer: Reducer;
+  readonly dispatcher: Dispatcher;
+  /** Whoever holds shards gives them out as this version from now on. */
+  readonly serve: (version: number) => Promise<void>;
+  readonly sharedMemory: SharedMemory;
+  readonly ledger: LedgerWriter;
+  readonly folder: RunFolder;
+  readonly hold: Hold;
+  readonly bus: Bus;
+  readonly now: () => number;
+  /** A step that was committed before a crash came out with other bits. */
+  readonly onOtherBits: (step: number, digest: string, before: string) => void;
 }
 
-export interface CommittedStep {
-  readonly step: number;
-  /** Mean over the global batch. */
-  readonly loss: number;
-  readonly gradNorm: number;
-  readonly lr: number;
-  readonly gradDigest: string;
-  readonly skipped: boolean;
-  readonly results: readonly Result[];
-  readonly seconds: { readonly reduce: number; readonly optimize: number };
-}
-
-/** Applies a summed gradient to the parameters, moments and EMA. @throws PlumeError NUMERICS under `nonFinite: fail`. */
-export async function commitStep(
-  spec: JobSpec,
-  reducer: Reducer,
-  step: number,
-  { root, results }: SummedGradient,
-  now: () => number,
-): Promise<CommittedStep> {
-  const V = microBatchesPerStep(spec);
+/** @returns null when the run was stopped before the step was whole. */
+export async function trainStep(context: StepContext, step: number, stop: AbortSignal): Promise<AppliedStep | null> {
+  const { reducer, hold, now } = context;
   const started = now();
 
-  // The loss and the norm, each one sum in one order.
-  const losses = results.flatMap((result) => result.losses);
-  const loss = losses.reduce((sum, x) => sum + x, 0) / V;
-  const gradNorm = await gradientNorm(spec, reducer, root);
-  const gradDigest = await reducer.digest(root);
-  const reduced = now();
+  // Micro-batches out, partial sums in, the tree closed.
+  const gradient = await gather(context, step, stop);
+  if (!gradient) return null;
+  const gathered = now();
 
-  // A value that is not finite never reaches the parameters.
-  if (!Number.isFinite(gradNorm) && spec.training.nonFinite === "fail") {
-    const where = await nameOfNonFinite(reducer, root);
-    throw new PlumeError("NUMERICS", `step ${step}: the gradient of ${where} is not finite (loss ${loss})`, {
-      remedy: "lower training.optimizer.lr, set training.clip, or training.nonFinite: skip",
+  // Parameters forward by one version, and the line that makes it a fact.
+  const applied = await hold.exclusive(() => commit(context, step, gradient));
+  reducer.release(gradient.root);
+  const committed = now();
+
+  // The new version to everyone, the numbers to whoever watches.
+  await publishParams(context, step + 1);
+  report(context, applied, { started, gathered, committed, published: now() });
+  return applied;
+}
+
+/** Parameters of this version, for workers of this host. */
+export const publishParams = ({ sharedMemory, reducer }: StepContext, version: number): Promise<void> =>
+  sharedMemory.publish("params", version, (file) => reducer.save(reducer.params, file));
+
+async function gather(
+  { job, reducer, dispatcher }: StepContext,
+  step: number,
+  stop: AbortSignal,
+): Promise<SummedGradient | null> {
+  const V = microBatchesPerStep(job.spec);
+  let root: Vector | undefined;
+  const collect = () =>
+    createGradientCollector(reducer, V, step, (sum) => {
+      root = sum;
     });
-  }
-
-  // Clip, optimizer, EMA.
-  const { lr, skipped } = await applyGradient(spec, reducer, step, root, gradNorm);
-  return {
-    step,
-    loss,
-    gradNorm,
-    lr,
-    gradDigest,
-    skipped,
-    results,
-    seconds: { reduce: (reduced - started) / 1000, optimize: (now() - reduced) / 1000 },
-  };
+  const vectorDigest = await reducer.digest(reducer.params);
+  dispatcher.open({ kind: "gradient", step, V, vectorDigest, collect });
+  const results = await dispatcher.finish(stop);
+  if (!results) return null;
+  invariant(root, "a finished round has closed its tree");
+  return { root, results };
 }
 
-async function nameOfNonFinite(reducer: Reducer, root: Vector): Promise<string> {
-  const index = await reducer.firstNonFinite(root);
-  return tensorAt(reducer.layout, index) ?? "an overflowing norm";
+async function commit(context: StepContext, step: number, gradient: SummedGradient): Promise<AppliedStep> {
+  const { job, reducer, dispatcher, serve, now } = context;
+  const applied = await applySum(job.spec, reducer, step, gradient, now);
+  record(context, applied);
+  dispatcher.advance(step + 1);
+  await serve(step + 1);
+  return applied;
 }
 
-function tensorAt(layout: Layout, index: number): string | undefined {
-  return index < 0 ? undefined : layout.tensors.findLast((tensor) => tensor.offset <= index)?.name;
+/** The step exists once its line is in the ledger. */
+function record({ job, datasetSize, ledger, onOtherBits }: StepContext, applied: AppliedStep): void {
+  const { seed, training } = job.spec;
+  const { step, gradDigest } = applied;
+  const order = { seed, datasetSize, globalBatch: training.globalBatch, microBatch: training.microBatch };
+  ledger.append(ledgerLine(applied, rangesOfStep(order, step)));
+  const before = ledger.cut.get(step);
+  if (before !== undefined && before !== gradDigest) onOtherBits(step, gradDigest, before);
+}
+
+function report({ job, folder, bus }: StepContext, applied: AppliedStep, marks: StepMarks): void {
+  const { step, loss, lr, gradNorm, skipped, results } = applied;
+  const seconds = stepSeconds(applied, marks);
+  const imagesPerSecond = job.spec.training.globalBatch / seconds.total;
+  const workers = workersOf(results);
+  folder.metrics({ step, loss, lr, gradNorm, workers, imagesPerSecond, seconds });
+  bus.publish({ kind: "step", step, loss, lr, gradNorm, skipped, workers, imagesPerSecond, seconds });
 }

@@ -2,15 +2,7 @@
 // A stopped process keeps its sockets open and a half-open connection breaks nothing, so silence is the only sign of some
 // failures; a worker that answers but never finishes shows only on the work that it owes.
 
-import type { Member } from "./decide.ts";
-
-export interface LivenessPolicy {
-  readonly heartbeatMs: number;
-  /** No deadline is shorter: after so much silence, or so long on a lease without progress, a member is expelled. */
-  readonly deadlineMs: number;
-  /** A joining member opens its data, starts its device and computes its canary. */
-  readonly joinMs: number;
-}
+import type { LivenessPolicy, Member } from "./member.ts";
 
 export interface Liveness {
   readonly verdict: "well" | "suspect" | "expel";

@@ -11,12 +11,10 @@ import {
   decideAdmission,
   decideQuorum,
   decideReadiness,
-  type Member,
-  type Members,
-  type MembershipPolicy,
   type Quorum,
 } from "./decide.ts";
 import { decideLiveness } from "./liveness.ts";
+import type { Member, Members, MembershipPolicy } from "./member.ts";
 import { decideReadmission, READMISSION } from "./readmission.ts";
 
 export interface MemberChange {

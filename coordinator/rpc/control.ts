@@ -6,8 +6,8 @@ import type { ControlServiceServer, WatchRequest, WatchResponse } from "../../pr
 import type { Bus } from "../../shared/bus/bus.ts";
 import type { Recovery, RunEvent, RunStatus } from "../../shared/bus/events.ts";
 import { toServiceError } from "../../shared/rpc/call.ts";
-import type { Commands } from "../commands.ts";
-import type { Decision } from "../decisions.ts";
+import type { Commands } from "../control/commands.ts";
+import type { Decision } from "../reporting/decisions.ts";
 
 export type ControlHandlers = ControlServiceServer;
 

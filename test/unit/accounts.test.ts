@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type Accounts, createAccounts } from "../../coordinator/accounts.ts";
-import { GOODPUT_STATES } from "../../coordinator/goodput.ts";
+import { type Accounts, createAccounts } from "../../coordinator/accounting/accounts.ts";
+import { GOODPUT_STATES } from "../../coordinator/accounting/goodput.ts";
 
 const EPOCH = 1_700_000_000_000;
 const none = Object.fromEntries(GOODPUT_STATES.map((state) => [state, 0]));

@@ -1,13 +1,7 @@
 import { describe, expect, it } from "vitest";
-import {
-  decideAdmission,
-  decideQuorum,
-  decideReadiness,
-  type Member,
-  type Members,
-  type MembershipPolicy,
-} from "../../coordinator/membership/decide.ts";
+import { decideAdmission, decideQuorum, decideReadiness } from "../../coordinator/membership/decide.ts";
 import { decideLiveness } from "../../coordinator/membership/liveness.ts";
+import type { Member, Members, MembershipPolicy } from "../../coordinator/membership/member.ts";
 import { createMembership, type MemberChange } from "../../coordinator/membership/members.ts";
 import { decideReadmission, READMISSION } from "../../coordinator/membership/readmission.ts";
 import { workerId } from "../../shared/ids.ts";

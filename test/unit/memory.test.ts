@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { bytesNeeded, checkMemory } from "../../coordinator/memory.ts";
+import { bytesNeeded, checkMemory } from "../../coordinator/opening/memory.ts";
 
 const need = { vectorBytes: 2 ** 30, moments: 2, blocks: 3 };
 

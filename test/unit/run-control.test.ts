@@ -2,12 +2,12 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createAccounts } from "../../coordinator/accounts.ts";
+import { createAccounts } from "../../coordinator/accounting/accounts.ts";
 import type { Checkpointer } from "../../coordinator/checkpointing/checkpointer.ts";
 import { createSnapshotter, decideSnapshot } from "../../coordinator/checkpointing/snapshots.ts";
 import { decideRestart } from "../../coordinator/cli/restart.ts";
-import { createHold } from "../../coordinator/hold.ts";
-import { decideScale } from "../../coordinator/scale.ts";
+import { createHold } from "../../coordinator/control/hold.ts";
+import { decideScale } from "../../coordinator/control/scale.ts";
 
 describe("a process that ended", () => {
   const fresh = { failuresInRow: 0, productive: false };

@@ -2,15 +2,15 @@
 
 import { createHash } from "node:crypto";
 import { basename } from "node:path";
-import type { MemberView } from "../shared/bus/events.ts";
-import type { Job } from "../shared/config/schema.ts";
-import type { ImageSetCard } from "../shared/data/image-set.ts";
-import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
-import { bytesOf } from "../shared/rpc/call.ts";
-import type { Summary } from "../shared/summary.ts";
-import type { Accounts } from "./accounts.ts";
+import type { MemberView } from "../../shared/bus/events.ts";
+import type { Job } from "../../shared/config/schema.ts";
+import type { ImageSetCard } from "../../shared/data/image-set.ts";
+import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
+import { bytesOf } from "../../shared/rpc/call.ts";
+import type { Summary } from "../../shared/summary.ts";
+import type { Accounts } from "../accounting/accounts.ts";
+import type { RunOutcome } from "../run.ts";
 import type { Progress } from "./progress.ts";
-import type { RunOutcome } from "./run.ts";
 
 export interface SummaryInput {
   readonly job: Job;

@@ -1,6 +1,6 @@
 // Every decision about members and work with its reason: logged, published, and the newest kept for whoever asks why.
 
-import type { Logger } from "../shared/log.ts";
+import type { Logger } from "../../shared/log.ts";
 
 export interface Decision {
   /** Milliseconds since the epoch. */

@@ -1,10 +1,10 @@
 // What a run looks like from outside: one view for the progress line, `plume ctl status` and whoever watches.
 
-import type { MemberView, RunStatus } from "../shared/bus/events.ts";
-import type { JobSpec } from "../shared/config/schema.ts";
-import type { Accounts } from "./accounts.ts";
-import type { Lease } from "./aggregation/round.ts";
-import type { Membership } from "./membership/members.ts";
+import type { MemberView, RunStatus } from "../../shared/bus/events.ts";
+import type { JobSpec } from "../../shared/config/schema.ts";
+import type { Accounts } from "../accounting/accounts.ts";
+import type { Lease } from "../aggregation/round.ts";
+import type { Membership } from "../membership/members.ts";
 import type { Progress } from "./progress.ts";
 
 export interface StatusOptions {

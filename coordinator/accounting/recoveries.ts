@@ -1,7 +1,7 @@
 // From a failure to the next committed step: which failures are open, how long the closed ones took. Pure state, time
 // passed in.
 
-import type { Recovery } from "../shared/bus/events.ts";
+import type { Recovery } from "../../shared/bus/events.ts";
 
 export type Failure = Omit<Recovery, "step" | "seconds">;
 

@@ -1,13 +1,13 @@
 // Where a run starts from: fresh parameters of the seed, the newest whole checkpoint of the store, or a newer snapshot
 // that a killed coordinator left.
 
-import { type Checkpoint, listCheckpoints, readCheckpoint } from "../shared/checkpoint/read.ts";
-import { firstDifference } from "../shared/config/identity.ts";
-import type { Job } from "../shared/config/schema.ts";
-import { PlumeError } from "../shared/errors.ts";
-import type { Reducer } from "../shared/kernels/reducer.ts";
-import { initialise, restore } from "../shared/pipeline/initial-state.ts";
-import type { ObjectStore } from "../shared/store/object-store.ts";
+import { type Checkpoint, listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
+import { firstDifference } from "../../shared/config/identity.ts";
+import type { Job } from "../../shared/config/schema.ts";
+import { PlumeError } from "../../shared/errors.ts";
+import type { Reducer } from "../../shared/kernels/reducer.ts";
+import { initialise, restore } from "../../shared/pipeline/initial-state.ts";
+import type { ObjectStore } from "../../shared/store/object-store.ts";
 
 export interface LoadOptions {
   readonly job: Job;

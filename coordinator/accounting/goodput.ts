@@ -1,7 +1,7 @@
 // Where the wall time of a run went. Invariant: the seconds of the states always sum to the wall time. It holds by
 // construction: every stretch of time is booked once, on one state, and wall time is nothing but the sum of the books.
 
-import { invariant } from "../shared/invariant.ts";
+import { invariant } from "../../shared/invariant.ts";
 
 export const GOODPUT_STATES = [
   "productive",

@@ -1,8 +1,8 @@
 // How far the run is: phase with its reason, smoothed throughput, time left. Fed by the run's own events.
 
-import type { Listener } from "../shared/bus/bus.ts";
-import type { Phase, RunStatus } from "../shared/bus/events.ts";
-import type { JobSpec } from "../shared/config/schema.ts";
+import type { Listener } from "../../shared/bus/bus.ts";
+import type { Phase, RunStatus } from "../../shared/bus/events.ts";
+import type { JobSpec } from "../../shared/config/schema.ts";
 
 export interface Progress {
   readonly observe: Listener;

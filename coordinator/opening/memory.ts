@@ -1,7 +1,7 @@
 // Whether a job's vectors fit in this machine, asked before anything of them is allocated: the system would otherwise
 // kill the coordinator in the middle of its first step, without a word.
 
-import { PlumeError } from "../shared/errors.ts";
+import { PlumeError } from "../../shared/errors.ts";
 
 export interface MemoryNeed {
   /** Of one flat vector. */

@@ -2,7 +2,7 @@
 // changed its bits. They outlive the process: every second they are written down, and the next incarnation goes on from
 // there, booking the time in between on "recovering".
 
-import type { Phase, Recovery } from "../shared/bus/events.ts";
+import type { Phase, Recovery } from "../../shared/bus/events.ts";
 import { createGoodput, type GoodputState } from "./goodput.ts";
 import { readJournal, removeJournal, writeJournal } from "./journal.ts";
 import { createRecoveries } from "./recoveries.ts";

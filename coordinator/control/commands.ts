@@ -1,11 +1,11 @@
 // What `plume ctl` may ask of a run, carried out: each command is noted with its reason, or refused with a remedy.
 
-import type { Bus } from "../shared/bus/bus.ts";
-import type { Phase } from "../shared/bus/events.ts";
-import type { JobSpec } from "../shared/config/schema.ts";
-import { PlumeError } from "../shared/errors.ts";
-import type { Accounts } from "./accounts.ts";
-import type { DecisionLog } from "./decisions.ts";
+import type { Bus } from "../../shared/bus/bus.ts";
+import type { Phase } from "../../shared/bus/events.ts";
+import type { JobSpec } from "../../shared/config/schema.ts";
+import { PlumeError } from "../../shared/errors.ts";
+import type { Accounts } from "../accounting/accounts.ts";
+import type { DecisionLog } from "../reporting/decisions.ts";
 import type { Hold } from "./hold.ts";
 import { decideScale } from "./scale.ts";
 

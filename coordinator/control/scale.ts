@@ -1,6 +1,6 @@
 // May the number of workers become this? Pure: the answer with its reason.
 
-import type { Phase } from "../shared/bus/events.ts";
+import type { Phase } from "../../shared/bus/events.ts";
 
 export interface ScaleState {
   readonly phase: Phase;

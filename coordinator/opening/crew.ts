@@ -1,0 +1,131 @@
+// Who computes a run: its members, the dispatcher that gives them work, the sessions in which they talk, and how all of
+// it looks from outside.
+
+import { createHash } from "node:crypto";
+import { dumpJob } from "../../shared/config/load.ts";
+import { PURPOSE, uniforms } from "../../shared/rng/stream.ts";
+import type { Block } from "../../shared/tensor/tree.ts";
+import { PLUME_VERSION } from "../../shared/version.ts";
+import { createDispatcher } from "../dispatcher.ts";
+import { createMembership } from "../membership/members.ts";
+import { createProgress } from "../reporting/progress.ts";
+import { createStatus } from "../reporting/status.ts";
+import { createSessions, type Sessions } from "../rpc/session.ts";
+import type { RunContext } from "../run.ts";
+import { openSharedMemory } from "../shared-memory.ts";
+import type { CoordinatorOptions } from "./options.ts";
+import type { Traces } from "./traces.ts";
+import type { Training } from "./training.ts";
+
+/** Opening data, starting a device and computing the canary. */
+const JOIN_MS = 300_000;
+
+export function openCrew(options: CoordinatorOptions, training: Training, traces: Traces) {
+  const { job, clock, bus, supervisor } = options;
+  const { set, layout, vectors, firstStep, warnings } = training;
+  const { incarnation, log, decisions, accounts } = traces;
+  const { spec } = job;
+  const { name } = job.metadata;
+  const now = () => clock.now();
+  const heartbeatMs = 1000 * spec.workers.heartbeatSeconds;
+  const deadlineMs = 1000 * spec.workers.deadlineSeconds;
+  const specDigest = createHash("sha256").update(dumpJob(job)).digest("hex");
+
+  const warn = (message: string) => {
+    log.warn(message);
+    bus.publish({ kind: "warning", message });
+  };
+  /** The run's bits may differ from another's from now on. */
+  const blemish = (reason: string) => {
+    if (!accounts.blemish(reason)) return;
+    warnings.push(reason);
+    warn(reason);
+  };
+
+  const progress = createProgress(spec, firstStep, now);
+  bus.subscribe(progress.observe);
+  const setPhase: RunContext["setPhase"] = (asked, why) => {
+    const { phase, reason } = accounts.enter(asked, why);
+    const before = progress.view().phase;
+    if (!progress.setPhase(phase, reason)) return;
+    if (phase !== before) decisions.note("phase", phase, reason);
+    bus.publish({ kind: "status", status: status() });
+  };
+
+  const membership = createMembership({
+    policy: {
+      min: spec.workers.min,
+      max: spec.workers.max,
+      heartbeatMs,
+      deadlineMs,
+      joinMs: JOIN_MS,
+      numerics: spec.workers.numerics,
+    },
+    version: PLUME_VERSION,
+    specDigest,
+    layoutDigest: layout.digest,
+    dataDigest: set.digest,
+    now,
+    onChange: ({ id, change, reason }) => {
+      decisions.note(change, id, reason);
+      bus.publish({ kind: "worker", workerId: id, change, reason });
+      if (change === "lost" || change === "expelled") accounts.failed("worker", id, reason);
+      if (change === "expelled") supervisor?.lost(id, reason);
+      if (membership.classes.length > 1)
+        blemish(`workers of ${membership.classes.length} numerics classes took part: ${membership.classes.join(", ")}`);
+    },
+  });
+
+  const sharedMemory = openSharedMemory(name, spec.workers.transport, (error) =>
+    log.warn({ err: error }, "shared memory is full; tensors travel by gRPC"),
+  );
+  /** A share of all blocks, drawn from the job's seed. */
+  const audited = (step: number, { lo }: Block) =>
+    spec.audit.rate > 0 &&
+    uniforms({ seed: spec.seed, purpose: PURPOSE.audit, step, index: lo }, 1)[0]! < spec.audit.rate;
+  let sessions: Sessions;
+  const dispatcher = createDispatcher({
+    job: name,
+    incarnation,
+    version: firstStep,
+    membership,
+    outbox: () => sessions,
+    now,
+    decisions,
+    setPhase,
+    audited,
+    onRedo: accounts.redone,
+    onDifference: warn,
+  });
+  sessions = createSessions({
+    membership,
+    dispatcher,
+    log,
+    shmNonce: sharedMemory.nonce,
+    onGone: sharedMemory.forget,
+    welcome: () => ({
+      job: name,
+      incarnation,
+      jobYaml: dumpJob(job),
+      specDigest,
+      paramsVersion: dispatcher.version,
+      layoutDigest: layout.digest,
+      dataDigest: set.digest,
+      shmFolder: sharedMemory.folder,
+      heartbeatMs,
+      deadlineMs,
+      reducerPorts: [...vectors.ports],
+    }),
+  });
+  const { members, status } = createStatus({
+    job: name,
+    incarnation,
+    spec,
+    progress,
+    accounts,
+    membership,
+    leases: () => dispatcher.round?.leases ?? [],
+    now,
+  });
+  return { membership, dispatcher, sessions, sharedMemory, progress, members, status, setPhase, blemish };
+}

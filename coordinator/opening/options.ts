@@ -1,0 +1,33 @@
+// What a coordinator is given: a job, where to leave its files, and its adapters to the world.
+
+import type { Bus } from "../../shared/bus/bus.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { Job } from "../../shared/config/schema.ts";
+import type { PlumeError } from "../../shared/errors.ts";
+import type { Logger } from "../../shared/log.ts";
+
+export interface CoordinatorOptions {
+  readonly job: Job;
+  readonly out: string;
+  readonly listen: string;
+  readonly resume: string;
+  /** This process takes the place of one that died in the middle of the run. */
+  readonly recovering: boolean;
+  readonly clock: Clock;
+  readonly bus: Bus;
+  /** Called once the inputs are found to be right. */
+  readonly openLog: () => Logger;
+  readonly requestStop: (reason: string) => boolean;
+  /** The parameters are lost with a reducer process: this process must end, and another one go on from a snapshot. */
+  readonly onLost: (error: PlumeError) => void;
+  /** Who starts and stops worker processes; null when nobody does. */
+  readonly supervisor: {
+    /** The first step of this process is committed. */
+    productive(): void;
+    /** Workers leave from now on because the run is over. */
+    ending(): void;
+    scale(replicas: number): void;
+    /** A worker was expelled: if it does not come back, its process must be replaced. */
+    lost(worker: string, reason: string): void;
+  } | null;
+}

@@ -1,0 +1,67 @@
+// What is trained, on what, from where: data set, network, vectors and their content. Nothing is written here, so that a
+// mistake in the job leaves no trace.
+
+import { join, resolve } from "node:path";
+import { describeImageSet, readCard } from "../../shared/data/card.ts";
+import { checkClasses } from "../../shared/data/open.ts";
+import { PlumeError } from "../../shared/errors.ts";
+import { stepsInLedger } from "../../shared/ledger/ledger.ts";
+import { OPTIMIZERS } from "../../shared/optim/optimizers.ts";
+import { buildNetwork } from "../../shared/pipeline/network.ts";
+import { splitAddress } from "../../shared/rpc/transport.ts";
+import { fileStore } from "../../shared/store/file.ts";
+import { openStore } from "../../shared/store/open.ts";
+import { buildLayout } from "../../shared/tensor/layout.ts";
+import { openWire } from "../../shared/wire/index.ts";
+import { openVectors } from "../reducers/vectors.ts";
+import { checkMemory } from "./memory.ts";
+import type { CoordinatorOptions } from "./options.ts";
+import { loadState } from "./state.ts";
+
+/** Vectors beside params, EMA and moments: one a leaf of the tree at worst, its copies, and as many in flight. */
+const spareVectors = (V: number) => 3 * V + 8;
+
+export type Training = Awaited<ReturnType<typeof openTraining>>;
+
+export async function openTraining({ job, out, listen, resume, recovering, onLost }: CoordinatorOptions) {
+  const { spec } = job;
+  const warnings: string[] = [];
+  const known = recovering ? readCard(join(out, "dataset.json")) : null;
+  const set = known ?? (await describeImageSet(spec.data));
+  if (set.fallback) warnings.push(set.fallback);
+  checkClasses(spec, set);
+  const network = buildNetwork(spec, set.channels);
+  const layout = buildLayout(network.params);
+
+  const V = spec.training.globalBatch / spec.training.microBatch;
+  const { type: optimizer } = spec.training.optimizer;
+  const blocks = Math.min(V, Math.max(1, spec.workers.replicas));
+  const moments = OPTIMIZERS[optimizer].moments.length;
+  checkMemory({ vectorBytes: layout.size * 4, moments, blocks }, process.availableMemory());
+  const vectors = await openVectors(
+    { layout, optimizer, wire: openWire(spec.training, spec.seed), maxVectors: spareVectors(V) },
+    { out, host: splitAddress(listen).host, count: spec.coordinator.shards, onLost },
+  );
+
+  const { reducer } = vectors;
+  const store = openStore(spec.checkpoint.store ?? `file://${resolve(out, "checkpoints")}`);
+  const snapshotFolder = join(out, "snapshots");
+  const snapshots = fileStore(snapshotFolder, { flush: false });
+  const { step: firstStep, from } = await loadState({
+    job,
+    store,
+    snapshots,
+    ledgerSteps: stepsInLedger(join(out, "ledger.ndjson")),
+    resume,
+    reducer,
+    datasetDigest: set.digest,
+    warn: (message) => warnings.push(message),
+  });
+  if (firstStep > spec.training.steps)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `the checkpoint is at step ${firstStep}, the job ends at ${spec.training.steps}`,
+      { remedy: "raise training.steps (--steps N), or start over with --resume never" },
+    );
+  return { set, layout, vectors, reducer, store, snapshots, snapshotFolder, firstStep, from, warnings };
+}
