@@ -5,7 +5,7 @@
 
 import { availableParallelism } from "node:os";
 import { PlumeError } from "../errors.ts";
-import { OPTIMIZERS, type OptimizerName, type OptimizerStep, optimizerCall } from "../optim/optimizers.ts";
+import { OPTIMIZERS, type OptimizerName, type OptimizerStep, optimizerCalls } from "../optim/optimizers.ts";
 import type { Layout, Shard } from "../tensor/layout.ts";
 import { EXACT, type Wire, wireBytes } from "../wire/index.ts";
 import {
@@ -175,9 +175,12 @@ export function reducerOver<V extends Vector>(
     async optimize(gradient, step: OptimizerStep) {
       await onShards((s) => {
         const at = (vector: Vector) => pointer(vector, s);
-        return [
-          optimizerCall(step, { p: at(params), g: at(gradient), moment: (name) => at(moments[name]!), n: s.size }),
-        ];
+        return optimizerCalls(step, {
+          p: at(params),
+          g: at(gradient),
+          moment: (name) => at(moments[name]!),
+          n: s.size,
+        });
       });
     },
 

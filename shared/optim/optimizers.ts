@@ -1,5 +1,5 @@
 // The table of optimizers. An optimizer is a kernel of its name (kernels/assembly/optimizers) and the state vectors that it
-// keeps; all get the same arguments. Scalars are computed here, in float64 and by exact operations.
+// keeps; all get the same arguments. Constants are computed here, in float64 and by exact operations.
 
 import { exactPow } from "../rng/exact-math.ts";
 
@@ -40,11 +40,14 @@ export interface Operands {
   moment(name: string): number;
 }
 
-/** The kernel's name and arguments. */
-export function optimizerCall(step: OptimizerStep, { p, g, n, moment }: Operands): readonly [string, ...number[]] {
+/** Kernels and their arguments: the constants of the step, then the optimizer. */
+export function optimizerCalls(step: OptimizerStep, { p, g, n, moment }: Operands): readonly [string, ...number[]][] {
   const { type, lr, beta1, beta2, eps, weightDecay, gradientScale, count } = step;
   const kept: readonly string[] = OPTIMIZERS[type].moments;
   const at = (name: string) => (kept.includes(name) ? moment(name) : 0);
   const corrections = [1 - exactPow(beta1, count), 1 - exactPow(beta2, count)];
-  return [type, p, g, at("m"), at("v"), n, gradientScale, lr, beta1, beta2, eps, weightDecay, ...corrections];
+  return [
+    ["hyper", gradientScale, lr, beta1, beta2, eps, weightDecay, ...corrections],
+    [type, p, g, at("m"), at("v"), n],
+  ];
 }

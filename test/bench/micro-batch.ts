@@ -7,7 +7,7 @@ import type { JobSpec } from "../../shared/config/schema.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { createVectorHeap, type HeapVector } from "../../shared/kernels/kernels.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
-import { optimizerCall } from "../../shared/optim/optimizers.ts";
+import { optimizerCalls } from "../../shared/optim/optimizers.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
@@ -48,8 +48,8 @@ export async function openMicroBatchBench(spec: JobSpec, side: number, name: Bac
       n: layout.size,
       moment: (name: string) => moments[name]!.pointer,
     };
-    const [kernel, ...args] = optimizerCall(update, at);
-    (heap.kernels as unknown as Record<string, (...args: number[]) => void>)[kernel]!(...args);
+    const kernels = heap.kernels as unknown as Record<string, (...args: number[]) => void>;
+    for (const [name, ...args] of optimizerCalls(update, at)) kernels[name]!(...args);
   };
 
   return {

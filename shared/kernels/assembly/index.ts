@@ -2,6 +2,7 @@
 // aligned; n counts floats and is a multiple of 4. No static data, no allocation, no relaxed SIMD: the same bits on
 // every machine.
 
+export { hyper } from "./hyper";
 export * from "./wire";
 
 /** out = left + right. */

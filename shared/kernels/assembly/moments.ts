@@ -1,22 +1,9 @@
 // What Adam and AdamW share.
 
+import { beta1, beta2, correction1, correction2, eps, gradientScale, lr } from "./hyper";
+
 /** `decay` multiplies p first (AdamW's 1 - lr * weightDecay, else 1); `l2` adds l2 * p to the gradient. */
-export function moveByMoments(
-  p: usize,
-  g: usize,
-  m: usize,
-  v: usize,
-  n: i32,
-  gradientScale: f64,
-  lr: f64,
-  beta1: f64,
-  beta2: f64,
-  eps: f64,
-  decay: f64,
-  l2: f64,
-  correction1: f64,
-  correction2: f64,
-): void {
+export function moveByMoments(p: usize, g: usize, m: usize, v: usize, n: i32, decay: f64, l2: f64): void {
   const gs = f32x4.splat(<f32>gradientScale);
   const b1 = f32x4.splat(<f32>beta1);
   const c1 = f32x4.splat(<f32>(1.0 - beta1));

@@ -1,20 +1,8 @@
 // Lion: Chen et al. 2023, Algorithm 2: the sign of an interpolation of momentum and gradient, and weight decay apart.
 
-export function lion(
-  p: usize,
-  g: usize,
-  m: usize,
-  v: usize,
-  n: i32,
-  gradientScale: f64,
-  lr: f64,
-  beta1: f64,
-  beta2: f64,
-  eps: f64,
-  weightDecay: f64,
-  correction1: f64,
-  correction2: f64,
-): void {
+import { beta1, beta2, gradientScale, lr, weightDecay } from "../hyper";
+
+export function lion(p: usize, g: usize, m: usize, v: usize, n: i32): void {
   const gs = f32x4.splat(<f32>gradientScale);
   const b1 = f32x4.splat(<f32>beta1);
   const c1 = f32x4.splat(<f32>(1.0 - beta1));

@@ -1,20 +1,8 @@
 // RMSprop: Tieleman and Hinton 2012, in torch's form, without centering or momentum. beta2 is torch's alpha.
 
-export function rmsprop(
-  p: usize,
-  g: usize,
-  m: usize,
-  v: usize,
-  n: i32,
-  gradientScale: f64,
-  lr: f64,
-  beta1: f64,
-  beta2: f64,
-  eps: f64,
-  weightDecay: f64,
-  correction1: f64,
-  correction2: f64,
-): void {
+import { beta2, eps, gradientScale, lr, weightDecay } from "../hyper";
+
+export function rmsprop(p: usize, g: usize, m: usize, v: usize, n: i32): void {
   const gs = f32x4.splat(<f32>gradientScale);
   const a = f32x4.splat(<f32>beta2);
   const c = f32x4.splat(<f32>(1.0 - beta2));

@@ -1,20 +1,8 @@
 // SGD with heavy-ball momentum beta1 in torch's form, without dampening: m = beta1 * m + g; p -= lr * m. m is 0 at first.
 
-export function sgd(
-  p: usize,
-  g: usize,
-  m: usize,
-  v: usize,
-  n: i32,
-  gradientScale: f64,
-  lr: f64,
-  beta1: f64,
-  beta2: f64,
-  eps: f64,
-  weightDecay: f64,
-  correction1: f64,
-  correction2: f64,
-): void {
+import { beta1, gradientScale, lr, weightDecay } from "../hyper";
+
+export function sgd(p: usize, g: usize, m: usize, v: usize, n: i32): void {
   const gs = f32x4.splat(<f32>gradientScale);
   const mu = f32x4.splat(<f32>beta1);
   const w = f32x4.splat(<f32>weightDecay);

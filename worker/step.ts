@@ -1,0 +1,106 @@
+// What a worker does with a lease, top to bottom: parameters at the lease's version, batches, compute, push. One of these a
+// session: versions of another incarnation mean nothing here.
+
+import { createHash } from "node:crypto";
+import { type Lease, type PushResponse, WorkKind } from "../proto/gen/plume/v1/training.ts";
+import type { Clock } from "../shared/clock.ts";
+import { PlumeError } from "../shared/errors.ts";
+import { tileRange } from "../shared/pipeline/tiles.ts";
+import { bytesOf } from "../shared/rpc/call.ts";
+import type { Compute } from "./compute.ts";
+import type { Prefetch } from "./prefetch.ts";
+import type { Reports } from "./session.ts";
+import type { Transfers } from "./transfers.ts";
+
+export interface StepOptions {
+  readonly workerId: string;
+  readonly compute: Compute;
+  readonly prefetch: Prefetch;
+  readonly transfers: Transfers;
+  /** Images of a sample grid. */
+  readonly gridImages: number;
+  readonly clock: Clock;
+}
+
+export interface Steps {
+  /** The sum of a block's gradients. */
+  gradient(lease: Lease, reports: Reports): Promise<PushResponse>;
+  /** Tiles of a sample grid. */
+  sample(lease: Lease, reports: Reports): Promise<PushResponse>;
+}
+
+export function createSteps({ workerId, compute, prefetch, transfers, gridImages, clock }: StepOptions): Steps {
+  let onDevice = "";
+
+  /** Brings the device to the vector that a lease begins with. @returns seconds spent. */
+  const ensure = async (
+    vector: "params" | "ema",
+    { paramsVersion, vectorDigest }: Lease,
+    { transfer, revoked }: Reports,
+  ): Promise<number> => {
+    const wanted = `${vector}@${paramsVersion}`;
+    if (onDevice === wanted) return 0;
+    const started = clock.now();
+    onDevice = ""; // a failure in between leaves the device at no version
+    await undamaged(async () => {
+      await transfers.pull(vector, paramsVersion, bytesOf(compute.ready.landing), transfer, revoked);
+      await compute.load(vectorDigest);
+    });
+    onDevice = wanted;
+    return (clock.now() - started) / 1000;
+  };
+
+  return {
+    async gradient(lease, reports) {
+      const { lo, hi, tuple } = lease;
+      const step = tuple!.step;
+
+      // Images are read while the parameters travel.
+      const batches = prefetch.take(step, { lo, hi });
+      batches.catch(() => {});
+      const pull = await ensure("params", lease, reports);
+      const loaded = await batches;
+
+      const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
+      const result = await compute.gradient(step, { lo, hi }, raw, reports.progress, reports.revoked);
+
+      const { digest, losses, payload } = result;
+      const ids = loaded.map((batch) => batch.ids);
+      const seconds = { ...result.seconds, pull };
+      const kind = WorkKind.WORK_KIND_GRADIENT;
+      const header = { workerId, tuple, lo, hi, kind, digest, losses: [...losses], ids, seconds };
+      try {
+        return await undamaged(() => transfers.push(header, payload, reports.closed));
+      } finally {
+        compute.release(result.id);
+      }
+    },
+
+    async sample(lease, reports) {
+      const { lo, hi, tuple } = lease;
+      const pull = await ensure("ema", lease, reports);
+      const { from, to } = tileRange({ lo, hi }, gridImages);
+      const result = await compute.sample(from, to, (done) => reports.progress(done, 0));
+      const digest = createHash("sha256").update(result.pixels).digest("hex");
+      const seconds = { ...result.seconds, pull };
+      const kind = WorkKind.WORK_KIND_SAMPLE;
+      const header = { workerId, tuple, lo, hi, kind, digest, losses: [], ids: [], seconds };
+      return undamaged(() => transfers.push(header, [result.pixels], reports.closed));
+    },
+  };
+}
+
+/** Times that a transfer is tried before the connection is given up. */
+const TRANSFERS = 3;
+
+/** A transfer whose digest does not fit is repeated; one that never fits says that the connection is bad, not the data. */
+async function undamaged<T>(transfer: () => Promise<T>): Promise<T> {
+  for (let left = TRANSFERS; ; left--) {
+    try {
+      return await transfer();
+    } catch (error) {
+      if (!(error instanceof PlumeError) || error.code !== "DATA_LOSS") throw error;
+      if (left === 1) throw new PlumeError("UNAVAILABLE", `${TRANSFERS} times: ${error.message}`, { cause: error });
+    }
+  }
+}
