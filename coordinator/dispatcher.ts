@@ -28,7 +28,7 @@ import { decideCopies } from "./planner/copies.ts";
 import { decideGrants } from "./planner/grants.ts";
 import type { DecisionLog } from "./reporting/decisions.ts";
 
-export interface RoundPlan {
+interface RoundPlan {
   readonly kind: RoundKind;
   readonly step: number;
   readonly V: number;
@@ -39,7 +39,7 @@ export interface RoundPlan {
 }
 
 /** What names a piece of work in a message. */
-export interface Address {
+interface Address {
   readonly tuple: Tuple | undefined;
   readonly kind: RoundKind;
   readonly block: Block;

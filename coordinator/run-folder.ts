@@ -11,7 +11,7 @@ import { lossChart } from "../shared/data/chart.ts";
 import type { ImageSetCard } from "../shared/data/image-set.ts";
 import { PlumeError } from "../shared/errors.ts";
 
-export interface MetricsLine {
+interface MetricsLine {
   readonly step: number;
   readonly loss: number;
   readonly lr: number;

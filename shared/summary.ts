@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { PlumeError } from "./errors.ts";
 
-export const summarySchema = z.object({
+const summarySchema = z.object({
   job: z.string(),
   outcome: z.enum(["complete", "stopped"]),
   /** Committed optimizer steps, those before a resume included. */

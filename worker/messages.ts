@@ -5,7 +5,7 @@ import type { ErrorCode } from "../shared/errors.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 import type { Block } from "../shared/tensor/tree.ts";
 
-export interface ImageShape {
+interface ImageShape {
   readonly height: number;
   readonly width: number;
   readonly channels: number;

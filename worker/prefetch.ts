@@ -6,7 +6,7 @@ import { idsDigest, type SampleOrder, sampleIds } from "../shared/data/order.ts"
 import type { Block } from "../shared/tensor/tree.ts";
 import type { RawBatch } from "./messages.ts";
 
-export interface LoadedBatch extends RawBatch {
+interface LoadedBatch extends RawBatch {
   /** Digest of the sample ids that were really read. */
   readonly ids: string;
 }

@@ -37,7 +37,7 @@ export interface Reports {
 }
 
 /** The client of the coordinator, or of a port on its host; open as long as the session is. */
-export type Dial = (port?: number) => TrainingClient;
+type Dial = (port?: number) => TrainingClient;
 
 /** What a session needs from the rest of the worker. */
 export interface WorkerEngine {

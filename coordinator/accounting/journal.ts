@@ -31,8 +31,6 @@ const journalSchema = z.object({
 
 export type JournalEntry = z.infer<typeof journalSchema>;
 
-export const JOURNAL = "journal.json";
-
 export function writeJournal(file: string, entry: JournalEntry): void {
   writeFileSync(`${file}.tmp`, `${JSON.stringify(entry)}\n`);
   renameSync(`${file}.tmp`, file);

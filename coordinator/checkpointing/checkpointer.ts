@@ -20,7 +20,7 @@ export interface Checkpointer {
   readonly newest: number | null;
 }
 
-export interface Written {
+interface Written {
   readonly step: number;
   readonly prefix: string;
   readonly bytes: number;

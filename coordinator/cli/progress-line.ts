@@ -74,7 +74,7 @@ export function createProgressLine(output: NodeJS.WriteStream, now: () => number
   };
 }
 
-export function progressText(status: RunStatus): string {
+function progressText(status: RunStatus): string {
   const { phase, reason, step, steps, loss, imagesPerSecond, etaSeconds, workers } = status;
   const percent = ((100 * step) / steps).toFixed(0).padStart(3);
   if (phase !== "Training") return `${phase}: ${reason} (step ${step}/${steps})`;

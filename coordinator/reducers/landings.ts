@@ -3,9 +3,9 @@
 
 import { PlumeError } from "../../shared/errors.ts";
 
-export type Chunks = AsyncIterable<Uint8Array>;
+type Chunks = AsyncIterable<Uint8Array>;
 /** @returns bytes that came. */
-export type Land = (chunks: Chunks) => Promise<number>;
+type Land = (chunks: Chunks) => Promise<number>;
 
 export interface Landings {
   /** A place is there. Rejects when the chunks break off, or with STALE when the signal says that nobody wants them. */

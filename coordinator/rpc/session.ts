@@ -17,7 +17,7 @@ import type { Membership } from "../membership/members.ts";
 /** Codes that another worker would come to as well. */
 const DATA_FAULTS: ReadonlySet<string> = new Set(["DATA_LOSS", "INVALID_ARGUMENT", "NOT_FOUND"]);
 
-export type SessionStream = ServerDuplexStream<SessionRequest, SessionResponse>;
+type SessionStream = ServerDuplexStream<SessionRequest, SessionResponse>;
 type Incoming = NonNullable<SessionRequest["message"]>;
 type Departure = "left" | "lost" | "expelled";
 

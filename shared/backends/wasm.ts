@@ -9,7 +9,7 @@ import type { WasmBackend } from "./wasm-kernels/heap.ts";
 import { planProgram } from "./wasm-plan.ts";
 
 /** The heap may grow to 4 GiB; beyond its end tfjs writes to address 0 instead of failing, so plume stops well before. */
-export const WASM_HEAP_LIMIT = 3 * 2 ** 30;
+const WASM_HEAP_LIMIT = 3 * 2 ** 30;
 
 export const wasm: BackendAdapter = {
   name: "wasm",

@@ -18,7 +18,7 @@ export interface MemberView {
   readonly pulled?: number | undefined;
 }
 
-export const PHASES = [
+const PHASES = [
   "Starting",
   "Waiting",
   "Recovering",
@@ -67,7 +67,7 @@ export interface Recovery {
   readonly atMs: number;
 }
 
-export const WORKER_CHANGES = ["joined", "left", "lost", "expelled", "refused", "suspect", "well"] as const;
+const WORKER_CHANGES = ["joined", "left", "lost", "expelled", "refused", "suspect", "well"] as const;
 export type WorkerChange = (typeof WORKER_CHANGES)[number];
 
 /** Seconds of one step by part. The parts of workers are the slowest worker's; the rest is the coordinator's own. */

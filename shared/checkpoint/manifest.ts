@@ -16,7 +16,7 @@ const partSchema = z.strictObject({
   shard: z.int().min(0).optional(),
 });
 
-export const manifestSchema = z.strictObject({
+const manifestSchema = z.strictObject({
   version: z.literal(1),
   plume: z.string(),
   job: z.string(),

@@ -157,7 +157,7 @@ export async function faultOf(store: ObjectStore, { prefix, manifest }: Pick<Lis
 }
 
 /** @throws PlumeError DATA_LOSS. */
-export function verifyPart(where: string, part: Part, bytes: Uint8Array): void {
+function verifyPart(where: string, part: Part, bytes: Uint8Array): void {
   if (bytes.byteLength !== part.size)
     throw new PlumeError("DATA_LOSS", `${where} has ${bytes.byteLength} bytes, its manifest says ${part.size}`);
   const digest = sha256(bytes);

@@ -33,7 +33,7 @@ export const dataSchema = z.strictObject({
   limit: positiveInt.optional().describe("use only the first N samples"),
 });
 
-export const modelSchema = z.strictObject({
+const modelSchema = z.strictObject({
   type: z.literal("unet").default("unet").describe("architecture; unet is ADM's U-Net"),
   channels: positiveInt.default(32).describe("channels of the first level"),
   channelMult: z.array(positiveInt).min(1).max(8).default([1, 2]).describe("channel multiplier of each level"),
@@ -53,7 +53,7 @@ export const modelSchema = z.strictObject({
   classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels"),
 });
 
-export const diffusionSchema = z.strictObject({
+const diffusionSchema = z.strictObject({
   process: z.literal("ddpm").default("ddpm").describe("the diffusion process"),
   schedule: z.enum(["linear", "cosine"]).default("cosine").describe("beta schedule"),
   timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the number of diffusion steps"),
@@ -62,7 +62,7 @@ export const diffusionSchema = z.strictObject({
   labelDrop: probability.default(0.1).describe("share of labels dropped in training, for classifier-free guidance"),
 });
 
-export const optimizerSchema = z.strictObject({
+const optimizerSchema = z.strictObject({
   type: oneOf(OPTIMIZERS).default("adamw").describe(listed(OPTIMIZERS)),
   lr: z.number().positive().default(2e-4).describe("peak learning rate"),
   beta1: probability.default(0.9).describe("first-moment decay (momentum of sgd, unused by rmsprop)"),
@@ -71,7 +71,7 @@ export const optimizerSchema = z.strictObject({
   weightDecay: z.number().min(0).default(0).describe("decoupled in adamw and lion, L2 in the others"),
 });
 
-export const trainingSchema = z.strictObject({
+const trainingSchema = z.strictObject({
   steps: positiveInt.default(1000).describe("optimizer steps"),
   globalBatch: positiveInt.default(64).describe("samples an optimizer step, whatever the number of workers"),
   microBatch: positiveInt.default(16).describe("samples a micro-batch; must divide globalBatch"),
@@ -90,7 +90,7 @@ export const trainingSchema = z.strictObject({
     .describe("a gradient that is not finite: fail the job, or skip the step"),
 });
 
-export const workersSchema = z.strictObject({
+const workersSchema = z.strictObject({
   replicas: positiveInt.max(1024).default(2).describe("worker processes to start"),
   min: positiveInt.default(1).describe("the job pauses below this many"),
   max: positiveInt.default(8).describe("largest number of workers admitted"),
@@ -137,7 +137,7 @@ export const workersSchema = z.strictObject({
     .describe("failures in a row without any work done before a worker is given up"),
 });
 
-export const coordinatorSchema = z.strictObject({
+const coordinatorSchema = z.strictObject({
   shards: positiveInt
     .max(64)
     .default(1)
@@ -146,13 +146,13 @@ export const coordinatorSchema = z.strictObject({
     ),
 });
 
-export const auditSchema = z.strictObject({
+const auditSchema = z.strictObject({
   rate: probability
     .default(0)
     .describe("share of blocks that a second worker computes too; different bits name and expel the wrong one"),
 });
 
-export const checkpointSchema = z.strictObject({
+const checkpointSchema = z.strictObject({
   store: z.string().optional().describe("file://DIR; <run folder>/checkpoints when absent"),
   everySteps: positiveInt.default(500).describe("steps between checkpoints; one more is written at the end"),
   keep: positiveInt.default(3).describe("newest checkpoints to keep"),
@@ -163,7 +163,7 @@ export const checkpointSchema = z.strictObject({
     .describe("seconds between snapshots in the run's folder, from which a killed coordinator goes on; 0 for none"),
 });
 
-export const samplingSchema = z.strictObject({
+const samplingSchema = z.strictObject({
   everySteps: z.int().min(0).default(0).describe("steps between sample grids while training; 0 only at the end"),
   count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
   sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
@@ -176,7 +176,7 @@ export const samplingSchema = z.strictObject({
     .describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
 });
 
-export const specSchema = z
+const specSchema = z
   .strictObject({
     seed: z.int().min(0).default(0).describe("the one seed: weights, order, noise, samples"),
     data: dataSchema,

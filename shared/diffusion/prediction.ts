@@ -92,7 +92,7 @@ export function targetOf(c: Coefficients, type: "eps" | "x0" | "v", x0: T, t: St
 }
 
 /** The learned range of iDDPM (Nichol and Dhariwal 2021, Eq. 15): v in [-1, 1] runs from log beta~_t to log beta_t. */
-export function learnedRangeLogVariance(c: Coefficients, t: Steps, v: T): T {
+function learnedRangeLogVariance(c: Coefficients, t: Steps, v: T): T {
   const min = at(c.posteriorLogVarianceClipped, t);
   const max = at((i) => exactLog(c.betas[i]!), t);
   const fraction = tf.mul(tf.add(v, 1), 0.5);

@@ -26,7 +26,7 @@ export interface Coefficients {
 }
 
 /** @param betas float64 [T], each in (0, 1]. */
-export function coefficientsOf(betas: Float64Array): Coefficients {
+function coefficientsOf(betas: Float64Array): Coefficients {
   const T = betas.length;
   const map = (f: (t: number) => number) => Float64Array.from({ length: T }, (_, t) => f(t));
   const alphasCumprod = new Float64Array(T);

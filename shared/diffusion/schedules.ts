@@ -59,7 +59,7 @@ export const SCHEDULES = {
   warmup50: warmup(0.5),
 } satisfies Record<string, Schedule>;
 
-export type ScheduleName = keyof typeof SCHEDULES;
+type ScheduleName = keyof typeof SCHEDULES;
 
 /** @throws PlumeError INVALID_ARGUMENT for an unknown name, or betas outside (0, 1]. */
 export function betasOf(name: string, timesteps: number, range: BetaRange = {}): Float64Array {

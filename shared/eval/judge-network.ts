@@ -11,7 +11,7 @@ export const JUDGE_FEATURES = 64;
 export const JUDGE_SIDE = 28;
 export const JUDGE_CLASSES = 10;
 
-export interface Judged {
+interface Judged {
   /** float32 [B, 64]. */
   readonly features: tf.Tensor2D;
   /** float32 [B, 10]. */

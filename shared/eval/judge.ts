@@ -15,7 +15,7 @@ const FILE = asset("deploy/judge/fashion-mnist.safetensors");
 /** Of the committed file: numbers of another judge are not comparable. */
 export const JUDGE_SHA256 = "3f2bde2b48ea885f02edfa50904f4beda35ceccde193d63042d5d23fb8773bdf";
 
-export interface Verdict {
+interface Verdict {
   /** Share of images whose label the judge gives them. */
   readonly accuracy: number;
   readonly features: Gaussian;

@@ -9,7 +9,7 @@ import { EXACT, type Wire } from "../wire/index.ts";
 import { vectorStride } from "./group.ts";
 
 /** Pointers are byte offsets, 16-byte aligned; n counts floats, a multiple of 4. See assembly/index.ts. */
-export interface Kernels {
+interface Kernels {
   add(out: number, left: number, right: number, n: number): void;
   squaredNorm(a: number, n: number): number;
   firstNonFinite(a: number, n: number): number;
@@ -39,7 +39,7 @@ export function ensureCapacity(memory: WebAssembly.Memory, bytes: number): void 
   }
 }
 
-export function openKernels(memory: WebAssembly.Memory): Kernels {
+function openKernels(memory: WebAssembly.Memory): Kernels {
   const module = new WebAssembly.Module(readFileSync(asset("shared/kernels/kernels.wasm")));
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
 }

@@ -23,7 +23,7 @@ export interface AuditReport {
   readonly firstFault: Fault | null;
 }
 
-export interface Fault {
+interface Fault {
   readonly step: number;
   readonly message: string;
 }

@@ -4,7 +4,7 @@
 import { PlumeError } from "../errors.ts";
 import { headsOf, levelChannels, sinusoidsOf, type UnetConfig } from "./unet-config.ts";
 
-export { type DiffusersTensor, diffusersTensor, fromDiffusers, toDiffusers } from "./diffusers-tensor.ts";
+export { diffusersTensor, fromDiffusers, toDiffusers } from "./diffusers-tensor.ts";
 
 /** The fields of UNet2DModel's config.json that plume writes and reads. */
 export interface DiffusersConfig {

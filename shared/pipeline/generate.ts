@@ -23,7 +23,7 @@ export interface GeneratorOptions {
   readonly program: MakeProgram;
 }
 
-export interface Wanted {
+interface Wanted {
   /** Which images of the endless grid. */
   readonly indices: readonly number[];
   /** One an image; null for an unconditional model. */

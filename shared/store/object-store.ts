@@ -10,7 +10,7 @@ export interface ByteRange {
   readonly end: number;
 }
 
-export interface GetOptions {
+interface GetOptions {
   readonly range?: ByteRange;
   readonly signal?: AbortSignal | undefined;
 }

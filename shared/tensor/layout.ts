@@ -47,7 +47,7 @@ export interface Layout {
 }
 
 /** 2 Mi floats = 8 MiB a shard: large enough to stream well, small enough to spread over threads and processes. */
-export const SHARD_FLOATS = 2 * 1024 * 1024;
+const SHARD_FLOATS = 2 * 1024 * 1024;
 
 const ALIGN = 4;
 

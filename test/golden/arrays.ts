@@ -16,7 +16,7 @@ export const tensorOf = (nested: unknown): tf.Tensor =>
   tf.tensor(flat(nested as Nested), shapeOf(nested as Nested), "float32");
 
 /** A seeded-formula table (see the vectors' notes): name to tensor values. */
-export interface WeightTable {
+interface WeightTable {
   readonly rows: readonly (readonly [
     name: string,
     kind: string,

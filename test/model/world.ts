@@ -44,7 +44,7 @@ export type Action =
   | { readonly kind: "snapshot" | "crash" | "sum" };
 
 /** An invariant does not hold. */
-export class Violation extends Error {}
+class Violation extends Error {}
 
 type Incoming = NonNullable<SessionRequest["message"]>;
 type Outgoing = NonNullable<SessionResponse["message"]>;

@@ -12,14 +12,12 @@ import {
 } from "@tensorflow/tfjs-core";
 import { columnSums } from "../../nn/fused.ts";
 
-/** A gradient by input name, given dy and what was saved. */
-export type Gradient = (dy: Tensor, saved: Tensor[], attrs: NamedAttrMap) => Record<string, () => Tensor>;
-
 export interface GradientRule {
   readonly save?: readonly string[];
   /** Which outputs to save, by position. */
   readonly saveOutputs?: readonly boolean[];
   readonly saveAll?: boolean;
+  /** By input name, given dy and what was saved. */
   readonly gradient: (dy: Tensor & Tensor[], saved: Tensor[], attrs: NamedAttrMap) => Record<string, () => Tensor>;
 }
 
@@ -45,5 +43,5 @@ export function unbroadcast(dy: Tensor, shape: number[]): Tensor {
   return reshape(axes.length > 0 ? sum(dy, axes) : dy, shape);
 }
 
-export const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
+const sameShape = (a: readonly number[], b: readonly number[]): boolean =>
   a.length === b.length && a.every((n, i) => n === b[i]);

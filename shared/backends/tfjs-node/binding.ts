@@ -10,7 +10,7 @@ export interface OpAttribute {
   readonly value: unknown;
 }
 
-export interface TensorHandle {
+interface TensorHandle {
   readonly id: number;
   readonly shape: number[];
   /** TF_DataType. */

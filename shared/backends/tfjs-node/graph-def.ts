@@ -5,7 +5,7 @@
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
 /** DataType of types.proto. */
-export type DataType = number;
+type DataType = number;
 
 export type Attribute =
   | { readonly kind: "string"; readonly value: string | readonly string[] }

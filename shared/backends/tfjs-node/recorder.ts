@@ -7,7 +7,7 @@ import { type Computation, type Fed, type Feed, isTensor, valuesRead } from "../
 import type { Binding, NodeBackend, OpAttribute } from "./binding.ts";
 import type { Attribute, GraphNode } from "./graph-def.ts";
 
-export interface FedValue {
+interface FedValue {
   readonly name: string;
   readonly shape: readonly number[];
   /** TF_DataType. */
