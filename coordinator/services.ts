@@ -7,7 +7,6 @@ import { PlumeError } from "../shared/errors.ts";
 import { isFinal } from "../shared/supervision.ts";
 import { createCommands } from "./control/commands.ts";
 import { createHold } from "./control/hold.ts";
-import { createGallery } from "./gallery.ts";
 import { openCrew } from "./opening/crew.ts";
 import type { CoordinatorOptions } from "./opening/options.ts";
 import { openSavers } from "./opening/savers.ts";
@@ -16,7 +15,8 @@ import { openTraining } from "./opening/training.ts";
 import { summarise } from "./reporting/summary.ts";
 import { createControl } from "./rpc/control.ts";
 import { bindServer, serve } from "./rpc/server.ts";
-import { type RunContext, run, saveCheckpoint } from "./run.ts";
+import { createGallery } from "./training/gallery.ts";
+import { type RunContext, run, saveCheckpoint } from "./training/run.ts";
 
 export interface RunServices {
   readonly address: string;

@@ -6,8 +6,8 @@ import { openLedger } from "../../shared/ledger/ledger.ts";
 import { acquireRunLock } from "../../shared/run-lock/lock.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import { createAccounts } from "../accounting/accounts.ts";
+import { openRunFolder } from "../files/run-folder.ts";
 import { createDecisionLog } from "../reporting/decisions.ts";
-import { openRunFolder } from "../run-folder.ts";
 import type { CoordinatorOptions } from "./options.ts";
 import type { Training } from "./training.ts";
 

@@ -9,7 +9,7 @@ import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
 import { bytesOf } from "../../shared/rpc/call.ts";
 import type { Summary } from "../../shared/summary.ts";
 import type { Accounts } from "../accounting/accounts.ts";
-import type { RunOutcome } from "../run.ts";
+import type { RunOutcome } from "../training/run.ts";
 import type { Progress } from "./progress.ts";
 
 export interface SummaryInput {

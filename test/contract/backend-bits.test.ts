@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import { expect, it } from "vitest";
 
-const STEPS = fileURLToPath(new URL("backend-steps.ts", import.meta.url));
+const STEPS = fileURLToPath(new URL("backend/steps.ts", import.meta.url));
 
 function inProcess(...args: string[]): string {
   const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", "tsx", STEPS, ...args], {
@@ -27,7 +27,7 @@ function inThread(): Promise<string> {
   const workerData = [
     import.meta.resolve("tsx/esm/api"),
     new URL("../../shared/backends/index.ts", import.meta.url).href,
-    new URL("backend-steps.ts", import.meta.url).href,
+    new URL("backend/steps.ts", import.meta.url).href,
   ];
   return new Promise((resolve, reject) => {
     new Worker(source, { eval: true, workerData, execArgv: [] }).once("message", resolve).once("error", reject);

@@ -5,7 +5,7 @@ import type { NodeBackend } from "../../shared/backends/tfjs-node/binding.ts";
 import { savedModel } from "../../shared/backends/tfjs-node/graph-def.ts";
 import { record } from "../../shared/backends/tfjs-node/recorder.ts";
 import type { Computation } from "../../shared/nn/program.ts";
-import { describeBackend } from "./backend-suite.ts";
+import { describeBackend } from "./backend/suite.ts";
 import { describePrograms, runMicroBatches } from "./program-suite.ts";
 
 // With oneDNN a graph and its operations one by one are computed by other kernels.

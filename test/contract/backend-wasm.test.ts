@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { expect, it } from "vitest";
 import { openBackend } from "../../shared/backends/index.ts";
 import { openWasm } from "../../shared/backends/wasm.ts";
-import { describeBackend } from "./backend-suite.ts";
+import { describeBackend } from "./backend/suite.ts";
 import { describePrograms } from "./program-suite.ts";
 
 describeBackend("wasm", () => openBackend("wasm"));

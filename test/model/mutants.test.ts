@@ -7,8 +7,8 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
+import type { Parts } from "./actors.ts";
 import { faulty, lying } from "./schedules.ts";
-import type { Parts } from "./world.ts";
 
 interface Mutant {
   readonly name: string;
@@ -111,7 +111,16 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 /** A copy of the coordinator with one defect; what it imports from elsewhere stays where it is. */
 async function mutate({ file, from, to }: Mutant, index: number): Promise<Parts> {
   const copy = join(scratch, String(index));
-  for (const part of ["aggregation", "planner", "membership", "rpc", "dispatcher.ts", "decisions.ts"])
+  for (const part of [
+    "aggregation",
+    "planner",
+    "membership",
+    "rpc",
+    "reporting",
+    "control",
+    "accounting",
+    "dispatcher.ts",
+  ])
     cpSync(join(COORDINATOR, part), join(copy, part), { recursive: true });
   const target = join(copy, file);
   const source = readFileSync(target, "utf8");

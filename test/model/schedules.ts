@@ -1,7 +1,8 @@
 // Schedules of a world as fast-check draws them: any order of messages, losses, repeats, timeouts and restarts.
 
 import fc from "fast-check";
-import { type Action, createWorld, type Parts, type Setting } from "./world.ts";
+import type { Action, Parts, Setting } from "./actors.ts";
+import { createWorld } from "./world.ts";
 
 const worker = fc.nat({ max: 3 });
 const push = fc.nat({ max: 5 });

@@ -2,93 +2,25 @@
 // network that loses, delays, reorders and repeats, and a clock that only the schedule moves. Everything that can happen
 // is an action; after each one the invariants are checked. No timers, no sockets, no randomness of its own.
 //
-// The workers mirror worker/session.ts; the driver mirrors coordinator/run.ts: open, finish, append, advance.
+// The workers mirror worker/session.ts; the driver mirrors coordinator/training/run.ts: open, finish, append, advance.
 
-import type * as DispatcherModule from "../../coordinator/dispatcher.ts";
-import type * as MembersModule from "../../coordinator/membership/members.ts";
-import type * as SessionModule from "../../coordinator/rpc/session.ts";
+import { type Lease, WorkKind } from "../../proto/gen/plume/v1/training.ts";
 import {
-  type Lease,
-  type SessionRequest,
-  type SessionResponse,
-  type Tuple,
-  WorkKind,
-} from "../../proto/gen/plume/v1/training.ts";
-import { workerId } from "../../shared/ids.ts";
-import type { Block } from "../../shared/tensor/tree.ts";
+  type Action,
+  gradient,
+  HEARTBEAT_MS,
+  type Link,
+  nameOf,
+  type Outgoing,
+  type Parts,
+  type Push,
+  paramsAfter,
+  type Setting,
+  type SimulatedWorker,
+  Violation,
+} from "./actors.ts";
+import { type Coordinator, type Disk, drive, type Surroundings, startCoordinator } from "./coordinator.ts";
 
-export interface Parts {
-  readonly createDispatcher: typeof DispatcherModule.createDispatcher;
-  readonly createMembership: typeof MembersModule.createMembership;
-  readonly createSessions: typeof SessionModule.createSessions;
-}
-
-export interface Setting {
-  readonly V: number;
-  readonly steps: number;
-  readonly workers: number;
-  readonly min: number;
-  /** Every block is computed by two workers. */
-  readonly audit: boolean;
-  /** Index of a worker that computes wrong numbers, or -1. */
-  readonly liar: number;
-}
-
-export type Action =
-  | {
-      readonly kind: "connect" | "pump" | "up" | "down" | "compute" | "cut" | "vanish" | "die" | "leave";
-      readonly worker: number;
-    }
-  | { readonly kind: "claim" | "deliver" | "repeat" | "drop"; readonly push: number }
-  | { readonly kind: "wait"; readonly ms: number }
-  | { readonly kind: "snapshot" | "crash" | "sum" };
-
-/** An invariant does not hold. */
-class Violation extends Error {}
-
-type Incoming = NonNullable<SessionRequest["message"]>;
-type Outgoing = NonNullable<SessionResponse["message"]>;
-
-/** One connection: what is on its way, and the coordinator's end of it. */
-interface Link {
-  readonly id: number;
-  readonly worker: number;
-  readonly up: Incoming[];
-  readonly down: (Outgoing | "end")[];
-  /** The worker's end is gone; the coordinator may not know. */
-  closed: boolean;
-  readonly listeners: Map<string, (value?: unknown) => void>;
-}
-
-interface Work {
-  readonly lease: Lease;
-  done: number;
-}
-
-interface SimulatedWorker {
-  readonly index: number;
-  instance: number;
-  link: Link | null;
-  queue: Work[];
-  leaving: boolean;
-  banned: boolean;
-}
-
-interface Push {
-  readonly worker: number;
-  readonly link: number;
-  readonly tuple: Tuple;
-  readonly block: Block;
-  readonly digest: string;
-  claim: ReturnType<ReturnType<Parts["createDispatcher"]>["claim"]> | null;
-  coordinator: number;
-}
-
-/** The parameters after n steps: what every correct run arrives at. */
-const paramsAfter = (n: number): string => (n === 0 ? "p" : `(${paramsAfter(n - 1)}+g${n - 1})`);
-const gradient = (step: number, { lo, hi }: Block, version: number) => `${step}:${lo}-${hi}@${version}`;
-
-const HEARTBEAT_MS = 100;
 const FLUSHES = 12;
 
 export interface World {
@@ -102,7 +34,7 @@ export interface World {
 }
 
 export async function createWorld(parts: Parts, setting: Setting): Promise<World> {
-  const { V, steps, min, audit, liar } = setting;
+  const { steps, audit, liar } = setting;
   const story: string[] = [];
   let nowMs = 0;
   let links = 0;
@@ -114,10 +46,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
     violation ??= new Violation(message);
     throw violation;
   };
-  /** What is on disk: it outlives a crash. */
-  let ledger: { step: number; params: string }[] = [];
-  let snapshot = 0;
-  let incarnation = 0;
+  const disk: Disk = { ledger: [], snapshot: 0, incarnation: 0 };
   let coordinator: Coordinator;
   let pushes: Push[] = [];
   /** Accepted payloads that are being summed. */
@@ -131,134 +60,20 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
     banned: false,
   }));
 
-  interface Coordinator {
-    readonly incarnation: number;
-    readonly dispatcher: ReturnType<Parts["createDispatcher"]>;
-    readonly membership: ReturnType<Parts["createMembership"]>;
-    readonly sessions: ReturnType<Parts["createSessions"]>;
-    readonly stop: AbortController;
-    /** Link over which each lease went out. */
-    readonly issued: Map<string, number>;
-    ended: unknown;
-  }
-
-  const nameOf = (worker: number) => workerId(`w${worker}`);
-
-  const startCoordinator = () => {
-    incarnation++;
-    const mine = incarnation;
-    const issued = new Map<string, number>();
-    let sessions: Coordinator["sessions"];
-    const membership = parts.createMembership({
-      policy: {
-        min,
-        max: 16,
-        heartbeatMs: HEARTBEAT_MS,
-        deadlineMs: 10 * HEARTBEAT_MS,
-        joinMs: 3000,
-        numerics: "strict",
-      },
-      version: "1",
-      specDigest: "s",
-      layoutDigest: "l",
-      dataDigest: "d",
-      now: () => nowMs,
-      onChange: () => {},
-    });
-    const dispatcher = parts.createDispatcher({
-      job: "job",
-      incarnation: mine,
-      version: snapshot,
-      membership,
-      outbox: () => sessions,
-      now: () => nowMs,
-      decisions: { note: () => {}, newest: [] },
-      setPhase: () => {},
-      audited: () => audit,
-      onRedo: () => {},
-      onDifference: () => {},
-    });
-    const quiet = { info() {}, warn() {}, error() {} } as unknown as Parameters<Parts["createSessions"]>[0]["log"];
-    sessions = parts.createSessions({
-      onGone: () => {},
-      membership,
-      dispatcher,
-      log: quiet,
-      shmNonce: "",
-      welcome: () => ({
-        job: "job",
-        incarnation: mine,
-        jobYaml: "",
-        reducerPorts: [],
-        specDigest: "s",
-        paramsVersion: dispatcher.version,
-        layoutDigest: "l",
-        dataDigest: "d",
-        shmFolder: "",
-        heartbeatMs: HEARTBEAT_MS,
-        deadlineMs: 10 * HEARTBEAT_MS,
-      }),
-    });
-    const started: Coordinator = {
-      incarnation: mine,
-      dispatcher,
-      membership,
-      sessions,
-      stop: new AbortController(),
-      issued,
-      ended: null,
-    };
+  const surroundings: Surroundings = {
+    setting,
+    disk,
+    now: () => nowMs,
+    must,
+    summing: (done) => void sums.push(done),
+    isCurrent: (each) => each === coordinator,
+  };
+  const start = () => {
+    const started = startCoordinator(parts, surroundings);
     coordinator = started;
-    ledger = ledger.filter(({ step }) => step < snapshot);
-    drive(started).catch((error) => {
+    drive(started, surroundings).catch((error) => {
       started.ended = error;
     });
-  };
-
-  /** coordinator/run.ts in small. */
-  const drive = async (mine: Coordinator) => {
-    for (let step = snapshot; step < steps; step++) {
-      const params = paramsAfter(step);
-      const collected: string[] = [];
-      const collect = () => {
-        collected.length = 0;
-        return {
-          open: (block: Block) => ({
-            bytes: 0,
-            fill: async () => 0,
-            arrived: async () => "",
-            collect: () =>
-              new Promise<void>((resolve) =>
-                sums.push(() => {
-                  collected.push(`${block.lo}-${block.hi}`);
-                  resolve();
-                }),
-              ),
-            discard: () => {},
-          }),
-          dispose: () => {},
-        };
-      };
-      mine.dispatcher.open({ kind: "gradient", step, V, vectorDigest: "", collect });
-      const results = await mine.dispatcher.finish(mine.stop.signal);
-      if (!results || mine !== coordinator) return;
-      // The step is about to become a fact.
-      let next = 0;
-      for (const { block, digest } of results) {
-        must(block.lo === next, `step ${step} commits with leaf ${next} missing or twice`);
-        must(
-          digest === gradient(step, block, step),
-          `step ${step} commits ${digest}, a gradient of other parameters or work`,
-        );
-        must(collected.includes(`${block.lo}-${block.hi}`), `step ${step} commits before block ${block.lo} is summed`);
-        next = block.hi;
-      }
-      must(next === V, `step ${step} commits without leaf ${next}`);
-      must(!ledger.some((line) => line.step === step), `step ${step} is committed twice`);
-      must(ledger.length === step, `step ${step} is committed after ${ledger.length} others`);
-      ledger.push({ step, params: `(${params}+g${step})` });
-      mine.dispatcher.advance(step + 1);
-    }
   };
 
   const flush = async () => {
@@ -299,8 +114,8 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
     must(member?.phase === "ready", `a lease to w${link.worker}, which is ${member?.phase ?? "no member"}`);
     must(member?.suspect == null, `a lease to w${link.worker}, which is suspect`);
     must(
-      lease.paramsVersion === ledger.length,
-      `a lease for version ${lease.paramsVersion}, ${ledger.length} steps are committed`,
+      lease.paramsVersion === disk.ledger.length,
+      `a lease for version ${lease.paramsVersion}, ${disk.ledger.length} steps are committed`,
     );
     coordinator.issued.set(`${lease.tuple!.step}/${lease.tuple!.attempt}`, link.id);
   };
@@ -386,7 +201,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
     push.claim = coordinator.dispatcher.claim(nameOf(push.worker), address, push.digest);
   };
 
-  /** coordinator/rpc/tensors.ts in small. */
+  /** coordinator/rpc/push.ts in small. */
   const deliver = (push: Push) => {
     // A crash in the middle of the payload loses it; one before its first byte hands it to the next incarnation.
     if (push.claim && push.coordinator !== coordinator.incarnation) return;
@@ -445,7 +260,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
     const dead = coordinator;
     sums = [];
     for (const worker of workers) if (worker.link) breakLink(worker.link, false);
-    startCoordinator();
+    start();
     dead.stop.abort();
   };
 
@@ -486,18 +301,18 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
     } else if (action.kind === "wait") wait(action.ms);
     else if (action.kind === "crash") crash();
     else if (action.kind === "sum") sums.shift()?.();
-    else snapshot = ledger.length;
+    else disk.snapshot = disk.ledger.length;
   };
 
-  startCoordinator();
+  start();
   await flush();
   return {
     story,
     get committed() {
-      return ledger.length;
+      return disk.ledger.length;
     },
     get incarnation() {
-      return incarnation;
+      return disk.incarnation;
     },
     async act(action) {
       must(alive, "the world goes on");
@@ -506,7 +321,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
       await flush();
     },
     async settle() {
-      for (let round = 0; round < 400 && ledger.length < steps; round++) {
+      for (let round = 0; round < 400 && disk.ledger.length < steps; round++) {
         for (const worker of workers) pump(worker);
         for (const push of [...pushes]) {
           remove(push);
@@ -517,10 +332,10 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
         await flush();
       }
       must(
-        ledger.length === steps,
-        `after the faults stopped the run stands still at step ${ledger.length} of ${steps}`,
+        disk.ledger.length === steps,
+        `after the faults stopped the run stands still at step ${disk.ledger.length} of ${steps}`,
       );
-      must(ledger.at(-1)?.params === paramsAfter(steps), "the run ends with other parameters");
+      must(disk.ledger.at(-1)?.params === paramsAfter(steps), "the run ends with other parameters");
       if (liar >= 0 && audit) {
         const involved = coordinator.membership.members.get(nameOf(liar));
         must((involved?.microBatches ?? 0) === 0, `w${liar} computes wrong numbers and its work counts`);

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it } from "vitest";
-import { openSharedMemory, type SharedMemory } from "../../coordinator/shared-memory.ts";
+import { openSharedMemory, type SharedMemory } from "../../coordinator/files/shared-memory.ts";
 import { sharedParamsFile, sharedResultFile } from "../../shared/rpc/shm.ts";
 import { consecutive, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
 

@@ -1,12 +1,12 @@
 // Trains a small convolutional network for some steps on the wasm backend and prints the sha256 of its weights. Run as
-// a process of its own: node --import tsx test/contract/backend-steps.ts [--after-other-work]
+// a process of its own: node --import tsx test/contract/backend/steps.ts [--after-other-work]
 
 import { createHash } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import * as tf from "@tensorflow/tfjs-core";
-import { openBackend } from "../../shared/backends/index.ts";
-import { conv2d, dense, downsample2, groupNorm, silu, upsample2 } from "../../shared/nn/fused.ts";
-import { normals, PURPOSE } from "../../shared/rng/stream.ts";
+import { openBackend } from "../../../shared/backends/index.ts";
+import { conv2d, dense, downsample2, groupNorm, silu, upsample2 } from "../../../shared/nn/fused.ts";
+import { normals, PURPOSE } from "../../../shared/rng/stream.ts";
 
 export const STEP_SHAPES: readonly (readonly number[])[] = [
   [3, 3, 3, 8],

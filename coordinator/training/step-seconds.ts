@@ -2,7 +2,7 @@
 
 import type { StepSeconds } from "../../shared/bus/events.ts";
 import type { Result } from "../aggregation/round.ts";
-import type { AppliedStep } from "../apply.ts";
+import type { AppliedStep } from "./apply.ts";
 
 /** Milliseconds of the run's clock. */
 export interface StepMarks {

@@ -5,20 +5,20 @@
 //     at rest sees the step whole or not at all.
 // I2. A step that was stopped before it was whole leaves nothing.
 
-import type { Bus } from "../shared/bus/bus.ts";
-import { type Job, microBatchesPerStep } from "../shared/config/schema.ts";
-import { rangesOfStep } from "../shared/data/order.ts";
-import { invariant } from "../shared/invariant.ts";
-import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
-import type { LedgerWriter } from "../shared/ledger/ledger.ts";
-import { createGradientCollector } from "./aggregation/gradient-collector.ts";
+import type { Bus } from "../../shared/bus/bus.ts";
+import { type Job, microBatchesPerStep } from "../../shared/config/schema.ts";
+import { rangesOfStep } from "../../shared/data/order.ts";
+import { invariant } from "../../shared/invariant.ts";
+import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
+import type { LedgerWriter } from "../../shared/ledger/ledger.ts";
+import { createGradientCollector } from "../aggregation/gradient-collector.ts";
+import type { Hold } from "../control/hold.ts";
+import type { Dispatcher } from "../dispatcher.ts";
+import type { RunFolder } from "../files/run-folder.ts";
+import type { SharedMemory } from "../files/shared-memory.ts";
 import { type AppliedStep, applySum, type SummedGradient } from "./apply.ts";
-import type { Hold } from "./control/hold.ts";
-import type { Dispatcher } from "./dispatcher.ts";
-import { ledgerLine } from "./reporting/ledger-line.ts";
-import { type StepMarks, stepSeconds, workersOf } from "./reporting/step-seconds.ts";
-import type { RunFolder } from "./run-folder.ts";
-import type { SharedMemory } from "./shared-memory.ts";
+import { ledgerLine } from "./ledger-line.ts";
+import { type StepMarks, stepSeconds, workersOf } from "./step-seconds.ts";
 
 export interface StepContext {
   readonly job: Job;

@@ -1,8 +1,8 @@
 // The life of a run: steps until the last one, with checkpoints, pictures and pauses in between. Reads top to bottom.
 // Owns the order of things; the step, the rounds, the members and the files are other rooms' affair.
 
-import type { Phase } from "../shared/bus/events.ts";
-import type { Checkpointer } from "./checkpointing/checkpointer.ts";
+import type { Phase } from "../../shared/bus/events.ts";
+import type { Checkpointer } from "../checkpointing/checkpointer.ts";
 import type { Gallery } from "./gallery.ts";
 import { publishParams, type StepContext, trainStep } from "./step.ts";
 

@@ -2,19 +2,19 @@
 // between two steps. Image k depends on the weights, the seed and k alone.
 
 import { createHash } from "node:crypto";
-import type { Bus } from "../shared/bus/bus.ts";
-import type { JobSpec } from "../shared/config/schema.ts";
-import type { ImageSetCard } from "../shared/data/image-set.ts";
-import { writeGrid } from "../shared/data/picture.ts";
-import { invariant } from "../shared/invariant.ts";
-import type { Reducer } from "../shared/kernels/reducer.ts";
-import { tileRange, tilesOf } from "../shared/pipeline/tiles.ts";
-import { consecutive, fillRegions, readRegions } from "../shared/tensor/regions.ts";
-import type { Block } from "../shared/tensor/tree.ts";
-import type { Collector, Sink } from "./aggregation/sink.ts";
-import type { Dispatcher } from "./dispatcher.ts";
-import type { RunFolder } from "./run-folder.ts";
-import type { SharedMemory } from "./shared-memory.ts";
+import type { Bus } from "../../shared/bus/bus.ts";
+import type { JobSpec } from "../../shared/config/schema.ts";
+import type { ImageSetCard } from "../../shared/data/image-set.ts";
+import { writeGrid } from "../../shared/data/picture.ts";
+import { invariant } from "../../shared/invariant.ts";
+import type { Reducer } from "../../shared/kernels/reducer.ts";
+import { tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
+import { consecutive, fillRegions, readRegions } from "../../shared/tensor/regions.ts";
+import type { Block } from "../../shared/tensor/tree.ts";
+import type { Collector, Sink } from "../aggregation/sink.ts";
+import type { Dispatcher } from "../dispatcher.ts";
+import type { RunFolder } from "../files/run-folder.ts";
+import type { SharedMemory } from "../files/shared-memory.ts";
 
 export interface Gallery {
   /** Draws samples/step-<n>.png; returns null when there is nothing to draw or the run was stopped first. */

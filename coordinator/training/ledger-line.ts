@@ -1,7 +1,7 @@
 // The ledger's line of a step.
 
 import type { CursorRange } from "../../shared/data/order.ts";
-import type { AppliedStep } from "../apply.ts";
+import type { AppliedStep } from "./apply.ts";
 
 export function ledgerLine(applied: AppliedStep, ranges: readonly CursorRange[]) {
   const { step, loss, gradNorm, lr, gradDigest, skipped, results } = applied;

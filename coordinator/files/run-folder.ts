@@ -3,13 +3,13 @@
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { StepSeconds } from "../shared/bus/events.ts";
-import { dumpJob } from "../shared/config/load.ts";
-import type { Job } from "../shared/config/schema.ts";
-import { writtenCard } from "../shared/data/card.ts";
-import { lossChart } from "../shared/data/chart.ts";
-import type { ImageSetCard } from "../shared/data/image-set.ts";
-import { PlumeError } from "../shared/errors.ts";
+import type { StepSeconds } from "../../shared/bus/events.ts";
+import { dumpJob } from "../../shared/config/load.ts";
+import type { Job } from "../../shared/config/schema.ts";
+import { writtenCard } from "../../shared/data/card.ts";
+import { lossChart } from "../../shared/data/chart.ts";
+import type { ImageSetCard } from "../../shared/data/image-set.ts";
+import { PlumeError } from "../../shared/errors.ts";
 
 interface MetricsLine {
   readonly step: number;

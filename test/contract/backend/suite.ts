@@ -4,11 +4,12 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Backend } from "../../shared/backends/backend.ts";
-import { columnSums, conv2d } from "../../shared/nn/fused.ts";
-import { BACKEND_CASES, type BackendCase, random } from "./backend-cases.ts";
-import type { Nd } from "./backend-reference.ts";
-import { draw, otherWork, STEP_SHAPES, trainStep, trainSteps } from "./backend-steps.ts";
+import type { Backend } from "../../../shared/backends/backend.ts";
+import { columnSums, conv2d } from "../../../shared/nn/fused.ts";
+import { type BackendCase, random } from "./case.ts";
+import { BACKEND_CASES } from "./cases.ts";
+import type { Nd } from "./reference.ts";
+import { draw, otherWork, STEP_SHAPES, trainStep, trainSteps } from "./steps.ts";
 
 /** float32 sums of some hundred terms. */
 const TOLERANCE = 3e-5;

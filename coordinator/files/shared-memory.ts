@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { isResultOf, NONCE_FILE, SHM_ROOT, sharedParamsFile } from "../shared/rpc/shm.ts";
+import { isResultOf, NONCE_FILE, SHM_ROOT, sharedParamsFile } from "../../shared/rpc/shm.ts";
 
 export interface SharedMemory {
   /** Empty when this run has none. */

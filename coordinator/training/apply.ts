@@ -1,13 +1,13 @@
 // What a summed gradient does: loss and norm, clip, optimizer, EMA. The vectors are at the next version then, and nobody
 // knows it yet (step.ts says when it is a fact).
 
-import type { JobSpec } from "../shared/config/schema.ts";
-import { microBatchesPerStep } from "../shared/config/schema.ts";
-import { PlumeError } from "../shared/errors.ts";
-import type { Reducer, Vector } from "../shared/kernels/reducer.ts";
-import { applyGradient, gradientNorm } from "../shared/pipeline/update.ts";
-import type { Layout } from "../shared/tensor/layout.ts";
-import type { Result } from "./aggregation/round.ts";
+import type { JobSpec } from "../../shared/config/schema.ts";
+import { microBatchesPerStep } from "../../shared/config/schema.ts";
+import { PlumeError } from "../../shared/errors.ts";
+import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
+import { applyGradient, gradientNorm } from "../../shared/pipeline/update.ts";
+import type { Layout } from "../../shared/tensor/layout.ts";
+import type { Result } from "../aggregation/round.ts";
 
 export interface SummedGradient {
   /** The canonical sum over all V micro-batches. */
