@@ -24,6 +24,7 @@ import {
 import type { Collector, Sink } from "./aggregation/sink.ts";
 import type { Member } from "./membership/member.ts";
 import type { Membership } from "./membership/members.ts";
+import { createWatchList, WATCHED_BLOCKS } from "./membership/watch-list.ts";
 import { decideCopies } from "./planner/copies.ts";
 import { decideGrants } from "./planner/grants.ts";
 import type { DecisionLog } from "./reporting/decisions.ts";
@@ -96,9 +97,6 @@ export interface DispatcherOptions {
   readonly onDifference: (reason: string) => void;
 }
 
-/** Blocks of a doubted worker that must agree with another's before it is trusted again. */
-const WATCHED_BLOCKS = 16;
-
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { job, incarnation, membership, outbox, now, decisions, setPhase, audited, onRedo, onDifference } = options;
   let version = options.version;
@@ -115,7 +113,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let stopping = false;
   let openedMs = 0;
   let sharedAmong = "";
-  const watched = new Map<WorkerId, number>();
+  const watchList = createWatchList();
 
   const roundOf = (kind: RoundKind, step: number) =>
     [round, previous].find((candidate) => candidate?.kind === kind && candidate.step === step);
@@ -156,7 +154,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const workers = able.map(({ id, speed }) => ({ id, speed, queued: queued.get(id) ?? 0 }));
     const grants = decideGrants(current.pending, current.V, workers);
     for (const { worker, block } of grants) {
-      const compare = current.kind === "gradient" && (watched.has(worker) || audited(current.step, block));
+      const compare = current.kind === "gradient" && (watchList.has(worker) || audited(current.step, block));
       lend(current.begin(now(), worker, block, compare && able.length > 1));
     }
     const among = able.map(({ id }) => id).join(", ");
@@ -236,7 +234,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const doubt = (worker: WorkerId, other: WorkerId, reason: string) => {
     onDifference(reason);
     for (const id of [worker, other]) {
-      watched.set(id, WATCHED_BLOCKS);
+      watchList.watch(id);
       decisions.note("watch", id, `${reason}; its next ${WATCHED_BLOCKS} blocks are computed twice`);
     }
   };
@@ -357,9 +355,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     if (!accepted) return;
     const { worker } = accepted;
     membership.credited(worker, block.hi - block.lo);
-    const left = (watched.get(worker) ?? 0) - 1;
-    if (left > 0) watched.set(worker, left);
-    else watched.delete(worker);
+    watchList.confirmed(worker);
   }
 }
 

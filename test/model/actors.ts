@@ -36,7 +36,7 @@ export type Action =
 /** An invariant does not hold. */
 export class Violation extends Error {}
 
-export type Incoming = NonNullable<SessionRequest["message"]>;
+type Incoming = NonNullable<SessionRequest["message"]>;
 export type Outgoing = NonNullable<SessionResponse["message"]>;
 
 /** One connection: what is on its way, and the coordinator's end of it. */
@@ -50,7 +50,7 @@ export interface Link {
   readonly listeners: Map<string, (value?: unknown) => void>;
 }
 
-export interface Work {
+interface Work {
   readonly lease: Lease;
   done: number;
 }
