@@ -13,7 +13,9 @@ const modules = [
   {
     folder: "shared/kernels",
     // Every optimizer is a kernel.
-    entries: readdirSync(at("shared/kernels/assembly/optimizers")).map((file) => `optimizers/${file}`),
+    entries: readdirSync(at("shared/kernels/assembly/optimizers"))
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => `optimizers/${file}`),
     flags: ["--enable", "threads", "--sharedMemory", "--initialMemory", "1", "--maximumMemory", "65536"],
   },
   // Tensors in the heap of TensorFlow.js's wasm backend.
