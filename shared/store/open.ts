@@ -1,18 +1,29 @@
-// From a URL to a store.
+// From a URL to a store: the table of stores by scheme.
 
 import { PlumeError } from "../errors.ts";
 import { fileStore } from "./file.ts";
 import { memoryStore } from "./memory.ts";
 import type { ObjectStore } from "./object-store.ts";
 
-/** `file://DIR` (as it is written, relative to the working directory or absolute), `memory:`. @throws PlumeError INVALID_ARGUMENT. */
+interface StoreKind {
+  readonly usage: string;
+  /** @param rest what follows the scheme. @returns null when it names no place. */
+  open(rest: string): ObjectStore | null;
+}
+
+const STORES: Readonly<Record<string, StoreKind>> = {
+  // The folder as it is written: relative to the working directory, or absolute.
+  "file://": { usage: "file://DIR", open: (folder) => (folder === "" ? null : fileStore(folder)) },
+  "memory:": { usage: "memory:", open: (rest) => (rest === "" ? memoryStore() : null) },
+};
+
+/** @throws PlumeError INVALID_ARGUMENT. */
 export function openStore(url: string): ObjectStore {
-  if (url.startsWith("file://") && url.length > "file://".length) return fileStore(url.slice("file://".length));
-  if (url === "memory:") return memoryStore();
-  const reason = url.startsWith("s3://")
-    ? "is an S3 store, and S3 is not in this version"
-    : "is no store that plume knows";
-  throw new PlumeError("INVALID_ARGUMENT", `checkpoint.store ${url} ${reason}`, {
-    remedy: "use file://DIR, for example file://runs/fashion/checkpoints",
+  const scheme = Object.keys(STORES).find((each) => url.startsWith(each));
+  const store = scheme === undefined ? null : STORES[scheme]!.open(url.slice(scheme.length));
+  if (store) return store;
+  const usages = Object.values(STORES).map(({ usage }) => usage);
+  throw new PlumeError("INVALID_ARGUMENT", `checkpoint.store ${url} is no store that plume knows`, {
+    remedy: `use ${usages.join(" or ")}, for example file://runs/fashion/checkpoints`,
   });
 }

@@ -14,16 +14,7 @@ import { readSummary, type Summary } from "../../shared/summary.ts";
 import { type FaultProxy, startFaultProxy } from "../support/fault-proxy.ts";
 import { plume, startPlume } from "../support/plume.ts";
 import { freePort, pause, processesOf } from "../support/processes.ts";
-
-export const FAULTS = [
-  "kill worker",
-  "freeze worker",
-  "kill coordinator",
-  "freeze coordinator",
-  "cut network",
-  "lose packets",
-] as const;
-export type FaultKind = (typeof FAULTS)[number];
+import { FAULT_KINDS, FAULTS, type FaultKind } from "./faults.ts";
 
 export interface PlannedFault {
   /** Seconds after the fault before it has been recovered from. */
@@ -187,15 +178,17 @@ async function inject(
     const { afterSeconds, kind, target: share, lasts } = plannedFault(seed, k, everySeconds, kinds);
     for (let left = afterSeconds; left > 0 && !ended(); left -= 0.1) await pause(100 * Math.min(1, left * 10));
     if (ended()) break;
+    const fault = FAULTS[kind];
     const worker = `worker-${Math.floor(share * workers)}`;
-    const pid = kind.endsWith("worker")
-      ? processesOf(run).find(({ args }) => args.includes(worker))?.pid
-      : readRunLock(run)?.record.pid;
+    const pid =
+      fault.target === "worker"
+        ? processesOf(run).find(({ args }) => args.includes(worker))?.pid
+        : readRunLock(run)?.record.pid;
     if (pid === undefined || (await isLastMoment(run, clock))) continue;
     const atStep = clock.step;
     const started = performance.now();
-    const target = kind.endsWith("worker") ? worker : kind.endsWith("coordinator") ? "coordinator" : "network";
-    const lift = strike(kind, pid, proxy);
+    const target = fault.target === "worker" ? worker : fault.target;
+    const lift = fault.strike(pid, proxy);
     const committed = clock.beyond(atStep);
     if (lift) {
       await pause(1000 * lasts);
@@ -216,33 +209,6 @@ async function isLastMoment(run: string, clock: StepClock): Promise<boolean> {
   return !existsSync(join(run, "coordinator.json")) || clock.step === 0;
 }
 
-/** @returns what ends the fault, for one that lasts. */
-function strike(kind: FaultKind, pid: number, proxy: FaultProxy): (() => void) | null {
-  const send = (signal: NodeJS.Signals) => {
-    try {
-      process.kill(pid, signal);
-    } catch {
-      // It died of something else just now.
-    }
-  };
-  switch (kind) {
-    case "kill worker":
-    case "kill coordinator":
-      send("SIGKILL");
-      return null;
-    case "freeze worker":
-    case "freeze coordinator":
-      send("SIGSTOP");
-      return () => send("SIGCONT");
-    case "cut network":
-      proxy.cutAll();
-      return null;
-    case "lose packets":
-      proxy.set({ kind: "drop" });
-      return () => proxy.set({ kind: "none" });
-  }
-}
-
 export interface KindRow {
   readonly kind: FaultKind;
   readonly n: number;
@@ -252,7 +218,7 @@ export interface KindRow {
 }
 
 export function rowsOf(injected: readonly Injected[]): KindRow[] {
-  return FAULTS.flatMap((kind) => {
+  return FAULT_KINDS.flatMap((kind) => {
     const seconds = secondsOf(injected, kind);
     if (seconds.length === 0) return [];
     return [

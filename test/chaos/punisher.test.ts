@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { FAULT_KINDS } from "./faults.ts";
 import { chaosJob, nothingIsLeft } from "./harness.ts";
-import { FAULTS, plannedFault, punish } from "./punish.ts";
+import { plannedFault, punish } from "./punish.ts";
 
 describe("a run that is punished without mercy", () => {
   it("29: faults of every kind, one after the other: the loss curve and the weights are those of a calm run", async () => {
@@ -13,7 +14,7 @@ describe("a run that is punished without mercy", () => {
       faults: process.env.PLUME_SOAK ? 100 : 12,
       everySeconds: 0.5,
       seed: 29,
-      kinds: FAULTS,
+      kinds: FAULT_KINDS,
       args: [],
       stopAfter: true,
       onNote: () => {},
@@ -27,7 +28,7 @@ describe("a run that is punished without mercy", () => {
   });
 
   it("is the same for the same seed, and another one for another", () => {
-    const plan = (seed: number) => Array.from({ length: 20 }, (_, k) => plannedFault(seed, k, 2, FAULTS));
+    const plan = (seed: number) => Array.from({ length: 20 }, (_, k) => plannedFault(seed, k, 2, FAULT_KINDS));
     expect(plan(1)).toEqual(plan(1));
     expect(plan(1)).not.toEqual(plan(2));
     for (const { afterSeconds, lasts, target } of plan(3)) {

@@ -8,7 +8,8 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { histogramChart } from "../../shared/data/histogram.ts";
 import { machineLine } from "../bench/measure.ts";
-import { FAULTS, type FaultKind, punish, rowsOf, secondsOf } from "./punish.ts";
+import { FAULT_KINDS, type FaultKind } from "./faults.ts";
+import { punish, rowsOf, secondsOf } from "./punish.ts";
 
 const HELP = `npm run punisher -- [options]
 
@@ -16,7 +17,7 @@ const HELP = `npm run punisher -- [options]
   --every S        mean seconds between the recovery from one fault and the next fault (2)
   --seed S         which faults, on whom, when (1)
   --workers N      worker processes (2)
-  --kinds LIST     of: ${FAULTS.join(", ")} (all)
+  --kinds LIST     of: ${FAULT_KINDS.join(", ")} (all)
   --job FILE       a job to run to its end; without it a small one that is stopped after the last fault
   --calm FILE      summary.json of the same job without faults; without it that run is made
   --set path=value override a field of the job; may be given again
@@ -30,7 +31,7 @@ const { values } = parseArgs({
     every: { type: "string", default: "2" },
     seed: { type: "string", default: "1" },
     workers: { type: "string", default: "2" },
-    kinds: { type: "string", default: FAULTS.join(",") },
+    kinds: { type: "string", default: FAULT_KINDS.join(",") },
     job: { type: "string" },
     calm: { type: "string" },
     set: { type: "string", multiple: true, default: [] },
@@ -49,7 +50,7 @@ const number = (name: "faults" | "every" | "seed" | "workers"): number => {
   console.error(`punisher: --${name} ${values[name]} is no number\n\n${HELP}`);
   process.exit(2);
 };
-const isFault = (text: string): text is FaultKind => FAULTS.some((kind) => kind === text);
+const isFault = (text: string): text is FaultKind => FAULT_KINDS.some((kind) => kind === text);
 const kinds = values.kinds.split(",").map((text) => text.trim());
 if (!kinds.every(isFault)) {
   console.error(`punisher: --kinds ${values.kinds} names an unknown kind\n\n${HELP}`);

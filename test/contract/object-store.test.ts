@@ -107,7 +107,7 @@ describe("openStore", () => {
   });
 
   it.each([
-    ["s3://bucket/run", "S3 is not in this version"],
+    ["s3://bucket/run", "is no store that plume knows"],
     ["file://", "no store that plume knows"],
     ["runs/fashion", "no store that plume knows"],
   ])("refuses %s with the reason and an example", (url, reason) => {

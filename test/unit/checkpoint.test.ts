@@ -389,6 +389,6 @@ describe("locateCheckpoint", () => {
     expect(message(scratch.file("nothing"))).toContain("there is no such folder");
     expect(message(scratch.file("grid.png"))).toContain("it is no folder");
     expect(message(scratch.path)).toContain("no job.yaml of a run and no step-... folders");
-    expect(() => locateCheckpoint("s3://bucket/run")).toThrow("S3 is not in this version");
+    expect(() => locateCheckpoint("s3://bucket/run")).toThrow("is no store that plume knows");
   });
 });
