@@ -1,20 +1,68 @@
 // The one base error of plume. A code fixes the gRPC status and the process's exit code; the message names the
 // subject, the value and the remedy. User faults throw PlumeError; impossible states call `invariant`.
 
-/** grpc: the status number sent over gRPC. exit: the exit code of the command line (1 failed, 2 a mistake of the user). */
+/**
+ * grpc: the status number sent over gRPC. exit: the exit code of the command line (1 failed, 2 a mistake of the user).
+ * says: what its message names; what to do about it is the remedy.
+ */
 export const ERROR_CODES = {
-  INVALID_ARGUMENT: { grpc: 3, exit: 2, meaning: "a mistake in the command, the job file or the data it names" },
-  NOT_FOUND: { grpc: 5, exit: 2, meaning: "a file, class, checkpoint or data set that does not exist" },
-  ALREADY_EXISTS: { grpc: 6, exit: 2, meaning: "an object that is there already, where it must not be" },
-  FAILED_PRECONDITION: { grpc: 9, exit: 2, meaning: "the request does not fit the state or the file it is made on" },
-  STALE: { grpc: 10, exit: 1, meaning: "a message of an earlier incarnation, step or attempt" },
-  DATA_LOSS: { grpc: 15, exit: 1, meaning: "a digest that does not match, a torn or corrupt file" },
-  RESOURCE_EXHAUSTED: { grpc: 8, exit: 1, meaning: "a memory, disk or queue limit was reached" },
-  DEADLINE_EXCEEDED: { grpc: 4, exit: 1, meaning: "no answer in time" },
-  UNAVAILABLE: { grpc: 14, exit: 1, meaning: "the other process cannot be reached" },
-  NUMERICS: { grpc: 11, exit: 1, meaning: "a value that is not finite, or bits that differ where they must not" },
-  INTERRUPTED: { grpc: 1, exit: 130, meaning: "stopped by the user" },
-  INTERNAL: { grpc: 13, exit: 1, meaning: "a defect of plume" },
+  INVALID_ARGUMENT: {
+    grpc: 3,
+    exit: 2,
+    meaning: "a mistake in the command, the job file or the data it names",
+    says: "the option, field or file, its value, what is allowed",
+  },
+  NOT_FOUND: {
+    grpc: 5,
+    exit: 2,
+    meaning: "a file, class, checkpoint or data set that does not exist",
+    says: "what was looked for, and where",
+  },
+  ALREADY_EXISTS: {
+    grpc: 6,
+    exit: 2,
+    meaning: "an object that is there already, where it must not be",
+    says: "the object",
+  },
+  FAILED_PRECONDITION: {
+    grpc: 9,
+    exit: 2,
+    meaning: "the request does not fit the state or the file it is made on",
+    says: "what was asked for, what it meets, what to change",
+  },
+  STALE: {
+    grpc: 10,
+    exit: 1,
+    meaning: "a message of an earlier incarnation, step or attempt",
+    says: "the message, and what is current now",
+  },
+  DATA_LOSS: {
+    grpc: 15,
+    exit: 1,
+    meaning: "a digest that does not match, a torn or corrupt file",
+    says: "the file or transfer, both digests or the flaw",
+  },
+  RESOURCE_EXHAUSTED: {
+    grpc: 8,
+    exit: 1,
+    meaning: "a memory, disk or queue limit was reached",
+    says: "the resource, what is wanted, what there is",
+  },
+  DEADLINE_EXCEEDED: { grpc: 4, exit: 1, meaning: "no answer in time", says: "who did not answer, and for how long" },
+  UNAVAILABLE: {
+    grpc: 14,
+    exit: 1,
+    meaning: "the other process cannot be reached",
+    says: "whom, and what to start or install",
+  },
+  NUMERICS: {
+    grpc: 11,
+    exit: 1,
+    meaning: "a value that is not finite, or bits that differ where they must not",
+    says: "the step and the tensor or block",
+  },
+  INTERRUPTED: { grpc: 1, exit: 130, meaning: "stopped by the user", says: "by what" },
+  INTERNAL: { grpc: 13, exit: 1, meaning: "a defect of plume", says: "the broken assumption; please report it" },
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -17,8 +17,14 @@ const TABLES: Readonly<Record<string, () => string>> = {
     ),
   errors: () =>
     markdownTable(
-      ["code", "exit", "gRPC status", "meaning"],
-      Object.entries(ERROR_CODES).map(([name, { exit, grpc, meaning }]) => [code(name), `${exit}`, `${grpc}`, meaning]),
+      ["code", "exit", "gRPC status", "meaning", "its message names"],
+      Object.entries(ERROR_CODES).map(([name, { exit, grpc, meaning, says }]) => [
+        code(name),
+        `${exit}`,
+        `${grpc}`,
+        meaning,
+        says,
+      ]),
     ),
 };
 

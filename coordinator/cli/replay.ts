@@ -35,7 +35,9 @@ export const replay: Replay = async (run, step, io) => {
   const set = await openImageSet(spec.data, { signal: io.signal });
   try {
     if (set.digest !== run.dataset.digest)
-      throw new PlumeError("FAILED_PRECONDITION", `${set.name} is not the data that the run was trained on`);
+      throw new PlumeError("FAILED_PRECONDITION", `${set.name} is not the data that the run was trained on`, {
+        remedy: "give the audit the same files, where the run's job names them",
+      });
     const network = buildNetwork(spec, set.channels);
     const layout = buildLayout(network.params);
     await using reducer = await openReducer({ layout, optimizer: spec.training.optimizer.type, maxVectors: 1 });

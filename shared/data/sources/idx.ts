@@ -34,7 +34,10 @@ export async function openIdx(
       `${pair.labels} has ${labels.shape[0]} labels for the ${count} images of ${pair.images}`,
       { remedy: "use the files of one data set" },
     );
-  if (count === 0) throw new PlumeError("INVALID_ARGUMENT", `${pair.images} holds no image`);
+  if (count === 0)
+    throw new PlumeError("INVALID_ARGUMENT", `${pair.images} holds no image`, {
+      remedy: "name a folder whose files are not empty",
+    });
   return memorySet({
     classes: Array.from({ length: Math.max(...labels.values) + 1 }, (_, k) => String(k)),
     ...named,
@@ -58,7 +61,7 @@ async function readIdx(file: string, dims: number): Promise<IdxArray> {
       remedy: "download the data set again, or name another folder",
     });
   let bytes: Buffer = await readFile(file).catch((cause: Error) => {
-    throw new PlumeError("NOT_FOUND", `cannot read ${file}: ${cause.message}`, { cause });
+    throw new PlumeError("NOT_FOUND", `cannot read ${file}: ${cause.message}`, { remedy: "make it readable", cause });
   });
   if (bytes[0] === 0x1f && bytes[1] === 0x8b)
     bytes = await promisify(gunzip)(bytes).catch((cause: Error) => {

@@ -17,7 +17,8 @@ export const npz: Source = {
         remedy: "write it by np.savez(file, images, labels) with images as uint8 [n, height, width, channels]",
       });
     const bytes = await readFile(file).catch((cause: Error) => {
-      throw new PlumeError("NOT_FOUND", `cannot read ${file}: ${cause.message}`, { cause });
+      const remedy = "name a readable file: npz:FILE";
+      throw new PlumeError("NOT_FOUND", `cannot read ${file}: ${cause.message}`, { remedy, cause });
     });
     const arrays = unzipped(bytes, broken);
     const named = (...names: string[]) => names.map((name) => arrays[`${name}.npy`]).find((npy) => npy !== undefined);

@@ -40,6 +40,7 @@ export const shapes: Source = {
     throw new PlumeError(
       "INVALID_ARGUMENT",
       `data.source shapes:${argument}: the count must be a whole number from 1 to ${MOST}`,
+      { remedy: "for example shapes:4096, or shapes: alone" },
     );
   },
 };
