@@ -137,7 +137,7 @@ async function loadStart(run: AuditedRun, step: number, reducer: Reducer, io: Co
 /** Checkpoints, and the snapshots that a run keeps while it lives, nearest first. */
 async function savedStates(run: AuditedRun, step: number, io: CommandIo) {
   const places = [
-    { kind: "checkpoint", store: locateCheckpoint(run.dir).store },
+    { kind: "checkpoint", store: (await locateCheckpoint(run.dir)).store },
     { kind: "snapshot", store: fileStore(join(run.dir, "snapshots")) },
   ];
   const lists = places.map(async ({ kind, store }) => {

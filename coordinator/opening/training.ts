@@ -44,7 +44,7 @@ export async function openTraining({ job, out, listen, resume, recovering, onLos
   );
 
   const { reducer } = vectors;
-  const store = openStore(spec.checkpoint.store ?? `file://${resolve(out, "checkpoints")}`);
+  const store = await openStore(spec.checkpoint.store ?? `file://${resolve(out, "checkpoints")}`, spec.store);
   const snapshotFolder = join(out, "snapshots");
   const snapshots = fileStore(snapshotFolder, { flush: false });
   const { step: firstStep, from } = await loadState({

@@ -15,33 +15,34 @@ export interface LocatedCheckpoint {
 }
 
 /** @throws PlumeError NOT_FOUND saying what was looked for; INVALID_ARGUMENT for a URL of no store. */
-export function locateCheckpoint(argument: string): LocatedCheckpoint {
+export async function locateCheckpoint(argument: string): Promise<LocatedCheckpoint> {
   if (/^[a-z0-9]+:/i.test(argument) && !existsSync(argument)) return locateUrl(argument);
   const path = resolve(argument);
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
     throw noCheckpoint(argument, existsSync(path) ? "it is no folder" : "there is no such folder");
   const step = stepOfKey(`${basename(path)}/`);
   if (step !== null) return { store: fileStore(dirname(path)), which: step };
-  if (existsSync(join(path, "job.yaml"))) return { store: storeOfRun(path), which: "latest" };
+  if (existsSync(join(path, "job.yaml"))) return { store: await storeOfRun(path), which: "latest" };
   if (readdirSync(path).some((name) => stepOfKey(`${name}/`) !== null))
     return { store: fileStore(path), which: "latest" };
   throw noCheckpoint(argument, "it has no job.yaml of a run and no step-... folders of a store");
 }
 
 /** A store's URL, or one with a step behind it. */
-function locateUrl(url: string): LocatedCheckpoint {
+async function locateUrl(url: string): Promise<LocatedCheckpoint> {
   const last = /^(.+)\/(step-\d{9,})\/?$/.exec(url);
   const step = last ? stepOfKey(`${last[2]}/`) : null;
-  return step === null ? { store: openStore(url), which: "latest" } : { store: openStore(last![1]!), which: step };
+  return { store: await openStore(step === null ? url : last![1]!), which: step ?? "latest" };
 }
 
 /** The store that the job names; its own `checkpoints` when it names none, or one that is not there (a run was moved). */
-function storeOfRun(path: string): ObjectStore {
+async function storeOfRun(path: string): Promise<ObjectStore> {
   const own = join(path, "checkpoints");
   const file = join(path, "job.yaml");
-  const { store } = parseJob(readFileSync(file, "utf8"), { file }).spec.checkpoint;
+  const { checkpoint, store: access } = parseJob(readFileSync(file, "utf8"), { file }).spec;
+  const { store } = checkpoint;
   const gone = store?.startsWith("file://") && !existsSync(store.slice("file://".length)) && existsSync(own);
-  return store === undefined || gone ? fileStore(own) : openStore(store);
+  return store === undefined || gone ? fileStore(own) : openStore(store, access);
 }
 
 function noCheckpoint(argument: string, reason: string): PlumeError {

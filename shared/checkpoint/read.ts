@@ -34,7 +34,7 @@ export async function listCheckpoints(
   onInvalid: (step: number, reason: string) => void = () => {},
 ): Promise<ListedCheckpoint[]> {
   const found: ListedCheckpoint[] = [];
-  for await (const key of store.list("step-")) {
+  for await (const { key } of store.list("step-")) {
     const step = stepOfKey(key);
     if (step === null || key !== prefixOf(step) + MANIFEST) continue;
     const bytes = await store.get(key).catch((error: unknown) => {

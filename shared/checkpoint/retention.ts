@@ -8,7 +8,7 @@ export async function removeCheckpoint(store: ObjectStore, step: number): Promis
   const prefix = prefixOf(step);
   await store.delete(prefix + MANIFEST);
   const keys: string[] = [];
-  for await (const key of store.list(prefix)) keys.push(key);
+  for await (const { key } of store.list(prefix)) keys.push(key);
   for (const key of keys) await store.delete(key);
 }
 
@@ -22,7 +22,7 @@ export async function applyRetention(store: ObjectStore, keep: number): Promise<
   if (newest === undefined) return [];
   const kept = new Set(all.slice(-keep));
   const old = new Set<number>();
-  for await (const key of store.list("step-")) {
+  for await (const { key } of store.list("step-")) {
     const step = stepOfKey(key);
     if (step !== null && step < newest && !kept.has(step)) old.add(step);
   }

@@ -9,6 +9,7 @@ const FREE = new Set([
   "coordinator",
   "audit",
   "checkpoint",
+  "store",
   "sampling",
   "training.steps",
   "training.nonFinite",

@@ -163,6 +163,21 @@ const checkpointSchema = z.strictObject({
     .describe("seconds between snapshots in the run's folder, from which a killed coordinator goes on; 0 for none"),
 });
 
+const storeSchema = z.strictObject({
+  endpoint: z.url().optional().describe("URL of an S3 endpoint; AWS_ENDPOINT_URL_S3 or AWS's own when absent"),
+  region: z.string().optional().describe("region of s3:// stores; AWS_REGION or the profile's when absent"),
+  pathStyle: z
+    .boolean()
+    .optional()
+    .describe("the bucket in the path instead of the host name; by default where an endpoint is given"),
+  profile: z.string().optional().describe("profile of the AWS configuration files; AWS_PROFILE when absent"),
+  timeoutSeconds: z.number().min(1).max(600).default(30).describe("no answer for so many seconds is a failed try"),
+  unsafe: z
+    .boolean()
+    .default(false)
+    .describe("use an s3:// store that does not honour If-None-Match: two runs may then overwrite each other"),
+});
+
 const samplingSchema = z.strictObject({
   everySteps: z.int().min(0).default(0).describe("steps between sample grids while training; 0 only at the end"),
   count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
@@ -187,6 +202,7 @@ const specSchema = z
     coordinator: coordinatorSchema.prefault({}),
     audit: auditSchema.prefault({}),
     checkpoint: checkpointSchema.prefault({}),
+    store: storeSchema.prefault({}),
     sampling: samplingSchema.prefault({}),
   })
   .superRefine((spec, ctx) => {

@@ -31,7 +31,7 @@ export async function loadModel<B>(
     throw new PlumeError("INVALID_ARGUMENT", `--weights ${weights} is unknown`, {
       remedy: "use ema (the average) or raw (the last step's)",
     });
-  const { store, which } = locateCheckpoint(checkpoint);
+  const { store, which } = await locateCheckpoint(checkpoint);
   const vector = weights === "ema" ? "ema" : "params";
   const { job, state, vectors } = await readCheckpoint(store, which, { vectors: [vector] });
   const network = buildNetwork(job.spec, state.imageSet.channels);

@@ -2,6 +2,7 @@
 // What is half-written has a name that list() never shows; a power cut leaves an object whole or absent.
 
 import { randomUUID } from "node:crypto";
+import type { Stats } from "node:fs";
 import { type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { PlumeError } from "../errors.ts";
@@ -59,7 +60,7 @@ export function fileStore(folder: string, { flush = true }: FileStoreOptions = {
       const path = pathOf(key);
       try {
         const found = await stat(path);
-        return found.isFile() ? { size: found.size } : null;
+        return found.isFile() ? infoOf(found) : null;
       } catch (cause) {
         if (isMissing(cause)) return null;
         throw describeRead(path, cause);
@@ -70,7 +71,12 @@ export function fileStore(folder: string, { flush = true }: FileStoreOptions = {
       if (start.split("/").includes("..")) return;
       for await (const key of walk(root, start)) {
         signal?.throwIfAborted();
-        if (key.startsWith(prefix)) yield key;
+        if (!key.startsWith(prefix)) continue;
+        const found = await stat(pathOf(key)).catch((cause: unknown) => {
+          if (isMissing(cause)) return null; // removed since its folder was read
+          throw describeRead(key, cause);
+        });
+        if (found) yield { key, ...infoOf(found) };
       }
     },
     async delete(key, signal) {
@@ -135,6 +141,8 @@ async function readRange(handle: FileHandle, range: ByteRange | undefined): Prom
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, range.start);
   return buffer.subarray(0, bytesRead);
 }
+
+const infoOf = ({ size, mtimeMs }: Stats) => ({ size, modifiedMs: mtimeMs });
 
 async function* walk(root: string, relative: string): AsyncIterable<string> {
   const path = join(root, relative);

@@ -4,34 +4,41 @@ import { PlumeError } from "../errors.ts";
 import { checkKey } from "./key.ts";
 import type { ObjectStore } from "./object-store.ts";
 
-export function memoryStore(): ObjectStore {
-  const objects = new Map<string, Uint8Array>();
+/** @param now milliseconds, for the age of objects. */
+export function memoryStore(now: () => number = Date.now): ObjectStore {
+  const objects = new Map<string, { readonly bytes: Uint8Array; readonly modifiedMs: number }>();
+  const set = (key: string, bytes: Uint8Array) => void objects.set(key, { bytes: bytes.slice(), modifiedMs: now() });
+  const infoOf = ({ bytes, modifiedMs }: { readonly bytes: Uint8Array; readonly modifiedMs: number }) => ({
+    size: bytes.byteLength,
+    modifiedMs,
+  });
   return {
     url: "memory:",
     async put(key, bytes, signal) {
       signal?.throwIfAborted();
-      objects.set(checkKey(key), bytes.slice());
+      set(checkKey(key), bytes);
     },
     async putIfAbsent(key, bytes, signal) {
       signal?.throwIfAborted();
       if (objects.has(checkKey(key))) throw new PlumeError("ALREADY_EXISTS", `memory:${key} exists already`);
-      objects.set(key, bytes.slice());
+      set(key, bytes);
     },
     async get(key, { range, signal } = {}) {
       signal?.throwIfAborted();
-      const bytes = objects.get(checkKey(key));
+      const { bytes } = objects.get(checkKey(key)) ?? {};
       if (!bytes) throw new PlumeError("NOT_FOUND", `memory:${key} does not exist`);
       return bytes.slice(range?.start ?? 0, range?.end ?? bytes.length);
     },
     async head(key, signal) {
       signal?.throwIfAborted();
-      const bytes = objects.get(checkKey(key));
-      return bytes ? { size: bytes.byteLength } : null;
+      const object = objects.get(checkKey(key));
+      return object ? infoOf(object) : null;
     },
     async *list(prefix, signal) {
       for (const key of [...objects.keys()].filter((candidate) => candidate.startsWith(prefix)).sort()) {
         signal?.throwIfAborted();
-        yield key;
+        const object = objects.get(key);
+        if (object) yield { key, ...infoOf(object) };
       }
     },
     async delete(key, signal) {

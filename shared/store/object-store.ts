@@ -10,6 +10,17 @@ export interface ByteRange {
   readonly end: number;
 }
 
+/** What a store knows of an object without reading it. */
+export interface ObjectInfo {
+  readonly size: number;
+  /** When it was put, by the store's clock. */
+  readonly modifiedMs: number;
+}
+
+export interface StoredObject extends ObjectInfo {
+  readonly key: string;
+}
+
 interface GetOptions {
   readonly range?: ByteRange;
   readonly signal?: AbortSignal | undefined;
@@ -25,10 +36,10 @@ export interface ObjectStore {
   putIfAbsent(key: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** @throws PlumeError NOT_FOUND. */
   get(key: string, options?: GetOptions): Promise<Uint8Array>;
-  /** The object's size in bytes; null when there is none. */
-  head(key: string, signal?: AbortSignal): Promise<{ readonly size: number } | null>;
-  /** Keys that begin with the prefix (any text), in code-unit order. */
-  list(prefix: string, signal?: AbortSignal): AsyncIterable<string>;
+  /** Null when there is no such object. */
+  head(key: string, signal?: AbortSignal): Promise<ObjectInfo | null>;
+  /** Objects whose keys begin with the prefix (any text), in code-unit order of the keys. */
+  list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
   /** A key without an object is no error. */
   delete(key: string, signal?: AbortSignal): Promise<void>;
 }

@@ -1,6 +1,7 @@
 // From a URL to a store: the table of stores by scheme.
 
 import { PlumeError } from "../errors.ts";
+import type { StoreAccess } from "./access.ts";
 import { fileStore } from "./file.ts";
 import { memoryStore } from "./memory.ts";
 import type { ObjectStore } from "./object-store.ts";
@@ -8,7 +9,7 @@ import type { ObjectStore } from "./object-store.ts";
 interface StoreKind {
   readonly usage: string;
   /** @param rest what follows the scheme. @returns null when it names no place. */
-  open(rest: string): ObjectStore | null;
+  open(rest: string, access: StoreAccess): ObjectStore | null | Promise<ObjectStore | null>;
 }
 
 const STORES: Readonly<Record<string, StoreKind>> = {
@@ -18,9 +19,9 @@ const STORES: Readonly<Record<string, StoreKind>> = {
 };
 
 /** @throws PlumeError INVALID_ARGUMENT. */
-export function openStore(url: string): ObjectStore {
+export async function openStore(url: string, access: StoreAccess = {}): Promise<ObjectStore> {
   const scheme = Object.keys(STORES).find((each) => url.startsWith(each));
-  const store = scheme === undefined ? null : STORES[scheme]!.open(url.slice(scheme.length));
+  const store = scheme === undefined ? null : await STORES[scheme]!.open(url.slice(scheme.length), access);
   if (store) return store;
   const usages = Object.values(STORES).map(({ usage }) => usage);
   throw new PlumeError("INVALID_ARGUMENT", `checkpoint.store ${url} is no store that plume knows`, {

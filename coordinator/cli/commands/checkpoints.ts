@@ -37,7 +37,7 @@ Examples:
 }
 
 async function ls(io: CommandIo, _options: object, where: string): Promise<undefined> {
-  const { store } = locateCheckpoint(where);
+  const { store } = await locateCheckpoint(where);
   const broken: { step: number; reason: string }[] = [];
   const found = await listCheckpoints(store, (step, reason) => broken.push({ step, reason }));
   const rows = found.map(({ step, manifest, bytes }) => [
@@ -68,7 +68,7 @@ async function ls(io: CommandIo, _options: object, where: string): Promise<undef
 }
 
 async function verify(io: CommandIo, options: { readonly step?: string }, where: string): Promise<number> {
-  const { store, which } = locateCheckpoint(where);
+  const { store, which } = await locateCheckpoint(where);
   const only = options.step !== undefined ? wholeNumber("--step", options.step) : which === "latest" ? null : which;
   const results: { step: number; ok: boolean; fault: string | null }[] = [];
   const report = (step: number, fault: string | null, size = "") => {
@@ -92,7 +92,7 @@ async function verify(io: CommandIo, options: { readonly step?: string }, where:
 }
 
 async function rm(io: CommandIo, _options: object, where: string, stepText: string): Promise<undefined> {
-  const { store } = locateCheckpoint(where);
+  const { store } = await locateCheckpoint(where);
   const step = wholeNumber("step", stepText);
   if (!(await store.head(prefixOf(step) + MANIFEST)))
     throw new PlumeError("NOT_FOUND", `${store.url} has no checkpoint of step ${step}`, {
