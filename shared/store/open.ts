@@ -15,6 +15,11 @@ interface StoreKind {
 const STORES: Readonly<Record<string, StoreKind>> = {
   // The folder as it is written: relative to the working directory, or absolute.
   "file://": { usage: "file://DIR", open: (folder) => (folder === "" ? null : fileStore(folder)) },
+  "s3://": {
+    usage: "s3://BUCKET/PREFIX",
+    // The SDK takes longer to load than all of plume: only who has such a store waits for it.
+    open: async (rest, access) => (await import("./s3.ts")).s3Store(rest, access),
+  },
   "memory:": { usage: "memory:", open: (rest) => (rest === "" ? memoryStore() : null) },
 };
 
@@ -25,6 +30,6 @@ export async function openStore(url: string, access: StoreAccess = {}): Promise<
   if (store) return store;
   const usages = Object.values(STORES).map(({ usage }) => usage);
   throw new PlumeError("INVALID_ARGUMENT", `checkpoint.store ${url} is no store that plume knows`, {
-    remedy: `use ${usages.join(" or ")}, for example file://runs/fashion/checkpoints`,
+    remedy: `use ${usages.slice(0, -1).join(", ")} or ${usages.at(-1)}, for example file://runs/fashion/checkpoints`,
   });
 }
