@@ -15,7 +15,7 @@ if [ ! -x "$cache/$versitygw/versitygw" ]; then
   trap 'rm -rf "$work"' EXIT
   echo "building versitygw $versitygw (100 MB of Go modules, a few minutes of computing) ..."
   # An older go fetches the one that the module asks for.
-  GOBIN="$work" GOFLAGS=-trimpath CGO_ENABLED=0 GOTOOLCHAIN=auto \
+  GOBIN="$work" GOTOOLCHAIN=auto \
     go install -ldflags='-s -w' "github.com/versity/versitygw/cmd/versitygw@$versitygw" 2>"$work/log" || {
     cat "$work/log" >&2
     exit 1

@@ -42,9 +42,9 @@ export const isAmbiguous = (error: unknown): boolean => {
 
 const MISMATCHES = ["BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch", "InvalidDigest"];
 
-const CREDENTIALS: Explain = ({ name }, { bucket, server }) => ({
+const CREDENTIALS: Explain = (error, { bucket, server }) => ({
   code: "FAILED_PRECONDITION",
-  reason: `${server} refuses the credentials (${name})`,
+  reason: `${server} refuses the credentials (${error.name === "Unknown" ? statusOf(error) : error.name})`,
   remedy: `check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the profile, and that they may read and write bucket ${bucket}`,
 });
 

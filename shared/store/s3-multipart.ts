@@ -3,8 +3,8 @@
 import { crc32 } from "node:zlib";
 import {
   AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
   type CompletedPart,
+  CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   HeadObjectCommand,
   UploadPartCommand,
