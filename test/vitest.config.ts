@@ -11,7 +11,7 @@ export default defineConfig({
   test: {
     projects: [
       project("unit", { testTimeout: 30_000 }),
-      project("contract", { testTimeout: 120_000 }),
+      project("contract", { testTimeout: 120_000, hookTimeout: 120_000 }),
       project("golden", { testTimeout: 120_000 }),
       project("model", { testTimeout: 300_000 }),
       project("chaos", {

@@ -1,6 +1,7 @@
 // What is trained, on what, from where: data set, network, vectors and their content. Nothing is written here, so that a
 // mistake in the job leaves no trace.
 
+import { randomUUID } from "node:crypto";
 import { join, resolve } from "node:path";
 import { describeImageSet, readCard } from "../../shared/data/card.ts";
 import { checkClasses } from "../../shared/data/open.ts";
@@ -11,6 +12,7 @@ import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { splitAddress } from "../../shared/rpc/transport.ts";
 import { fileStore } from "../../shared/store/file.ts";
 import { openStore } from "../../shared/store/open.ts";
+import { checkConditionalPut } from "../../shared/store/preflight.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { openWire } from "../../shared/wire/index.ts";
 import { openVectors } from "../reducers/vectors.ts";
@@ -63,5 +65,12 @@ export async function openTraining({ job, out, listen, resume, recovering, onLos
       `the checkpoint is at step ${firstStep}, the job ends at ${spec.training.steps}`,
       { remedy: "raise training.steps (--steps N), or start over with --resume never" },
     );
+  // Last, for the probe is written. A folder needs no proof; a run that goes on had it when it began.
+  if (store.url.startsWith("s3://") && !recovering)
+    await checkConditionalPut(store, {
+      id: randomUUID(),
+      unsafe: spec.store.unsafe,
+      warn: (message) => warnings.push(message),
+    });
   return { set, layout, vectors, reducer, store, snapshots, snapshotFolder, firstStep, from, warnings };
 }

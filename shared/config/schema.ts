@@ -153,7 +153,7 @@ const auditSchema = z.strictObject({
 });
 
 const checkpointSchema = z.strictObject({
-  store: z.string().optional().describe("file://DIR; <run folder>/checkpoints when absent"),
+  store: z.string().optional().describe("file://DIR or s3://BUCKET/PREFIX; <run folder>/checkpoints when absent"),
   everySteps: positiveInt.default(500).describe("steps between checkpoints; one more is written at the end"),
   keep: positiveInt.default(3).describe("newest checkpoints to keep"),
   snapshotSeconds: z
@@ -164,7 +164,14 @@ const checkpointSchema = z.strictObject({
 });
 
 const storeSchema = z.strictObject({
-  endpoint: z.url().optional().describe("URL of an S3 endpoint; AWS_ENDPOINT_URL_S3 or AWS's own when absent"),
+  endpoint: z
+    .url()
+    .refine(
+      (url) => !/^[a-z]+:\/\/[^/]*@/i.test(url),
+      "holds a user name or a password: they belong in the environment",
+    )
+    .optional()
+    .describe("URL of an S3 endpoint; AWS_ENDPOINT_URL_S3 or AWS's own when absent"),
   region: z.string().optional().describe("region of s3:// stores; AWS_REGION or the profile's when absent"),
   pathStyle: z
     .boolean()

@@ -1,13 +1,13 @@
 // How s3://BUCKET/PREFIX is reached: the SDK's client, its limits and retries. Credentials come from the SDK's own chain
 // (environment, profile, web identity, instance) and stay in it: nothing here reads, keeps or prints one.
 
+import { S3Client } from "@aws-sdk/client-s3";
 import { PlumeError } from "../errors.ts";
 import type { StoreAccess } from "./access.ts";
 import { checkKey } from "./key.ts";
 
 // plume pins a version that runs on every Node that plume supports; what later versions will need is no news to a user.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
-const { S3Client } = await import("@aws-sdk/client-s3");
 
 /** Tries of one request, the first included; between them the SDK waits longer and longer. */
 const TRIES = 4;
@@ -20,7 +20,7 @@ const DEFAULT_REGION = "us-east-1";
 
 /** An opened bucket, and what messages say of it. */
 export interface S3Place {
-  readonly client: InstanceType<typeof S3Client>;
+  readonly client: S3Client;
   readonly bucket: string;
   /** "" or "some/prefix/". */
   readonly prefix: string;

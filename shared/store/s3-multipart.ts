@@ -18,6 +18,7 @@ const PART_BYTES = 8 << 20;
 /** S3's own limit. */
 const MAX_PARTS = 10_000;
 const PARALLEL = 4;
+const REMOVALS = 3;
 
 const crcOf = (bytes: Uint8Array): string => {
   const out = Buffer.alloc(4);
@@ -30,10 +31,11 @@ export async function putInParts(place: S3Place, Key: string, bytes: Uint8Array,
   const { client, bucket: Bucket } = place;
   const failure = new AbortController();
   const abortSignal = signal ? AbortSignal.any([signal, failure.signal]) : failure.signal;
+  // Not to be stopped: an upload whose id never arrived could not be removed. The checksum is to be the whole object's,
+  // so that a later read can be held against it.
   const created = await client.send(
-    // The checksum is the whole object's, so that a later read can be held against it.
     new CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm: "CRC32", ChecksumType: "FULL_OBJECT" }),
-    sending(place, abortSignal),
+    sending(place, undefined),
   );
   const target = { Bucket, Key, UploadId: created.UploadId };
   const putPart = async ({ PartNumber, part }: { PartNumber: number; part: Uint8Array }): Promise<CompletedPart> => {
@@ -44,12 +46,23 @@ export async function putInParts(place: S3Place, Key: string, bytes: Uint8Array,
     return { PartNumber, ETag, ChecksumCRC32: crcOf(part) };
   };
   try {
+    signal?.throwIfAborted();
     const Parts = await inParallel(partsOf(bytes), PARALLEL, putPart, failure);
     await complete(place, { ...target, MultipartUpload: { Parts } }, bytes, abortSignal);
   } catch (error) {
-    // Without the caller's signal: it may be why we are here.
-    await client.send(new AbortMultipartUploadCommand(target)).catch(() => {});
+    await remove(place, target);
     throw error;
+  }
+}
+
+/** Several times, until it is gone: a part that the server was still taking in may come back after the first. */
+async function remove(place: S3Place, target: { Bucket: string; Key: string; UploadId: string | undefined }) {
+  for (let attempt = 0; attempt < REMOVALS; attempt++) {
+    // Without the caller's signal: it may be why we are here.
+    const answer = await place.client
+      .send(new AbortMultipartUploadCommand(target), sending(place, undefined))
+      .catch(() => null);
+    if (answer === null) return; // no such upload any more, or a server that does not answer
   }
 }
 

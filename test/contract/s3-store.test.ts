@@ -95,7 +95,10 @@ describe("an s3 store", () => {
     for (const { modifiedMs } of listed) expect(modifiedMs).toBeGreaterThan(before);
   });
 
-  it("leaves neither upload nor object when it is stopped in the middle of one, and says why", async () => {
+  it.each([
+    ["at the start of one", 0],
+    ["in the middle of one", 12_000_000],
+  ])("leaves neither upload nor object when it is stopped %s, and says why", async (_, sent) => {
     const store = await openFresh({ endpoint: server.endpoint });
     await using proxy = await startFaultProxy(server.address);
     const slow = await openStore(store.url, { endpoint: `http://${proxy.address}` });
@@ -103,7 +106,7 @@ describe("an s3 store", () => {
     const stop = new AbortController();
     const putting = slow.put("part", large(), stop.signal);
     const outcome = expect(putting).rejects.toThrow("the run is over");
-    while ((await uploads()) === 0) await pause(5);
+    while ((await uploads()) === 0 || proxy.bytes.up < sent) await pause(5);
     stop.abort(new Error("the run is over"));
     await outcome;
     expect(await uploads()).toBe(0);

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { CreateBucketCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { cached } from "../../shared/backends/cache.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import "../../shared/store/s3-client.ts"; // which hushes the SDK's word about coming versions of Node
 import { scratchFolder } from "./plume.ts";
 import { freePort, pause } from "./processes.ts";
 

@@ -1,0 +1,57 @@
+// A run whose checkpoints are in a bucket of a real S3 server.
+
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { plume, scratchFolder, startPlume, tinyJob, train } from "../support/plume.ts";
+import { type S3Server, S3_KEY, S3_SECRET, startS3Server, withEnvironment } from "../support/s3-server.ts";
+
+let server: S3Server;
+let environment: Disposable;
+
+beforeAll(async () => {
+  server = await startS3Server();
+  environment = withEnvironment(server.env);
+});
+
+afterAll(async () => {
+  environment?.[Symbol.dispose]();
+  await server?.[Symbol.asyncDispose]();
+});
+
+describe("checkpoints on S3", () => {
+  it("resume in another folder, at another number of workers, to the bits of the uninterrupted run", async () => {
+    using scratch = scratchFolder();
+    const job = tinyJob(scratch.path);
+    const whole = await train(job, scratch.file("whole"), "--workers", "1");
+
+    const url = `s3://${server.bucket}/runs/tiny`;
+    const store = ["--set", `checkpoint.store=${url}`, "--set", "checkpoint.everySteps=3"];
+    const first = await train(job, scratch.file("first"), "--workers", "1", "--steps", "5", ...store);
+    expect(first.weightsSha256).not.toBe(whole.weightsSha256);
+    const resumed = await train(job, scratch.file("second"), "--workers", "3", "--resume", "latest", ...store);
+    expect(resumed.weightsSha256).toBe(whole.weightsSha256);
+
+    const listed = await plume("checkpoints", "ls", url, "--json");
+    expect(listed).toMatchObject({ code: 0 });
+    for (const step of [3, 5, 6, 8]) expect(listed.stdout).toMatch(new RegExp(`\\b${step}\\b`));
+    expect(listed.stdout).not.toContain("preflight");
+    expect(await plume("checkpoints", "verify", url)).toMatchObject({ code: 0 });
+
+    const image = scratch.file("grid.png");
+    expect(await plume("sample", url, "--count", "4", "--out", image)).toMatchObject({ code: 0 });
+    expect(readFileSync(image).subarray(1, 4).toString()).toBe("PNG");
+  });
+
+  it("leave no key and no secret in a run's folder or on the screen", async () => {
+    using scratch = scratchFolder();
+    const store = ["--set", `checkpoint.store=s3://${server.bucket}/quiet`];
+    const out = scratch.file("run");
+    const { code, stdout, stderr } = await plume("train", "-f", tinyJob(scratch.path), "--out", out, ...store);
+    expect(code).toBe(0);
+    const { stdout: found } = await startPlume([]).finished.then(() => grep(scratch.path));
+    for (const text of [stdout, stderr, found]) {
+      expect(text).not.toContain(S3_SECRET);
+      expect(text).not.toContain(S3_KEY);
+    }
+  });
+});
