@@ -16,7 +16,7 @@ import {
 import { PlumeError } from "../errors.ts";
 import type { StoreAccess } from "./access.ts";
 import { checkKey, isKey } from "./key.ts";
-import type { ByteRange, ObjectStore } from "./object-store.ts";
+import type { ByteRange, ObjectInfo, ObjectStore } from "./object-store.ts";
 import { openPlace, sending } from "./s3-client.ts";
 import { explain, isAmbiguous, isConflict, isMismatch, isMissing, isTaken, statusOf } from "./s3-errors.ts";
 import { MULTIPART_BYTES, putInParts } from "./s3-multipart.ts";
@@ -73,7 +73,7 @@ export async function s3Store(
     const command = new HeadObjectCommand(targetOf(key));
     return act(`look for ${nameOf(key)}`, signal, () =>
       client.send(command, sending(place, signal)).then(
-        ({ ContentLength, LastModified }) => ({ size: ContentLength ?? 0, modifiedMs: LastModified?.getTime() ?? 0 }),
+        ({ ContentLength, LastModified }) => infoOf(ContentLength, LastModified),
         (error: unknown) => {
           if (isMissing(error)) return null;
           throw error;
@@ -132,11 +132,11 @@ export async function s3Store(
         const page = await act(`list s3://${Bucket}/${base}${prefix}`, signal, () =>
           client.send(command, sending(place, signal)),
         );
-        for (const { Key = "", Size = 0, LastModified } of page.Contents ?? []) {
+        for (const { Key = "", Size, LastModified } of page.Contents ?? []) {
           signal?.throwIfAborted();
           const key = Key.slice(base.length);
           // What other tools left: folder markers, names that plume has no use for.
-          if (isKey(key)) yield { key, size: Size, modifiedMs: LastModified?.getTime() ?? 0 };
+          if (isKey(key)) yield { key, ...infoOf(Size, LastModified) };
         }
         ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined;
       } while (ContinuationToken !== undefined);
@@ -151,6 +151,8 @@ export async function s3Store(
     },
   };
 }
+
+const infoOf = (size = 0, modified = new Date(0)): ObjectInfo => ({ size, modifiedMs: modified.getTime() });
 
 /** A body that did not come whole. */
 class Torn extends Error {}

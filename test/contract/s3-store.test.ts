@@ -6,7 +6,7 @@ import { ListMultipartUploadsCommand, PutObjectCommand } from "@aws-sdk/client-s
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import type { StoreAccess } from "../../shared/store/access.ts";
-import type { ObjectStore } from "../../shared/store/object-store.ts";
+import type { ObjectStore, StoredObject } from "../../shared/store/object-store.ts";
 import { openStore } from "../../shared/store/open.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import { scratchFolder } from "../support/plume.ts";
@@ -88,7 +88,7 @@ describe("an s3 store", () => {
     const keys = Array.from({ length: 1_205 }, (_, i) => `step-${String(i).padStart(9, "0")}/state.json`);
     for (let i = 0; i < keys.length; i += 8)
       await Promise.all(keys.slice(i, i + 8).map((key, j) => store.put(key, new Uint8Array((i + j) % 7))));
-    const listed = [];
+    const listed: StoredObject[] = [];
     for await (const object of store.list("step-")) listed.push(object);
     expect(listed.map(({ key }) => key)).toEqual(keys);
     expect(listed.map(({ size }) => size)).toEqual(keys.map((_, i) => i % 7));

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { freePort } from "../support/processes.ts";
 import { S3_KEY, S3_SECRET, type S3Server, startS3Server, withEnvironment } from "../support/s3-server.ts";
 
 let server: S3Server;
@@ -71,5 +72,48 @@ describe("checkpoints on S3", () => {
     expect(code).toBe(2);
     expect(stderr).toContain("has no bucket no-such-bucket");
     expect(existsSync(out)).toBe(false);
+  });
+});
+
+describe("plume doctor", () => {
+  const finding = async (...args: string[]) => {
+    const { code, stdout, stderr } = await plume("doctor", "--json", ...args);
+    for (const word of [S3_SECRET, S3_KEY, "hunter2"]) expect(`${stdout}${stderr}`).not.toContain(word);
+    const { findings } = JSON.parse(stdout) as { findings: { what: string; state: string; detail: string }[] };
+    return { code, ...findings.find(({ what }) => what === "S3") };
+  };
+
+  it("says that S3 is configured and answers, and whether a store can be read", async () => {
+    expect(await finding()).toMatchObject({
+      state: "ok",
+      detail: `keys from the environment; ${server.endpoint} answers`,
+    });
+    expect(await finding("--store", `s3://${server.bucket}/none`)).toMatchObject({
+      code: 0,
+      state: "ok",
+      detail: expect.stringContaining("is empty"),
+    });
+    expect(await finding("--store", "s3://no-such-bucket")).toMatchObject({
+      code: 1,
+      state: "bad",
+      detail: expect.stringContaining("has no bucket"),
+    });
+  });
+
+  it("says what is missing, and no secret of an endpoint", async () => {
+    const port = await freePort();
+    {
+      using _environment = withEnvironment({ AWS_ENDPOINT_URL_S3: `http://user:hunter2@127.0.0.1:${port}` });
+      expect(await finding()).toMatchObject({
+        state: "missing",
+        detail: expect.stringContaining(`http://127.0.0.1:${port} does not answer`),
+      });
+    }
+    using _environment = withEnvironment({
+      AWS_ACCESS_KEY_ID: undefined,
+      AWS_SECRET_ACCESS_KEY: undefined,
+      AWS_SHARED_CREDENTIALS_FILE: "/none",
+    });
+    expect(await finding()).toMatchObject({ state: "missing", detail: expect.stringContaining("no credentials") });
   });
 });

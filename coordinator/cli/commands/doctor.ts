@@ -10,15 +10,9 @@ import { localFashionMnist } from "../../../shared/data/sources/fashion-mnist.ts
 import { SHM_ROOT } from "../../../shared/rpc/shm.ts";
 import { PLUME_VERSION } from "../../../shared/version.ts";
 import { action, type CommandIo } from "../action.ts";
+import type { Finding } from "../finding.ts";
+import { s3Finding } from "../s3-finding.ts";
 import { table } from "../table.ts";
-
-interface Finding {
-  readonly what: string;
-  /** missing: plume does without it, more slowly or with less. bad: plume does not run. */
-  readonly state: "ok" | "missing" | "bad";
-  readonly detail: string;
-  readonly remedy: string | null;
-}
 
 /** Node versions that the tests run on. */
 const NODE_MAJORS = [20, 22, 24];
@@ -28,12 +22,22 @@ const LITTLE_DISK = 2 ** 30;
 export function doctorCommand(): Command {
   return new Command("doctor")
     .description("what this machine has, and what to do about what is missing")
-    .addHelpText("after", "\nExample:\n  plume doctor --json")
+    .option("--store <url>", "also whether this store can be read, for example s3://bucket/runs")
+    .addHelpText("after", "\nExamples:\n  plume doctor --json\n  plume doctor --store s3://bucket/runs")
     .action(action(doctor));
 }
 
-async function doctor(io: CommandIo): Promise<number> {
-  const findings = [node(), machine(), disk(), sharedMemory(), await loopback(), ...(await backends()), fashionMnist()];
+async function doctor(io: CommandIo, { store }: { store?: string }): Promise<number> {
+  const findings = [
+    node(),
+    machine(),
+    disk(),
+    sharedMemory(),
+    await loopback(),
+    ...(await backends()),
+    fashionMnist(),
+    await s3Finding(store),
+  ];
   io.print(`plume ${PLUME_VERSION}`);
   io.print(table([["", "what", "found"], ...findings.map(({ what, state, detail }) => [state, what, detail])]));
   for (const { what, remedy } of findings) if (remedy) io.print(`  ${what}: ${remedy}`);
