@@ -115,6 +115,22 @@ export function describeObjectStore(name: string, make: () => Promise<StoreUnder
       expect(await keysOf(store, "none/")).toEqual([]);
     });
 
+    it("tells size and age of what it lists, as head does", async () => {
+      await using opened = await make();
+      const [store] = opened.handles;
+      const start = Date.now();
+      for (const size of [0, 1, 70_000]) await store.put(`a/${size}`, new Uint8Array(size));
+      const sizes: number[] = [];
+      for await (const { key, size, modifiedMs } of store.list("a/")) {
+        sizes.push(size);
+        // Stores may know whole seconds only.
+        expect(modifiedMs).toBeGreaterThan(start - 2_000);
+        expect(modifiedMs).toBeLessThan(Date.now() + 2_000);
+        expect((await store.head(key))?.size).toBe(size);
+      }
+      expect(sizes).toEqual([0, 1, 70_000]);
+    });
+
     it("stops listing when the reader does", async () => {
       await using opened = await make();
       const [store] = opened.handles;

@@ -3,7 +3,7 @@
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { ListMultipartUploadsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import type { StoreAccess } from "../../shared/store/access.ts";
 import type { ObjectStore, StoredObject } from "../../shared/store/object-store.ts";
@@ -11,24 +11,13 @@ import { openStore } from "../../shared/store/open.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import { scratchFolder } from "../support/plume.ts";
 import { freePort, pause } from "../support/processes.ts";
-import { S3_KEY, S3_SECRET, type S3Server, startS3Server, withEnvironment } from "../support/s3-server.ts";
+import { S3_KEY, S3_SECRET, useS3Server, withEnvironment } from "../support/s3-server.ts";
 import { bytesOf, describeObjectStore, textOf } from "./object-store-suite.ts";
 
-let server: S3Server;
-let environment: Disposable;
+const server = useS3Server();
 let folders = 0;
 
-beforeAll(async () => {
-  server = await startS3Server();
-  environment = withEnvironment(server.env);
-});
-
-afterAll(async () => {
-  environment?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-});
-
-const freshUrl = () => `s3://${server.bucket}/test-${folders++}/checkpoints`;
+const freshUrl = () => `s3://${server().bucket}/test-${folders++}/checkpoints`;
 const openFresh = (access: StoreAccess = {}): Promise<ObjectStore> => openStore(freshUrl(), access);
 
 describeObjectStore("s3", async () => {
@@ -60,7 +49,7 @@ async function refusalOf(promise: Promise<unknown>): Promise<PlumeError> {
 }
 
 async function uploads(): Promise<number> {
-  const { Uploads } = await server.client.send(new ListMultipartUploadsCommand({ Bucket: server.bucket }));
+  const { Uploads } = await server().client.send(new ListMultipartUploadsCommand({ Bucket: server().bucket }));
   return Uploads?.length ?? 0;
 }
 
@@ -99,8 +88,8 @@ describe("an s3 store", () => {
     ["at the start of one", 0],
     ["in the middle of one", 12_000_000],
   ])("leaves neither upload nor object when it is stopped %s, and says why", async (_, sent) => {
-    const store = await openFresh({ endpoint: server.endpoint });
-    await using proxy = await startFaultProxy(server.address);
+    const store = await openFresh({ endpoint: server().endpoint });
+    await using proxy = await startFaultProxy(server().address);
     const slow = await openStore(store.url, { endpoint: `http://${proxy.address}` });
     proxy.set({ kind: "slow", bytesPerSecond: 20_000_000 });
     const stop = new AbortController();
@@ -114,17 +103,17 @@ describe("an s3 store", () => {
   });
 
   it("refuses an object whose checksum is wrong", async () => {
-    const refused = server.client.send(
-      new PutObjectCommand({ Bucket: server.bucket, Key: "wrong", Body: bytesOf("abc"), ChecksumCRC32: "AAAAAA==" }),
+    const refused = server().client.send(
+      new PutObjectCommand({ Bucket: server().bucket, Key: "wrong", Body: bytesOf("abc"), ChecksumCRC32: "AAAAAA==" }),
     );
     await expect(refused).rejects.toMatchObject({ $metadata: { httpStatusCode: 400 } });
-    const store = await openStore(`s3://${server.bucket}`);
+    const store = await openStore(`s3://${server().bucket}`);
     expect(await store.head("wrong")).toBeNull();
   });
 
   it("finds a flipped bit in what it reads, and in what it writes", async () => {
     const direct = await openFresh();
-    await using proxy = await startFaultProxy(server.address);
+    await using proxy = await startFaultProxy(server().address);
     const store = await openStore(direct.url, { endpoint: `http://${proxy.address}` });
     const bytes = large(1_000_000);
     await direct.put("k", bytes);
@@ -149,11 +138,11 @@ describe("an s3 store", () => {
     })();
     const outcome = refusalOf(putting);
     while (acknowledged.length < 20) await pause(1);
-    await server.kill();
+    await server().kill();
     try {
       expect(await outcome).toMatchObject({ code: "UNAVAILABLE" });
     } finally {
-      await server.restart();
+      await server().restart();
     }
     for (const [i, key] of acknowledged.entries()) expect(Buffer.compare(await store.get(key), fill(i % 256))).toBe(0);
     const torn = `k-${acknowledged.length}`;
@@ -202,7 +191,7 @@ describe("an s3 store", () => {
 
   it("does not wait for a server that says nothing longer than it was told", async () => {
     const { url } = await openFresh();
-    await using proxy = await startFaultProxy(server.address);
+    await using proxy = await startFaultProxy(server().address);
     const store = await openStore(url, { endpoint: `http://${proxy.address}`, timeoutSeconds: 1 });
     await store.put("k", bytesOf("x"));
     proxy.set({ kind: "half-open", direction: "down" });
@@ -355,7 +344,7 @@ const REFUSALS = {
 
 function forward(request: IncomingMessage, response: ServerResponse, lose: boolean): void {
   const { method, url: path, headers } = request;
-  const [host, port] = server.address.split(":");
+  const [host, port] = server().address.split(":");
   // The host header stays what was signed.
   const upstream = httpRequest({ host, port, method, path, headers }, (answer) => {
     answer.on("end", () => lose && request.socket.destroy());

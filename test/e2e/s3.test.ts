@@ -2,23 +2,12 @@
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
 import { freePort } from "../support/processes.ts";
-import { S3_KEY, S3_SECRET, type S3Server, startS3Server, withEnvironment } from "../support/s3-server.ts";
+import { S3_KEY, S3_SECRET, useS3Server, withEnvironment } from "../support/s3-server.ts";
 
-let server: S3Server;
-let environment: Disposable;
-
-beforeAll(async () => {
-  server = await startS3Server();
-  environment = withEnvironment(server.env);
-});
-
-afterAll(async () => {
-  environment?.[Symbol.dispose]();
-  await server?.[Symbol.asyncDispose]();
-});
+const server = useS3Server();
 
 describe("checkpoints on S3", () => {
   it("resume in another folder, at another number of workers, to the bits of the uninterrupted run", async () => {
@@ -26,7 +15,7 @@ describe("checkpoints on S3", () => {
     const job = tinyJob(scratch.path);
     const whole = await train(job, scratch.file("whole"), "--workers", "1");
 
-    const url = `s3://${server.bucket}/runs/tiny`;
+    const url = `s3://${server().bucket}/runs/tiny`;
     const store = ["--set", `checkpoint.store=${url}`, "--set", "checkpoint.everySteps=3"];
     const first = await train(job, scratch.file("first"), "--workers", "1", "--steps", "5", ...store);
     expect(first.weightsSha256).not.toBe(whole.weightsSha256);
@@ -49,15 +38,15 @@ describe("checkpoints on S3", () => {
     const out = scratch.file("run");
     const store = [
       "--set",
-      `checkpoint.store=s3://${server.bucket}/quiet`,
+      `checkpoint.store=s3://${server().bucket}/quiet`,
       "--set",
-      `store.endpoint=${server.endpoint}`,
+      `store.endpoint=${server().endpoint}`,
     ];
     using _environment = withEnvironment({ AWS_ENDPOINT_URL_S3: undefined });
     const { code, stdout, stderr } = await plume("train", "-f", tinyJob(scratch.path), "--out", out, ...store);
     expect(code).toBe(0);
     const texts = [stdout, stderr];
-    for (const folder of [scratch.path, server.folder])
+    for (const folder of [scratch.path, server().folder])
       for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true }))
         if (entry.isFile()) texts.push(readFileSync(join(entry.parentPath, entry.name), "latin1"));
     expect(texts.length).toBeGreaterThan(10);
@@ -86,9 +75,9 @@ describe("plume doctor", () => {
   it("says that S3 is configured and answers, and whether a store can be read", async () => {
     expect(await finding()).toMatchObject({
       state: "ok",
-      detail: `keys from the environment; ${server.endpoint} answers`,
+      detail: `keys from the environment; ${server().endpoint} answers`,
     });
-    expect(await finding("--store", `s3://${server.bucket}/none`)).toMatchObject({
+    expect(await finding("--store", `s3://${server().bucket}/none`)).toMatchObject({
       code: 0,
       state: "ok",
       detail: expect.stringContaining("is empty"),
