@@ -4,6 +4,7 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import type { AddressInfo } from "node:net";
 import { ListMultipartUploadsCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { describe, expect, it } from "vitest";
+import { parseJob } from "../../shared/config/load.ts";
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import type { StoreAccess } from "../../shared/store/access.ts";
 import type { ObjectStore, StoredObject } from "../../shared/store/object-store.ts";
@@ -267,6 +268,19 @@ describe("an s3 store that cannot be used says which, why and what to do", () =>
     });
   });
 
+  it("when the server has no room", async () => {
+    await using front = await startFront(() => "full");
+    const store = await openFresh({ endpoint: front.endpoint });
+    expect(await refusalOf(store.put("k", bytesOf("x")))).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+  });
+
+  it("when a job file holds a password, which the message does not repeat", async () => {
+    const job = `metadata: { name: a }
+spec: { data: { source: "shapes:256" }, store: { endpoint: "http://user:wrong-secret@127.0.0.1:9000" } }`;
+    const refusal = await refusalOf((async () => parseJob(job, { file: "job.yaml" }))());
+    expect(refusal).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining("store.endpoint") });
+  });
+
   it("when the bucket is in another region", async () => {
     await using front = await startFront(() => "redirect");
     expect(await refusalOf((await openFresh({ endpoint: front.endpoint })).get("k"))).toMatchObject({
@@ -301,7 +315,7 @@ async function firstOf(store: ObjectStore): Promise<unknown> {
   return null;
 }
 
-type Answer = "forward" | "503" | "lose the answer" | "skewed" | "redirect";
+type Answer = "forward" | "503" | "lose the answer" | "skewed" | "redirect" | "full";
 
 /**
  * A server in front of the real one. It differs from S3 in that it answers some requests by itself: 503 SlowDown, a clock
@@ -339,6 +353,8 @@ const REFUSALS = {
     code: "RequestTimeTooSkewed",
     headers: { date: new Date(Date.now() + HOUR_MS).toUTCString() },
   }),
+  // The code and status of versitygw on a full disk.
+  full: () => ({ status: 507, code: "InsufficientStorage", headers: {} }),
   redirect: () => ({ status: 301, code: "PermanentRedirect", headers: { "x-amz-bucket-region": "eu-west-1" } }),
 };
 
