@@ -7,7 +7,7 @@ versitygw=v1.8.0
 cache="${PLUME_CACHE:-$HOME/.cache/plume}/versitygw"
 if [ ! -x "$cache/$versitygw/versitygw" ]; then
   command -v go >/dev/null || {
-    echo "the S3 server of the tests cannot be built: go is missing (https://go.dev/dl, 1.21 or newer; Debian: apt-get install golang)" >&2
+    echo "the S3 server of the tests cannot be built: install Go 1.21 or newer (Debian 13: apt-get install golang; Debian 12 has an older one)" >&2
     exit 1
   }
   mkdir -p "$cache"

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import { SOURCES } from "../../shared/data/sources/index.ts";
 import type { Summary } from "../../shared/summary.ts";
 import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
 
@@ -95,7 +96,7 @@ describe("plume checkpoints, data and doctor", () => {
     const shown = await json("data", "inspect", "shapes:50", "--image-size", "16", "--count", "20", "-o", picture);
     expect(shown).toMatchObject({ size: 50, height: 16, channels: 1 });
     expect(readFileSync(picture).subarray(1, 4).toString()).toBe("PNG");
-    expect((await json("data", "ls")).sources).toHaveLength(5);
+    expect((await json("data", "ls")).sources).toHaveLength(Object.keys(SOURCES).length);
   });
 
   it("say what this machine has", async () => {
