@@ -10,6 +10,7 @@ import { loadJob } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
 import type { CoordinatorMessage } from "../shared/supervision.ts";
+import { PLUME_VERSION } from "../shared/version.ts";
 import { createRunServices } from "./services.ts";
 
 const { values } = parseArgs({
@@ -40,6 +41,7 @@ async function main(): Promise<void> {
       { role: "coordinator", job: job.metadata.name },
       values["log-file"] ? { file: values["log-file"] } : {},
     );
+    log.info({ version: PLUME_VERSION, out: values.out }, "opening");
     return log;
   };
   const bus = createBus((error) => log.error({ err: error }, "a subscriber failed"));

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { linesOf, plume, until } from "../support/plume.ts";
 import { pause, processesOf } from "../support/processes.ts";
-import { type ChaosRun, calmRun, chaosJob, startRun } from "./harness.ts";
+import { type ChaosRun, calmRun, chaosJob, ready, STEPS, startRun } from "./harness.ts";
 
 /** The coordinator is killed; the test waits until another incarnation has committed a new step. */
 async function killCoordinator(run: ChaosRun): Promise<void> {
@@ -32,7 +32,7 @@ describe("a coordinator that is killed", () => {
     expect(summary.incarnation).toBe(3);
     expect(summary.recoveryLog.filter(({ kind }) => kind === "coordinator")).toHaveLength(2);
     expect(summary.secondsByState.recovering).toBeGreaterThan(0);
-    expect(linesOf(join(run.out, "ledger.ndjson"))).toHaveLength(400);
+    expect(linesOf(join(run.out, "ledger.ndjson"))).toHaveLength(STEPS);
     expect((await run.finished).stderr).toContain("the coordinator was killed (SIGKILL); starting it again at once");
   });
 
@@ -49,7 +49,7 @@ describe("a coordinator that is killed", () => {
       await pause(1000 * seconds);
       run.cli.kill("SIGCONT");
       const summary = await run.endsLike(clean);
-      expect(summary.steps).toBe(400);
+      expect(summary.steps).toBe(STEPS);
       expect(summary.wallSeconds).toBeGreaterThan(seconds);
     },
   );
@@ -64,20 +64,21 @@ describe("a coordinator that is killed", () => {
     process.kill(run.worker(1)!, "SIGKILL");
     await pause(500);
     run.cli.kill("SIGCONT");
-    await run.sees("two workers", ({ members }) => members.filter((m) => m.phase === "ready").length === 2);
+    await run.held(() => run.sees("two workers", ready(2)));
     await run.endsLike(clean);
   });
 
   it("19: and started again stops when it is asked to, and the run resumes later to the same bits", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.reaches(10);
     await killCoordinator(run);
     await run.sees("it trains on", ({ phase }) => phase === "Training");
     const asked = Date.now();
-    expect((await run.ctl("stop")).code).toBe(0);
+    await run.stop();
     expect((await run.finished).code).toBe(0);
+    expect(run.steps()).toBeLessThan(STEPS);
     expect(Date.now() - asked).toBeLessThan(30_000);
     expect(processesOf(run.out)).toEqual([]);
     const again = startRun(job, "--workers", "3");
@@ -85,7 +86,7 @@ describe("a coordinator that is killed", () => {
   });
 
   it("passes over a snapshot that is torn, says so, and goes on from an older state", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job);
     await until("a whole snapshot", () => newestSnapshot(run.out) !== null, 20);
@@ -106,7 +107,7 @@ describe("a coordinator that is killed", () => {
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.reaches(5);
-    expect((await run.ctl("scale", "3")).code).toBe(0);
+    await run.scale(3);
     expect((await run.ctl("pause")).code).toBe(0);
     await run.sees("it is paused", ({ phase }) => phase === "Paused");
     await killCoordinator(run);
@@ -130,17 +131,17 @@ describe("two coordinators", () => {
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.reaches(5);
-    const second = await plume("train", "-f", job.file, "--out", run.out);
+    const again = (...args: string[]) => plume("train", "-f", job.file, "--out", run.out, ...args);
+    const [second, fresh] = await run.held(async () => [await again(), await again("--resume", "never")] as const);
     expect(second.code).toBe(2);
     expect(second.stderr).toContain(`is in use by the coordinator of job ${job.name} (pid ${run.coordinatorPid()}`);
-    const fresh = await plume("train", "-f", job.file, "--out", run.out, "--resume", "never");
     expect(fresh.code).toBe(2);
     expect(existsSync(`${run.out}.1`)).toBe(false);
     await run.endsLike(clean);
   });
 
   it("a coordinator that was frozen and replaced cannot commit: its line counts nowhere", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "1");
     await run.reaches(10);
@@ -151,9 +152,11 @@ describe("two coordinators", () => {
     writeFileSync(join(run.out, "coordinator.json"), JSON.stringify({ ...lock, pid: 2 ** 22 + 1 }));
     const second = startRun(job, "--workers", "2");
     await second.sees("the second one trains", ({ incarnation, phase }) => incarnation === 2 && phase === "Training");
-    process.kill(lock.pid, "SIGCONT");
-    run.cli.kill("SIGCONT");
-    const first = await run.finished;
+    const first = await second.held(() => {
+      process.kill(lock.pid, "SIGCONT");
+      run.cli.kill("SIGCONT");
+      return run.finished;
+    });
     expect(first.code).toBe(1);
     expect(first.stderr).toMatch(/is not committed: another coordinator has taken over/);
     await second.endsLike(clean);

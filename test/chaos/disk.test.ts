@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { linesOf, plume, startPlume } from "../support/plume.ts";
-import { calmRun, chaosJob, nothingIsLeft, startRun, startRunWith } from "./harness.ts";
+import { calmRun, chaosJob, nothingIsLeft, STEPS, startRun, startRunWith } from "./harness.ts";
 
 describe("a disk that fails", () => {
   it("a checkpoint store that cannot be written is reported at every save, and training goes on to the same bits", async () => {
@@ -40,7 +40,7 @@ describe("a disk that fails", () => {
     expect(limited.stderr).toContain("free some space");
     const steps = linesOf(join(out, "ledger.ndjson")).length;
     expect(steps).toBeGreaterThan(10);
-    expect(steps).toBeLessThan(400);
+    expect(steps).toBeLessThan(STEPS);
     await nothingIsLeft({ out, job });
     const run = startRun(job);
     await run.endsLike(clean);

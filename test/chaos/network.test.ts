@@ -1,36 +1,41 @@
 import { describe, expect, it } from "vitest";
+import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { type Fault, startFaultProxy } from "../support/fault-proxy.ts";
 import { pause } from "../support/processes.ts";
-import { type ChaosRun, calmRun, chaosJob, startRun } from "./harness.ts";
+import { type ChaosRun, calmRun, chaosJob, isMember, startRun } from "./harness.ts";
 
 /** One worker whose way to the coordinator leads through a proxy; tensors travel by gRPC, so faults hit them too. */
 async function withProxy(run: ChaosRun, id = "far") {
-  await run.sees("the run trains", ({ step }) => step >= 2);
-  const { readRunLock } = await import("../../shared/run-lock/lock.ts");
+  await run.reaches(2);
   const proxy = await startFaultProxy(() => readRunLock(run.out)!.record.address);
   const child = run.join(id, { address: proxy.address });
-  await run.sees(`${id} is ready`, ({ members }) => members.some((m) => m.workerId === id && m.phase === "ready"));
+  await run.held(() => run.sees(`${id} is ready`, isMember(id)));
   return { proxy, child };
 }
 
-const isMember = (id: string) => (status: { members: readonly { workerId: string; phase: string }[] }) =>
-  status.members.some((m) => m.workerId === id && m.phase === "ready");
+const isGone = (id: string) => (status: Parameters<ReturnType<typeof isMember>>[0]) => !isMember(id)(status);
+
+/** Training does not wait for the one whose network fails. */
+async function goesOn(run: ChaosRun): Promise<void> {
+  const then = run.steps();
+  await run.reaches(then + 5);
+}
 
 const GRPC = ["--set", "workers.transport=grpc"];
 
 describe("a network that fails one worker", () => {
   it("24: all its packets are lost: it is dropped, training goes on, and it returns when the network does", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC);
     const { proxy } = await withProxy(run);
     await using _ = proxy;
     proxy.set({ kind: "drop" });
-    await run.sees("it is gone", (status) => !isMember("far")(status));
-    const then = run.steps();
-    await run.reaches(then + 5);
+    await goesOn(run);
+    await run.held(() => run.sees("it is gone", isGone("far")));
+    await goesOn(run);
     proxy.set({ kind: "none" });
-    await run.sees("it is back", isMember("far"));
+    await run.held(() => run.sees("it is back", isMember("far")));
     await run.endsLike(clean);
   });
 
@@ -38,20 +43,23 @@ describe("a network that fails one worker", () => {
     ["up", "the coordinator hears nothing of it"],
     ["down", "it hears nothing of the coordinator"],
   ])("a half-open connection (%s: %s) is noticed and replaced", async (direction) => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC);
     const { proxy } = await withProxy(run);
     await using _ = proxy;
     proxy.set({ kind: "half-open", direction });
-    await run.sees("the session is over", (status) => !isMember("far")(status));
-    proxy.set({ kind: "none" });
-    await run.sees("it is back", isMember("far"));
+    await goesOn(run);
+    await run.held(async () => {
+      await run.sees("the session is over", isGone("far"));
+      proxy.set({ kind: "none" });
+      await run.sees("it is back", isMember("far"));
+    });
     await run.endsLike(clean);
   });
 
   it("5: a reduce that fails in the middle counts nowhere: bytes are corrupted, the step is whole all the same", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob({ steps: 400 });
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC);
     const { proxy } = await withProxy(run);
@@ -65,7 +73,7 @@ describe("a network that fails one worker", () => {
   });
 
   it("14: five workers, and one after the other is cut, slowed, delayed, refused: the sum stays right", async () => {
-    using job = chaosJob({ steps: 800, microBatch: 2 });
+    using job = chaosJob({ steps: 400, microBatch: 2 });
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC, "--workers", "3");
     const first = await withProxy(run, "far-1");
@@ -89,25 +97,26 @@ describe("a network that fails one worker", () => {
       first.proxy.set({ kind: "none" });
       second.proxy.set({ kind: "none" });
     }
-    await run.sees("both are back", (status) => isMember("far-1")(status) && isMember("far-2")(status));
+    await run.held(() => run.sees("both are back", (status) => isMember("far-1")(status) && isMember("far-2")(status)));
     await run.endsLike(clean);
   });
 
   it("7: the successor of a worker whose machine is gone without a word gets in once the old one is given up", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC);
     const { proxy, child } = await withProxy(run);
     await using _ = proxy;
     proxy.set({ kind: "drop" });
     child.kill("SIGKILL"); // its FIN is lost like everything else
-    run.join("far"); // on another machine: no proxy
-    const status = await run.sees(
-      "the new one is in",
-      ({ members, decisions }) =>
-        members.some((m) => m.workerId === "far" && m.phase === "ready") &&
-        decisions.some((d) => d.decision === "expelled" && d.subject === "far"),
-    );
+    await goesOn(run);
+    const status = await run.held(() => {
+      run.join("far"); // on another machine: no proxy
+      return run.sees(
+        "the new one is in",
+        (now) => isMember("far")(now) && now.decisions.some((d) => d.decision === "expelled" && d.subject === "far"),
+      );
+    });
     expect(status.decisions.find((d) => d.decision === "refused")?.reason).toContain(
       "a worker named far is a member already",
     );

@@ -1,7 +1,8 @@
+import type { ChildProcess } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { linesOf, plume, until } from "../support/plume.ts";
 import { pause, processesOf } from "../support/processes.ts";
-import { type ChaosRun, calmRun, chaosJob, startRun } from "./harness.ts";
+import { type ChaosRun, calmRun, chaosJob, isMember, losses, ready, startRun } from "./harness.ts";
 
 const blocksOf = (out: string) =>
   linesOf(`${out}/ledger.ndjson`).map(
@@ -11,6 +12,17 @@ const signal = (pid: number | null, name: NodeJS.Signals) => {
   expect(pid, "the process is there").not.toBeNull();
   process.kill(pid!, name);
 };
+
+const logOf = (run: ChaosRun) => linesOf(`${run.out}/logs/coordinator.log`).join("\n");
+
+/** How a process ends, and what it says on stderr. */
+function endOf(child: ChildProcess): Promise<{ code: number | null; stderr: string }> {
+  let stderr = "";
+  child.stderr!.on("data", (chunk: Buffer) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve) => child.on("close", (code) => resolve({ code, stderr })));
+}
 
 /** Waits for another process of a worker than the last one. */
 async function successor(run: ChaosRun, index: number, last: number | null, seconds?: number): Promise<number> {
@@ -31,7 +43,7 @@ describe("workers that die", () => {
     await run.reaches(2);
     const old = run.worker(1);
     signal(old, "SIGKILL");
-    await run.sees("two workers again", (status) => status.members.filter((m) => m.phase === "ready").length === 2);
+    await run.held(() => run.sees("two workers again", (status) => losses(status) === 1 && ready(2)(status)));
     expect(run.worker(1)).not.toBe(old);
     const { recoveries, recoveryLog } = await run.endsLike(clean);
     expect(recoveries).toBe(1);
@@ -42,12 +54,12 @@ describe("workers that die", () => {
     using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "4");
-    await run.sees("four workers", (status) => status.members.filter((m) => m.phase === "ready").length === 4);
+    await run.held(() => run.sees("four workers", ready(4)));
     const survivors = [run.worker(0), run.worker(1)];
     const before = run.steps();
     for (const index of [2, 3]) signal(run.worker(index), "SIGKILL");
     await run.reaches(before + 3);
-    await run.sees("four workers again", (status) => status.members.filter((m) => m.phase === "ready").length === 4);
+    await run.held(() => run.sees("four workers again", (status) => losses(status) === 2 && ready(4)(status)));
     expect([run.worker(0), run.worker(1)]).toEqual(survivors);
     await run.endsLike(clean);
   });
@@ -58,10 +70,13 @@ describe("workers that die", () => {
     const run = startRun(job, "--workers", "3");
     await run.reaches(3);
     const outcomes: string[] = [];
-    run.join("raises", { fault: "throw" }).on("exit", (code) => outcomes.push(`raises ${code}`));
+    await run.held(() => {
+      run.join("raises", { fault: "throw" }).on("exit", (code) => outcomes.push(`raises ${code}`));
+      return run.sees("it is a member", isMember("raises"));
+    });
     await until("the end of the worker that raises", () => outcomes.length === 1);
     signal(run.worker(2), "SIGABRT");
-    await run.sees("three workers again", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
+    await run.held(() => run.sees("three workers again", (status) => losses(status) === 2 && ready(3)(status)));
     const { recoveryLog } = await run.endsLike(clean);
     expect(outcomes).toEqual(["raises 1"]);
     expect(recoveryLog.map(({ subject }) => subject)).toEqual(expect.arrayContaining(["raises", "worker-2"]));
@@ -87,18 +102,24 @@ describe("workers that die", () => {
   });
 
   it("13: a worker that fails before it works is let in after growing pauses, and then works", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.reaches(2);
     let last = run.worker(1)!;
     process.kill(last, "SIGKILL");
-    for (let i = 0; i < 2; i++) {
-      last = await successor(run, 1, last);
-      process.kill(last, "SIGKILL");
-    }
-    await run.sees("it is back", (status) => status.members.filter((m) => m.phase === "ready").length === 2);
+    await run.held(async () => {
+      for (let i = 0; i < 2; i++) {
+        last = await successor(run, 1, last);
+        process.kill(last, "SIGKILL");
+      }
+      await successor(run, 1, last);
+      await run.sees("it is back", ready(2));
+    });
+    const then = run.steps();
     await run.endsLike(clean);
+    const after = blocksOf(run.out).slice(then);
+    expect(after.some(({ blocks }) => blocks.some(({ worker }) => worker === "worker-1"))).toBe(true);
     const { stderr } = await run.finished;
     expect(stderr).toContain("worker-1 was killed (SIGKILL); starting it again at once");
     expect(stderr).toContain("starting it again in 0.25 s");
@@ -110,8 +131,12 @@ describe("workers that die", () => {
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "3");
     await run.reaches(3);
-    signal(run.worker(1), "SIGTERM");
-    await run.sees("three workers again", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
+    const asked = run.worker(1);
+    signal(asked, "SIGTERM");
+    await run.held(async () => {
+      await successor(run, 1, asked);
+      await run.sees("three workers again", ready(3));
+    });
     const { recoveries } = await run.endsLike(clean);
     expect(recoveries).toBe(0);
     expect((await run.finished).stderr).toContain("worker-1 left; it is still wanted");
@@ -120,7 +145,7 @@ describe("workers that die", () => {
 
 describe("workers that do not die, but do not work", () => {
   it("25: a frozen worker is dropped while its socket stays open, and joins as new when it wakes", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job, "--set", "workers.replaceSeconds=60");
     await run.reaches(3);
@@ -132,26 +157,27 @@ describe("workers that do not die, but do not work", () => {
     );
     const then = run.steps();
     await run.reaches(then + 3); // others compute what it holds
-    await run.sees("it is expelled", ({ members }) => members.every((m) => m.workerId !== "worker-1"));
-    process.kill(frozen, "SIGCONT");
-    await run.sees("it is back", ({ members }) =>
-      members.some((m) => m.workerId === "worker-1" && m.phase === "ready"),
-    );
+    await run.held(async () => {
+      await run.sees("it is expelled", ({ members }) => members.every((m) => m.workerId !== "worker-1"));
+      process.kill(frozen, "SIGCONT");
+      await run.sees("it is back", isMember("worker-1"));
+    });
     expect(run.worker(1)).toBe(frozen);
     await run.endsLike(clean);
-    const log = linesOf(`${run.out}/logs/coordinator.log`).join("\n");
-    expect(log).toContain('"decision":"expelled","subject":"worker-1"');
+    expect(logOf(run)).toContain('"decision":"expelled","subject":"worker-1"');
   });
 
   it("25b: a worker that never wakes is replaced", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job, "--set", "workers.replaceSeconds=1");
     await run.reaches(3);
     const frozen = run.worker(1)!;
     process.kill(frozen, "SIGSTOP");
-    await successor(run, 1, frozen, 20);
-    await run.sees("it works", ({ members }) => members.some((m) => m.workerId === "worker-1" && m.phase === "ready"));
+    await run.held(async () => {
+      await successor(run, 1, frozen, 20);
+      await run.sees("it is ready", isMember("worker-1"));
+    });
     await run.endsLike(clean);
     expect((await run.finished).stderr).toContain(
       "worker-1 was expelled and is not back after 1 s; replacing its process",
@@ -159,62 +185,82 @@ describe("workers that do not die, but do not work", () => {
   });
 
   it("a worker that answers and never finishes is found by its lease", async () => {
-    using job = chaosJob({ steps: 1200 });
+    using job = chaosJob();
     const clean = await calmRun(job);
-    const run = startRun(job, "--workers", "1"); // one alone takes long enough for a lease to end meanwhile
+    const run = startRun(job, "--workers", "1");
     await run.reaches(3);
-    run.join("hangs", { fault: "hang" });
-    await run.sees("it is expelled", ({ decisions }) =>
-      decisions.some(
-        (d) => d.decision === "expelled" && d.subject === "hangs" && d.reason.startsWith("no progress on its leases"),
+    await run.held(() => {
+      run.join("hangs", { fault: "hang" });
+      return run.sees("it is a member", isMember("hangs"));
+    });
+    await run.sees("it has got work", ({ decisions }) =>
+      decisions.some((d) => d.decision === "share" && d.reason.includes("hangs")),
+    );
+    const then = run.steps();
+    await run.reaches(then + 3); // others compute what it holds
+    await run.held(() =>
+      run.sees("it is expelled", ({ decisions }) =>
+        decisions.some(
+          (d) => d.decision === "expelled" && d.subject === "hangs" && d.reason.startsWith("no progress on its leases"),
+        ),
       ),
     );
     await run.endsLike(clean);
   });
 
   it("23: a worker that gets a tenth of its time slows nobody down: others compute its blocks too", async () => {
-    using job = chaosJob({ steps: 800 });
+    using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "3");
-    await run.sees("three workers", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
-    const slow = run.worker(2)!;
     let over = false;
     void run.finished.then(() => {
       over = true;
     });
-    const throttle = (async () => {
-      while (!over && processesOf(run.out).some(({ pid }) => pid === slow)) {
-        process.kill(slow, "SIGSTOP");
+    const throttle = async (slow: number) => {
+      const send = (name: NodeJS.Signals) => {
+        try {
+          process.kill(slow, name);
+        } catch {
+          over = true; // it left when the run ended
+        }
+      };
+      while (!over) {
+        send("SIGSTOP");
         await pause(450);
-        process.kill(slow, "SIGCONT");
+        send("SIGCONT");
         await pause(50);
       }
-    })();
+    };
+    const throttled = await run.held(async () => {
+      await run.sees("three workers", ready(3));
+      return { end: throttle(run.worker(2)!) };
+    });
     await run.sees("copies of its blocks", ({ decisions }) =>
       decisions.some((d) => d.decision === "speculation" && d.reason.includes("worker-2")),
     );
     await run.endsLike(clean);
-    await throttle;
+    await throttled.end;
   });
 });
 
 describe("workers that compute wrong numbers", () => {
   it("a worker with a flipped bit is named and expelled by the audit, and its step is computed again", async () => {
-    using job = chaosJob({ steps: 400, extra: "  audit: { rate: 1 }" });
+    using job = chaosJob({ extra: "  audit: { rate: 1 }" });
     const clean = await calmRun(job);
     const run = startRun(job, "--workers", "3");
-    await run.sees("three workers", (status) => status.members.filter((m) => m.phase === "ready").length === 3);
-    const liar = run.join("liar", { fault: "flip" });
-    const ended = new Promise<number | null>((resolve) => liar.on("exit", resolve));
-    let stderr = "";
-    liar.stderr!.on("data", (chunk: Buffer) => {
-      stderr += chunk;
+    const liar = await run.held(async () => {
+      await run.sees("three workers", ready(3));
+      const end = endOf(run.join("liar", { fault: "flip" }));
+      await run.sees("it is a member", isMember("liar"));
+      return { end };
     });
-    expect(await ended).toBe(2);
+    const { code, stderr } = await liar.end;
+    expect(code).toBe(2);
     expect(stderr).toContain("it computes wrong numbers");
-    const status = await run.sees("the redone step", ({ decisions }) => decisions.some((d) => d.decision === "redo"));
-    expect(status.decisions.some((d) => d.decision === "expel" && d.subject === "liar")).toBe(true);
     await run.endsLike(clean);
+    const log = logOf(run);
+    expect(log).toContain('"decision":"redo","subject":"step ');
+    expect(log).toContain('"decision":"expel","subject":"liar"');
     const audited = await plume("audit", run.out);
     expect(audited.stdout).toContain("exactly once yes");
     expect(blocksOf(run.out).every(({ blocks }) => blocks.every(({ worker }) => worker !== "liar"))).toBe(true);
@@ -224,24 +270,20 @@ describe("workers that compute wrong numbers", () => {
     using job = chaosJob();
     const run = startRun(job);
     await run.reaches(2);
-    const other = run.join("other", { fault: "canary" });
-    let stderr = "";
-    other.stderr!.on("data", (chunk: Buffer) => {
-      stderr += chunk;
-    });
-    expect(await new Promise((resolve) => other.on("exit", resolve))).toBe(2);
+    const { code, stderr } = await run.held(() => endOf(run.join("other", { fault: "canary" })));
+    expect(code).toBe(2);
     expect(stderr).toMatch(
       /its canary gives wasm:0123456789abcdef, the run's class is wasm:[0-9a-f]{16}: its bits would differ/,
     );
     await run.endsLike(await calmRun(job));
 
-    using mixed = chaosJob({ steps: 400, workers: "numerics: mixed" });
+    using mixed = chaosJob({ steps: 60, workers: "numerics: mixed" });
     const tolerant = startRun(mixed);
     await tolerant.reaches(2);
-    tolerant.join("other", { fault: "canary" });
-    await tolerant.sees("it is a member", ({ members }) =>
-      members.some((m) => m.workerId === "other" && m.phase === "ready"),
-    );
+    await tolerant.held(() => {
+      tolerant.join("other", { fault: "canary" });
+      return tolerant.sees("it is a member", isMember("other"));
+    });
     expect((await tolerant.finished).code).toBe(0);
     const summary = JSON.parse(linesOf(`${tolerant.out}/summary.json`).join("\n"));
     expect(summary.reproducible).toBe(false);
@@ -257,12 +299,8 @@ describe("workers that compute wrong numbers", () => {
     const clean = await calmRun(job);
     const run = startRun(job);
     await run.reaches(2);
-    const other = run.join("other", { fault });
-    let stderr = "";
-    other.stderr!.on("data", (chunk: Buffer) => {
-      stderr += chunk;
-    });
-    expect(await new Promise((resolve) => other.on("exit", resolve))).toBe(2);
+    const { code, stderr } = await run.held(() => endOf(run.join("other", { fault })));
+    expect(code).toBe(2);
     expect(stderr).toMatch(message);
     await run.endsLike(clean);
   });
