@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { linesOf, plume, until } from "../support/plume.ts";
-import { pause, processesOf } from "../support/processes.ts";
+import { pause } from "../support/processes.ts";
 import { type ChaosRun, calmRun, chaosJob, isMember, losses, ready, startRun } from "./harness.ts";
 
 const blocksOf = (out: string) =>
