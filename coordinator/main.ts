@@ -33,7 +33,10 @@ process.on("unhandledRejection", (error) => {
 });
 
 async function main(): Promise<void> {
-  if (!values.job || !values.out) throw new PlumeError("INVALID_ARGUMENT", "--job FILE and --out DIR are needed");
+  if (!values.job || !values.out)
+    throw new PlumeError("INVALID_ARGUMENT", "--job FILE and --out DIR are needed", {
+      remedy: "plume train starts a coordinator with both",
+    });
   const job = loadJob(values.job, { set: [] });
   let log: Logger = silentLog;
   const openLog = (): Logger => {
@@ -95,7 +98,7 @@ main().then(
       kind: "error",
       code: known ? error.code : "INTERNAL",
       message: error?.message ?? String(error),
-      ...(known && error.remedy ? { remedy: error.remedy } : {}),
+      remedy: known ? error.remedy : undefined,
     });
     if (!process.send) process.stderr.write(`plume: ${describeError(error)}\n`);
     if (!known) process.stderr.write(`${error?.stack}\n`);

@@ -67,13 +67,22 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** Codes of the user's mistakes: the compiler refuses such an error without a remedy. */
+type Mistake = { [Code in ErrorCode]: (typeof ERROR_CODES)[Code]["exit"] extends 2 ? Code : never }[ErrorCode];
+
+/** For a message that no plume of this version sends. */
+export const OTHER_VERSION = { remedy: "install the same version of plume everywhere" } as const;
+
 export class PlumeError extends Error {
   readonly code: ErrorCode;
   /** What the reader can do about it; printed after the message. */
   readonly remedy: string | undefined;
   override readonly name = "PlumeError";
 
-  constructor(code: ErrorCode, message: string, options: { remedy?: string; cause?: unknown } = {}) {
+  constructor(code: Exclude<ErrorCode, Mistake>, message: string, options?: { remedy?: string; cause?: unknown });
+  /** @param options.remedy undefined only where an error of another process came without one. */
+  constructor(code: ErrorCode, message: string, options: { remedy: string | undefined; cause?: unknown });
+  constructor(code: ErrorCode, message: string, options: { remedy?: string | undefined; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.remedy = options.remedy;

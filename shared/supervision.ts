@@ -12,7 +12,7 @@ export type CoordinatorMessage =
   | { readonly kind: "scale"; readonly replicas: number }
   /** A worker was expelled. */
   | { readonly kind: "lost"; readonly worker: string; readonly reason: string }
-  | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string; readonly remedy?: string };
+  | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string; readonly remedy: string | undefined };
 
 export type WorkerMessage =
   /** Its first result was taken: what fails later is no crash loop. */

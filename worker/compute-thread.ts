@@ -138,7 +138,13 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
 function errorReply(id: number, error: unknown): ComputeReply {
   const known = error instanceof PlumeError;
   const message = error instanceof Error ? (known ? error.message : (error.stack ?? error.message)) : String(error);
-  return { kind: "error", id, code: known ? error.code : "INTERNAL", message };
+  return {
+    kind: "error",
+    id,
+    code: known ? error.code : "INTERNAL",
+    message,
+    remedy: known ? error.remedy : undefined,
+  };
 }
 
 // One request at a time, in the order asked.

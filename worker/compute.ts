@@ -55,7 +55,7 @@ export function startComputeThread(): ComputeThread {
   thread.on("message", (reply: ComputeReply) => {
     if (reply.kind === "progress") return listeners.get(reply.id)?.(reply.done, reply.seconds);
     listeners.delete(reply.id);
-    if (reply.kind === "error") requests.reject(reply.id, new PlumeError(reply.code, reply.message));
+    if (reply.kind === "error") requests.reject(reply.id, new PlumeError(reply.code, reply.message, reply));
     else requests.resolve(reply.id, reply);
   });
 

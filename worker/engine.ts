@@ -41,10 +41,9 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
   return {
     async prepare(welcome, dial, shmFolder) {
       if (prepared && prepared.specDigest !== welcome.specDigest)
-        throw new PlumeError(
-          "FAILED_PRECONDITION",
-          `the coordinator now runs another job (${welcome.job}); this worker must be started anew`,
-        );
+        throw new PlumeError("FAILED_PRECONDITION", `the coordinator now runs another job: ${welcome.job}`, {
+          remedy: "start this worker anew",
+        });
       prepared ??= await open(welcome, openCompute);
       const { spec, compute, set, prefetch, numericsClass, specDigest } = prepared;
       const { backend, device, layout } = compute.ready;

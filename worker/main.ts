@@ -29,7 +29,9 @@ process.on("unhandledRejection", (error) => {
 
 async function main(): Promise<string> {
   if (!values.coordinator || !values.id)
-    throw new PlumeError("INVALID_ARGUMENT", "--coordinator HOST:PORT and --id NAME are needed");
+    throw new PlumeError("INVALID_ARGUMENT", "--coordinator HOST:PORT and --id NAME are needed", {
+      remedy: "plume train starts workers with both",
+    });
   const log = createLog({ role: "worker", worker: values.id }, values["log-file"] ? { file: values["log-file"] } : {});
   const leave = new AbortController();
   process.on("SIGTERM", () => leave.abort());

@@ -80,4 +80,10 @@ export type ComputeReply =
       readonly pixels: Uint8Array;
       readonly seconds: Readonly<Record<string, number>>;
     }
-  | { readonly kind: "error"; readonly id: number; readonly code: ErrorCode; readonly message: string };
+  | {
+      readonly kind: "error";
+      readonly id: number;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly remedy: string | undefined;
+    };

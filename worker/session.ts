@@ -235,7 +235,9 @@ async function oneSession(
         case "refusal":
           if (message.value.retry) return end({ kind: "refused", reason: message.value.message });
           return fail(
-            new PlumeError("FAILED_PRECONDITION", `the coordinator refused this worker: ${message.value.message}`),
+            new PlumeError("FAILED_PRECONDITION", `the coordinator refused this worker: ${message.value.message}`, {
+              remedy: "mend that where this worker runs, then start it anew",
+            }),
           );
       }
     });

@@ -57,7 +57,8 @@ function main(): number {
     options: { write: { type: "boolean" }, check: { type: "boolean" }, readme: { type: "string" } },
   });
   const file = values.readme ?? fileURLToPath(asset("README.md"));
-  if (values.write === values.check) throw new PlumeError("INVALID_ARGUMENT", "say --write or --check");
+  if (values.write === values.check)
+    throw new PlumeError("INVALID_ARGUMENT", "say --write or --check", { remedy: "npm run gen:readme writes" });
   if (!existsSync(file))
     throw new PlumeError("NOT_FOUND", `${file} does not exist`, {
       remedy: "write it, with the markers of both tables",

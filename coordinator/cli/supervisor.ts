@@ -136,7 +136,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
         case "lost":
           return lost(message.worker);
         case "error":
-          failure = new PlumeError(message.code, message.message, message.remedy ? { remedy: message.remedy } : {});
+          failure = new PlumeError(message.code, message.message, message);
           return;
         default:
           message satisfies never;

@@ -56,7 +56,7 @@ async function open({ listen, shards, threads }: ReducerInit) {
   const { server, address } = await bindServer(listen);
   server.addService(trainingService, {
     session: (call: { emit(event: "error", error: unknown): void }) =>
-      call.emit("error", toServiceError(new PlumeError("INVALID_ARGUMENT", "sessions are held with the coordinator"))),
+      call.emit("error", toServiceError(new PlumeError("INVALID_ARGUMENT", "a reducer holds no sessions", ELSEWHERE))),
     pull: (call: ServerWritableStream<PullRequest, PullResponse>) => void handlePull(source, call),
     push: (call: PushCall, respond: sendUnaryData<PushResponse>) => void takePush(landings, call, respond),
   });
@@ -125,6 +125,7 @@ async function answer(request: ReducerRequest): Promise<Answer> {
   }
 }
 
+const ELSEWHERE = { remedy: "dial the coordinator: its address is in coordinator.json of the run's folder" };
 const filled = (bytes: number): Answer => ({ kind: "filled", bytes });
 
 process.on("message", (request: ReducerRequest) => {
@@ -132,7 +133,7 @@ process.on("message", (request: ReducerRequest) => {
   answer(request).then(reply, (error) => {
     const code = error instanceof PlumeError ? error.code : "INTERNAL";
     if (code !== "STALE") log.warn({ request: request.kind, reason: describeError(error) }, "refused");
-    reply({ kind: "error", code, message: error?.message ?? String(error) });
+    reply({ kind: "error", code, message: error?.message ?? String(error), remedy: error?.remedy });
   });
 });
 process.on("disconnect", () => process.exit(0));

@@ -34,5 +34,10 @@ export type ReducerReply = { readonly id: number } & (
   | { readonly kind: "done" }
   | { readonly kind: "results"; readonly results: readonly KernelResult[] }
   | { readonly kind: "filled"; readonly bytes: number }
-  | { readonly kind: "error"; readonly code: ErrorCode; readonly message: string }
+  | {
+      readonly kind: "error";
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly remedy: string | undefined;
+    }
 );

@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PlumeError } from "../../shared/errors.ts";
+import { OTHER_VERSION, PlumeError } from "../../shared/errors.ts";
 import type { Region, ShardGroup } from "../../shared/kernels/group.ts";
 import { createRequests } from "../../shared/requests.ts";
 import { entry } from "../../shared/root.ts";
@@ -109,7 +109,11 @@ function groupOf({ ask, close }: Link, shards: readonly Shard[], threads: number
 
     async fill(regions, source, signal) {
       if (source.kind === "chunks")
-        throw new PlumeError("INVALID_ARGUMENT", "this run's gradients go to its reducers, not to its coordinator");
+        throw new PlumeError(
+          "INVALID_ARGUMENT",
+          "this run's gradients go to its reducers, not to its coordinator",
+          OTHER_VERSION,
+        );
       const forget = () => source.kind === "push" && quietly({ kind: "forget", key: source.key });
       const filling = ask<"filled">({ kind: "fill", regions, source });
       if (signal?.aborted) forget();
@@ -164,7 +168,7 @@ function startProcess(index: number, out: string, onLost: (error: PlumeError) =>
     lost(new PlumeError("UNAVAILABLE", `reducer ${index} ${how}`));
   });
   child.on("message", (reply: ReducerReply) => {
-    if (reply.kind === "error") requests.reject(reply.id, new PlumeError(reply.code, reply.message));
+    if (reply.kind === "error") requests.reject(reply.id, new PlumeError(reply.code, reply.message, reply));
     else requests.resolve(reply.id, reply);
   });
   const late = () => {

@@ -2,7 +2,7 @@
 
 import type { ServerWritableStream } from "@grpc/grpc-js";
 import { type PullRequest, type PullResponse, VectorKind } from "../../proto/gen/plume/v1/training.ts";
-import { PlumeError } from "../../shared/errors.ts";
+import { OTHER_VERSION, PlumeError } from "../../shared/errors.ts";
 import { chunksOf, toServiceError, writeMessage } from "../../shared/rpc/call.ts";
 
 export interface PullSource {
@@ -22,7 +22,7 @@ export async function handlePull(
   try {
     refuseStale(source, call.request);
     const bytes = source.bytes(vector === VectorKind.VECTOR_KIND_EMA ? "ema" : "params", shard);
-    if (!bytes) throw new PlumeError("INVALID_ARGUMENT", `shard ${shard} asked for, it is not here`);
+    if (!bytes) throw new PlumeError("INVALID_ARGUMENT", `shard ${shard} asked for, it is not here`, OTHER_VERSION);
     for (const chunk of chunksOf(bytes)) {
       await writeMessage(call, { chunk: chunk as Buffer });
       // The vector is read while it is sent: a commit in between would tear it, so the puller must ask again.

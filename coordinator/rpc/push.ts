@@ -10,7 +10,7 @@ import {
   type PushResponse,
   WorkKind,
 } from "../../proto/gen/plume/v1/training.ts";
-import { PlumeError } from "../../shared/errors.ts";
+import { OTHER_VERSION, PlumeError } from "../../shared/errors.ts";
 import { workerId } from "../../shared/ids.ts";
 import type { Source } from "../../shared/kernels/group.ts";
 import { toServiceError } from "../../shared/rpc/call.ts";
@@ -43,7 +43,11 @@ export async function handlePush(
     const { lease } = claim;
     sink = dispatcher.receive(lease);
     if (header.bytes !== sink.bytes)
-      throw new PlumeError("INVALID_ARGUMENT", `${header.bytes} bytes announced for a payload of ${sink.bytes}`);
+      throw new PlumeError(
+        "INVALID_ARGUMENT",
+        `${header.bytes} bytes announced for a payload of ${sink.bytes}`,
+        OTHER_VERSION,
+      );
     const received = await sink.fill(sourceOf(header, chunks, shmFolder), gone.signal);
     if (received !== sink.bytes) throw new PlumeError("DATA_LOSS", `${received} of ${sink.bytes} bytes arrived`);
     const digest = await sink.arrived();
@@ -74,13 +78,14 @@ export async function openPush(call: PushCall): Promise<{ header: PushHeader; ch
   const parts = call[Symbol.asyncIterator]() as AsyncIterator<PushRequest>;
   const first = await parts.next();
   const header = !first.done && first.value.part?.$case === "header" ? first.value.part.value : null;
-  if (!header) throw new PlumeError("INVALID_ARGUMENT", "a push begins with its header");
+  if (!header) throw new PlumeError("INVALID_ARGUMENT", "a push begins with its header", OTHER_VERSION);
   return { header, chunks: chunksIn(parts) };
 }
 
 async function* chunksIn(parts: AsyncIterator<PushRequest>): AsyncGenerator<Uint8Array> {
   for (let next = await parts.next(); !next.done; next = await parts.next()) {
-    if (next.value.part?.$case !== "chunk") throw new PlumeError("INVALID_ARGUMENT", "a push has one header");
+    if (next.value.part?.$case !== "chunk")
+      throw new PlumeError("INVALID_ARGUMENT", "a push has one header", OTHER_VERSION);
     yield next.value.part.value;
   }
 }
@@ -94,7 +99,7 @@ function sourceOf(header: PushHeader, chunks: AsyncIterable<Uint8Array>, shmFold
   if (!header.shmFile) return { kind: "chunks", chunks };
   // A plain name inside the shared folder; anything else is refused.
   if (!shmFolder || header.shmFile !== basename(header.shmFile))
-    throw new PlumeError("INVALID_ARGUMENT", `${header.shmFile} is no file of the shared folder`);
+    throw new PlumeError("INVALID_ARGUMENT", `${header.shmFile} is no file of the shared folder`, OTHER_VERSION);
   return { kind: "file", file: join(shmFolder, header.shmFile) };
 }
 

@@ -8,7 +8,7 @@ import {
   type Welcome,
   WorkKind,
 } from "../../proto/gen/plume/v1/training.ts";
-import { PlumeError } from "../../shared/errors.ts";
+import { OTHER_VERSION, PlumeError } from "../../shared/errors.ts";
 import { type WorkerId, workerId } from "../../shared/ids.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Dispatcher, Outbox } from "../dispatcher.ts";
@@ -125,11 +125,12 @@ export function createSessions({ membership, dispatcher, log, welcome, shmNonce,
 
       const onRequest = (message: Incoming) => {
         if (message.$case === "hello") {
-          if (id) throw new PlumeError("INVALID_ARGUMENT", "a session says hello once");
+          if (id) throw new PlumeError("INVALID_ARGUMENT", "a session says hello once", OTHER_VERSION);
           id = admit(stream, message.value);
           return;
         }
-        if (!id) throw new PlumeError("INVALID_ARGUMENT", `a session begins with hello, not ${message.$case}`);
+        if (!id)
+          throw new PlumeError("INVALID_ARGUMENT", `a session begins with hello, not ${message.$case}`, OTHER_VERSION);
         if (streams.get(id) !== stream) return; // an expelled member's last words
         if (message.$case === "leave") farewell = { change: "left", reason: message.value.reason };
         if (message.$case === "failure")

@@ -21,6 +21,8 @@ const entrySchema = z.object({
   data_offsets: z.tuple([z.int().min(0), z.int().min(0)]),
 });
 
+const ONE_SHAPE = { remedy: "give every tensor a name of its own, and as many values as its shape says" };
+
 /** @throws PlumeError INVALID_ARGUMENT for a name given twice or reserved, or values that do not fill their shape. */
 export function encodeSafetensors(
   tensors: readonly NamedTensor[],
@@ -29,9 +31,13 @@ export function encodeSafetensors(
   const header = new Map<string, unknown>([[METADATA, metadata]]);
   let offset = 0;
   for (const { name, shape, values } of tensors) {
-    if (header.has(name)) throw new PlumeError("INVALID_ARGUMENT", `tensor name ${name} is taken already`);
+    if (header.has(name)) throw new PlumeError("INVALID_ARGUMENT", `tensor name ${name} is taken already`, ONE_SHAPE);
     if (values.length !== product(shape))
-      throw new PlumeError("INVALID_ARGUMENT", `tensor ${name} has ${values.length} values for shape [${shape}]`);
+      throw new PlumeError(
+        "INVALID_ARGUMENT",
+        `tensor ${name} has ${values.length} values for shape [${shape}]`,
+        ONE_SHAPE,
+      );
     header.set(name, { dtype: "F32", shape, data_offsets: [offset, offset + values.byteLength] });
     offset += values.byteLength;
   }

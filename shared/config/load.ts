@@ -40,7 +40,9 @@ export function parseJob(
   for (const pair of set) applyOverride(value as Record<string, unknown>, pair);
   const parsed = jobSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new PlumeError("INVALID_ARGUMENT", `${file}: ${describeIssues(parsed.error.issues, value)}`);
+  throw new PlumeError("INVALID_ARGUMENT", `${file}: ${describeIssues(parsed.error.issues, value)}`, {
+    remedy: "the README has a table of all fields, with types and defaults",
+  });
 }
 
 function parseYaml(text: string, file: string): unknown {

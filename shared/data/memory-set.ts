@@ -46,5 +46,7 @@ export function memorySet({ name, pixels, labels, height, width, channels, class
 
 export function checkId(name: string, id: number, size: number): void {
   if (!Number.isInteger(id) || id < 0 || id >= size)
-    throw new PlumeError("INVALID_ARGUMENT", `sample ${id} is outside ${name}, which has ${size}`);
+    throw new PlumeError("INVALID_ARGUMENT", `sample ${id} is outside ${name}, which has ${size}`, {
+      remedy: `choose 0 to ${size - 1}`,
+    });
 }

@@ -138,7 +138,9 @@ function mirror(image: Float32Array, width: number, channels: number): void {
 function droppedLabels(labels: Int32Array, classes: number, u: Float64Array, share: number): Int32Array {
   return labels.map((label, i) => {
     if (label < 0 || label >= classes)
-      throw new PlumeError("INVALID_ARGUMENT", `label ${label} is outside the model's ${classes} classes`);
+      throw new PlumeError("INVALID_ARGUMENT", `label ${label} is outside the model's ${classes} classes`, {
+        remedy: "set model.classes to the number of the data set's classes",
+      });
     return u[i]! < share ? classes : label;
   });
 }

@@ -64,13 +64,10 @@ export function fromServiceError(error: unknown): PlumeError {
   const { code, details, message, metadata } = error as Partial<ServiceError>;
   const sent = metadata?.get(PLUME_CODE)[0]?.toString();
   if (sent && sent in ERROR_CODES)
-    return new PlumeError(sent as ErrorCode, details ?? String(message), { cause: error, ...remedyIn(metadata) });
+    return new PlumeError(sent as ErrorCode, details ?? String(message), { cause: error, remedy: remedyIn(metadata) });
   const kind =
     code === status.DEADLINE_EXCEEDED ? "DEADLINE_EXCEEDED" : code === undefined ? "INTERNAL" : "UNAVAILABLE";
   return new PlumeError(kind, details || String(message), { cause: error });
 }
 
-function remedyIn(metadata: Metadata | undefined): { remedy?: string } {
-  const remedy = metadata?.get(PLUME_REMEDY)[0];
-  return remedy === undefined ? {} : { remedy: remedy.toString() };
-}
+const remedyIn = (metadata: Metadata | undefined): string | undefined => metadata?.get(PLUME_REMEDY)[0]?.toString();

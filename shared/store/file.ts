@@ -7,7 +7,7 @@ import { type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat } 
 import { dirname, join, resolve, sep } from "node:path";
 import { PlumeError } from "../errors.ts";
 import { checkKey, RESERVED } from "./key.ts";
-import type { ByteRange, ObjectStore } from "./object-store.ts";
+import { ABSENT, type ByteRange, type ObjectStore, PRESENT } from "./object-store.ts";
 
 type Publish = (partial: string, path: string) => Promise<void>;
 
@@ -51,7 +51,7 @@ export function fileStore(folder: string, { flush = true }: FileStoreOptions = {
         }
       } catch (cause) {
         if (isMissing(cause) || isCode(cause, "EISDIR"))
-          throw new PlumeError("NOT_FOUND", `${path} does not exist`, { cause });
+          throw new PlumeError("NOT_FOUND", `${path} does not exist`, { cause, remedy: ABSENT });
         throw describeRead(path, cause);
       }
     },
@@ -118,7 +118,8 @@ async function writeOnce(path: string, bytes: Uint8Array, publish: Publish, flus
 /** link(2) fails where the name exists, so of several racers one wins. */
 const linkNew: Publish = async (partial, path) => {
   await link(partial, path).catch((cause: unknown) => {
-    if (isCode(cause, "EEXIST")) throw new PlumeError("ALREADY_EXISTS", `${path} exists already`, { cause });
+    if (isCode(cause, "EEXIST"))
+      throw new PlumeError("ALREADY_EXISTS", `${path} exists already`, { cause, remedy: PRESENT });
     throw cause;
   });
 };

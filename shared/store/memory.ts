@@ -2,7 +2,7 @@
 
 import { PlumeError } from "../errors.ts";
 import { checkKey } from "./key.ts";
-import type { ObjectStore } from "./object-store.ts";
+import { ABSENT, type ObjectStore, PRESENT } from "./object-store.ts";
 
 /** @param now milliseconds, for the age of objects. */
 export function memoryStore(now: () => number = Date.now): ObjectStore {
@@ -20,13 +20,14 @@ export function memoryStore(now: () => number = Date.now): ObjectStore {
     },
     async putIfAbsent(key, bytes, signal) {
       signal?.throwIfAborted();
-      if (objects.has(checkKey(key))) throw new PlumeError("ALREADY_EXISTS", `memory:${key} exists already`);
+      if (objects.has(checkKey(key)))
+        throw new PlumeError("ALREADY_EXISTS", `memory:${key} exists already`, { remedy: PRESENT });
       set(key, bytes);
     },
     async get(key, { range, signal } = {}) {
       signal?.throwIfAborted();
       const { bytes } = objects.get(checkKey(key)) ?? {};
-      if (!bytes) throw new PlumeError("NOT_FOUND", `memory:${key} does not exist`);
+      if (!bytes) throw new PlumeError("NOT_FOUND", `memory:${key} does not exist`, { remedy: ABSENT });
       return bytes.slice(range?.start ?? 0, range?.end ?? bytes.length);
     },
     async head(key, signal) {

@@ -43,3 +43,7 @@ export interface ObjectStore {
   /** A key without an object is no error. */
   delete(key: string, signal?: AbortSignal): Promise<void>;
 }
+
+/** Remedies of NOT_FOUND and ALREADY_EXISTS, the same for every store. */
+export const ABSENT = "plume checkpoints ls STORE says what is there";
+export const PRESENT = "give every run a store of its own, or remove what is there";

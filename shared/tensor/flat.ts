@@ -25,6 +25,7 @@ export function shardsOf(layout: Layout, values: ReadonlyMap<string, Float32Arra
       throw new PlumeError(
         "FAILED_PRECONDITION",
         `tensor ${tensor.name} has ${value?.length ?? "no"} values, the model wants ${tensor.size}`,
+        { remedy: "these weights are of another model: use the job that wrote them" },
       );
   }
   return layout.shards.map(({ offset, size, tensors }) => {

@@ -1,7 +1,7 @@
 // Bytes that lie in several places and are moved as one: into a file and out of it, or from chunks as they arrive.
 
 import { constants, type FileHandle, open } from "node:fs/promises";
-import { PlumeError } from "../errors.ts";
+import { OTHER_VERSION, PlumeError } from "../errors.ts";
 
 /** Memory, and where in the file its bytes are. */
 export interface PlacedRegion {
@@ -55,7 +55,11 @@ export async function fillRegions(chunks: AsyncIterable<Uint8Array>, regions: re
     while (chunk.byteLength > 0) {
       const target = regions[index];
       if (!target)
-        throw new PlumeError("INVALID_ARGUMENT", `${received} bytes came for ${sizeOf(regions)} that were announced`);
+        throw new PlumeError(
+          "INVALID_ARGUMENT",
+          `${received} bytes came for ${sizeOf(regions)} that were announced`,
+          OTHER_VERSION,
+        );
       const take = Math.min(chunk.byteLength, target.byteLength - at);
       target.set(chunk.subarray(0, take), at);
       at += take;
