@@ -203,7 +203,7 @@ describe("plume audit", () => {
   const write = (lines: readonly LedgerLine[]) =>
     writeFileSync(join(folder, "ledger.ndjson"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   const plume = (...args: string[]) =>
-    spawnSync(process.execPath, ["--import", "tsx", "coordinator/cli/main.ts", "audit", ...args], { encoding: "utf8" });
+    spawnSync(process.execPath, ["coordinator/cli/plume.mjs", "audit", ...args], { encoding: "utf8" });
 
   it("prints a table and exits 0 for a true ledger", () => {
     write(ledgerOf(12));

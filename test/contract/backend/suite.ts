@@ -88,9 +88,10 @@ export function describeBackend(name: string, open: () => Promise<Backend>, engi
 
     it("sums and averages millions of values without drifting", () =>
       scoped(async () => {
-        const x = tf.fill([2 ** 22, 4], 0.1);
-        for (const total of await columnSums(x).data()) expect(total / 2 ** 22).toBeCloseTo(0.1, 6);
-        expect((await tf.sum(x).data())[0]! / 2 ** 24).toBeCloseTo(0.1, 6);
+        // One running float32 sum would be off by a hundredth of it.
+        const x = tf.fill([2 ** 20, 4], 0.1);
+        for (const total of await columnSums(x).data()) expect(total / 2 ** 20).toBeCloseTo(0.1, 6);
+        expect((await tf.sum(x).data())[0]! / 2 ** 22).toBeCloseTo(0.1, 6);
         expect((await tf.mean(x).data())[0]).toBeCloseTo(0.1, 6);
       }));
 
