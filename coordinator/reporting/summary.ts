@@ -9,8 +9,16 @@ import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
 import { bytesOf } from "../../shared/rpc/call.ts";
 import type { Summary } from "../../shared/summary.ts";
 import type { Accounts } from "../accounting/accounts.ts";
-import type { RunOutcome } from "../training/run.ts";
 import type { Progress } from "./progress.ts";
+
+/** How a run ended. */
+export interface RunOutcome {
+  readonly kind: "complete" | "stopped";
+  readonly step: number;
+  readonly lastLoss: number;
+  /** The last sample grid drawn. */
+  readonly sampleGrid: string | null;
+}
 
 export interface SummaryInput {
   readonly job: Job;

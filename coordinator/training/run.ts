@@ -3,6 +3,7 @@
 
 import type { Phase } from "../../shared/bus/events.ts";
 import type { Checkpointer } from "../checkpointing/checkpointer.ts";
+import type { RunOutcome } from "../reporting/summary.ts";
 import type { Gallery } from "./gallery.ts";
 import { publishParams, type StepContext, trainStep } from "./step.ts";
 
@@ -12,14 +13,6 @@ export interface RunContext extends StepContext {
   readonly snapshot: (step: number) => Promise<void>;
   readonly gallery: Gallery;
   readonly setPhase: (phase: Phase, reason: string) => void;
-}
-
-export interface RunOutcome {
-  readonly kind: "complete" | "stopped";
-  readonly step: number;
-  readonly lastLoss: number;
-  /** The last sample grid drawn. */
-  readonly sampleGrid: string | null;
 }
 
 /** Trains from `firstStep` (the number of committed steps) to the end, or until `stop` is aborted. */

@@ -73,13 +73,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "coordinator/files": ["shared/bus", "shared/config", "shared/data", "shared/rpc"],
   "coordinator/membership": ["shared/bus"],
   "coordinator/planner": ["shared/tensor", "coordinator/aggregation"],
-  "coordinator/reporting": [
-    "shared",
-    "coordinator/accounting",
-    "coordinator/aggregation",
-    "coordinator/membership",
-    "coordinator/training/run.ts",
-  ],
+  "coordinator/reporting": ["shared", "coordinator/accounting", "coordinator/aggregation", "coordinator/membership"],
   "coordinator/rpc": [
     "shared",
     "proto/gen",
@@ -96,6 +90,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "coordinator/checkpointing",
     "coordinator/control",
     "coordinator/files",
+    "coordinator/reporting",
     "coordinator/dispatcher.ts",
   ],
   // Where rounds, members and plans meet.
