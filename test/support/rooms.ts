@@ -1,5 +1,5 @@
-// The house rules that a program can hold: which folder's code may import which, and how long a file may be. Run by
-// `npm run check`; exits 1 and names the file that breaks a rule.
+// The house rules that a program can hold: which folder's code may import which, never in a circle, and how long a file may
+// be. Run by `npm run check`; exits 1 and names the file that breaks a rule.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
@@ -121,6 +121,9 @@ function roomOf(file: string): string | undefined {
     .sort((a, b) => b.length - a.length)[0];
 }
 
+/** Rooms that a room's code imports. */
+const arrows = new Map<string, Set<string>>();
+
 function faultsOf(file: string, source: string): string[] {
   const room = roomOf(file);
   if (room === undefined) return [`${file} is in no room of test/support/rooms.ts`];
@@ -134,10 +137,22 @@ function faultsOf(file: string, source: string): string[] {
     }
     if (isWithin(target, "coordinator/cli") && !room.startsWith("test"))
       faults.push(`${file} imports ${target}: nobody knows the command line`);
+    if (!room.startsWith("test")) arrows.set(room, (arrows.get(room) ?? new Set()).add(roomOf(target) ?? target));
     if (!MAY_IMPORT[room]!.some((folder) => isWithin(target, folder)))
       faults.push(`${file} imports ${target}: ${room} may not`);
   }
   return faults;
+}
+
+/** The rooms of a circle that begins at the last of `path`, if there is one. */
+function circleFrom(path: readonly string[]): readonly string[] | null {
+  const last = path.at(-1)!;
+  for (const next of arrows.get(last) ?? []) {
+    if (path.includes(next)) return [...path.slice(path.indexOf(next)), next];
+    const circle = circleFrom([...path, next]);
+    if (circle) return circle;
+  }
+  return null;
 }
 
 const LONGEST_FILE = 400;
@@ -164,5 +179,7 @@ const faults = ["shared", "coordinator", "worker", "deploy", "test"].flatMap((fo
     return [...faultsOf(file, source), ...tooLong(file, source)];
   }),
 );
+const circle = [...arrows.keys()].map((room) => circleFrom([room])).find(Boolean);
+if (circle) faults.push(`rooms in a circle: ${circle.join(" -> ")}`);
 for (const fault of faults) console.log(fault);
 process.exitCode = faults.length > 0 ? 1 : 0;
