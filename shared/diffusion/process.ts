@@ -5,6 +5,7 @@ import { exactLog } from "../rng/exact-math.ts";
 import { modelTimestep, respacedBetas, spaceTimesteps } from "./respacing.ts";
 import { betasOf } from "./schedules.ts";
 
+/** Float64 [T] each, as named in the papers: alphasCumprod is abar_t, Prev abar_(t-1) (1 at t = 0), Next abar_(t+1). */
 export interface Coefficients {
   readonly betas: Float64Array;
   readonly alphasCumprod: Float64Array;

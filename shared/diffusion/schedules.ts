@@ -4,6 +4,7 @@
 import { PlumeError } from "../errors.ts";
 import { exactCos } from "../rng/exact-math.ts";
 
+/** The first and the last beta, in (0, 1); the schedule's own where absent. */
 export interface BetaRange {
   readonly betaStart?: number;
   readonly betaEnd?: number;

@@ -20,6 +20,7 @@ interface Kernels {
 const PAGE = 65536;
 const MAX_PAGES = 65536;
 
+/** WebAssembly memory of at least `bytes`, in pages of 64 KiB, shared between threads; it may grow to 4 GiB. */
 export function createSharedMemory(bytes: number): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: Math.max(1, Math.ceil(bytes / PAGE)), maximum: MAX_PAGES, shared: true });
 }
@@ -74,6 +75,7 @@ export interface HeapVector {
   readonly floats: Float32Array;
 }
 
+/** @throws PlumeError RESOURCE_EXHAUSTED from allocate(), when its vectors fill 4 GiB. */
 export function createVectorHeap(layout: Layout, wire: Wire = EXACT): VectorHeap {
   const stride = vectorStride(layout.size * 4);
   const memory = createSharedMemory(stride);

@@ -12,7 +12,9 @@ export interface EdmBlockOptions {
   readonly embC: number;
   /** 0 for a block without attention. */
   readonly heads: number;
+  /** Multiplies every sum with a skip; EDM has sqrt(1/2), ADM 1. */
   readonly skipScale: number;
+  /** The embedding scales and shifts the norm; else it is added before it. */
   readonly adaptiveScale: boolean;
   readonly eps: number;
 }
@@ -20,6 +22,7 @@ export interface EdmBlockOptions {
 /** EDM keeps at least 4 channels a group. */
 const groupsOf = (channels: number): number => Math.min(32, Math.floor(channels / 4));
 
+/** x float32 [B, H, W, inC] and the embedding [B, embC] to [B, H, W, outC]. */
 export function edmBlock(scope: Scope, { inC, outC, embC, heads, skipScale, adaptiveScale, eps }: EdmBlockOptions) {
   const norm0 = groupNorm(scope.child("norm0"), inC, { groups: groupsOf(inC), eps, silu: true });
   const conv0 = conv2d(scope.child("conv0"), inC, outC, 3);

@@ -21,6 +21,7 @@ export interface Scope {
   child(name: string): Scope;
 }
 
+/** The outermost scope, and what was declared in it and under it, in the order of declaration: the layout's order. */
 export function createScope(): Scope & { readonly params: readonly ParamSpec[] } {
   const params: ParamSpec[] = [];
   const under = (prefix: string): Scope => ({
@@ -44,6 +45,7 @@ export interface LayerOptions {
   readonly zero?: boolean;
 }
 
+/** x float32 [B, H, W, inC] to [B, H / stride, W / stride, outC], by a kernel [kernel, kernel, inC, outC] and a bias. */
 export function conv2d(
   scope: Scope,
   inC: number,
@@ -58,6 +60,7 @@ export function conv2d(
   return (f: Forward, x: T4): T4 => convolve(x, f.param(weight) as T4, f.param(bias) as tf.Tensor1D, how);
 }
 
+/** x float32 [..., inner] to [..., outer]: x W + b. */
 export function dense(scope: Scope, inner: number, outer: number, options: LayerOptions = {}) {
   const init = options.zero ? ZEROS : torchInit(inner);
   const weight = scope.param("weight", [inner, outer], init);
@@ -78,12 +81,13 @@ export function groupNorm(
     normalise(x, f.param(weight) as tf.Tensor1D, f.param(bias) as tf.Tensor1D, modulation, { groups, eps, silu });
 }
 
+/** ids int32 [B], each below `rows`, to their rows float32 [B, dim]. */
 export function embedding(scope: Scope, rows: number, dim: number) {
   const weight = scope.param("weight", [rows, dim], { kind: "normal", scale: 1 });
   return (f: Forward, ids: tf.Tensor1D): tf.Tensor2D => tf.gather(f.param(weight), ids) as tf.Tensor2D;
 }
 
-/** Doubles height and width by repetition, then convolves if asked. */
+/** x float32 [B, H, W, channels] to [B, 2 H, 2 W, channels], by repetition, then a 3x3 convolution if there is a scope. */
 export function upsample(scope: Scope | null, channels: number) {
   const conv = scope && conv2d(scope, channels, channels, 3);
   return (f: Forward, x: T4): T4 => {
@@ -92,7 +96,7 @@ export function upsample(scope: Scope | null, channels: number) {
   };
 }
 
-/** Halves height and width: by a convolution of stride 2 padded by 1 on all sides, or by averaging. */
+/** x float32 [B, H, W, channels] to [B, H / 2, W / 2, channels]: by a convolution of stride 2 padded by 1 on all sides, or by averaging. */
 export function downsample(scope: Scope | null, channels: number) {
   const conv = scope && conv2d(scope, channels, channels, 3, { stride: 2, pad: 1 });
   return (f: Forward, x: T4): T4 => (conv ? conv(f, x) : downsample2(x));

@@ -4,12 +4,13 @@ import { exactCos } from "../rng/exact-math.ts";
 
 export interface LearningRateSpec {
   readonly optimizer: { readonly lr: number };
+  /** Steps of linear warm-up. */
   readonly warmup: number;
   readonly schedule: "constant" | "cosine";
   readonly steps: number;
 }
 
-/** @param step 0-based. */
+/** Cosine: Loshchilov and Hutter 2017, Eq. 5. @param step 0-based. */
 export function learningRate({ optimizer, warmup, schedule, steps }: LearningRateSpec, step: number): number {
   const { lr } = optimizer;
   // 1. Linear warm-up, over its last step at the full rate.

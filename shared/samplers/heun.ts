@@ -6,6 +6,8 @@ import { processX0 } from "../diffusion/gaussian.ts";
 import { toEps } from "../diffusion/prediction.ts";
 import type { SamplerStep } from "./sampler.ts";
 
+const sigmaOf = (alphaBar: number): number => Math.sqrt((1 - alphaBar) / alphaBar);
+
 export const heunStep: SamplerStep = (denoise, x_t, t, { process, clip }) => {
   const predict = (x: tf.Tensor, at: number) => {
     const x0 = processX0(denoise(x, at).x0, { clip });
@@ -13,14 +15,14 @@ export const heunStep: SamplerStep = (denoise, x_t, t, { process, clip }) => {
   };
   const alphaBar = process.alphasCumprod[t]!;
   const alphaBarPrev = process.alphasCumprodPrev[t]!;
-  const dSigma = Math.sqrt((1 - alphaBarPrev) / alphaBarPrev) - Math.sqrt((1 - alphaBar) / alphaBar);
+  const dSigma = sigmaOf(alphaBarPrev) - sigmaOf(alphaBar);
   const stepAlong = (slope: tf.Tensor) =>
     tf.mul(tf.add(tf.div(x_t, Math.sqrt(alphaBar)), tf.mul(slope, dSigma)), Math.sqrt(alphaBarPrev));
-  // Euler.
+  // Euler step.
   const here = predict(x_t, t);
   const euler = stepAlong(here.eps);
   if (t === 0) return { x: euler, x0: here.x0 };
-  // The mean of the slopes at both ends.
+  // 2nd order correction: the mean of the slopes at both ends. The last step has none: sigma is 0 there.
   const there = predict(euler, t - 1);
   return { x: stepAlong(tf.mul(tf.add(here.eps, there.eps), 0.5)), x0: there.x0 };
 };

@@ -19,7 +19,7 @@ export interface SampleOptions {
   readonly noise: (step: number, shape: number[]) => tf.Tensor;
 }
 
-/** One step back from x_t to x_(t-1). */
+/** One step back, from x_t to x_(t-1): both float32 [B, H, W, C] in the space of x_t, x0 as it was predicted on the way. */
 export interface StepResult {
   readonly x: tf.Tensor;
   readonly x0: tf.Tensor;

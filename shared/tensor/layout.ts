@@ -27,6 +27,7 @@ export interface PlacedTensor extends ParamSpec {
   readonly size: number;
 }
 
+/** A run of whole tensors in the flat float32 vector. */
 export interface Shard {
   readonly index: number;
   readonly offset: number;
@@ -51,10 +52,15 @@ const SHARD_FLOATS = 2 * 1024 * 1024;
 
 const ALIGN = 4;
 
+/** Values of a tensor of this shape; 1 of a scalar. */
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
 }
 
+/**
+ * Lays tensors one after the other, each at a multiple of 4 floats, and cuts shards between whole tensors.
+ * @param shardFloats the most that a shard holds, but for a tensor that is larger alone.
+ */
 export function buildLayout(specs: readonly ParamSpec[], shardFloats: number = SHARD_FLOATS): Layout {
   const tensors: PlacedTensor[] = [];
   const shards: Shard[] = [];

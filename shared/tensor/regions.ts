@@ -72,6 +72,7 @@ export async function fillRegions(chunks: AsyncIterable<Uint8Array>, regions: re
   return received;
 }
 
+/** Bytes. */
 export const sizeOf = (regions: readonly Uint8Array[]): number =>
   regions.reduce((sum, { byteLength }) => sum + byteLength, 0);
 
