@@ -99,17 +99,8 @@ describe("a store that cannot be written", () => {
     writeFileSync(scratch.file("in-the-way"), "");
     const out = scratch.file("run");
     const store = `checkpoint.store=file://${scratch.file("in-the-way")}/store`;
-    const { code, stderr } = await plume(
-      "train",
-      "-f",
-      tinyJob(scratch.path),
-      "--out",
-      out,
-      "--set",
-      store,
-      "--set",
-      "sampling.count=0",
-    );
+    const args = ["train", "-f", tinyJob(scratch.path), "--out", out, "--set", store, "--set", "sampling.count=0"];
+    const { code, stderr } = await plume(...args);
     expect(code, stderr).toBe(0);
     expect(stderr).toContain("CHECKPOINT OF STEP 8 FAILED");
     expect(readSummary(`${out}/summary.json`)).toMatchObject({ outcome: "complete", checkpoint: null });

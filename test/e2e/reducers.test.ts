@@ -71,15 +71,8 @@ describe("parameters in reducer processes", () => {
     using scratch = scratchFolder();
     const refused = async (count: number, message: string) => {
       const out = scratch.file("no");
-      const { code, stderr } = await plume(
-        "train",
-        "-f",
-        tinyJob(scratch.path),
-        "--out",
-        out,
-        ...WIDE,
-        ...shards(count),
-      );
+      const args = ["train", "-f", tinyJob(scratch.path), "--out", out, ...WIDE, ...shards(count)];
+      const { code, stderr } = await plume(...args);
       expect(code, stderr).toBe(2);
       expect(stderr).toContain(message);
     };

@@ -1,4 +1,5 @@
-// A TCP proxy between a worker and its coordinator that can break the network in the ways networks break.
+// A TCP proxy between a worker and its coordinator that can break the network in the ways networks break. It sees streams,
+// not packets: what it loses is lost for good, where a real TCP would send it again, and nothing is reordered or repeated.
 
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 

@@ -1,5 +1,6 @@
 // A Vulkan that computes on the processor, for machines without a GPU: `npm run setup:webgpu -- --swiftshader`. Dawn looks
-// for libvulkan.so.1 and finds the one that is loaded already, so nothing has to be installed on the machine.
+// for libvulkan.so.1 and finds the one that is loaded already, so nothing has to be installed on the machine. Unlike a GPU
+// it has no memory of its own to run out of, is never lost, rounds as this processor does, and needs a hundred times as long.
 
 import { existsSync } from "node:fs";
 import { cached } from "../../shared/backends/cache.ts";

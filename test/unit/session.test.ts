@@ -1,4 +1,5 @@
-// A worker's sessions against a coordinator that is played: what it says, and when it is silent.
+// A worker's sessions against a coordinator that is played: what it says, and when it is silent. Unlike the real one's, its
+// stream never breaks half-way through a message, never pushes back, and takes no calls beside the session.
 
 import { Duplex } from "node:stream";
 import { describe, expect, it } from "vitest";
