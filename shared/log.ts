@@ -7,14 +7,13 @@ import { type DestinationStream, type Logger, pino } from "pino";
 export type { Logger } from "pino";
 
 export interface LogOptions {
-  readonly level?: string;
   /** A file to append to; stdout when absent. */
   readonly file?: string;
 }
 
 export function createLog(bindings: Record<string, string>, options: LogOptions = {}): Logger {
   const destination = options.file ? appendTo(options.file) : pino.destination({ fd: 1, sync: true });
-  return pino({ level: options.level ?? "info", base: { ...bindings, pid: process.pid } }, destination);
+  return pino({ base: { ...bindings, pid: process.pid } }, destination);
 }
 
 /** Each line at once, so that the last words of a process that is killed are there. */

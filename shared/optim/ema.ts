@@ -5,12 +5,12 @@ import { exactPow } from "../rng/exact-math.ts";
 /** DDPM's and EMA with num_updates: min(decay, (1 + n) / (10 + n)) after n updates. */
 export const warmedUpDecay = (decay: number, n: number): number => Math.min(decay, (1 + n) / (10 + n));
 
-/** k-diffusion's EMAWarmup: 1 - (1 + n / invGamma)^-power, between minValue and maxValue. */
+/** k-diffusion's EMAWarmup: 1 - (1 + n / invGamma)^-power, at most maxValue. */
 export function powerDecay(
   n: number,
-  { invGamma, power, minValue = 0, maxValue }: { invGamma: number; power: number; minValue?: number; maxValue: number },
+  { invGamma, power, maxValue }: { invGamma: number; power: number; maxValue: number },
 ): number {
-  return Math.min(maxValue, Math.max(minValue, 1 - exactPow(1 + n / invGamma, -power)));
+  return Math.min(maxValue, 1 - exactPow(1 + n / invGamma, -power));
 }
 
 /** EDM (Karras et al. 2022, training_loop.py): half-life in images, ramped up to a share of the images seen. */

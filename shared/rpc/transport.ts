@@ -1,6 +1,6 @@
 // How plume uses gRPC: message bounds, keepalive, flow-control windows, chunk size. One place for all numbers.
 
-import { type ChannelOptions, Server, type ServerOptions } from "@grpc/grpc-js";
+import { type ChannelOptions, Server } from "@grpc/grpc-js";
 
 /** Bytes of tensor in one message. Measured against raw HTTP/2: 512 KiB reach 0.76 of it up and 0.89 down, 1 MiB 0.92 both ways. */
 export const CHUNK_BYTES = 1024 * 1024;
@@ -41,8 +41,8 @@ export const ownConnection: ChannelOptions = { ...channelOptions, "grpc.use_loca
  * (grpc-node issue 2429, pull request 3058); without this an upload crawls in 64 KiB windows. Touches two private
  * fields, so the version is pinned and test/contract/transport.test.ts reads the session's window.
  */
-export function createServer(options: ServerOptions = {}): Server {
-  const server = new Server({ ...keepalive, ...options });
+export function createServer(): Server {
+  const server = new Server(keepalive);
   const inside = server as unknown as ServerInside;
   const createHttp2Server = inside.createHttp2Server.bind(server);
   inside.commonServerOptions.settings = { ...inside.commonServerOptions.settings, initialWindowSize: WINDOW_BYTES };
