@@ -16,7 +16,7 @@ import {
 import { PlumeError } from "../errors.ts";
 import type { StoreAccess } from "./access.ts";
 import { checkKey, isKey } from "./key.ts";
-import type { ByteRange, ObjectInfo, ObjectStore } from "./object-store.ts";
+import { ABSENT, type ByteRange, type ObjectInfo, type ObjectStore, PRESENT } from "./object-store.ts";
 import { openPlace, sending } from "./s3-client.ts";
 import { explain, isAmbiguous, isConflict, isMismatch, isMissing, isTaken, statusOf } from "./s3-errors.ts";
 import { MULTIPART_BYTES, putInParts } from "./s3-multipart.ts";
@@ -62,7 +62,7 @@ export async function s3Store(
     checkKey(key);
     return act(`read ${nameOf(key)}`, signal, () =>
       read(key, range, signal).catch((error: unknown) => {
-        if (isMissing(error)) throw new PlumeError("NOT_FOUND", `${nameOf(key)} does not exist`);
+        if (isMissing(error)) throw new PlumeError("NOT_FOUND", `${nameOf(key)} does not exist`, { remedy: ABSENT });
         if (range && statusOf(error) === 416) return new Uint8Array(); // past the object's end
         throw error;
       }),
@@ -96,7 +96,8 @@ export async function s3Store(
     if (Buffer.compare(there, bytes) !== 0) throw taken(key);
   };
 
-  const taken = (key: string): PlumeError => new PlumeError("ALREADY_EXISTS", `${nameOf(key)} exists already`);
+  const taken = (key: string): PlumeError =>
+    new PlumeError("ALREADY_EXISTS", `${nameOf(key)} exists already`, { remedy: PRESENT });
 
   return {
     url: `s3://${rest.replace(/\/+$/, "")}`,
@@ -121,7 +122,7 @@ export async function s3Store(
     async get(key, { range, signal } = {}) {
       if (!range || range.start < range.end) return get(key, range, signal);
       if (await head(key, signal)) return new Uint8Array();
-      throw new PlumeError("NOT_FOUND", `${nameOf(key)} does not exist`);
+      throw new PlumeError("NOT_FOUND", `${nameOf(key)} does not exist`, { remedy: ABSENT });
     },
     head,
     async *list(prefix, signal) {

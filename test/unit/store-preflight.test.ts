@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PlumeError } from "../../shared/errors.ts";
 import { memoryStore } from "../../shared/store/memory.ts";
-import type { ObjectStore } from "../../shared/store/object-store.ts";
+import { type ObjectStore, PRESENT } from "../../shared/store/object-store.ts";
 import { checkConditionalPut } from "../../shared/store/preflight.ts";
 
 async function keysOf(store: ObjectStore): Promise<string[]> {
@@ -21,11 +21,13 @@ function broken(putIfAbsent: (inner: ObjectStore, key: string, bytes: Uint8Array
   return { ...inner, url: "s3://broken/run", putIfAbsent: (key, bytes) => putIfAbsent(inner, key, bytes) };
 }
 
+const taken = (key: string) => new PlumeError("ALREADY_EXISTS", key, { remedy: PRESENT });
+
 const BROKEN = {
   "lets every writer win": [broken((inner, key, bytes) => inner.put(key, bytes)), "of 8 writers of one key 8 won"],
   "looks first and writes later": [
     broken(async (inner, key, bytes) => {
-      if (await inner.head(key)) throw new PlumeError("ALREADY_EXISTS", key);
+      if (await inner.head(key)) throw taken(key);
       await new Promise((resolve) => setTimeout(resolve, 5));
       await inner.put(key, bytes);
     }),
@@ -33,7 +35,7 @@ const BROKEN = {
   ],
   "lets nobody win": [
     broken(async (_, key) => {
-      throw new PlumeError("ALREADY_EXISTS", key);
+      throw taken(key);
     }),
     "of 8 writers of one key 0 won",
   ],
@@ -41,7 +43,7 @@ const BROKEN = {
     broken(async (inner, key, bytes) => {
       const there = await inner.head(key);
       await inner.put(key, bytes);
-      if (there) throw new PlumeError("ALREADY_EXISTS", key);
+      if (there) throw taken(key);
     }),
     "won",
   ],
@@ -50,7 +52,7 @@ const BROKEN = {
       let first = true;
       return broken(async (inner, key, bytes) => {
         await inner.put(key, bytes);
-        if (!first) throw new PlumeError("ALREADY_EXISTS", key);
+        if (!first) throw taken(key);
         first = false;
       });
     })(),
