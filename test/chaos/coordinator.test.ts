@@ -89,6 +89,7 @@ describe("a coordinator that is killed", () => {
     using job = chaosJob();
     const clean = await calmRun(job);
     const run = startRun(job);
+    await run.reaches(2); // from here on the clock is the snapshots', not the processes' that start
     await until("a whole snapshot", () => newestSnapshot(run.out) !== null, 20);
     run.cli.kill("SIGSTOP");
     process.kill(run.coordinatorPid(), "SIGKILL");
