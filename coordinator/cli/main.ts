@@ -37,9 +37,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 };
 const meant = process.argv.slice(2).find((word) => !word.startsWith("-")) ?? "";
 const load = COMMANDS[meant] ? [COMMANDS[meant]] : Object.values(COMMANDS);
-// A command inherits how mistakes end: exit code 2, a hint at --help.
-for (const command of await Promise.all(load.map((make) => make())))
-  program.addCommand(command.copyInheritedSettings(program));
+/** A command and its subcommands inherit how mistakes end: exit code 2, a hint at --help. */
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const each of command.commands) inherit(each as Command, command);
+  return command;
+}
+for (const command of await Promise.all(load.map((make) => make()))) program.addCommand(inherit(command, program));
 
 try {
   await program.parseAsync();

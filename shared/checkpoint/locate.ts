@@ -35,6 +35,13 @@ async function locateUrl(url: string): Promise<LocatedCheckpoint> {
   return { store: await openStore(step === null ? url : last![1]!), which: step ?? "latest" };
 }
 
+/** The STORE to put checkpoints into: a URL, a run's own, or a folder that need not be there yet. */
+export async function locateStore(argument: string): Promise<ObjectStore> {
+  if (/^[a-z0-9]+:/i.test(argument) && !existsSync(argument)) return openStore(argument);
+  const path = resolve(argument);
+  return existsSync(join(path, "job.yaml")) ? storeOfRun(path) : fileStore(path);
+}
+
 /** The store that the job names; its own `checkpoints` when it names none, or one that is not there (a run was moved). */
 async function storeOfRun(path: string): Promise<ObjectStore> {
   const own = join(path, "checkpoints");
