@@ -130,7 +130,7 @@ async function loadStart(run: AuditedRun, step: number, reducer: Reducer, io: Co
       io.note(`  ${words} was passed over: ${error.message}`);
     }
   }
-  await initialise(reducer, run.job.spec.seed);
+  await initialise(reducer, run.job.spec);
   return { step: 0, words: `the fresh parameters of seed ${run.job.spec.seed}` };
 }
 

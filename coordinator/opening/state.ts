@@ -43,14 +43,14 @@ export async function loadState(options: LoadOptions): Promise<LoadedState> {
           remedy: "name another checkpoint.store, or resume with --resume latest",
         },
       );
-    await initialise(reducer, job.spec.seed);
+    await initialise(reducer, job.spec);
     return { step: 0, from: "seed" };
   }
   if (resume === "latest") {
     const step = await loadSnapshot(options, listed.at(-1) ?? 0);
     if (step !== null) return { step, from: "snapshot" };
     if (listed.length === 0) {
-      await initialise(reducer, job.spec.seed);
+      await initialise(reducer, job.spec);
       return { step: 0, from: "seed" };
     }
   }

@@ -13,14 +13,15 @@ export async function removeCheckpoint(store: ObjectStore, step: number): Promis
 }
 
 /**
- * Removes all but the newest `keep`, and what writers that died left below the newest: nothing at or above it is
+ * Removes all but the newest `keep` and step 0, and what writers that died left below the newest: nothing at or above it is
  * touched, so a checkpoint that is being written is safe. @returns the steps removed.
  */
 export async function applyRetention(store: ObjectStore, keep: number): Promise<number[]> {
   const all = (await listCheckpoints(store)).map(({ step }) => step);
   const newest = all.at(-1);
   if (newest === undefined) return [];
-  const kept = new Set(all.slice(-keep));
+  // Step 0 may be an imported start, which no seed gives again.
+  const kept = new Set([0, ...all.slice(-keep)]);
   const old = new Set<number>();
   for await (const { key } of store.list("step-")) {
     const step = stepOfKey(key);

@@ -84,6 +84,13 @@ const trainingSchema = z.strictObject({
   wireDtype: oneOf(WIRE_DTYPES)
     .default("float32")
     .describe(`what gradients travel and are summed in: ${listed(WIRE_DTYPES)}; another one gives other bits`),
+  init: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "must be the sha256 of weights, as --init and plume checkpoints import set it")
+    .optional()
+    .describe(
+      "sha256 of the imported weights that training starts from, set by --init; fresh ones of the seed when absent",
+    ),
   nonFinite: z
     .enum(["fail", "skip"])
     .default("fail")

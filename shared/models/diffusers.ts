@@ -40,7 +40,7 @@ export interface DiffusersConfig {
 }
 
 /** The release whose UNet2DModel the export was checked against. */
-const VERSION = "0.24.0";
+const VERSION = "0.27.2";
 
 /** Block types by (resample, attention): an attention block follows `downsample_type`, a plain one is a type of its own. */
 const BLOCKS = {
@@ -146,6 +146,7 @@ const DEFAULTS: DiffusersConfig = {
  * @throws PlumeError FAILED_PRECONDITION naming the first field of which plume's U-Net has another value.
  */
 export function unetOfDiffusers(json: Partial<DiffusersConfig>): UnetConfig {
+  refuseUnknown(json);
   const full = { ...DEFAULTS, ...json };
   const scaleShift = full.resnet_time_scale_shift === "scale_shift";
   const channels = full.block_out_channels.reduce(commonDivisor);
@@ -180,6 +181,30 @@ export function unetOfDiffusers(json: Partial<DiffusersConfig>): UnetConfig {
         { remedy: "start from a folder that plume exported, or from a UNet2DModel with ADM's settings" },
       );
   return config;
+}
+
+/** Of the training's EMA, not of the network. */
+const EMA_FIELDS = [
+  "decay",
+  "min_decay",
+  "optimization_step",
+  "update_after_step",
+  "use_ema_warmup",
+  "inv_gamma",
+  "power",
+];
+
+/** A field that this plume does not know may make another network of it; null is a field that is not used. */
+function refuseUnknown(json: object): void {
+  for (const [field, value] of Object.entries(json))
+    if (value !== null && !field.startsWith("_") && !(field in DEFAULTS) && !EMA_FIELDS.includes(field))
+      throw new PlumeError(
+        "FAILED_PRECONDITION",
+        `config.json has ${field} ${JSON.stringify(value)}, which plume's U-Net has not`,
+        {
+          remedy: "start from a folder that plume exported, or from a UNet2DModel with ADM's settings",
+        },
+      );
 }
 
 const commonDivisor = (a: number, b: number): number => (b === 0 ? a : commonDivisor(b, a % b));

@@ -1,14 +1,21 @@
 // What a reducer starts from: fresh parameters of the seed, or what a checkpoint has kept.
 
 import type { Checkpoint } from "../checkpoint/read.ts";
+import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { Reducer, Vector } from "../kernels/reducer.ts";
 import { initialParameters } from "../nn/init.ts";
 import { shardsOf } from "../tensor/flat.ts";
 import type { Shard } from "../tensor/layout.ts";
 
-/** The state before step 0. */
-export async function initialise(reducer: Reducer, seed: number): Promise<void> {
+/** The state before step 0. @throws PlumeError FAILED_PRECONDITION for a job that begins with imported weights. */
+export async function initialise(reducer: Reducer, { seed, training }: JobSpec): Promise<void> {
+  if (training.init !== undefined)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `training.init is ${training.init}: the run starts from imported weights, and there is no checkpoint that holds them`,
+      { remedy: "give the folder with plume train --init FOLDER, or import it with plume checkpoints import" },
+    );
   const flat = initialParameters(reducer.layout, seed);
   await fill(reducer, reducer.params, ({ offset, size }) => flat.subarray(offset, offset + size));
   await fill(reducer, reducer.ema, ({ offset, size }) => flat.subarray(offset, offset + size));

@@ -1,50 +1,86 @@
-// A checkpoint made ready to sample from: its job, its network, its weights on the device.
+// Weights made ready to sample from: their job, their network, themselves on the device.
 
 import { locateCheckpoint } from "../checkpoint/locate.ts";
 import type { CheckpointState } from "../checkpoint/manifest.ts";
-import { readCheckpoint } from "../checkpoint/read.ts";
 import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
+import { WEIGHTS, type Weights } from "../interop/card.ts";
+import { readWeights } from "../interop/export.ts";
+import { jobOf } from "../interop/job.ts";
+import { isModelFolder, type ModelFolder, readModelFolder } from "../interop/read.ts";
+import { weightsFor } from "../interop/weights.ts";
 import type { Network } from "../nn/network.ts";
 import { buildLayout, type Layout } from "../tensor/layout.ts";
 import { createDeviceParams, type DeviceParams } from "./device-params.ts";
 import { buildNetwork } from "./network.ts";
 
+type Shown = Pick<CheckpointState["imageSet"], "name" | "height" | "width" | "channels" | "classes">;
+
 export interface LoadedModel {
   readonly job: Job;
-  readonly state: CheckpointState;
+  /** Committed steps. */
+  readonly step: number;
+  readonly weights: Weights;
+  /** What it was trained on, as far as that is known. */
+  readonly imageSet: Shown;
   readonly network: Network;
   readonly layout: Layout;
   readonly params: DeviceParams;
 }
 
+type Source = Pick<LoadedModel, "job" | "step" | "weights" | "imageSet"> & {
+  readonly values: ReadonlyMap<string, Float32Array>;
+};
+
 /**
- * @param checkpoint as on the command line: a run's folder, a store, or one step's folder.
+ * @param checkpoint as on the command line: a run's folder, a store, one step's folder, or an exported folder.
+ * @param asked "ema" or "raw"; absent, the EMA of a checkpoint and what an exported folder has.
  * @param open opens the backend that the weights go to, once it is known what they are of.
  */
 export async function loadModel<B>(
   checkpoint: string,
-  weights: string,
+  asked: string | undefined,
   open: (job: Job) => Promise<B>,
 ): Promise<LoadedModel & { readonly backend: B }> {
-  if (weights !== "ema" && weights !== "raw")
-    throw new PlumeError("INVALID_ARGUMENT", `--weights ${weights} is unknown`, {
-      remedy: "use ema (the average) or raw (the last step's)",
-    });
-  const { store, which } = await locateCheckpoint(checkpoint);
-  const vector = weights === "ema" ? "ema" : "params";
-  const { job, state, vectors } = await readCheckpoint(store, which, { vectors: [vector] });
-  const network = buildNetwork(job.spec, state.imageSet.channels);
+  const weights = asked === undefined ? undefined : checkWeights(asked);
+  const { values, ...source } = isModelFolder(checkpoint)
+    ? fromFolder(readModelFolder(checkpoint), weights)
+    : await fromCheckpoint(checkpoint, weights ?? "ema");
+  const network = buildNetwork(source.job.spec, source.imageSet.channels);
   const layout = buildLayout(network.params);
   const flat = new Float32Array(layout.size);
-  for (const { name, offset, size } of layout.tensors) {
-    const values = vectors[vector]?.get(name);
-    if (values?.length !== size)
-      throw new PlumeError("DATA_LOSS", `${store.url}: tensor ${name} of ${vector} is missing or has another size`);
-    flat.set(values, offset);
-  }
-  const backend = await open(job);
+  for (const { name, offset } of layout.tensors) flat.set(values.get(name)!, offset);
+  const backend = await open(source.job);
   const params = createDeviceParams(layout);
   params.load(flat);
-  return { job, state, network, layout, params, backend };
+  return { ...source, network, layout, params, backend };
+}
+
+/** @throws PlumeError INVALID_ARGUMENT. */
+export function checkWeights(asked: string): Weights {
+  const known = WEIGHTS.find((each) => each === asked);
+  if (known) return known;
+  throw new PlumeError("INVALID_ARGUMENT", `--weights ${asked} is unknown`, {
+    remedy: "use ema (the average) or raw (the last step's)",
+  });
+}
+
+async function fromCheckpoint(checkpoint: string, weights: Weights): Promise<Source> {
+  const { store, which } = await locateCheckpoint(checkpoint);
+  const { tensors, ...source } = await readWeights(store, which, weights);
+  return { ...source, values: new Map(tensors.map(({ name, values }) => [name, values])) };
+}
+
+/** A folder has one kind of weights; those that plume did not write are the folder's own. */
+function fromFolder(folder: ModelFolder, asked: Weights | undefined): Source {
+  const { own, path, unet, side } = folder;
+  const weights = own?.card.weights ?? asked ?? "ema";
+  if (asked !== undefined && asked !== weights)
+    throw new PlumeError("FAILED_PRECONDITION", `${path} has the ${weights} weights alone, --weights is ${asked}`, {
+      remedy: `leave --weights out, or export with --weights ${asked}`,
+    });
+  const job = jobOf(folder);
+  const imageSet = own?.card.imageSet ?? { name: path, height: side!, width: side!, channels: unet.inC, classes: [] };
+  const { values } = weightsFor(job.spec, imageSet.channels, folder);
+  return { job, step: own?.card.step ?? 0, weights, imageSet, values };
 }

@@ -8,7 +8,7 @@ import type { Network } from "../nn/network.ts";
 const EPS = 1e-5;
 
 /** @param channels of the data set's images. */
-function unetConfig({ data, model }: JobSpec, channels: number): UnetConfig {
+export function unetConfig({ data, model }: JobSpec, channels: number): UnetConfig {
   const patched = channels * data.patch * data.patch;
   const size = data.imageSize / data.patch;
   return {

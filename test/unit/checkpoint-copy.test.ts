@@ -35,7 +35,7 @@ async function keysOf(store: ObjectStore): Promise<string[]> {
 }
 
 async function damage(store: ObjectStore, key: string): Promise<void> {
-  const bytes = await store.get(key);
+  const bytes = Uint8Array.from(await store.get(key));
   bytes[bytes.length >> 1]! ^= 1;
   await store.put(key, bytes);
 }
@@ -92,8 +92,10 @@ describe("a copy of a checkpoint", () => {
     for (let n = 0; n < writes; n++) {
       const to = memoryStore();
       let left = n;
-      const die = <A extends unknown[]>(write: (...args: A) => Promise<void>) =>
-        (...args: A): Promise<void> => (left-- > 0 ? write(...args) : Promise.reject(new Error("the power is out")));
+      const die =
+        <A extends unknown[]>(write: (...args: A) => Promise<void>) =>
+        (...args: A): Promise<void> =>
+          left-- > 0 ? write(...args) : Promise.reject(new Error("the power is out"));
       const dying = { ...to, put: die(to.put), putIfAbsent: die(to.putIfAbsent) };
       await expect(copyCheckpoint(from, dying, checkpoint)).rejects.toThrow("the power is out");
       expect(await listCheckpoints(to)).toEqual([]);

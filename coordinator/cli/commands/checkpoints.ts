@@ -2,11 +2,13 @@
 
 import { Command } from "commander";
 import { cpCommand } from "./checkpoints/cp.ts";
+import { exportCommand } from "./checkpoints/export.ts";
+import { importCommand } from "./checkpoints/import.ts";
 import { lsCommand } from "./checkpoints/ls.ts";
 import { rmCommand } from "./checkpoints/rm.ts";
 import { verifyCommand } from "./checkpoints/verify.ts";
 
-const SUBCOMMANDS = [lsCommand, verifyCommand, cpCommand, rmCommand];
+const SUBCOMMANDS = [lsCommand, verifyCommand, cpCommand, rmCommand, exportCommand, importCommand];
 
 export function checkpointsCommand(): Command {
   const command = new Command("checkpoints")
@@ -19,6 +21,8 @@ Examples:
   plume checkpoints verify file://runs/fashion/checkpoints --step 500
   plume checkpoints cp runs/fashion file:///backup/fashion
   plume checkpoints rm runs/fashion 500
+  plume checkpoints export runs/fashion -o fashion-diffusers
+  plume checkpoints import fashion-diffusers -o runs/more
 
 plume checkpoints <command> --help has more of each.`,
     );

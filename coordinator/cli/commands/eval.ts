@@ -19,7 +19,7 @@ interface EvalOptions {
   readonly seed: string;
   readonly guidance?: string;
   readonly steps?: string;
-  readonly weights: string;
+  readonly weights?: string;
   readonly backend?: string;
 }
 
@@ -28,12 +28,12 @@ const BATCH = 8;
 export function evalCommand(): Command {
   return new Command("eval")
     .description("measure a checkpoint's images: class accuracy and Fréchet distance by a frozen judge, with anchors")
-    .argument("<checkpoint>", "a run's folder, its checkpoints folder, or one step-... folder")
+    .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "images to generate", "500")
     .option("--seed <s>", "seed of the noise", "0")
     .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
     .option("--steps <n>", "network evaluations an image (default: the job's)")
-    .option("--weights <which>", "ema | raw", "ema")
+    .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...BACKEND_OPTION)
     .addHelpText(
       "after",
@@ -50,11 +50,12 @@ with each other only, never with FID. Read both figures: class means score well 
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint: string): Promise<undefined> {
   const count = wholeNumber("--count", options.count, 100);
   const seed = wholeNumber("--seed", options.seed);
-  const { job, state, network, params, backend } = await loadModel(checkpoint, options.weights, (trained) =>
-    openBackendFor(options.backend, trained),
+  const { job, step, weights, imageSet, network, params, backend } = await loadModel(
+    checkpoint,
+    options.weights,
+    (trained) => openBackendFor(options.backend, trained),
   );
   const { program } = backend;
-  const { imageSet } = state;
   if (imageSet.name !== "fashion-mnist" || imageSet.height !== 28 || job.spec.model.classes !== 10)
     throw new PlumeError(
       "FAILED_PRECONDITION",
@@ -134,7 +135,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint: string)
     frechet.toFixed(1),
   ];
   io.print(
-    `${job.metadata.name}, step ${state.step}, ${options.weights} weights: ${count} images, seed ${seed}, ${sampling.sampler} ${steps} steps, guidance ${guidance}`,
+    `${job.metadata.name}, step ${step}, ${weights} weights: ${count} images, seed ${seed}, ${sampling.sampler} ${steps} steps, guidance ${guidance}`,
   );
   io.print(
     table([
@@ -151,8 +152,8 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint: string)
     seed,
     steps,
     guidance,
-    weights: options.weights,
-    step: state.step,
+    weights,
+    step,
     judge: JUDGE_SHA256,
     anchors,
   });

@@ -21,7 +21,7 @@ interface SampleCommandOptions {
   readonly guidance?: string;
   readonly eta?: string;
   readonly seed: string;
-  readonly weights: string;
+  readonly weights?: string;
   readonly backend?: string;
   readonly output: string;
 }
@@ -31,8 +31,8 @@ const BATCH = 8;
 
 export function sampleCommand(): Command {
   return new Command("sample")
-    .description("sample images from a run, a checkpoint store or one checkpoint")
-    .argument("<checkpoint>", "a run's folder, its checkpoints folder, or one step-... folder")
+    .description("sample images from a run, a checkpoint store, one checkpoint or an exported folder")
+    .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "images (default: the job's sampling.count)")
     .option("--class <k>", "one class, by number or name (default: all in turn)")
     .option("--sampler <name>", `${Object.keys(SAMPLERS).join(" | ")} (default: the job's)`)
@@ -40,7 +40,7 @@ export function sampleCommand(): Command {
     .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
     .option("--eta <x>", "DDIM's eta (default: the job's)")
     .option("--seed <s>", "seed of the noise", "0")
-    .option("--weights <which>", "ema | raw", "ema")
+    .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...BACKEND_OPTION)
     .requiredOption("-o, --output <file>", "FILE.png for a grid, FILE.npy for uint8 [n, height, width, channels]")
     .addHelpText(
@@ -77,12 +77,13 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     throw new PlumeError("INVALID_ARGUMENT", `--eta ${given.eta} is above 1`, {
       remedy: "0 is deterministic, 1 adds as much noise as ancestral sampling",
     });
-  const { job, state, network, params, backend } = await loadModel(checkpoint, options.weights, (trained) =>
-    openBackendFor(options.backend, trained),
+  const { job, step, weights, imageSet, network, params, backend } = await loadModel(
+    checkpoint,
+    options.weights,
+    (trained) => openBackendFor(options.backend, trained),
   );
   const { program } = backend;
   const { sampling, model, diffusion } = job.spec;
-  const { imageSet } = state;
   const count = given.count ?? Math.max(1, sampling.count);
   const steps = given.steps ?? sampling.steps;
   if (steps > diffusion.timesteps)
@@ -125,7 +126,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     const labels = only === null && model.classes > 0 ? imageSet.classes.slice(0, columns) : null;
     await writeGrid(output, pixels, { count, height, width, channels, columns, ...(labels ? { labels } : {}) });
   }
-  io.print(`${count} images of step ${state.step} (${options.weights} weights) in ${output}`);
-  io.result({ file: output, count, step: state.step, weights: options.weights, seed: given.seed, steps, guidance });
+  io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
+  io.result({ file: output, count, step, weights, seed: given.seed, steps, guidance });
   return undefined;
 }

@@ -9,6 +9,7 @@ import { ControlServiceClient, type WatchResponse } from "../../../proto/gen/plu
 import { cudaDevices, deviceEnvironment } from "../../../shared/backends/environment.ts";
 import { chooseBackend } from "../../../shared/backends/index.ts";
 import type { RunEvent } from "../../../shared/bus/events.ts";
+import { listCheckpoints } from "../../../shared/checkpoint/read.ts";
 import { sleep } from "../../../shared/clock.ts";
 import { fieldRows } from "../../../shared/config/fields.ts";
 import { dumpJob, loadJob } from "../../../shared/config/load.ts";
@@ -16,10 +17,12 @@ import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { ownConnection } from "../../../shared/rpc/transport.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
+import { openStore } from "../../../shared/store/open.ts";
 import { readSummary, type Summary } from "../../../shared/summary.ts";
 import { action, type CommandIo } from "../action.ts";
 import { wholeNumber } from "../options.ts";
 import { createProgressLine, duration } from "../progress-line.ts";
+import { openStart, type Start } from "../start.ts";
 import { type Supervisor, superviseRun } from "../supervisor.ts";
 import { table } from "../table.ts";
 
@@ -33,6 +36,7 @@ interface TrainOptions {
   readonly advertise?: string;
   readonly maxRestarts?: string;
   readonly set: string[];
+  readonly init?: string;
 }
 
 export function trainCommand(): Command {
@@ -43,6 +47,7 @@ export function trainCommand(): Command {
     .option("--steps <n>", "optimizer steps (training.steps)")
     .option("--out <dir>", "the run's folder (default: runs/<job name>)")
     .option("--resume <which>", "latest | never | a step number", "latest")
+    .option("--init <folder>", "start from the weights of an exported folder, or of a UNet2DModel of diffusers")
     .option("--listen <host:port>", "address of the coordinator; port 0 takes a free one", "127.0.0.1:0")
     .option("--advertise <host:port>", "address that workers dial, where it is not the coordinator's own")
     .option("--max-restarts <n>", "failures in a row before a worker is given up (workers.maxRestarts)")
@@ -53,6 +58,7 @@ export function trainCommand(): Command {
 Examples:
   plume train -f deploy/jobs/shapes.yaml
   plume train -f deploy/jobs/fashion.yaml --workers 2 --set training.steps=500 --out runs/try
+  plume train -f deploy/jobs/fashion.yaml --init fashion-diffusers --out runs/more
 
 Ctrl-C once finishes the step in progress, saves a checkpoint and stops; twice stops at once.
 Exit codes: 0 done, 1 failed, 2 a mistake in the command or the job file, 130 interrupted.
@@ -75,13 +81,17 @@ function jobFields(): string {
 
 const collect = (value: string, all: string[]) => [...all, value];
 
+/** What the run's folder says of the run that is there and is gone on with. */
+function begunJob(out: string, resume: string): Job | null {
+  const before = join(out, "job.yaml");
+  return resume !== "never" && existsSync(before) ? loadJob(before, { set: [] }) : null;
+}
+
 /** A run keeps the backend that it began with, whatever has been set up meanwhile: another one would change its bits. */
-async function backendOf({ spec }: Job, out: string, resume: string): Promise<JobSpec["workers"]["backend"]> {
+async function backendOf({ spec }: Job, begun: Job | null): Promise<JobSpec["workers"]["backend"]> {
   const { backend, replicas } = spec.workers;
   if (replicas === 0) return backend; // workers that join from elsewhere know what they have
-  const before = join(out, "job.yaml");
-  const begun = resume !== "never" && existsSync(before) ? loadJob(before, { set: [] }).spec.workers.backend : "auto";
-  return chooseBackend(backend === "auto" ? begun : backend);
+  return chooseBackend(backend === "auto" ? (begun?.spec.workers.backend ?? "auto") : backend);
 }
 
 const withBackend = (job: Job, backend: JobSpec["workers"]["backend"]): Job => ({
@@ -89,12 +99,22 @@ const withBackend = (job: Job, backend: JobSpec["workers"]["backend"]): Job => (
   spec: { ...job.spec, workers: { ...job.spec.workers, backend } },
 });
 
+/** And the weights that it began with: a job that names none means those. */
+const withInitOf = (job: Job, init: string | undefined): Job => ({
+  ...job,
+  spec: { ...job.spec, training: { ...job.spec.training, ...(init === undefined ? {} : { init }) } },
+});
+
 async function train(io: CommandIo, options: TrainOptions): Promise<number> {
-  const job = loadJob(options.file, { set: [...overrides(options), ...options.set] });
-  const out = resolve(options.out ?? join("runs", job.metadata.name));
-  const backend = await backendOf(job, out, options.resume);
+  const asked = loadJob(options.file, { set: [...overrides(options), ...options.set] });
+  const out = resolve(options.out ?? join("runs", asked.metadata.name));
+  const begun = begunJob(out, options.resume);
+  const backend = await backendOf(asked, begun);
+  const start = options.init === undefined ? null : await openStart(options.init, asked);
+  const job = start?.job ?? withInitOf(asked, asked.spec.training.init ?? begun?.spec.training.init);
   refuseIfRunning(out);
   if (options.resume === "never") moveAside(out, io);
+  const resume = start ? await begin(start, out, options.resume, io) : options.resume;
   const scratch = mkdtempSync(join(tmpdir(), "plume-"));
   const jobFile = join(scratch, "job.yaml");
   writeFileSync(jobFile, dumpJob(withBackend(job, backend)));
@@ -107,7 +127,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
       workers: job.spec.workers.replicas,
       workerEnvironment: (index) => deviceEnvironment(backend, index, devices),
       min: job.spec.workers.min,
-      resume: options.resume,
+      resume,
       listen: options.listen,
       ...(options.advertise ? { advertise: options.advertise } : {}),
       maxRestarts: job.spec.workers.maxRestarts,
@@ -131,6 +151,16 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
     interrupts.dispose();
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** The start is written where there is no checkpoint yet. @returns how to resume from there. */
+async function begin(start: Start, out: string, resume: string, io: CommandIo): Promise<string> {
+  const { checkpoint, store: access } = start.job.spec;
+  const store = await openStore(checkpoint.store ?? `file://${join(out, "checkpoints")}`, access);
+  const there = (await listCheckpoints(store)).length > 0;
+  if (there) return resume; // the coordinator holds it against the job, training.init included
+  await start.write(store, io.signal);
+  return "latest";
 }
 
 /** A folder is one coordinator's. Asked here too, before anything in it is moved. */

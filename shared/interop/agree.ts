@@ -1,0 +1,49 @@
+// Whether a folder's network and process are those of a job: every field that differs, by the job's name for it.
+
+import type { JobSpec } from "../config/schema.ts";
+import { type DiffusersConfig, diffusersConfig } from "../models/diffusers.ts";
+import { unetConfig } from "../pipeline/network.ts";
+import type { ModelFolder } from "./read.ts";
+
+/** What each field of a UNet2DModel is in a job. Fields that follow from another one are left out. */
+const FIELDS: Partial<Record<keyof DiffusersConfig, string>> = {
+  in_channels: "data.patch, or the images' channels (channels of the network's input)",
+  block_out_channels: "model.channels and model.channelMult (channels of each level)",
+  layers_per_block: "model.resBlocks",
+  down_block_types: "model.attention and model.resample (blocks of each level)",
+  downsample_type: "model.resample",
+  attention_head_dim: "model.headChannels",
+  norm_num_groups: "model.groups",
+  norm_eps: "(what norms add to the variance)",
+  resnet_time_scale_shift: "model.scaleShift",
+};
+
+/** @param channels of the job's images. @returns one line a field; empty when the weights fit the job. */
+export function differencesOf(spec: JobSpec, channels: number, folder: ModelFolder): string[] {
+  const ours = diffusersConfig(unetConfig(spec, channels));
+  const theirs = diffusersConfig(folder.unet);
+  const found = (Object.keys(FIELDS) as (keyof DiffusersConfig)[])
+    .filter((field) => JSON.stringify(ours[field]) !== JSON.stringify(theirs[field]))
+    .map((field) => line(FIELDS[field]!, theirs[field], ours[field]));
+  if (folder.unet.outC !== folder.unet.inC)
+    found.push(`the folder's network gives ${folder.unet.outC} channels and takes ${folder.unet.inC}, plume's as many`);
+  if (!rowsFit(spec, folder))
+    found.push(line("model.classes (rows of the class embedding)", folder.unet.classRows, rowsOf(spec)));
+  for (const field of ["schedule", "timesteps", "predict"] as const)
+    if (folder.diffusion[field] !== spec.diffusion[field])
+      found.push(line(`diffusion.${field}`, folder.diffusion[field], spec.diffusion[field]));
+  return found;
+}
+
+const line = (field: string, theirs: unknown, ours: unknown): string =>
+  `${field}: the folder has ${JSON.stringify(theirs)}, the job ${JSON.stringify(ours)}`;
+
+const rowsOf = ({ model }: JobSpec): number => (model.classes > 0 ? model.classes + 1 : 0);
+
+/** One row fewer in a folder that plume did not write: it has no row for "no label". */
+function rowsFit(spec: JobSpec, { own, unet }: ModelFolder): boolean {
+  return unet.classRows === rowsOf(spec) || lacksNoLabel(spec, { own, unet });
+}
+
+export const lacksNoLabel = (spec: JobSpec, { own, unet }: Pick<ModelFolder, "own" | "unet">): boolean =>
+  own === null && spec.model.classes > 0 && unet.classRows === spec.model.classes;

@@ -1,0 +1,89 @@
+// The table of formats: what files each consists of, made from one set of weights.
+
+import { createHash } from "node:crypto";
+import { encodeSafetensors } from "../checkpoint/safetensors.ts";
+import { dumpJob } from "../config/load.ts";
+import type { Job } from "../config/schema.ts";
+import { diffusersConfig, toDiffusers } from "../models/diffusers.ts";
+import type { UnetConfig } from "../models/unet-config.ts";
+import { CARD, type Card, cardOf, type Weights } from "./card.ts";
+import { schedulerConfig } from "./scheduler.ts";
+
+export interface ModelWeights {
+  readonly job: Job;
+  readonly step: number;
+  readonly weights: Weights;
+  readonly imageSet: Card["imageSet"];
+  readonly unet: UnetConfig;
+  /** plume's names, shapes and axes. */
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly shape: readonly number[];
+    readonly values: Float32Array;
+  }[];
+}
+
+interface Format {
+  readonly about: string;
+  /** The weights' file. */
+  readonly file: string;
+  /** By path in the folder. */
+  files(model: ModelWeights): Record<string, Uint8Array>;
+}
+
+export const JOB_FILE = "job.yaml";
+export const UNET_CONFIG = "unet/config.json";
+export const SCHEDULER_CONFIG = "scheduler/scheduler_config.json";
+
+const diffusers: Format = {
+  about: "a folder that Python's diffusers loads: UNet2DModel in unet/, DDPMScheduler in scheduler/",
+  file: "unet/diffusion_pytorch_model.safetensors",
+  files: (model) => ({
+    [diffusers.file]: encodeSafetensors(model.tensors.map(toDiffusers), { format: "pt" }),
+    [UNET_CONFIG]: json(diffusersConfig(model.unet, model.imageSet.height / model.job.spec.data.patch)),
+    [SCHEDULER_CONFIG]: json(schedulerConfig(model.job.spec.diffusion)),
+    ...(fitsPipeline(model) ? { "model_index.json": json(PIPELINE) } : {}),
+  }),
+};
+
+/** DDPMPipeline calls the network without labels, and takes its pixels for an image's. */
+const fitsPipeline = ({ job }: ModelWeights): boolean => job.spec.model.classes === 0 && job.spec.data.patch === 1;
+
+const PIPELINE = {
+  _class_name: "DDPMPipeline",
+  _diffusers_version: "0.27.2",
+  unet: ["diffusers", "UNet2DModel"],
+  scheduler: ["diffusers", "DDPMScheduler"],
+};
+
+const safetensors: Format = {
+  about: "one file of plain names, in plume's order of axes (HWIO, [in, out])",
+  file: "model.safetensors",
+  files: ({ job, step, weights, tensors }) => ({
+    [safetensors.file]: encodeSafetensors(tensors, {
+      format: "plume",
+      job: job.metadata.name,
+      step: String(step),
+      weights,
+      axes: "HWIO, [in, out]",
+    }),
+  }),
+};
+
+export const FORMATS = { diffusers, safetensors } satisfies Record<string, Format>;
+export type FormatName = keyof typeof FORMATS;
+
+/** Everything that the folder will hold. */
+export function filesOf(name: FormatName, model: ModelWeights): Record<string, Uint8Array> {
+  const { file, files } = FORMATS[name];
+  const written = files(model);
+  const { job, step, weights, imageSet } = model;
+  const sha256 = createHash("sha256").update(written[file]!).digest("hex");
+  return {
+    ...written,
+    [CARD]: json(cardOf({ job, step, weights, imageSet, file, sha256 })),
+    [JOB_FILE]: Buffer.from(dumpJob(job)),
+  };
+}
+
+const json = (value: unknown): Buffer => Buffer.from(`${JSON.stringify(value, null, 2)}\n`);
