@@ -73,10 +73,17 @@ function ownJob(folder: string): Job {
       },
     );
   const model = readModelFolder(folder);
-  if (model.own) return model.own.job;
+  if (model.own) return asNew(model.own.job);
   throw new PlumeError("INVALID_ARGUMENT", `${folder} says nothing of data and training: -f JOB is needed`, {
     remedy: `begin with this job, and name your images in data.source:\n\n${skeletonOf(model)}`,
   });
+}
+
+/** The job of the folder without what was the earlier run's alone: its start, and its store. */
+function asNew({ spec, ...job }: Job): Job {
+  const { init: _, ...training } = spec.training;
+  const { store: __, ...checkpoint } = spec.checkpoint;
+  return { ...job, spec: { ...spec, training, checkpoint } };
 }
 
 /** As a run leaves it; one that is there already was trained or imported before. */
