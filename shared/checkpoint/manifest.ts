@@ -52,7 +52,8 @@ export const stateSchema = z.strictObject({
 export type CheckpointState = z.infer<typeof stateSchema>;
 
 /** The file's bytes, sealed with the digest of what they say. */
-export function encodeManifest({ digest: _, ...fields }: Manifest): Uint8Array {
+export function encodeManifest({ digest: _, ...given }: Manifest): Uint8Array {
+  const fields = manifestSchema.parse(given); // in the order in which they are digested, for other readers
   return Buffer.from(`${JSON.stringify({ ...fields, digest: digestOf(fields) }, null, 2)}\n`);
 }
 
