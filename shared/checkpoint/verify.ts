@@ -37,7 +37,7 @@ export async function faultsOf(
   return objects.flatMap(({ key }) => (reasons.has(key) ? [{ key, reason: reasons.get(key)! }] : []));
 }
 
-export interface SurveyedCheckpoint extends ListedCheckpoint {
+interface SurveyedCheckpoint extends ListedCheckpoint {
   /** When its manifest was put, by the store's clock. */
   readonly modifiedMs: number;
   /** What the list alone shows to be missing or of another size. */

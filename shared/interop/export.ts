@@ -10,7 +10,7 @@ import type { Weights } from "./card.ts";
 import type { ModelWeights } from "./formats.ts";
 
 /** The vector of a checkpoint that holds them. */
-export const vectorOf = (weights: Weights): string => (weights === "ema" ? "ema" : "params");
+const vectorOf = (weights: Weights): string => (weights === "ema" ? "ema" : "params");
 
 /** @param onSkipped with "latest": a newer checkpoint was passed over. @throws as readCheckpoint. */
 export async function readWeights(

@@ -16,7 +16,7 @@ afterAll(() => scratch[Symbol.dispose]());
 
 const json = async (...args: string[]) => {
   const { code, stdout } = await plume("checkpoints", ...args, "--json");
-  return { code, ...(JSON.parse(stdout) as Record<string, never>) };
+  return { code, ...(JSON.parse(stdout) as { checkpoints?: unknown[] }) };
 };
 
 const filesOf = (step: number, of: string): string[] =>

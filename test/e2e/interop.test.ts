@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "../../shared/checkpoint/safetensors.ts";
 import type { Summary } from "../../shared/summary.ts";
 import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { diffusers } from "../support/python.ts";
 
 const scratch = scratchFolder();
 const run = scratch.file("run");
@@ -112,6 +113,28 @@ describe("a run that starts from a folder", () => {
     expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining("training.init") });
     const replayed = await plume("audit", two, "--replay", "1");
     expect(replayed).toMatchObject({ code: 2, stderr: expect.stringContaining("training.init") });
+  });
+
+  it("may start from a UNet2DModel that plume did not write, once a job says on what to train", async () => {
+    const theirs = scratch.file("their-model");
+    const unet = {
+      ...{ sample_size: 4, in_channels: 4, out_channels: 4, block_out_channels: [8, 16], layers_per_block: 1 },
+      ...{ down_block_types: ["DownBlock2D", "DownBlock2D"], up_block_types: ["UpBlock2D", "UpBlock2D"] },
+      ...{ norm_num_groups: 4, attention_head_dim: 16, attn_norm_num_groups: 4, num_class_embeds: 10 },
+      resnet_time_scale_shift: "scale_shift",
+    };
+    const scheduler = { beta_schedule: "squaredcos_cap_v2", prediction_type: "v_prediction" };
+    diffusers([{ kind: "make", folder: theirs, seed: 2, unet, scheduler }]);
+    const picture = scratch.file("theirs.npy");
+    expect(await json("sample", theirs, "--count", "2", "--steps", "3", "-o", picture)).toMatchObject({ count: 2 });
+
+    const wanting = await plume("checkpoints", "import", theirs, "-o", scratch.file("y"));
+    expect(wanting).toMatchObject({ code: 2, stderr: expect.stringContaining("-f JOB is needed") });
+    expect(wanting.stderr).toMatch(/name: their-model\n.*channels: 8\n.*predict: v\n/s);
+
+    const started = await train(job, scratch.file("theirs"), "--init", theirs, "--workers", "2", "--steps", "2");
+    expect(started).toMatchObject({ firstStep: 0, steps: 2 });
+    expect(await json("audit", scratch.file("theirs"), "--replay", "0")).toMatchObject({ ok: true });
   });
 
   it("is refused for a job of another model, by every field", async () => {

@@ -28,6 +28,14 @@ describe("checkpoints on S3", () => {
     expect(listed.stdout).not.toContain("preflight");
     expect(await plume("checkpoints", "verify", url)).toMatchObject({ code: 0 });
 
+    const copy = `s3://${server().bucket}/copies/tiny`;
+    expect(await plume("checkpoints", "cp", url, scratch.file("copy"), "--all")).toMatchObject({ code: 0 });
+    expect(await plume("checkpoints", "cp", scratch.file("copy"), copy, "--step", "6")).toMatchObject({ code: 0 });
+    expect(await plume("checkpoints", "verify", copy)).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^step 6: whole/),
+    });
+
     const image = scratch.file("grid.png");
     expect(await plume("sample", url, "--count", "4", "--output", image)).toMatchObject({ code: 0 });
     expect(readFileSync(image).subarray(1, 4).toString()).toBe("PNG");

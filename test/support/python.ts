@@ -2,11 +2,10 @@
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cached } from "../../shared/backends/cache.ts";
 
-const PYTHON = join(process.env.PLUME_CACHE ?? join(homedir(), ".cache/plume"), "python/current/bin/python");
+const PYTHON = cached("python/current/bin/python");
 const PEER = fileURLToPath(new URL("python/diffusers_peer.py", import.meta.url));
 
 /** Runs a script. @throws with the command that sets Python up, or with what the script said. */
