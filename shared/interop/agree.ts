@@ -2,6 +2,7 @@
 
 import type { JobSpec } from "../config/schema.ts";
 import { type DiffusersConfig, diffusersConfig } from "../models/diffusers.ts";
+import { headsOf, levelChannels, type UnetConfig } from "../models/unet-config.ts";
 import { unetConfig } from "../pipeline/network.ts";
 import type { ModelFolder } from "./read.ts";
 
@@ -12,7 +13,6 @@ const FIELDS: Partial<Record<keyof DiffusersConfig, string>> = {
   layers_per_block: "model.resBlocks",
   down_block_types: "model.attention and model.resample (blocks of each level)",
   downsample_type: "model.resample",
-  attention_head_dim: "model.headChannels",
   norm_num_groups: "model.groups",
   norm_eps: "(what norms add to the variance)",
   resnet_time_scale_shift: "model.scaleShift",
@@ -27,6 +27,9 @@ export function differencesOf(spec: JobSpec, channels: number, folder: ModelFold
     .map((field) => line(FIELDS[field]!, theirs[field], ours[field]));
   if (folder.unet.outC !== folder.unet.inC)
     found.push(`the folder's network gives ${folder.unet.outC} channels and takes ${folder.unet.inC}, plume's as many`);
+  const [theirHeads, ourHeads] = headsOfBoth(folder.unet, unetConfig(spec, channels));
+  if (theirHeads.join() !== ourHeads.join())
+    found.push(line("model.headChannels (heads of each level with attention)", theirHeads, ourHeads));
   if (!rowsFit(spec, folder))
     found.push(line("model.classes (rows of the class embedding)", folder.unet.classRows, rowsOf(spec)));
   for (const field of ["schedule", "timesteps", "predict"] as const)
@@ -37,6 +40,15 @@ export function differencesOf(spec: JobSpec, channels: number, folder: ModelFold
 
 const line = (field: string, theirs: unknown, ours: unknown): string =>
   `${field}: the folder has ${JSON.stringify(theirs)}, the job ${JSON.stringify(ours)}`;
+
+/** Heads at the levels where both attend: one head may be told by its width, or by none. */
+function headsOfBoth(a: UnetConfig, b: UnetConfig): [number[], number[]] {
+  const attends = ({ attentionLevels, channelMult }: UnetConfig, level: number) =>
+    level === channelMult.length - 1 || attentionLevels.includes(level);
+  const heads = (of: UnetConfig) =>
+    levelChannels(of).flatMap((width, level) => (attends(a, level) && attends(b, level) ? [headsOf(of, width)] : []));
+  return [heads(a), heads(b)];
+}
 
 const rowsOf = ({ model }: JobSpec): number => (model.classes > 0 ? model.classes + 1 : 0);
 

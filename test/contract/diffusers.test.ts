@@ -266,7 +266,16 @@ describe("a UNet2DModel that plume did not write", () => {
     const { spec } = job();
     const other = {
       ...spec,
-      model: { ...spec.model, channels: 8, resBlocks: 2, attention: [], groups: 4, scaleShift: true, classes: 2 },
+      model: {
+        ...spec.model,
+        channels: 8,
+        resBlocks: 2,
+        attention: [],
+        headChannels: 4,
+        groups: 4,
+        scaleShift: true,
+        classes: 2,
+      },
       diffusion: { ...spec.diffusion, predict: "eps" as const, timesteps: 50 },
     };
     const message = (() => {
@@ -282,6 +291,7 @@ describe("a UNet2DModel that plume did not write", () => {
       "model.channels and model.channelMult",
       "model.resBlocks",
       "model.attention",
+      "model.headChannels",
       "model.groups",
       "model.scaleShift",
       "model.classes",

@@ -68,6 +68,16 @@ describe("plume sample", () => {
     expect(pictures[2]!.equals(pictures[0]!)).toBe(true);
   });
 
+  it("and plume eval take such a folder for what it is: eval's judge refuses it as it does the run", async () => {
+    for (const from of [run, folder]) {
+      const { code, stderr } = await plume("eval", from);
+      expect({ code, stderr }).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("was trained on shapes:256 at 8x8 with 10 classes"),
+      });
+    }
+  });
+
   it("refuses weights that an exported folder does not have", async () => {
     const { code, stderr } = await plume("sample", folder, "--weights", "raw", "-o", scratch.file("x.png"));
     expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining("has the ema weights alone") });

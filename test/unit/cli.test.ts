@@ -33,7 +33,7 @@ describe("plume checkpoints", () => {
     const table = await plume("checkpoints", "ls", scratch.path);
     expect(table.code).toBe(0);
     expect(table.stdout.trim().split("\n")).toHaveLength(3);
-    expect(table.stdout).toMatch(/^10 +tiny +3 /m);
+    expect(table.stdout).toMatch(/^10 +6 +tiny +3 /m);
     const { stdout } = await plume("checkpoints", "ls", `file://${scratch.path}`, "--json");
     const { checkpoints, broken } = JSON.parse(stdout);
     expect(checkpoints.map((each: { step: number }) => each.step)).toEqual([5, 10]);
@@ -54,7 +54,7 @@ describe("plume checkpoints", () => {
     expect(stdout).toMatch(/step 15: .*manifest\.json is no JSON/);
     const one = await plume("checkpoints", "verify", scratch.path, "--step", "5", "--json");
     expect(one.code).toBe(0);
-    expect(JSON.parse(one.stdout).checkpoints).toEqual([{ step: 5, ok: true, fault: null }]);
+    expect(JSON.parse(one.stdout).checkpoints).toEqual([{ step: 5, ok: true, fault: null, faults: [] }]);
     expect((await plume("checkpoints", "verify", scratch.path, "--step", "15")).code).toBe(1);
   });
 
