@@ -271,7 +271,7 @@ describe("a UNet2DModel that plume did not write", () => {
         channels: 8,
         resBlocks: 2,
         attention: [],
-        headChannels: 4,
+        headChannels: 8,
         groups: 4,
         scaleShift: true,
         classes: 2,
