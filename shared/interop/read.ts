@@ -56,10 +56,20 @@ export function readModelFolder(path: string): ModelFolder {
 function readOwn(path: string): { card: Card; job: Job; format: FormatName } {
   const card = parseCard(readJson(path, CARD));
   if (typeof card === "string")
-    throw new PlumeError("FAILED_PRECONDITION", `${join(path, CARD)} was written by another version of plume: ${card}`);
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `${join(path, CARD)} was written by another version of plume: ${card}`,
+      {
+        remedy: "read it with the version that its field plume names, or export it again",
+      },
+    );
   const format = (Object.keys(FORMATS) as FormatName[]).find((name) => FORMATS[name].file === card.file);
   if (!format)
-    throw new PlumeError("FAILED_PRECONDITION", `${join(path, CARD)} names the file ${card.file}, of no known format`);
+    throw new PlumeError("FAILED_PRECONDITION", `${join(path, CARD)} names the file ${card.file}, of no known format`, {
+      remedy: `export it again: plume knows ${Object.values(FORMATS)
+        .map(({ file }) => file)
+        .join(" and ")}`,
+    });
   const job = parseJob(Buffer.from(read(path, JOB_FILE)).toString("utf8"), { file: join(path, JOB_FILE) });
   return { card, job, format };
 }

@@ -27,5 +27,6 @@ export function checkUnetJson(json: unknown): z.infer<typeof schema> {
   throw new PlumeError(
     "FAILED_PRECONDITION",
     `config.json is none of UNet2DModel: ${issue?.path.join(".")}: ${issue?.message}`,
+    { remedy: "take the config.json that UNet2DModel's save_pretrained wrote" },
   );
 }

@@ -50,7 +50,9 @@ export function weightsFor(spec: JobSpec, channels: number, folder: ModelFolder)
 }
 
 const unlike = (folder: ModelFolder, what: string) =>
-  new PlumeError("FAILED_PRECONDITION", `${folder.path} is no model of this job: ${what}`);
+  new PlumeError("FAILED_PRECONDITION", `${folder.path} is no model of this job: ${what}`, {
+    remedy: "take a folder whose weights are those of its own configs, as save_pretrained and plume write them",
+  });
 
 /** As coordinator/reporting/summary.ts digests a run's weights: names and values of all tensors in order. */
 function digestOf(layout: Layout, values: ReadonlyMap<string, Float32Array>): string {

@@ -29,7 +29,10 @@ export function refuseIfFilled(target: string, named: string, force: boolean): v
   try {
     entries = readdirSync(target);
   } catch (cause) {
-    throw new PlumeError("INVALID_ARGUMENT", `-o ${named} is no folder: ${(cause as Error).message}`, { cause });
+    throw new PlumeError("INVALID_ARGUMENT", `-o ${named} is no folder: ${(cause as Error).message}`, {
+      remedy: "name a folder, or one that is not there yet",
+      cause,
+    });
   }
   if (entries.length > 0)
     throw new PlumeError("ALREADY_EXISTS", `-o ${named} is there already and holds ${entries[0]}`, {
