@@ -4,15 +4,15 @@ import { locateCheckpoint } from "../checkpoint/locate.ts";
 import type { CheckpointState } from "../checkpoint/manifest.ts";
 import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
-import { WEIGHTS, type Weights } from "../interop/card.ts";
-import { readWeights } from "../interop/export.ts";
-import { jobOf } from "../interop/job.ts";
-import { isModelFolder, type ModelFolder, readModelFolder } from "../interop/read.ts";
-import { weightsFor } from "../interop/weights.ts";
 import type { Network } from "../nn/network.ts";
+import { createDeviceParams, type DeviceParams } from "../pipeline/device-params.ts";
+import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout, type Layout } from "../tensor/layout.ts";
-import { createDeviceParams, type DeviceParams } from "./device-params.ts";
-import { buildNetwork } from "./network.ts";
+import { WEIGHTS, type Weights } from "./card.ts";
+import { readWeights } from "./export.ts";
+import { jobOf } from "./job.ts";
+import { isModelFolder, type ModelFolder, readModelFolder } from "./read.ts";
+import { weightsFor } from "./weights.ts";
 
 type Shown = Pick<CheckpointState["imageSet"], "name" | "height" | "width" | "channels" | "classes">;
 
