@@ -81,15 +81,23 @@ export function openSavers(
       bus.publish({ kind: "checkpoint-failed", ...failure });
     },
   });
+  let snapshotFailed = false;
   const snapshotSaver = createCheckpointer({
     ...common,
     store: snapshots,
     keep: SNAPSHOTS,
     patienceMs: 0,
     newest: null,
-    onWritten: ({ seconds }) => snapshotter.took(seconds),
+    onWritten({ seconds }) {
+      snapshotFailed = false;
+      snapshotter.took(seconds);
+    },
     onRetry: () => {},
-    onFailed: (step, error) => log.warn({ step, err: error }, "snapshot failed"),
+    onFailed(step, error) {
+      // Said once: the next one fails as this one did, and they are many.
+      if (!snapshotFailed) log.warn({ step, err: error }, "snapshot failed");
+      snapshotFailed = true;
+    },
   });
   const snapshotter = createSnapshotter({
     saver: snapshotSaver,

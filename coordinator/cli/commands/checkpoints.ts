@@ -9,6 +9,7 @@ import { PlumeError } from "../../../shared/errors.ts";
 import { action, type CommandIo } from "../action.ts";
 import { wholeNumber } from "../options.ts";
 import { megabytes, table } from "../table.ts";
+import { gcCommand } from "./checkpoints-gc.ts";
 
 export function checkpointsCommand(): Command {
   const command = new Command("checkpoints").description("list, verify and remove checkpoints").addHelpText(
@@ -33,6 +34,7 @@ Examples:
     .argument("<store>", store)
     .argument("<step>", "its step")
     .action(action(rm));
+  command.addCommand(gcCommand());
   return command;
 }
 
