@@ -132,7 +132,7 @@ export async function writeParts(
 }
 
 /** One safetensors file for each vector and shard, made when it is asked for. */
-function* partsOf({ layout, vectors }: CheckpointContent): Generator<PartSource> {
+export function* partsOf({ layout, vectors }: CheckpointContent): Generator<PartSource> {
   for (const [vector, shardOf] of Object.entries(vectors)) {
     for (const { index, offset: start, tensors } of layout.shards) {
       const take = async () => {

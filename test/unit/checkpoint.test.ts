@@ -4,7 +4,7 @@ import { locateCheckpoint } from "../../shared/checkpoint/locate.ts";
 import { plainName } from "../../shared/checkpoint/manifest.ts";
 import { faultOf, type ListedCheckpoint, listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
 import { applyRetention, removeCheckpoint } from "../../shared/checkpoint/retention.ts";
-import { type CheckpointContent, writeCheckpoint } from "../../shared/checkpoint/write.ts";
+import { writeCheckpoint } from "../../shared/checkpoint/write.ts";
 import { dumpJob, parseJob } from "../../shared/config/load.ts";
 import { fileStore } from "../../shared/store/file.ts";
 import { memoryStore } from "../../shared/store/memory.ts";
@@ -12,63 +12,19 @@ import type { ObjectStore } from "../../shared/store/object-store.ts";
 import { buildLayout, type ParamSpec } from "../../shared/tensor/layout.ts";
 import { scratchFolder } from "../support/plume.ts";
 
-const param = (name: string, ...shape: number[]): ParamSpec => ({ name, shape, init: { kind: "zeros" } });
-const PARAMS = [param("conv.weight", 3, 3, 1, 2), param("conv.bias", 2), param("head.weight", 5, 3)];
-
-// Small shards, so that a vector has two parts.
-const layout = buildLayout(PARAMS, 24);
-const job = parseJob(
-  "metadata: { name: tiny }\nspec: { data: { source: 'shapes:100' }, training: { globalBatch: 64 } }",
-);
-const set = { name: "shapes:100", size: 100, digest: "d".repeat(64), height: 8, width: 8, channels: 1, classes: ["a"] };
-
-/** Numbers that tell vectors, steps and positions apart. */
-function content(step: number, change: Partial<CheckpointContent> = {}): CheckpointContent {
-  const used = change.layout ?? layout;
-  const floats = (base: number) => (shard: number) =>
-    Float32Array.from({ length: used.shards[shard]!.size }, (_, i) => base + step + shard / 4 + i / 256);
-  const vectors = { params: floats(1_000), ema: floats(2_000), "moments.m": floats(3_000) };
-  return { job, layout: used, step, set, vectors, ...change };
-}
-
-async function keysOf(store: ObjectStore, prefix = ""): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(prefix)) keys.push(key);
-  return keys;
-}
-
-const stepsIn = async (store: ObjectStore) => (await listCheckpoints(store)).map(({ step }) => step);
-
-/** The key of an object by its name without the piece of a digest. */
-async function keyOf(store: ObjectStore, name: string): Promise<string> {
-  const key = (await keysOf(store)).find((each) => plainName(each) === name);
-  expect(key, name).toBeDefined();
-  return key!;
-}
-
-async function flipByte(store: ObjectStore, name: string, at: number): Promise<void> {
-  const key = await keyOf(store, name);
-  const bytes = await store.get(key);
-  expect(at).toBeLessThan(bytes.length);
-  bytes[at]! ^= 1;
-  await store.put(key, bytes);
-}
-
-/** A store whose writer dies at its n-th write, before or after that write took place. */
-function dyingAt(store: ObjectStore, n: number, when: "before" | "after"): ObjectStore {
-  let writes = 0;
-  const dying = async (write: () => Promise<void>) => {
-    const last = ++writes === n;
-    if (writes > n || (last && when === "before")) throw new Error("the power is out");
-    await write();
-    if (last) throw new Error("the power is out");
-  };
-  return {
-    ...store,
-    put: (key, bytes) => dying(() => store.put(key, bytes)),
-    putIfAbsent: (key, bytes) => dying(() => store.putIfAbsent(key, bytes)),
-  };
-}
+import {
+  content,
+  dyingAt,
+  flipByte,
+  job,
+  keyOf,
+  keysOf,
+  layout,
+  PARAMS,
+  param,
+  set,
+  stepsIn,
+} from "../support/tiny-checkpoint.ts";
 
 describe("a checkpoint", () => {
   it("comes back bit by bit, tensor by tensor, with its job and its state", async () => {
