@@ -94,7 +94,9 @@ async function disk(folder: string, parameters: number) {
     written.push(bytes / GB / saved.seconds);
     resumed.push(await timed(() => useCheckpoint(store, 1, (checkpoint) => restore(reducer, checkpoint))));
     const [listed] = await listCheckpoints(store);
-    verified.push(bytes / GB / (await timed(async () => invariant((await faultsOf(store, listed!)).length === 0, "whole"))));
+    verified.push(
+      bytes / GB / (await timed(async () => invariant((await faultsOf(store, listed!)).length === 0, "whole"))),
+    );
   }
   return {
     bytes,

@@ -8,8 +8,8 @@ import { stringify } from "yaml";
 import { parseJob } from "../../shared/config/load.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
+import { type Summary as RunSummary, readSummary } from "../../shared/summary.ts";
 import type { CoordinatorMessage } from "../../shared/supervision.ts";
-import { readSummary, type Summary as RunSummary } from "../../shared/summary.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { type Summary, summarise } from "./measure.ts";
 

@@ -19,7 +19,9 @@ import { SAVE_PHASES, type SavePhase } from "./save-phases.ts";
 function savingJob(steps: number) {
   const job = chaosJob({ steps });
   const yaml = readFileSync(job.file, "utf8");
-  writeFileSync(job.file, yaml.replace(/checkpoint: .*/, "checkpoint: { everySteps: 8, keep: 1, snapshotSeconds: 0 }"));
+  const saving = yaml.replace(/checkpoint: .*/, "checkpoint: { everySteps: 8, keep: 1, snapshotSeconds: 0 }");
+  // The command line resolves the backend of a run; here nobody does.
+  writeFileSync(job.file, saving.replace("workers: {", "workers: { backend: wasm,"));
   return job;
 }
 
