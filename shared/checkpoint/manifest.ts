@@ -26,7 +26,7 @@ const segmentSchema = z.strictObject({
 });
 
 /** The newest format that this plume reads, and the one that it writes. */
-export const FORMAT = 2;
+const FORMAT = 2;
 
 const fields = {
   plume: z.string(),

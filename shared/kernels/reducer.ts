@@ -11,7 +11,7 @@ export interface Vector {
   readonly id: number;
 }
 
-export interface PositionedTensor {
+interface PositionedTensor {
   readonly tensor: PlacedTensor;
   /** Of its first byte. */
   readonly position: number;

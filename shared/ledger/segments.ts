@@ -4,7 +4,7 @@ import { open } from "node:fs/promises";
 import { setImmediate } from "node:timers/promises";
 import { stepOfLine, wholeLines } from "./read.ts";
 
-export interface LedgerPiece {
+interface LedgerPiece {
   /** The first step that it has; later than asked for where the ledger begins later. */
   readonly from: number;
   readonly to: number;

@@ -6,7 +6,8 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { faultsOf, listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
 import { collectOrphans } from "../../shared/checkpoint/retention.ts";
 import { openStore } from "../../shared/store/open.ts";
-import { type S3Server, useS3Server } from "../support/s3-server.ts";
+import type { S3Server } from "../support/s3-server.ts";
+import { useS3Server } from "../support/use-s3-server.ts";
 import { calmRun, chaosJob, startRunWith } from "./harness.ts";
 
 const server = useS3Server();

@@ -4,7 +4,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import { CreateBucketCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll } from "vitest";
 import { cached } from "../../shared/backends/cache.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import "../../shared/store/s3-client.ts"; // which hushes the SDK's word about coming versions of Node
@@ -111,21 +110,6 @@ export async function startS3Server(): Promise<S3Server> {
     restart: start,
     [Symbol.asyncDispose]: dispose,
   };
-}
-
-/** One server for a file's tests, in whose processes' environment it is. @returns the server, once the tests run. */
-export function useS3Server(): () => S3Server {
-  let server: S3Server;
-  let environment: Disposable;
-  beforeAll(async () => {
-    server = await startS3Server();
-    environment = withEnvironment(server.env);
-  });
-  afterAll(async () => {
-    environment?.[Symbol.dispose]();
-    await server?.[Symbol.asyncDispose]();
-  });
-  return () => server;
 }
 
 /** A signed request is answered, whether or not there is a bucket yet, or the key is still good. */
