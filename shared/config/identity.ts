@@ -80,10 +80,9 @@ export function checkAllowed(fields: readonly string[]): void {
   for (const given of fields) {
     const field = plainField(given);
     if (!known.includes(field))
-      throw new PlumeError(
-        "INVALID_ARGUMENT",
-        `--allow ${given}: no job has such a field; ${suggestion(field, known)}`,
-      );
+      throw new PlumeError("INVALID_ARGUMENT", `--allow ${given}: no job has such a field`, {
+        remedy: suggestion(field, known),
+      });
     if (isAllowable(field) || isFree(field)) continue;
     throw new PlumeError(
       "INVALID_ARGUMENT",

@@ -232,7 +232,7 @@ describe("a call that failed", () => {
   });
 
   it("is given up at once when it would fail again, or when somebody waits for it", () => {
-    expect(decideRetry(new PlumeError("ALREADY_EXISTS", "taken"), state).kind).toBe("give-up");
+    expect(decideRetry(new PlumeError("ALREADY_EXISTS", "taken", { remedy: "none" }), state).kind).toBe("give-up");
     expect(decideRetry(away(), { ...state, pressed: true })).toMatchObject({ reason: "it is waited for" });
   });
 
