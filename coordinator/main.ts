@@ -9,6 +9,7 @@ import { systemClock } from "../shared/clock.ts";
 import { loadJob } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
+import { openStore } from "../shared/store/open.ts";
 import type { CoordinatorMessage } from "../shared/supervision.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { createRunServices } from "./services.ts";
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     out: { type: "string" },
     listen: { type: "string", default: "127.0.0.1:0" },
     resume: { type: "string", default: "latest" },
+    allow: { type: "string", multiple: true, default: [] },
     recovering: { type: "boolean", default: false },
     "log-file": { type: "string" },
   },
@@ -32,7 +34,8 @@ process.on("unhandledRejection", (error) => {
   throw error;
 });
 
-async function main(): Promise<void> {
+/** @returns the exit code. */
+async function main(): Promise<number> {
   if (!values.job || !values.out)
     throw new PlumeError("INVALID_ARGUMENT", "--job FILE and --out DIR are needed", {
       remedy: "plume train starts a coordinator with both",
@@ -63,8 +66,10 @@ async function main(): Promise<void> {
     out: values.out,
     listen: values.listen,
     resume: values.resume,
+    allow: values.allow,
     recovering: values.recovering,
     clock: systemClock,
+    openStore,
     bus,
     openLog,
     requestStop,
@@ -87,11 +92,14 @@ async function main(): Promise<void> {
   process.on("disconnect", () => requestStop("the command line is gone"));
   await tell({ kind: "ready", address: services.address });
   log.info({ address: services.address }, "listening");
-  await services.train(stop.signal);
+  const unsaved = await services.train(stop.signal);
+  if (unsaved === null || process.send) return 0; // the command line reads it in summary.json, and says it
+  process.stderr.write(`plume: the last state is not in the store: ${unsaved}\n`);
+  return 1;
 }
 
 main().then(
-  () => process.exit(0),
+  (code) => process.exit(code),
   async (error) => {
     const known = error instanceof PlumeError;
     await tell({

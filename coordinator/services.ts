@@ -20,8 +20,8 @@ import { type RunContext, run, saveCheckpoint } from "./training/run.ts";
 
 export interface RunServices {
   readonly address: string;
-  /** Trains to the end; resolves when everything is written and closed. */
-  train(stop: AbortSignal): Promise<void>;
+  /** Trains to the end; resolves when everything is closed, with why the last state is not in the store. */
+  train(stop: AbortSignal): Promise<string | null>;
 }
 
 const PATROL_MS = 100;
@@ -40,7 +40,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   const { set, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
   const { lock, incarnation, folder, log, ledger, decisions, accounts } = traces;
   const { dispatcher, sessions, sharedMemory, membership, progress, members, status, setPhase, blemish } = crew;
-  const { checkpointer, snapshotter } = savers;
+  const { checkpointer, snapshotter, copied, unsaved } = savers;
 
   const hold = createHold(accounts.paused);
   const context: RunContext = {
@@ -54,6 +54,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     folder,
     checkpointer,
     snapshot: snapshotter.offer,
+    copied,
     gallery: createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus }),
     hold,
     bus,
@@ -116,12 +117,13 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   );
   lock.announce(server.address);
 
-  /** Files that say how the run ended. */
+  /** Files that say how the run ended. @returns why its last state is not in the store; null when it is. */
   const conclude = async (stop: AbortSignal) => {
     const outcome = await run(context, firstStep, stop);
     folder.chart(name);
     await snapshotter.settled();
-    rmSync(snapshotFolder, { recursive: true, force: true });
+    const missing = await unsaved(outcome.step);
+    if (missing === null) rmSync(snapshotFolder, { recursive: true, force: true });
     const summary = await summarise({
       job,
       set,
@@ -133,11 +135,13 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       incarnation,
       members: members(),
       checkpoint: checkpointer.newest,
+      unsaved: missing,
     });
     folder.write("summary.json", `${JSON.stringify(summary, null, 2)}\n`);
     const reason = `${outcome.step} of ${spec.training.steps} steps`;
     setPhase(outcome.kind === "complete" ? "Complete" : "Stopped", reason);
     bus.publish({ kind: "end", outcome: outcome.kind, reason });
+    return missing;
   };
 
   const close = async (over: boolean) => {
@@ -157,7 +161,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       let over = true;
       const patrol = setInterval(() => dispatcher.patrol(), PATROL_MS);
       try {
-        await conclude(stop);
+        return await conclude(stop);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         over = error instanceof PlumeError && isFinal(error.code);

@@ -48,7 +48,20 @@ const summarySchema = z.object({
   goodput: z.number(),
   /** Where the wall time went. */
   secondsByState: z.record(z.string(), z.number()),
+  /** The newest that the store has; null for none. */
   checkpoint: z.int().nullable(),
+  checkpoints: z.object({
+    written: z.int(),
+    failed: z.int(),
+    /** Pauses after which a call of the store was made again. */
+    retried: z.int(),
+    /** Seconds that training waited for checkpoints and snapshots. */
+    stallSeconds: z.number(),
+  }),
+  /** Checkpoints that were not whole when the run was resumed. */
+  checkpointsPassedOver: z.int(),
+  /** Why the last state of the run is not in its store; null when it is. */
+  unsaved: z.string().nullable(),
   /** File name in samples/. */
   sampleGrid: z.string().nullable(),
   wallSeconds: z.number(),

@@ -2,7 +2,7 @@
 // changed its bits. They outlive the process: every second they are written down, and the next incarnation goes on from
 // there, booking the time in between on "recovering".
 
-import type { Phase, Recovery } from "../../shared/bus/events.ts";
+import type { Phase, Recovery, Saves } from "../../shared/bus/events.ts";
 import { createGoodput, type GoodputState } from "./goodput.ts";
 import { readJournal, removeJournal, writeJournal } from "./journal.ts";
 import { createRecoveries } from "./recoveries.ts";
@@ -15,6 +15,8 @@ export interface Accounts {
   committed(step: number, seconds: number): readonly Recovery[];
   /** Seconds of a step that has to begin again. */
   redone(seconds: number): void;
+  /** A checkpoint was written, failed or tried again, or training waited for one. */
+  saved(change: Partial<Saves>): void;
   /** @returns false when it is known already. */
   blemish(reason: string): boolean;
   setDesired(replicas: number): void;
@@ -24,6 +26,7 @@ export interface Accounts {
   readonly paused: string | null;
   readonly recoveries: readonly Recovery[];
   readonly blemishes: readonly string[];
+  readonly saves: Saves;
   view(): { secondsByState: Readonly<Record<string, number>>; wallSeconds: number; goodput: number };
   /** `over`: the run has ended, and nothing is left to go on from. */
   close(over: boolean): void;
@@ -75,6 +78,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
   let next = options.firstStep;
   const usual: number[] = [];
   let closed = false;
+  let saves: Saves = before?.saves ?? NO_SAVES;
 
   const book = (next: GoodputState) => {
     state = next;
@@ -97,6 +101,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       desired,
       paused,
       blemishes,
+      saves,
     };
     try {
       writeJournal(file, entry);
@@ -114,6 +119,9 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return recoveries.all;
     },
     blemishes,
+    get saves() {
+      return saves;
+    },
     get desired() {
       return desired;
     },
@@ -157,6 +165,11 @@ export function createAccounts(options: AccountsOptions): Accounts {
       goodput.move("productive", "redone", seconds);
     },
 
+    saved(change) {
+      saves = addSaves(saves, change);
+      if (state === "productive") goodput.move("productive", "checkpointing", change.stallSeconds ?? 0);
+    },
+
     blemish(reason) {
       if (blemishes.includes(reason)) return false;
       blemishes.push(reason);
@@ -185,6 +198,13 @@ export function createAccounts(options: AccountsOptions): Accounts {
       if (over) removeJournal(file);
     },
   };
+}
+
+const NO_SAVES: Saves = { written: 0, failed: 0, retried: 0, stallSeconds: 0, passedOver: 0 };
+
+function addSaves(saves: Saves, change: Partial<Saves>): Saves {
+  const keys = Object.keys(saves) as (keyof Saves)[];
+  return Object.fromEntries(keys.map((key) => [key, saves[key] + (change[key] ?? 0)])) as unknown as Saves;
 }
 
 /** 0 when nothing is known: then all of it counts as recovery. */

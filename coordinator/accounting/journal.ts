@@ -27,6 +27,13 @@ const journalSchema = z.object({
   paused: z.string().nullable(),
   /** Why the run's bits may differ from another's. */
   blemishes: z.array(z.string()),
+  saves: z.object({
+    written: z.int(),
+    failed: z.int(),
+    retried: z.int(),
+    stallSeconds: z.number(),
+    passedOver: z.int(),
+  }),
 });
 
 export type JournalEntry = z.infer<typeof journalSchema>;

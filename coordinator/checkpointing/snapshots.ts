@@ -33,16 +33,18 @@ export interface Snapshotter {
 
 export interface SnapshotterOptions {
   readonly saver: Checkpointer;
+  /** There is too little memory for one now. */
+  readonly crowded: () => boolean;
   readonly everySeconds: number;
   readonly now: () => number;
 }
 
-export function createSnapshotter({ saver, everySeconds, now }: SnapshotterOptions): Snapshotter {
+export function createSnapshotter({ saver, crowded, everySeconds, now }: SnapshotterOptions): Snapshotter {
   let lastMs: number | null = null;
   let lastSeconds = 0;
   return {
     async offer(step) {
-      if (!decideSnapshot({ nowMs: now(), lastMs, lastSeconds, busy: saver.busy }, everySeconds)) return;
+      if (!decideSnapshot({ nowMs: now(), lastMs, lastSeconds, busy: saver.busy || crowded() }, everySeconds)) return;
       lastMs = now();
       await saver.save(step);
     },

@@ -48,6 +48,10 @@ export function createProgressLine(output: NodeJS.WriteStream, now: () => number
           return line(
             `  checkpoint of step ${event.step} saved (${(event.bytes / 1e6).toFixed(1)} MB, ${event.seconds.toFixed(2)} s)`,
           );
+        case "checkpoint-retry":
+          return line(
+            `  the checkpoint of step ${event.step} is tried again in ${event.afterSeconds.toFixed(1)} s: ${event.reason}`,
+          );
         case "checkpoint-failed":
           return line(`  CHECKPOINT OF STEP ${event.step} FAILED: ${event.reason}`);
         case "sample":

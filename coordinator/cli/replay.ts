@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { openBackend } from "../../shared/backends/index.ts";
 import { locateCheckpoint } from "../../shared/checkpoint/locate.ts";
-import { listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
+import { listCheckpoints, useCheckpoint } from "../../shared/checkpoint/read.ts";
 import { firstDifference } from "../../shared/config/identity.ts";
 import { type JobSpec, microBatchesPerStep } from "../../shared/config/schema.ts";
 import type { ImageSet } from "../../shared/data/image-set.ts";
@@ -117,12 +117,12 @@ async function loadStart(run: AuditedRun, step: number, reducer: Reducer, io: Co
   for (const { kind, store, step: at } of await savedStates(run, step, io)) {
     const words = `the ${kind} of step ${at}`;
     try {
-      const saved = await readCheckpoint(store, at);
-      const other = otherRun(run, saved.job.spec, saved.state.imageSet.digest);
-      if (other === null) {
-        await restore(reducer, saved);
-        return { step: at, words };
-      }
+      const other = await useCheckpoint(store, at, async (saved) => {
+        const other = otherRun(run, saved.job.spec, saved.state.imageSet.digest);
+        if (other === null) await restore(reducer, saved);
+        return other;
+      });
+      if (other === null) return { step: at, words };
       io.note(`  ${words} was passed over: ${other}`);
     } catch (error) {
       // Removed since it was listed (a running job does), or damaged: an earlier one gives the same bits.

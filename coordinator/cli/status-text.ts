@@ -1,6 +1,6 @@
 // What `plume ctl status` prints: where the run is and why, who works, what went wrong, where the time went.
 
-import type { Decision, Member, Recovery, Status } from "../../proto/gen/plume/v1/control.ts";
+import type { Decision, Member, Recovery, Saves, Status } from "../../proto/gen/plume/v1/control.ts";
 import { duration } from "./progress-line.ts";
 import { table } from "./table.ts";
 
@@ -18,6 +18,7 @@ export function statusText(status: Status): string {
     ["workers", workersLine(status)],
     ["time", timeLine(status)],
     ["recoveries", recoveriesLine(status.recoveries)],
+    ["checkpoints", savesLine(status.saves)],
   ];
   const parts = [table(rows)];
   if (status.members.length > 0) parts.push(membersTable(status.members));
@@ -46,6 +47,15 @@ function recoveriesLine(recoveries: readonly Recovery[]): string {
   if (recoveries.length === 0) return "none";
   const { subject, seconds, step } = recoveries.at(-1)!;
   return `${recoveries.length}${recoveries.length === 20 ? " or more" : ""}; the last: ${subject}, ${seconds.toFixed(1)} s until step ${step} was committed`;
+}
+
+function savesLine(saves: Saves | undefined): string {
+  if (!saves) return "unknown";
+  const { written, failed, retried, stallSeconds, passedOver } = saves;
+  const parts = [`${written} written, ${failed} failed, ${retried} tried again`];
+  parts.push(`training waited ${stallSeconds.toFixed(2)} s for them`);
+  if (passedOver > 0) parts.push(`${passedOver} damaged and passed over at the start`);
+  return parts.join("; ");
 }
 
 function membersTable(members: readonly Member[]): string {

@@ -19,6 +19,8 @@ export interface SupervisorOptions {
   /** Fewer workers than this can never train. */
   readonly min: number;
   readonly resume: string;
+  /** Fields that may differ from the checkpoint's though they decide bits. */
+  readonly allow: readonly string[];
   readonly listen: string;
   /** host:port that workers dial; the coordinator's own when absent. */
   readonly advertise?: string;
@@ -56,7 +58,8 @@ interface Slot {
 }
 
 export async function superviseRun(options: SupervisorOptions): Promise<Supervisor> {
-  const { jobFile, out, workerEnvironment, min, resume, listen, advertise, maxRestarts, replaceMs, onNote } = options;
+  const { jobFile, out, workerEnvironment, min, resume, allow, listen, advertise } = options;
+  const { maxRestarts, replaceMs, onNote } = options;
   const logs = join(out, "logs");
   const children = new Set<ChildProcess>();
   const slots = new Map<number, Slot>();
@@ -115,6 +118,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   const startCoordinator = (recovering: boolean, failuresInRow: number) => {
     const args = ["--job", jobFile, "--out", out, "--listen", address ?? listen];
     args.push("--log-file", join(logs, "coordinator.log"));
+    for (const field of allow) args.push("--allow", field);
     args.push(...(recovering ? ["--resume", "latest", "--recovering"] : ["--resume", resume]));
     let failure: PlumeError | null = null;
     let productive = false;

@@ -10,11 +10,16 @@ export interface MemoryNeed {
   readonly moments: number;
   /** Gradients that arrive at once: a block a worker. */
   readonly blocks: number;
+  /** Most that copies on their way to a store may take. */
+  readonly bufferBytes: number;
 }
 
-/** Parameters and EMA, the optimizer's state, the gradients that arrive, and the sum that they join. */
-export const bytesNeeded = ({ vectorBytes, moments, blocks }: MemoryNeed): number =>
-  (2 + moments + blocks + 1) * vectorBytes;
+/**
+ * Parameters and EMA, the optimizer's state, the gradients that arrive, the sum that they join, and what is being saved:
+ * two copies of the state at most.
+ */
+export const bytesNeeded = ({ vectorBytes, moments, blocks, bufferBytes }: MemoryNeed): number =>
+  (2 + moments + blocks + 1) * vectorBytes + Math.min(bufferBytes, 2 * (2 + moments) * vectorBytes);
 
 /** @throws PlumeError RESOURCE_EXHAUSTED when there is less than needed. */
 export function checkMemory(need: MemoryNeed, availableBytes: number): void {
@@ -23,7 +28,10 @@ export function checkMemory(need: MemoryNeed, availableBytes: number): void {
   const gib = (n: number) => `${(n / 2 ** 30).toFixed(1)} GiB`;
   throw new PlumeError(
     "RESOURCE_EXHAUSTED",
-    `the coordinator needs ${gib(bytes)} for parameters, EMA, optimizer and ${need.blocks} gradients of ${gib(need.vectorBytes)} each, and has ${gib(availableBytes)}`,
-    { remedy: "lower model.channels or workers.replicas, or start it on a machine with more memory" },
+    `the coordinator needs ${gib(bytes)} for parameters, EMA, optimizer, ${need.blocks} gradients of ${gib(need.vectorBytes)} each, and copies on their way to the store, and has ${gib(availableBytes)}`,
+    {
+      remedy:
+        "lower model.channels, workers.replicas or checkpoint.bufferMiB, or start it on a machine with more memory",
+    },
   );
 }

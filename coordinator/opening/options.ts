@@ -5,15 +5,20 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import type { PlumeError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/log.ts";
+import type { StoreAccess } from "../../shared/store/access.ts";
+import type { ObjectStore } from "../../shared/store/object-store.ts";
 
 export interface CoordinatorOptions {
   readonly job: Job;
   readonly out: string;
   readonly listen: string;
   readonly resume: string;
+  /** Fields that decide bits and may nevertheless differ from the checkpoint's. */
+  readonly allow: readonly string[];
   /** This process takes the place of one that died in the middle of the run. */
   readonly recovering: boolean;
   readonly clock: Clock;
+  readonly openStore: (url: string, access: StoreAccess) => Promise<ObjectStore>;
   readonly bus: Bus;
   /** Called once the inputs are found to be right. */
   readonly openLog: () => Logger;

@@ -1,5 +1,9 @@
 // What saves a run while it goes on: checkpoints to the job's store, snapshots to the run's folder.
 
+import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
+import { extendLedger } from "../../shared/checkpoint/ledger-chain.ts";
+import { sleep } from "../../shared/clock.ts";
 import { describeError } from "../../shared/errors.ts";
 import { createCheckpointer } from "../checkpointing/checkpointer.ts";
 import { createSnapshotter } from "../checkpointing/snapshots.ts";
@@ -10,39 +14,115 @@ import type { Training } from "./training.ts";
 /** Snapshots kept: one may be torn by the death of its writer. */
 const SNAPSHOTS = 2;
 
-export function openSavers({ job, clock, bus }: CoordinatorOptions, training: Training, { log }: Traces) {
-  const { set, reducer, store, snapshots, firstStep, from } = training;
-  const { keep, snapshotSeconds } = job.spec.checkpoint;
+export function openSavers(
+  { job, clock, bus }: CoordinatorOptions,
+  training: Training,
+  { log, ledger, chain, accounts, incarnation }: Traces,
+) {
+  const { set, reducer, buffers, store, snapshots, firstStep, from, warnings } = training;
+  const { keep, keepEvery, snapshotSeconds, retrySeconds, bufferMiB } = job.spec.checkpoint;
   const now = () => clock.now();
-  const checkpointer = createCheckpointer({
+  /** Why the newest save failed; null when it did not. */
+  let failure: { readonly step: number; readonly reason: string } | null = null;
+
+  let warned = false;
+  const onStall = (seconds: number, short: boolean) => {
+    accounts.saved({ stallSeconds: seconds });
+    if (!short || warned) return;
+    warned = true;
+    const message = `training waited ${seconds.toFixed(2)} s for memory of a save, and will again: checkpoint.bufferMiB ${bufferMiB} is full of what the store has not taken yet; raise it, or checkpoint.everySteps`;
+    warnings.push(message);
+    log.warn(message);
+    bus.publish({ kind: "warning", message });
+  };
+  const onKept = (error: unknown) => log.warn({ err: error }, "old checkpoints could not be removed");
+  const common = {
     job,
     set,
+    reducer,
+    buffers,
+    now,
+    sleep,
+    writer: `${hostname()}:${process.pid}, incarnation ${incarnation} of ${job.metadata.name}, ${randomBytes(4).toString("hex")}`,
+    onStall,
+    onKept,
+  };
+
+  const checkpointer = createCheckpointer({
+    ...common,
     store,
     keep,
-    reducer,
-    now,
+    keepEvery,
+    patienceMs: 1000 * retrySeconds,
+    chain,
+    ledger: (newest) => {
+      const extend = extendLedger(newest, ledger.lines);
+      return async (step, put) => {
+        await ledger.flush(); // a checkpoint is never ahead of the ledger, even when the machine dies
+        return extend(step, put);
+      };
+    },
     newest: firstStep > 0 && from === "checkpoint" ? firstStep : null,
-    onWritten: ({ step, prefix, bytes, seconds }) =>
-      bus.publish({ kind: "checkpoint", step, key: prefix, bytes, seconds }),
-    onFailed: (step, error) => {
+    onWritten({ prefix, ...written }) {
+      failure = null;
+      accounts.saved({ written: 1 });
+      bus.publish({ kind: "checkpoint", key: prefix, ...written });
+    },
+    onRetry(step, error, afterMs) {
+      accounts.saved({ retried: 1 });
+      const reason = describeError(error);
+      log.warn({ step, reason, afterMs }, "the checkpoint is tried again");
+      bus.publish({ kind: "checkpoint-retry", step, reason, afterSeconds: afterMs / 1000 });
+    },
+    onFailed(step, error) {
+      failure = { step, reason: describeError(error) };
+      accounts.saved({ failed: 1 });
       log.error({ step, err: error }, "checkpoint failed");
-      bus.publish({ kind: "checkpoint-failed", step, reason: describeError(error) });
+      bus.publish({ kind: "checkpoint-failed", ...failure });
+    },
+  });
+  let snapshotFailed = false;
+  const snapshotSaver = createCheckpointer({
+    ...common,
+    store: snapshots,
+    keep: SNAPSHOTS,
+    patienceMs: 0,
+    newest: null,
+    onWritten({ seconds }) {
+      snapshotFailed = false;
+      snapshotter.took(seconds);
+    },
+    onRetry: () => {},
+    onFailed(step, error) {
+      // Said once: the next one fails as this one did, and they are many.
+      if (!snapshotFailed) log.warn({ step, err: error }, "snapshot failed");
+      snapshotFailed = true;
     },
   });
   const snapshotter = createSnapshotter({
-    saver: createCheckpointer({
-      job,
-      set,
-      store: snapshots,
-      keep: SNAPSHOTS,
-      reducer,
-      now,
-      newest: null,
-      onWritten: ({ seconds }) => snapshotter.took(seconds),
-      onFailed: (step, error) => log.warn({ step, err: error }, "snapshot failed"),
-    }),
+    saver: snapshotSaver,
+    // The store's copies have the memory first.
+    crowded: () => checkpointer.busy && buffers.used > buffers.limit / 2,
     everySeconds: snapshotSeconds,
     now,
   });
-  return { checkpointer, snapshotter };
+
+  return {
+    checkpointer,
+    snapshotter,
+    copied: async () => {
+      await checkpointer.copied();
+      await snapshotSaver.copied();
+    },
+    /** Why this step is not in the store; where it is not, it is saved in the run's folder, from which the next start saves it. */
+    async unsaved(step: number): Promise<string | null> {
+      if (checkpointer.newest === step) return null;
+      const reason = failure?.step === step ? failure.reason : "it was not written";
+      await snapshotSaver.save(step);
+      await snapshotSaver.settled();
+      if (snapshotSaver.newest === step)
+        return `${reason}\nit is saved in the run's folder, and the same command puts it into the store`;
+      return `${reason}\nit could not be saved in the run's folder either: it is lost with this process`;
+    },
+  };
 }

@@ -1,8 +1,9 @@
 // Where a run starts from: fresh parameters of the seed, the newest whole checkpoint of the store, or a newer snapshot
 // that a killed coordinator left.
 
-import { type Checkpoint, listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
-import { firstDifference } from "../../shared/config/identity.ts";
+import type { LedgerSegment } from "../../shared/checkpoint/manifest.ts";
+import { listCheckpoints, type OpenCheckpoint, useCheckpoint } from "../../shared/checkpoint/read.ts";
+import { decideDifferences, describeDifferences, differences, isAllowable } from "../../shared/config/identity.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
@@ -17,52 +18,68 @@ export interface LoadOptions {
   /** Steps that the ledger of the run folder has; null when there is none. A snapshot beyond it proves nothing. */
   readonly ledgerSteps: number | null;
   readonly resume: string;
+  /** Fields of the job that may differ from the checkpoint's though they decide bits. */
+  readonly allow: readonly string[];
   readonly reducer: Reducer;
   readonly datasetDigest: string;
   readonly warn: (message: string) => void;
+  /** The run's bits may differ from another's from here on. */
+  readonly blemish: (reason: string) => void;
 }
 
 export interface LoadedState {
   /** The number of committed steps. */
   readonly step: number;
   readonly from: "seed" | "checkpoint" | "snapshot";
+  /** The ledger that came with the newest checkpoint up to this step. */
+  readonly chain: readonly LedgerSegment[];
+  /** Checkpoints that are there and not whole. */
+  readonly passedOver: number;
 }
 
 /** Fills the reducer's vectors. */
 export async function loadState(options: LoadOptions): Promise<LoadedState> {
   const { job, store, resume, reducer, warn } = options;
-  const torn = (step: number, reason: string) =>
+  const passedOver = new Set<number>();
+  const torn = (step: number, reason: string) => {
+    if (passedOver.has(step)) return;
+    passedOver.add(step);
     warn(`the checkpoint of step ${step} is not whole and was passed over: ${reason}`);
-  const listed = (await listCheckpoints(store, resume === "latest" ? torn : undefined)).map(({ step }) => step);
-  if (resume === "never") {
-    if (listed.length > 0)
-      throw new PlumeError(
-        "FAILED_PRECONDITION",
-        `${store.url} holds checkpoints of an earlier run (step ${listed[0]})`,
-        {
-          remedy: "name another checkpoint.store, or resume with --resume latest",
-        },
-      );
+  };
+  const seed = async (): Promise<LoadedState> => {
     await initialise(reducer, job.spec);
-    return { step: 0, from: "seed" };
+    return { step: 0, from: "seed", chain: [], passedOver: passedOver.size };
+  };
+  const listed = await listCheckpoints(store, resume === "latest" ? torn : undefined);
+  if (resume === "never") {
+    if (listed.length === 0) return seed();
+    const message = `${store.url} holds checkpoints of an earlier run (step ${listed[0]!.step})`;
+    const remedy = "name another checkpoint.store, or resume with --resume latest";
+    throw new PlumeError("FAILED_PRECONDITION", message, { remedy });
   }
   if (resume === "latest") {
-    const step = await loadSnapshot(options, listed.at(-1) ?? 0);
-    if (step !== null) return { step, from: "snapshot" };
-    if (listed.length === 0) {
-      await initialise(reducer, job.spec);
-      return { step: 0, from: "seed" };
-    }
+    const newest = listed.at(-1);
+    const step = await loadSnapshot(options, newest?.step ?? 0);
+    if (step !== null)
+      return { step, from: "snapshot", chain: newest?.manifest.ledger ?? [], passedOver: passedOver.size };
+    if (!newest) return seed();
   }
   const which = resume === "latest" ? "latest" : parseStep(resume);
-  const checkpoint = await readCheckpoint(store, which, { layout: reducer.layout, onSkipped: torn });
-  await fill(options, checkpoint);
-  return { step: checkpoint.state.step, from: "checkpoint" };
+  const { state, manifest } = await useCheckpoint(
+    store,
+    which,
+    async (checkpoint) => {
+      await fill(options, checkpoint);
+      return checkpoint;
+    },
+    { onSkipped: torn },
+  );
+  return { step: state.step, from: "checkpoint", chain: manifest.ledger, passedOver: passedOver.size };
 }
 
 /** The newest whole snapshot that is newer than every checkpoint and not ahead of the ledger, or null. */
 async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<number | null> {
-  const { snapshots, ledgerSteps, reducer, warn } = options;
+  const { snapshots, ledgerSteps, warn } = options;
   const passedOver = (step: number, reason: string) =>
     warn(`the snapshot of step ${step} is not whole and was passed over: ${reason}`);
   const usable = (await listCheckpoints(snapshots, passedOver))
@@ -70,7 +87,7 @@ async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<nu
     .filter((step) => step > newerThan && step <= (ledgerSteps ?? 0));
   for (const step of usable.reverse()) {
     try {
-      await fill(options, await readCheckpoint(snapshots, step, { layout: reducer.layout }));
+      await useCheckpoint(snapshots, step, (checkpoint) => fill(options, checkpoint));
       return step;
     } catch (error) {
       if (!(error instanceof PlumeError) || error.code !== "DATA_LOSS") throw error;
@@ -81,15 +98,10 @@ async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<nu
 }
 
 /** @throws PlumeError FAILED_PRECONDITION when it was taken of another job or other data. */
-async function fill({ job, reducer, datasetDigest }: LoadOptions, checkpoint: Checkpoint): Promise<void> {
+async function fill(options: LoadOptions, checkpoint: OpenCheckpoint): Promise<void> {
+  const { reducer, datasetDigest } = options;
   const { step, imageSet } = checkpoint.state;
-  const other = firstDifference(checkpoint.job.spec, job.spec);
-  if (other)
-    throw new PlumeError(
-      "FAILED_PRECONDITION",
-      `the checkpoint of step ${step} was trained with ${other.path} ${JSON.stringify(other.was)}, this job has ${JSON.stringify(other.is)}`,
-      { remedy: "keep the field to resume, or start over with --resume never" },
-    );
+  const allowed = compareJobs(options, checkpoint);
   if (imageSet.digest !== datasetDigest)
     throw new PlumeError(
       "FAILED_PRECONDITION",
@@ -97,6 +109,29 @@ async function fill({ job, reducer, datasetDigest }: LoadOptions, checkpoint: Ch
       { remedy: "give the job the same data, or start over with --resume never" },
     );
   await restore(reducer, checkpoint);
+  if (allowed.length > 0)
+    options.blemish(
+      `resumed at step ${step} with another job, as --allow permits: ${describeDifferences(allowed, "; ")}`,
+    );
+}
+
+/** @returns what differs and is allowed. */
+function compareJobs({ job, allow }: LoadOptions, { job: before, state: { step } }: OpenCheckpoint) {
+  const { allowed, refused } = decideDifferences(differences(before.spec, job.spec), allow);
+  if (refused.length > 0)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `the checkpoint of step ${step} was trained by another job than this one:\n  ${describeDifferences(refused)}`,
+      { remedy: remedyFor(refused.map(({ path }) => path)) },
+    );
+  return allowed;
+}
+
+function remedyFor(paths: readonly string[]): string {
+  const flags = paths.every(isAllowable)
+    ? `, change them knowingly with ${paths.map((p) => `--allow ${p}`).join(" ")}`
+    : "";
+  return `keep the field${paths.length > 1 ? "s" : ""} to resume${flags}, or start over with --resume never`;
 }
 
 function parseStep(text: string): number {

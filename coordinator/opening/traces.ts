@@ -2,7 +2,9 @@
 // from. The first that is written of a run.
 
 import { rmSync } from "node:fs";
-import { openLedger } from "../../shared/ledger/ledger.ts";
+import { restoreLedger } from "../../shared/checkpoint/ledger-chain.ts";
+import { openLedgerCopy } from "../../shared/ledger/copy.ts";
+import { openLedger, stepsInLedger } from "../../shared/ledger/ledger.ts";
 import { acquireRunLock } from "../../shared/run-lock/lock.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import { createAccounts } from "../accounting/accounts.ts";
@@ -15,13 +17,14 @@ export type Traces = Awaited<ReturnType<typeof openTraces>>;
 
 export async function openTraces(options: CoordinatorOptions, training: Training) {
   const { job, out, recovering, clock, openLog } = options;
-  const { set, firstStep, from, vectors, snapshotFolder, warnings } = training;
+  const { set, firstStep, from, vectors, snapshotFolder, warnings, blemishes, passedOver } = training;
   const { name } = job.metadata;
   const lock = acquireRunLock(out, { job: name, version: PLUME_VERSION });
   const { incarnation } = lock;
   const folder = openRunFolder(out, job, set, firstStep);
   const log = openLog();
   await vectors.join(name, incarnation, (index) => folder.file("logs", `reducer-${index}.log`));
+  const chain = await restoreMissing(training, folder.file("ledger.ndjson"));
   for (const warning of warnings) log.warn(warning);
   const ledger = openLedger(folder.file("ledger.ndjson"), firstStep);
   if (from !== "snapshot") rmSync(snapshotFolder, { recursive: true, force: true });
@@ -38,11 +41,28 @@ export async function openTraces(options: CoordinatorOptions, training: Training
     now: () => clock.now(),
     epochMs: Date.now,
   });
+  for (const reason of blemishes) accounts.blemish(reason);
+  accounts.saved({ passedOver });
   if (recovering)
     decisions.note(
       "recover",
       `incarnation ${incarnation}`,
       `from the ${from} of step ${firstStep}; ${ledger.cut.size} committed steps are computed again`,
     );
-  return { lock, incarnation, folder, log, ledger, decisions, accounts };
+  return { lock, incarnation, folder, log, ledger, chain, decisions, accounts };
+}
+
+/** A folder that lacks the ledger up to the first step gets the one that came with the checkpoint. @returns what is whole of it. */
+async function restoreMissing({ store, chain, firstStep, warnings }: Training, file: string) {
+  if (chain.length === 0 || (stepsInLedger(file) ?? 0) >= firstStep) return chain;
+  const copy = openLedgerCopy(file);
+  try {
+    const { whole, faults } = await restoreLedger(store, chain, copy);
+    copy.keep();
+    for (const fault of faults)
+      warnings.push(`a piece of the ledger is lost, and with it the proof of all before: ${fault}`);
+    return whole;
+  } finally {
+    copy.close();
+  }
 }

@@ -3,6 +3,7 @@
 
 import { randomUUID } from "node:crypto";
 import { join, resolve } from "node:path";
+import { checkAllowed } from "../../shared/config/identity.ts";
 import { describeImageSet, readCard } from "../../shared/data/card.ts";
 import { checkClasses } from "../../shared/data/open.ts";
 import { PlumeError } from "../../shared/errors.ts";
@@ -11,10 +12,10 @@ import { OPTIMIZERS } from "../../shared/optim/optimizers.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { splitAddress } from "../../shared/rpc/transport.ts";
 import { fileStore } from "../../shared/store/file.ts";
-import { openStore } from "../../shared/store/open.ts";
 import { checkConditionalPut } from "../../shared/store/preflight.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { openWire } from "../../shared/wire/index.ts";
+import { createBuffers } from "../checkpointing/buffers.ts";
 import { openVectors } from "../reducers/vectors.ts";
 import { checkMemory } from "./memory.ts";
 import type { CoordinatorOptions } from "./options.ts";
@@ -25,9 +26,12 @@ const spareVectors = (V: number) => 3 * V + 8;
 
 export type Training = Awaited<ReturnType<typeof openTraining>>;
 
-export async function openTraining({ job, out, listen, resume, recovering, onLost }: CoordinatorOptions) {
+export async function openTraining(options: CoordinatorOptions) {
+  const { job, out, listen, resume, allow, recovering, onLost, openStore } = options;
   const { spec } = job;
   const warnings: string[] = [];
+  const blemishes: string[] = [];
+  checkAllowed(allow);
   const known = recovering ? readCard(join(out, "dataset.json")) : null;
   const set = known ?? (await describeImageSet(spec.data));
   if (set.fallback) warnings.push(set.fallback);
@@ -39,7 +43,8 @@ export async function openTraining({ job, out, listen, resume, recovering, onLos
   const { type: optimizer } = spec.training.optimizer;
   const blocks = Math.min(V, Math.max(1, spec.workers.replicas));
   const moments = OPTIMIZERS[optimizer].moments.length;
-  checkMemory({ vectorBytes: layout.size * 4, moments, blocks }, process.availableMemory());
+  const buffers = createBuffers(spec.checkpoint.bufferMiB << 20);
+  checkMemory({ vectorBytes: layout.size * 4, moments, blocks, bufferBytes: buffers.limit }, process.availableMemory());
   const vectors = await openVectors(
     { layout, optimizer, wire: openWire(spec.training, spec.seed), maxVectors: spareVectors(V) },
     { out, host: splitAddress(listen).host, count: spec.coordinator.shards, onLost },
@@ -49,15 +54,25 @@ export async function openTraining({ job, out, listen, resume, recovering, onLos
   const store = await openStore(spec.checkpoint.store ?? `file://${resolve(out, "checkpoints")}`, spec.store);
   const snapshotFolder = join(out, "snapshots");
   const snapshots = fileStore(snapshotFolder, { flush: false });
-  const { step: firstStep, from } = await loadState({
+  const {
+    step: firstStep,
+    from,
+    chain,
+    passedOver,
+  } = await loadState({
     job,
     store,
     snapshots,
     ledgerSteps: stepsInLedger(join(out, "ledger.ndjson")),
     resume,
+    allow,
     reducer,
     datasetDigest: set.digest,
     warn: (message) => warnings.push(message),
+    blemish(reason) {
+      blemishes.push(reason);
+      warnings.push(reason);
+    },
   });
   if (firstStep > spec.training.steps)
     throw new PlumeError(
@@ -72,5 +87,20 @@ export async function openTraining({ job, out, listen, resume, recovering, onLos
       unsafe: spec.store.unsafe,
       warn: (message) => warnings.push(message),
     });
-  return { set, layout, vectors, reducer, store, snapshots, snapshotFolder, firstStep, from, warnings };
+  return {
+    set,
+    layout,
+    vectors,
+    reducer,
+    buffers,
+    store,
+    snapshots,
+    snapshotFolder,
+    firstStep,
+    from,
+    chain,
+    passedOver,
+    warnings,
+    blemishes,
+  };
 }

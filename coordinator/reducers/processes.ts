@@ -11,7 +11,7 @@ import type { Region, ShardGroup } from "../../shared/kernels/group.ts";
 import { createRequests } from "../../shared/requests.ts";
 import { entry } from "../../shared/root.ts";
 import type { Layout, Shard } from "../../shared/tensor/layout.ts";
-import { consecutive, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
+import { type PlacedRegion, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
 import type { ReducerInit, ReducerReply, ReducerRequest, Unnumbered } from "./messages.ts";
 
 export interface ReducerProcesses {
@@ -100,7 +100,6 @@ function groupOf({ ask, close }: Link, shards: readonly Shard[], threads: number
       await rm(file, { force: true });
     }
   };
-  const alone = (region: Region): Region => ({ ...region, position: 0 });
   const group: ShardGroup = {
     shards,
     threads,
@@ -127,22 +126,24 @@ function groupOf({ ask, close }: Link, shards: readonly Shard[], threads: number
     async save(regions, file) {
       await ask({ kind: "save", regions, file });
     },
-    read: (region) =>
+    read: (regions, into) =>
       through(async (file) => {
-        await group.save([alone(region)], file);
-        const bytes = new Uint8Array(region.bytes);
-        await readRegions(file, consecutive([bytes]));
-        return bytes;
+        await group.save(regions, file);
+        await readRegions(file, placedIn(into, regions));
       }),
-    write: (region, bytes) =>
+    write: (regions, bytes) =>
       through(async (file) => {
-        await writeRegions(file, consecutive([bytes]));
-        await group.fill([alone(region)], { kind: "file", file });
+        await writeRegions(file, placedIn(bytes, regions));
+        await group.fill(regions, { kind: "file", file });
       }),
     [Symbol.asyncDispose]: close,
   };
   return group;
 }
+
+/** Where regions lie in a buffer, for a file in which they have the same positions. */
+const placedIn = (bytes: Uint8Array, regions: readonly Region[]): PlacedRegion[] =>
+  regions.map(({ position, bytes: length }) => ({ region: bytes.subarray(position, position + length), position }));
 
 function startProcess(index: number, out: string, onLost: (error: PlumeError) => void): Link {
   const { file, execArgv } = entry("reducer");

@@ -59,6 +59,7 @@ export function createStatus(options: StatusOptions): StatusView {
       min,
       max,
       ...accounts.view(),
+      saves: accounts.saves,
     }),
   };
 }

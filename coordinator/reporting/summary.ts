@@ -31,6 +31,7 @@ export interface SummaryInput {
   readonly incarnation: number;
   readonly members: readonly MemberView[];
   readonly checkpoint: number | null;
+  readonly unsaved: string | null;
 }
 
 export async function summarise({
@@ -44,9 +45,11 @@ export async function summarise({
   incarnation,
   members,
   checkpoint,
+  unsaved,
 }: SummaryInput): Promise<Summary> {
   const { globalBatch } = job.spec.training;
   const { wallSeconds, goodput, secondsByState } = accounts.view();
+  const { passedOver, ...checkpoints } = accounts.saves;
   const samples = outcome.step * globalBatch;
   return {
     job: job.metadata.name,
@@ -74,6 +77,9 @@ export async function summarise({
     goodput,
     secondsByState: { ...secondsByState },
     checkpoint,
+    checkpoints,
+    checkpointsPassedOver: passedOver,
+    unsaved,
     sampleGrid: outcome.sampleGrid && basename(outcome.sampleGrid),
     wallSeconds,
   };

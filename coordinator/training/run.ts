@@ -34,23 +34,23 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
     step++;
     const last = step === training.steps;
     if (!last && step % checkpoint.everySteps === 0) await saveCheckpoint(context);
-    else if (!last) await snapshot(step);
+    else if (!last) await hold.exclusive(() => snapshot(step));
     if (!last && sampling.everySteps > 0 && step % sampling.everySteps === 0)
       sampleGrid = await gallery.draw(step, stop);
   }
 
   const kind = step === training.steps ? "complete" : "stopped";
   setPhase("Saving", kind === "complete" ? "all steps are done" : "asked to stop");
-  await saveCheckpoint(context);
+  await saveCheckpoint(context, { last: true });
   await checkpointer.settled();
   if (kind === "complete") sampleGrid = await gallery.draw(dispatcher.version, stop);
   return { kind, step, lastLoss, sampleGrid };
 }
 
-/** Copies the parameters of the newest step and writes them in the background. */
-export async function saveCheckpoint({ ledger, checkpointer, dispatcher, hold }: RunContext): Promise<void> {
-  await hold.exclusive(() => {
-    ledger.flush(); // a checkpoint is never ahead of the ledger, even when the machine dies
-    return checkpointer.save(dispatcher.version);
-  });
+/** Begins a save of the newest step; it is written in the background. */
+export async function saveCheckpoint(
+  { checkpointer, dispatcher, hold }: RunContext,
+  how: { readonly last?: boolean } = {},
+): Promise<void> {
+  await hold.exclusive(() => checkpointer.save(dispatcher.version, how));
 }

@@ -33,6 +33,8 @@ export interface StepContext {
   readonly hold: Hold;
   readonly bus: Bus;
   readonly now: () => number;
+  /** Resolves once no save needs the vectors as they are. */
+  readonly copied: () => Promise<void>;
   /** A step that was committed before a crash came out with other bits. */
   readonly onOtherBits: (step: number, digest: string, before: string) => void;
 }
@@ -83,6 +85,7 @@ async function gather(
 
 async function commit(context: StepContext, step: number, gradient: SummedGradient): Promise<AppliedStep> {
   const { job, reducer, dispatcher, serve, now } = context;
+  await context.copied();
   const applied = await applySum(job.spec, reducer, step, gradient, now);
   record(context, applied);
   dispatcher.advance(step + 1);

@@ -53,6 +53,19 @@ export interface RunStatus {
   readonly secondsByState: Readonly<Record<string, number>>;
   readonly wallSeconds: number;
   readonly goodput: number;
+  readonly saves: Saves;
+}
+
+/** What became of a run's checkpoints. */
+export interface Saves {
+  readonly written: number;
+  readonly failed: number;
+  /** Pauses after which a call of the store was made again. */
+  readonly retried: number;
+  /** Seconds that training waited for checkpoints and snapshots. */
+  readonly stallSeconds: number;
+  /** Checkpoints that were not whole when the run was resumed. */
+  readonly passedOver: number;
 }
 
 /** From a failure to the next committed step. */
@@ -109,6 +122,14 @@ export type RunEvent =
       readonly key: string;
       readonly bytes: number;
       readonly seconds: number;
+      /** That training waited for this save. */
+      readonly stallSeconds: number;
+    }
+  | {
+      readonly kind: "checkpoint-retry";
+      readonly step: number;
+      readonly reason: string;
+      readonly afterSeconds: number;
     }
   | { readonly kind: "checkpoint-failed"; readonly step: number; readonly reason: string }
   | { readonly kind: "sample"; readonly step: number; readonly file: string }

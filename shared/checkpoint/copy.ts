@@ -4,8 +4,9 @@
 import { PlumeError } from "../errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { MANIFEST } from "./manifest.ts";
-import { type NamedObject, objectsOf, PARALLEL, readObject } from "./objects.ts";
+import { type NamedObject, objectsOf, PARALLEL } from "./objects.ts";
 import { inParallel } from "./parallel.ts";
+import { readPart } from "./parts.ts";
 import type { ListedCheckpoint } from "./read.ts";
 import { faultsOf, type VerifyOptions } from "./verify.ts";
 
@@ -32,7 +33,8 @@ export async function copyCheckpoint(
   const exists = await hasManifest(to, key, sealed, signal);
   const wanted = exists ? await damagedOf(to, named, signal) : named;
   await inParallel(wanted, PARALLEL, async (object) => {
-    await to.put(object.key, await readObject(from, object, signal), signal);
+    signal?.throwIfAborted();
+    await to.put(object.key, await readPart(from, object.key, object), signal);
     onRead(object.size);
   });
   if (!exists) await commit(to, key, sealed, signal);

@@ -4,7 +4,8 @@ import { parseJob } from "../config/load.ts";
 import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
-import type { Layout } from "../tensor/layout.ts";
+import type { Layout, PlacedTensor } from "../tensor/layout.ts";
+import { type ListedCheckpoint, listCheckpoints } from "./list.ts";
 import {
   type CheckpointState,
   firstIssue,
@@ -12,44 +13,32 @@ import {
   MANIFEST,
   type Manifest,
   type Part,
-  parseManifest,
-  prefixOf,
+  plainName,
   STATE,
-  sha256,
   stateSchema,
-  stepOfKey,
 } from "./manifest.ts";
-import { decodeSafetensors } from "./safetensors.ts";
+import { isDamage } from "./objects.ts";
+import { ahead, inParallel } from "./parallel.ts";
+import { checkPart, readPart } from "./parts.ts";
+import { decodeSafetensors, spansOf, type TensorSpan } from "./safetensors.ts";
 
-export interface ListedCheckpoint {
-  readonly step: number;
-  readonly prefix: string;
+export { type ListedCheckpoint, listCheckpoints } from "./list.ts";
+
+/** A checkpoint whose job and state are read, and whose parts can be. */
+export interface OpenCheckpoint {
+  readonly job: Job;
+  readonly state: CheckpointState;
   readonly manifest: Manifest;
-  readonly bytes: number;
+  /** Verified parts of these vectors (all when absent), in the manifest's order, a few of them read ahead. */
+  parts(vectors?: readonly string[]): AsyncIterable<ReadPart>;
 }
 
-/** Every checkpoint that exists, oldest first. `onInvalid` hears of manifests that are there and cannot be read. */
-export async function listCheckpoints(
-  store: ObjectStore,
-  onInvalid: (step: number, reason: string) => void = () => {},
-): Promise<ListedCheckpoint[]> {
-  const found: ListedCheckpoint[] = [];
-  for await (const { key } of store.list("step-")) {
-    const step = stepOfKey(key);
-    if (step === null || key !== prefixOf(step) + MANIFEST) continue;
-    const bytes = await store.get(key).catch((error: unknown) => {
-      if (error instanceof PlumeError && error.code === "NOT_FOUND") return null; // removed since it was listed
-      throw error;
-    });
-    if (!bytes) continue;
-    const manifest = parseManifest(step, bytes);
-    if (typeof manifest === "string") onInvalid(step, `${store.url}/${key} ${manifest}`);
-    else found.push({ step, prefix: prefixOf(step), manifest, bytes: sizeOf(manifest) });
-  }
-  return found.sort((a, b) => a.step - b.step);
+export interface ReadPart {
+  readonly vector: string;
+  /** Of the file, for messages. */
+  readonly name: string;
+  readonly file: Uint8Array;
 }
-
-const sizeOf = (manifest: Manifest): number => manifest.parts.reduce((sum, part) => sum + part.size, 0);
 
 export interface Checkpoint {
   readonly state: CheckpointState;
@@ -58,37 +47,59 @@ export interface Checkpoint {
   readonly vectors: Readonly<Record<string, ReadonlyMap<string, Float32Array>>>;
 }
 
-export interface ReadOptions {
+export interface FindOptions {
+  /** With "latest": a newer checkpoint was passed over because it is not whole. */
+  readonly onSkipped?: ((step: number, reason: string) => void) | undefined;
+}
+
+export interface ReadOptions extends FindOptions {
   /** What the reader wants to put the tensors into; checked before anything is returned. */
   readonly layout?: Layout;
   /** Vectors to read; all when absent. */
   readonly vectors?: readonly string[];
-  /** With "latest": a newer checkpoint was passed over because it is not whole. */
-  readonly onSkipped?: (step: number, reason: string) => void;
 }
 
+/** Bytes of parts that are read ahead. */
+const AHEAD_BYTES = 64 << 20;
+/** Parts verified at once. */
+const PARALLEL = 4;
+
 /** @throws PlumeError NOT_FOUND, DATA_LOSS naming the part, FAILED_PRECONDITION for another model's checkpoint. */
-export async function readCheckpoint(
+export const readCheckpoint = (
   store: ObjectStore,
   which: "latest" | number,
   options: ReadOptions = {},
-): Promise<Checkpoint> {
+): Promise<Checkpoint> => useCheckpoint(store, which, (open) => collect(open, options), options);
+
+/**
+ * Opens a checkpoint and uses it; with "latest" an older one where the newest is found not to be whole, then or while it
+ * is used. Whatever `use` had of it before is void. @throws as readCheckpoint.
+ */
+export async function useCheckpoint<T>(
+  store: ObjectStore,
+  which: "latest" | number,
+  use: (checkpoint: OpenCheckpoint) => Promise<T>,
+  { onSkipped }: FindOptions = {},
+): Promise<T> {
   const invalid: { step: number; reason: string }[] = [];
   const all = await listCheckpoints(store, (step, reason) => invalid.push({ step, reason }));
   if (which !== "latest") {
     const listed = all.find(({ step }) => step === which);
-    if (listed) return load(store, listed, options);
+    if (listed) return use(await open(store, listed));
     const torn = invalid.find(({ step }) => step === which);
     if (torn) throw new PlumeError("DATA_LOSS", torn.reason, { remedy: stepsOf(all) });
     throw new PlumeError("NOT_FOUND", `${store.url} has no checkpoint of step ${which}`, { remedy: stepsOf(all) });
   }
   for (const candidate of [...all, ...invalid].sort((a, b) => b.step - a.step)) {
+    if ("reason" in candidate) {
+      onSkipped?.(candidate.step, candidate.reason);
+      continue;
+    }
     try {
-      if ("manifest" in candidate) return await load(store, candidate, options);
-      options.onSkipped?.(candidate.step, candidate.reason);
+      return await use(await open(store, candidate));
     } catch (error) {
-      if (!(error instanceof PlumeError) || (error.code !== "DATA_LOSS" && error.code !== "NOT_FOUND")) throw error;
-      options.onSkipped?.(candidate.step, error.message);
+      if (!isDamage(error)) throw error;
+      onSkipped?.(candidate.step, error.message);
     }
   }
   throw new PlumeError("NOT_FOUND", `${store.url} has no whole checkpoint`, { remedy: stepsOf(all) });
@@ -99,34 +110,42 @@ function stepsOf(all: readonly ListedCheckpoint[]): string {
   return `it has step${all.length > 1 ? "s" : ""} ${all.map(({ step }) => step).join(", ")}`;
 }
 
-async function load(
-  store: ObjectStore,
-  { prefix, manifest }: ListedCheckpoint,
-  { layout, vectors: wanted }: ReadOptions,
-): Promise<Checkpoint> {
-  const fetch = async (part: Part): Promise<Uint8Array> => {
-    const bytes = await store.get(prefix + part.key);
-    verifyPart(`${store.url}/${prefix}${part.key}`, part, bytes);
-    return bytes;
-  };
-  const text = async (key: string): Promise<string> => {
-    const part = manifest.parts.find((candidate) => candidate.key === key);
-    if (!part) throw new PlumeError("DATA_LOSS", `${store.url}/${prefix}${MANIFEST} names no ${key}`);
-    return Buffer.from(await fetch(part)).toString("utf8");
+async function open(store: ObjectStore, { prefix, manifest }: ListedCheckpoint): Promise<OpenCheckpoint> {
+  const text = async (name: string): Promise<string> => {
+    const part = manifest.parts.find(({ key, vector }) => vector === undefined && plainName(key) === name);
+    if (!part) throw new PlumeError("DATA_LOSS", `${store.url}/${prefix}${MANIFEST} names no ${name}`);
+    return Buffer.from(await readPart(store, prefix + part.key, part)).toString("utf8");
   };
   const state = parseState(`${store.url}/${prefix}${STATE}`, await text(STATE));
   const job = parseJob(await text(JOB), { file: `${prefix}${JOB}` });
+  const read = async (part: Part): Promise<ReadPart> => ({
+    vector: part.vector!,
+    name: prefix + part.key,
+    file: await readPart(store, prefix + part.key, part),
+  });
+  return {
+    job,
+    state,
+    manifest,
+    parts(vectors) {
+      const wanted = manifest.parts.filter(({ vector }) => vector !== undefined && (vectors?.includes(vector) ?? true));
+      return ahead(wanted, { weight: AHEAD_BYTES, of: ({ size }) => size }, read);
+    },
+  };
+}
+
+/** All of it in memory. */
+async function collect(checkpoint: OpenCheckpoint, { layout, vectors: wanted }: ReadOptions): Promise<Checkpoint> {
+  const { state, job } = checkpoint;
   const vectors: Record<string, Map<string, Float32Array>> = {};
-  for (const part of manifest.parts) {
-    if (part.vector === undefined || (wanted && !wanted.includes(part.vector))) continue;
-    vectors[part.vector] ??= new Map();
-    const into = vectors[part.vector]!;
-    for (const { name, shape, values } of decodeSafetensors(await fetch(part), prefix + part.key).values()) {
-      if (layout) checkTensor(layout, name, shape);
-      into.set(name, values);
+  for await (const { vector, name: part, file } of checkpoint.parts(wanted)) {
+    vectors[vector] ??= new Map();
+    for (const { name, shape, values } of decodeSafetensors(file, part).values()) {
+      if (layout) placeOf(layout, name, shape);
+      vectors[vector].set(name, values);
     }
   }
-  if (layout) for (const vector of Object.values(vectors)) checkComplete(layout, vector);
+  if (layout) for (const vector of Object.values(vectors)) checkComplete(layout, new Set(vector.keys()));
   return { state, job, vectors };
 }
 
@@ -143,34 +162,41 @@ function parseState(where: string, text: string): CheckpointState {
   );
 }
 
-/** Reads every byte. @returns what is wrong with the checkpoint, naming the part, or null when it is whole. */
-export async function faultOf(store: ObjectStore, { prefix, manifest }: Pick<ListedCheckpoint, "prefix" | "manifest">) {
-  for (const part of manifest.parts) {
+/** Reads every byte. @returns what is wrong with the checkpoint, naming each part, and each segment of its ledger. */
+export async function faultsOf(
+  store: ObjectStore,
+  { prefix, manifest }: Pick<ListedCheckpoint, "prefix" | "manifest">,
+  { ledger = true }: { readonly ledger?: boolean } = {},
+): Promise<string[]> {
+  const objects = manifest.parts.map((part) => ({ ...part, key: prefix + part.key }));
+  if (ledger) objects.push(...manifest.ledger);
+  const faults = new Map<string, string>();
+  await inParallel(objects, PARALLEL, async (part) => {
     try {
-      verifyPart(`${store.url}/${prefix}${part.key}`, part, await store.get(prefix + part.key));
+      await checkPart(store, part.key, part);
     } catch (error) {
-      if (!(error instanceof PlumeError) || (error.code !== "DATA_LOSS" && error.code !== "NOT_FOUND")) throw error;
-      return error.message;
+      if (!isDamage(error)) throw error;
+      faults.set(part.key, error.message);
     }
-  }
-  return null;
+  });
+  return objects.flatMap(({ key }) => faults.get(key) ?? []);
 }
 
-/** @throws PlumeError DATA_LOSS. */
-function verifyPart(where: string, part: Part, bytes: Uint8Array): void {
-  if (bytes.byteLength !== part.size)
-    throw new PlumeError("DATA_LOSS", `${where} has ${bytes.byteLength} bytes, its manifest says ${part.size}`);
-  const digest = sha256(bytes);
-  if (digest !== part.sha256)
-    throw new PlumeError(
-      "DATA_LOSS",
-      `${where} has sha256 ${digest.slice(0, 12)}…, its manifest says ${part.sha256.slice(0, 12)}…`,
-    );
+/** The first of the faults of its weights, or null when they are whole. */
+export async function faultOf(
+  store: ObjectStore,
+  listed: Pick<ListedCheckpoint, "prefix" | "manifest">,
+): Promise<string | null> {
+  return (await faultsOf(store, listed, { ledger: false }))[0] ?? null;
 }
+
+/** The tensors of a part, and where each goes in a layout. @throws PlumeError DATA_LOSS, FAILED_PRECONDITION for another model. */
+export const placedSpans = (layout: Layout, { file, name }: ReadPart): { span: TensorSpan; tensor: PlacedTensor }[] =>
+  spansOf(file, name).map((span) => ({ span, tensor: placeOf(layout, span.name, span.shape) }));
 
 const OTHER_MODEL = { remedy: "resume with the job that wrote it, or start over with --resume never" };
 
-function checkTensor(layout: Layout, name: string, shape: readonly number[]): void {
+function placeOf(layout: Layout, name: string, shape: readonly number[]): PlacedTensor {
   const own = layout.tensors.find((tensor) => tensor.name === name);
   if (!own)
     throw new PlumeError(
@@ -184,10 +210,12 @@ function checkTensor(layout: Layout, name: string, shape: readonly number[]): vo
       `a checkpoint of another model: tensor ${name} is [${shape}], this job's model wants [${own.shape}]`,
       OTHER_MODEL,
     );
+  return own;
 }
 
-function checkComplete(layout: Layout, vector: ReadonlyMap<string, unknown>): void {
-  const missing = layout.tensors.find(({ name }) => !vector.has(name));
+/** @throws PlumeError FAILED_PRECONDITION naming a tensor of the layout that is not there. */
+export function checkComplete(layout: Layout, names: ReadonlySet<string>): void {
+  const missing = layout.tensors.find(({ name }) => !names.has(name));
   if (missing)
     throw new PlumeError(
       "FAILED_PRECONDITION",

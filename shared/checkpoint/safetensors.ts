@@ -28,25 +28,17 @@ export function encodeSafetensors(
   tensors: readonly NamedTensor[],
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  const header = new Map<string, unknown>([[METADATA, metadata]]);
-  let offset = 0;
-  for (const { name, shape, values } of tensors) {
-    if (header.has(name)) throw new PlumeError("INVALID_ARGUMENT", `tensor name ${name} is taken already`, ONE_SHAPE);
+  for (const { name, shape, values } of tensors)
     if (values.length !== product(shape))
       throw new PlumeError(
         "INVALID_ARGUMENT",
         `tensor ${name} has ${values.length} values for shape [${shape}]`,
         ONE_SHAPE,
       );
-    header.set(name, { dtype: "F32", shape, data_offsets: [offset, offset + values.byteLength] });
-    offset += values.byteLength;
-  }
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
-  const headerBytes = Math.ceil(json.length / 8) * 8;
-  const file = Buffer.alloc(8 + headerBytes + offset, " ");
-  file.writeBigUInt64LE(BigInt(headerBytes), 0);
-  json.copy(file, 8);
-  let at = 8 + headerBytes;
+  const header = safetensorsHeader(tensors, metadata);
+  const file = Buffer.alloc(tensors.reduce((sum, { values }) => sum + values.byteLength, header.length));
+  header.copy(file);
+  let at = header.length;
   for (const { values } of tensors) {
     file.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), at);
     at += values.byteLength;
@@ -54,34 +46,72 @@ export function encodeSafetensors(
   return file;
 }
 
+/** What comes before the tensors' bytes. @throws PlumeError INVALID_ARGUMENT for a name given twice or reserved. */
+export function safetensorsHeader(
+  tensors: readonly Pick<NamedTensor, "name" | "shape">[],
+  metadata: Readonly<Record<string, string>> = {},
+): Buffer {
+  const header = new Map<string, unknown>([[METADATA, metadata]]);
+  let offset = 0;
+  for (const { name, shape } of tensors) {
+    if (header.has(name)) throw new PlumeError("INVALID_ARGUMENT", `tensor name ${name} is taken already`, ONE_SHAPE);
+    const end = offset + 4 * product(shape);
+    header.set(name, { dtype: "F32", shape, data_offsets: [offset, end] });
+    offset = end;
+  }
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(header)));
+  const bytes = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, " ");
+  bytes.writeBigUInt64LE(BigInt(bytes.length - 8), 0);
+  json.copy(bytes, 8);
+  return bytes;
+}
+
 /**
  * @param name for messages. @returns the tensors by name, in the order of their bytes.
  * @throws PlumeError DATA_LOSS when it is no whole safetensors file of float32.
  */
 export function decodeSafetensors(file: Uint8Array, name: string): Map<string, NamedTensor> {
+  const spans = spansOf(file, name);
+  return new Map(
+    spans.map((span) => [
+      span.name,
+      { name: span.name, shape: span.shape, values: floatsOf(file.subarray(span.start, span.end)) },
+    ]),
+  );
+}
+
+/** A tensor, and where in its file its bytes are. */
+export interface TensorSpan extends Pick<NamedTensor, "name" | "shape"> {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The tensors of a file, in the order of their bytes. @throws as decodeSafetensors. */
+export function spansOf(file: Uint8Array, name: string): TensorSpan[] {
   const broken = (why: string) => new PlumeError("DATA_LOSS", `${name} is no whole safetensors file: ${why}`);
   const view = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
   if (view.length < 8) throw broken(`${view.length} bytes`);
   const headerBytes = Number(view.readBigUInt64LE(0));
   if (headerBytes > LONGEST_HEADER || 8 + headerBytes > view.length)
     throw broken(`a header of ${headerBytes} bytes in ${view.length}`);
-  const data = view.subarray(8 + headerBytes);
+  const first = 8 + headerBytes;
+  const length = view.length - first;
 
-  const tensors = new Map<string, NamedTensor>();
+  const spans: TensorSpan[] = [];
   let expected = 0;
-  for (const [tensor, { dtype, shape, data_offsets }] of parseHeader(view.subarray(8, 8 + headerBytes), broken)) {
+  for (const [tensor, { dtype, shape, data_offsets }] of parseHeader(view.subarray(8, first), broken)) {
     const [start, end] = data_offsets;
     if (dtype !== "F32") throw broken(`tensor ${tensor} is ${dtype}, plume reads F32`);
     if (start !== expected)
       throw broken(`tensor ${tensor} starts at byte ${start}, the one before ends at ${expected}`);
     if (end - start !== 4 * product(shape))
       throw broken(`tensor ${tensor} has ${end - start} bytes for shape [${shape}]`);
-    if (end > data.length) throw broken(`tensor ${tensor} ends at byte ${end} of ${data.length}`);
-    tensors.set(tensor, { name: tensor, shape, values: floatsOf(data.subarray(start, end)) });
+    if (end > length) throw broken(`tensor ${tensor} ends at byte ${end} of ${length}`);
+    spans.push({ name: tensor, shape, start: first + start, end: first + end });
     expected = end;
   }
-  if (expected !== data.length) throw broken(`${data.length - expected} bytes belong to no tensor`);
-  return tensors;
+  if (expected !== length) throw broken(`${length - expected} bytes belong to no tensor`);
+  return spans;
 }
 
 /** The header's tensors in the order of their bytes. */

@@ -2,8 +2,9 @@
 
 import type { ObjectStore, StoredObject } from "../store/object-store.ts";
 import { type CheckpointState, MANIFEST, prefixOf, STATE, stateSchema, stepOfKey } from "./manifest.ts";
-import { isDamage, type NamedObject, objectsOf, PARALLEL, readObject } from "./objects.ts";
+import { isDamage, type NamedObject, objectsOf, PARALLEL } from "./objects.ts";
 import { inParallel } from "./parallel.ts";
+import { checkPart, readPart } from "./parts.ts";
 import { type ListedCheckpoint, listCheckpoints } from "./read.ts";
 
 export interface Fault {
@@ -27,7 +28,8 @@ export async function faultsOf(
   const reasons = new Map<string, string>();
   await inParallel(objects, PARALLEL, async (object) => {
     try {
-      await readObject(store, object, signal);
+      signal?.throwIfAborted();
+      await checkPart(store, object.key, object);
     } catch (error) {
       if (!isDamage(error)) throw error;
       reasons.set(object.key, error.message);
@@ -104,7 +106,9 @@ export async function readState(store: ObjectStore, { manifest }: ListedCheckpoi
   const object = objectsOf(manifest).find((_, i) => manifest.parts[i]?.key.startsWith(name));
   if (!object) return null;
   try {
-    const parsed = stateSchema.safeParse(JSON.parse(Buffer.from(await readObject(store, object)).toString("utf8")));
+    const parsed = stateSchema.safeParse(
+      JSON.parse(Buffer.from(await readPart(store, object.key, object)).toString("utf8")),
+    );
     return parsed.success ? parsed.data : null;
   } catch (error) {
     if (!isDamage(error)) throw error;

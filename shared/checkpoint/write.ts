@@ -1,7 +1,9 @@
 // Writing a checkpoint: parts first, the manifest last and only where there is none.
 //
 // I1. Until the manifest is there the checkpoint does not exist, so a writer may die anywhere.
-// I2. No part of a whole checkpoint is ever overwritten: one with the same weights is left, another one is refused.
+// I2. No part of a whole checkpoint is ever overwritten: its key holds a piece of its digest, so that writers of other
+//     bytes write other objects, whoever is first.
+// I3. Of several writers of one step one manifest wins. The others find the same weights in it, or name both writers.
 
 import { randomUUID } from "node:crypto";
 import { dumpJob } from "../config/load.ts";
@@ -11,82 +13,143 @@ import { PlumeError } from "../errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { PLUME_VERSION } from "../version.ts";
+import { digestOf } from "./digest.ts";
+import type { ExtendLedger } from "./ledger-chain.ts";
 import {
+  addressed,
   type CheckpointState,
   encodeManifest,
+  isNewerFormat,
   JOB,
+  type LedgerSegment,
   MANIFEST,
   type Manifest,
   type Part,
   parseManifest,
   prefixOf,
   STATE,
-  sha256,
 } from "./manifest.ts";
+import { inParallel } from "./parallel.ts";
 import { faultOf } from "./read.ts";
 import { removeCheckpoint } from "./retention.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 
-export interface CheckpointContent {
+/** What a checkpoint is of. */
+export interface CheckpointHead {
   readonly job: Job;
   readonly layout: Layout;
   readonly step: number;
   readonly set: ImageSetCard;
+}
+
+export interface CheckpointContent extends CheckpointHead {
   /** "params", "ema", "moments.<name>" to the floats of a shard. */
   readonly vectors: Readonly<Record<string, (shard: number) => Float32Array>>;
 }
+
+/** A shard of a vector, on its way. */
+export interface PartSource {
+  readonly vector: string;
+  readonly shard: number;
+  /** The whole safetensors file; asked for once, in the order of the parts. */
+  take(): Promise<Uint8Array>;
+  /** Nobody needs its bytes any more. */
+  release(): void;
+}
+
+export interface WriteOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Makes a call of the store; whoever wants it made again after a failure does so here. */
+  readonly attempt?: <T>(call: () => Promise<T>) => Promise<T>;
+  /** Who writes, for whoever meets what is written. */
+  readonly writer?: string;
+  readonly ledger?: ExtendLedger;
+}
+
+export interface WrittenCheckpoint {
+  readonly prefix: string;
+  /** Bytes put; 0 when the store had these very weights already. */
+  readonly bytes: number;
+  readonly ledger: readonly LedgerSegment[];
+}
+
+/** Parts on their way at once. */
+const PARALLEL = 4;
 
 /**
  * Writes the checkpoint of `step`, or finds that the store has these very weights already. What is left of a damaged
  * one is removed first. @throws PlumeError ALREADY_EXISTS for a whole checkpoint of that step with other weights.
  */
-export async function writeCheckpoint(
+export const writeCheckpoint = (
   store: ObjectStore,
   content: CheckpointContent,
   signal?: AbortSignal,
-): Promise<{ prefix: string; bytes: number }> {
-  const { job, step } = content;
+): Promise<WrittenCheckpoint> => writeParts(store, content, partsOf(content), { signal });
+
+/** The same with parts that come when they come. */
+export async function writeParts(
+  store: ObjectStore,
+  head: CheckpointHead,
+  sources: Iterable<PartSource>,
+  { signal, attempt = (call) => call(), writer = randomUUID(), ledger }: WriteOptions = {},
+): Promise<WrittenCheckpoint> {
+  const { job, step, layout } = head;
   const prefix = prefixOf(step);
-  if (await hasSameWeights(store, content, signal)) return { prefix, bytes: 0 };
-
+  const there = await attempt(() => existing(store, step, signal));
   const parts: Part[] = [];
-  const putPart = async (part: Omit<Part, "size" | "sha256">, bytes: Uint8Array) => {
-    await store.put(prefix + part.key, bytes, signal);
-    parts.push({ size: bytes.byteLength, sha256: sha256(bytes), ...part });
+  let bytes = 0;
+  const put = async (key: string, content: Uint8Array) => {
+    await attempt(() => store.put(key, content, signal));
+    bytes += content.byteLength;
   };
-  for (const { bytes, ...part } of vectorParts(content)) await putPart(part, bytes);
-  await putPart({ key: STATE }, json(stateOf(content)));
-  await putPart({ key: JOB }, Buffer.from(dumpJob(job)));
+  const putPart = async (name: string, content: Uint8Array, of: Pick<Part, "vector" | "shard"> = {}) => {
+    const sha256 = await digestOf(content);
+    const part = { key: addressed(name, sha256), size: content.byteLength, sha256, ...of };
+    if (!there) await put(prefix + part.key, content);
+    else if (of.vector && !sameWeights(there, part))
+      throw otherWriter(`${store.url}/${prefix}${MANIFEST}`, there, writer);
+    parts.push(part);
+  };
 
-  const manifest: Manifest = {
-    version: 1,
-    plume: PLUME_VERSION,
-    job: job.metadata.name,
-    step,
-    writer: randomUUID(),
-    parts,
-  };
-  await commit(store, prefix + MANIFEST, manifest, signal);
-  return { prefix, bytes: parts.reduce((sum, part) => sum + part.size, 0) };
+  await inParallel(sources, PARALLEL, async (source) => {
+    const { vector, shard } = source;
+    try {
+      const name = `${vector}-${number(shard)}-of-${number(layout.shards.length)}.safetensors`;
+      await putPart(name, await source.take(), { vector, shard });
+    } finally {
+      source.release();
+    }
+  });
+  if (there) return { prefix, bytes: 0, ledger: there.ledger };
+  parts.sort((a, b) => (a.key < b.key ? -1 : 1));
+  await putPart(STATE, json(stateOf(head)));
+  await putPart(JOB, Buffer.from(dumpJob(job)));
+  const segments = ledger ? await ledger(step, put) : [];
+
+  const { name } = job.metadata;
+  await commit(store, { plume: PLUME_VERSION, job: name, step, writer, parts, ledger: segments }, attempt, signal);
+  return { prefix, bytes, ledger: segments };
 }
 
 /** One safetensors file for each vector and shard, made when it is asked for. */
-function* vectorParts({ layout, vectors }: CheckpointContent) {
+export function* partsOf({ layout, vectors }: CheckpointContent): Generator<PartSource> {
   for (const [vector, shardOf] of Object.entries(vectors)) {
     for (const { index, offset: start, tensors } of layout.shards) {
-      const floats = shardOf(index);
-      const named = tensors.map(({ name, shape, offset, size }) => ({
-        name,
-        shape,
-        values: floats.subarray(offset - start, offset - start + size),
-      }));
-      const key = `${vector}-${number(index)}-of-${number(layout.shards.length)}.safetensors`;
-      yield { key, vector, shard: index, bytes: encodeSafetensors(named, { format: "plume", vector }) };
+      const take = async () => {
+        const floats = shardOf(index);
+        const values = (from: number, size: number) => floats.subarray(from - start, from - start + size);
+        const named = tensors.map(({ name, shape, offset, size }) => ({ name, shape, values: values(offset, size) }));
+        return encodeSafetensors(named, metadataOf(vector));
+      };
+      yield { vector, shard: index, take, release: () => {} };
     }
   }
 }
 
-function stateOf({ job, layout, step, set }: CheckpointContent): CheckpointState {
+/** What a part's own header says of it. */
+export const metadataOf = (vector: string): Record<string, string> => ({ format: "plume", vector });
+
+function stateOf({ job, layout, step, set }: CheckpointHead): CheckpointState {
   const { training, seed } = job.spec;
   const samples = step * training.globalBatch;
   const { name, size, digest, height, width, channels, classes } = set;
@@ -100,39 +163,49 @@ function stateOf({ job, layout, step, set }: CheckpointContent): CheckpointState
   };
 }
 
-/** Whether the step is there, whole, with these weights; a damaged one is removed, so that it can be written again. */
-async function hasSameWeights(store: ObjectStore, content: CheckpointContent, signal?: AbortSignal): Promise<boolean> {
-  const prefix = prefixOf(content.step);
+/** The step's manifest when it is there and whole; a damaged checkpoint is removed, so that it can be written again. */
+async function existing(store: ObjectStore, step: number, signal?: AbortSignal): Promise<Manifest | null> {
+  const prefix = prefixOf(step);
   const key = prefix + MANIFEST;
-  if (!(await store.head(key, signal))) return false;
-  const manifest = parseManifest(content.step, await store.get(key, { signal }));
-  if (typeof manifest === "string" || (await faultOf(store, { prefix, manifest }))) {
-    await removeCheckpoint(store, content.step);
-    return false;
-  }
-  const digests = new Map(manifest.parts.map((part) => [part.key, part.sha256]));
-  for (const part of vectorParts(content))
-    if (digests.get(part.key) !== sha256(part.bytes)) throw otherWeights(`${store.url}/${key}`);
-  return true;
+  if (!(await store.head(key, signal))) return null;
+  const bytes = await store.get(key, { signal });
+  const manifest = parseManifest(step, bytes);
+  if (typeof manifest === "string" && isNewerFormat(bytes))
+    throw new PlumeError("ALREADY_EXISTS", `${store.url}/${key} ${manifest}`, { remedy: OWN_STORE });
+  if (typeof manifest !== "string" && !(await faultOf(store, { prefix, manifest }))) return manifest;
+  await removeCheckpoint(store, step);
+  return null;
 }
 
-/** The manifest makes the checkpoint exist. One that names the very same parts is this one: the put was tried twice. */
-async function commit(store: ObjectStore, key: string, manifest: Manifest, signal?: AbortSignal): Promise<void> {
+const sameWeights = ({ parts }: Pick<Manifest, "parts">, { vector, shard, sha256 }: Part): boolean =>
+  parts.some((part) => part.vector === vector && part.shard === shard && part.sha256 === sha256);
+
+/** The manifest makes the checkpoint exist. What an answer leaves open, the manifest that is there tells. */
+async function commit(
+  store: ObjectStore,
+  manifest: Omit<Manifest, "version">,
+  attempt: <T>(call: () => Promise<T>) => Promise<T>,
+  signal?: AbortSignal,
+): Promise<void> {
+  const key = prefixOf(manifest.step) + MANIFEST;
   try {
-    await store.putIfAbsent(key, encodeManifest(manifest), signal);
+    await attempt(() => store.putIfAbsent(key, encodeManifest(manifest), signal));
   } catch (error) {
-    if (!(error instanceof PlumeError) || error.code !== "ALREADY_EXISTS") throw error;
-    const there = parseManifest(manifest.step, await store.get(key, { signal }));
-    const same = typeof there !== "string" && JSON.stringify(there.parts) === JSON.stringify(manifest.parts);
-    if (!same) throw otherWeights(`${store.url}/${key}`, error);
+    const bytes = await store.get(key, { signal }).catch(() => null);
+    const there = bytes && parseManifest(manifest.step, bytes);
+    if (!there || typeof there === "string") throw error;
+    const weights = manifest.parts.filter(({ vector }) => vector !== undefined);
+    if (there.writer === manifest.writer || weights.every((part) => sameWeights(there, part))) return;
+    throw otherWriter(`${store.url}/${key}`, there, manifest.writer, error);
   }
 }
 
-function otherWeights(where: string, cause?: unknown): PlumeError {
-  return new PlumeError("ALREADY_EXISTS", `${where} exists already and holds other weights`, {
-    remedy: "give this run a store of its own, resume the one that wrote it, or remove it with plume checkpoints rm",
-    cause,
-  });
+const OWN_STORE =
+  "give this run a store of its own, resume the one that wrote it, or remove it with plume checkpoints rm";
+
+function otherWriter(where: string, there: Manifest, writer: string, cause?: unknown): PlumeError {
+  const message = `${where} exists already and holds other weights: ${there.writer} wrote it, and ${writer} did not`;
+  return new PlumeError("ALREADY_EXISTS", message, { remedy: OWN_STORE, cause });
 }
 
 const number = (n: number): string => String(n).padStart(5, "0");

@@ -1,6 +1,9 @@
 // What decides a run's bits: a run may go on with more steps, other workers or other samples, but not with another seed,
-// model, data, process or optimizer.
+// model, data, process or optimizer; with some of these once the user says so.
 
+import { PlumeError } from "../errors.ts";
+import { fieldRows } from "./fields.ts";
+import { suggestion } from "./messages.ts";
 import type { JobSpec } from "./schema.ts";
 
 /** Fields that may change between a checkpoint and its resumption without changing the meaning of what was trained. */
@@ -15,20 +18,92 @@ const FREE = new Set([
   "training.nonFinite",
 ]);
 
-/** The dotted path of the first field that differs and decides bits, with both values; null when there is none. */
-export function firstDifference(a: JobSpec, b: JobSpec): { path: string; was: unknown; is: unknown } | null {
-  const walk = (was: unknown, is: unknown, path: string): { path: string; was: unknown; is: unknown } | null => {
-    if (FREE.has(path)) return null;
+/**
+ * Fields that change what is trained from here on, and neither what the vectors mean nor which samples a step uses: the
+ * checkpoint fits, and the ledger stays true.
+ */
+const ALLOWABLE = [
+  "data.flip",
+  "model.dropout",
+  "diffusion",
+  "training.optimizer.lr",
+  "training.optimizer.beta1",
+  "training.optimizer.beta2",
+  "training.optimizer.eps",
+  "training.optimizer.weightDecay",
+  "training.warmup",
+  "training.schedule",
+  "training.clip",
+  "training.ema",
+  "training.emaHalfLife",
+  "training.wireDtype",
+];
+
+export interface Difference {
+  /** Dotted, below spec. */
+  readonly path: string;
+  readonly was: unknown;
+  readonly is: unknown;
+}
+
+/** Every field that differs and decides bits, in the order of the schema. */
+export function differences(a: JobSpec, b: JobSpec): Difference[] {
+  const found: Difference[] = [];
+  const walk = (was: unknown, is: unknown, path: string): void => {
+    if (FREE.has(path)) return;
     if (isGroup(was) && isGroup(is)) {
-      for (const key of new Set([...Object.keys(was), ...Object.keys(is)])) {
-        const found = walk(was[key], is[key], path ? `${path}.${key}` : key);
-        if (found) return found;
-      }
-      return null;
+      for (const key of new Set([...Object.keys(was), ...Object.keys(is)]))
+        walk(was[key], is[key], path ? `${path}.${key}` : key);
+      return;
     }
-    return JSON.stringify(was) === JSON.stringify(is) ? null : { path, was, is };
+    if (JSON.stringify(was) !== JSON.stringify(is)) found.push({ path, was, is });
   };
-  return walk(a, b, "");
+  walk(a, b, "");
+  return found;
+}
+
+/** The first of them, or null. */
+export const firstDifference = (a: JobSpec, b: JobSpec): Difference | null => differences(a, b)[0] ?? null;
+
+/** One line a field. */
+export const describeDifferences = (all: readonly Difference[], between = "\n  "): string =>
+  all.map(({ path, was, is }) => `${path} was ${shown(was)}, is ${shown(is)}`).join(between);
+
+const shown = (value: unknown): string => (value === undefined ? "not set" : JSON.stringify(value));
+
+export const isAllowable = (path: string): boolean =>
+  ALLOWABLE.some((each) => path === each || path.startsWith(`${each}.`));
+
+/** @throws PlumeError INVALID_ARGUMENT for a field that no job has, or that a run cannot go on with when it changes. */
+export function checkAllowed(fields: readonly string[]): void {
+  const known = fieldRows().map(({ path }) => path);
+  for (const given of fields) {
+    const field = plainField(given);
+    if (!known.includes(field))
+      throw new PlumeError("INVALID_ARGUMENT", `--allow ${given}: no job has such a field`, {
+        remedy: suggestion(field, known),
+      });
+    if (isAllowable(field) || isFree(field)) continue;
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--allow ${given}: a run cannot go on with another ${field}: its vectors or its samples would be others`,
+      { remedy: `start over with --resume never; what may be allowed: ${allowable(known).join(", ")}` },
+    );
+  }
+}
+
+const plainField = (field: string): string => field.replace(/^spec\./, "");
+const isFree = (path: string): boolean => [...FREE].some((each) => path === each || path.startsWith(`${each}.`));
+const allowable = (known: readonly string[]): string[] => known.filter(isAllowable);
+
+/** Splits what differs into what the user has allowed, and what is left to refuse. */
+export function decideDifferences(
+  all: readonly Difference[],
+  allow: readonly string[],
+): { readonly allowed: readonly Difference[]; readonly refused: readonly Difference[] } {
+  const fields = new Set(allow.map(plainField));
+  const isAllowed = ({ path }: Difference) => fields.has(path) && isAllowable(path);
+  return { allowed: all.filter(isAllowed), refused: all.filter((difference) => !isAllowed(difference)) };
 }
 
 const isGroup = (value: unknown): value is Record<string, unknown> =>

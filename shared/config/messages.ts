@@ -44,7 +44,8 @@ const shorten = (input: unknown): string => {
   return text.length > 40 ? `${text.slice(0, 37)}...` : text;
 };
 
-function suggestion(key: string, known: readonly string[]): string {
+/** What a mistyped name may have been meant to be, or what there is. */
+export function suggestion(key: string, known: readonly string[]): string {
   const nearest = known
     .map((name) => ({ name, far: distance(key.toLowerCase(), name.toLowerCase()) }))
     .sort((a, b) => a.far - b.far)[0];

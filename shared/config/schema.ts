@@ -163,6 +163,15 @@ const checkpointSchema = z.strictObject({
   store: z.string().optional().describe("file://DIR or s3://BUCKET/PREFIX; <run folder>/checkpoints when absent"),
   everySteps: positiveInt.default(500).describe("steps between checkpoints; one more is written at the end"),
   keep: positiveInt.default(3).describe("newest checkpoints to keep"),
+  keepEvery: positiveInt.optional().describe("keep the checkpoints of steps that this divides for ever"),
+  bufferMiB: positiveInt
+    .default(1024)
+    .describe("most memory for copies on their way to the store; a step waits rather than that it takes more"),
+  retrySeconds: z
+    .number()
+    .min(0)
+    .default(60)
+    .describe("a save whose store fails is tried again for so long, the last one of a run five times as long"),
   snapshotSeconds: z
     .number()
     .min(0)

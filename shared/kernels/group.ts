@@ -38,9 +38,10 @@ export interface ShardGroup extends AsyncDisposable {
   fill(regions: readonly Region[], source: Source, signal?: AbortSignal): Promise<number>;
   /** Writes regions at their positions. */
   save(regions: readonly Region[], file: string): Promise<void>;
-  /** A copy. */
-  read(region: Region): Promise<Uint8Array>;
-  write(region: Region, bytes: Uint8Array): Promise<void>;
+  /** Copies regions to their positions in `into`. */
+  read(regions: readonly Region[], into: Uint8Array): Promise<void>;
+  /** Fills regions from their positions in `bytes`. */
+  write(regions: readonly Region[], bytes: Uint8Array): Promise<void>;
 }
 
 const FIRST = 16;

@@ -59,8 +59,12 @@ export function openLocalGroup(shards: readonly Shard[], threads: number): Local
       return fillRegions(source.chunks, regions.map(view));
     },
     save: (regions, file) => writeRegions(file, placed(regions)),
-    read: async (region) => view(region).slice(),
-    write: async (region, bytes) => view(region).set(bytes),
+    async read(regions, into) {
+      for (const region of regions) into.set(view(region), region.position);
+    },
+    async write(regions, bytes) {
+      for (const region of regions) view(region).set(bytes.subarray(region.position, region.position + region.bytes));
+    },
 
     async [Symbol.asyncDispose]() {
       await Promise.all(kernels.map(({ close }) => close()));

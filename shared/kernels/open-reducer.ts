@@ -6,7 +6,7 @@
 import { availableParallelism } from "node:os";
 import { PlumeError } from "../errors.ts";
 import { OPTIMIZERS, type OptimizerName, type OptimizerStep, optimizerCalls } from "../optim/optimizers.ts";
-import type { Layout, Shard } from "../tensor/layout.ts";
+import type { Layout, PlacedTensor, Shard } from "../tensor/layout.ts";
 import { EXACT, type Wire, wireBytes } from "../wire/index.ts";
 import {
   type Addresses,
@@ -80,6 +80,23 @@ export function reducerOver<V extends Vector>(
     bytes: shard.size * 4,
     position: shard.offset * 4,
   });
+
+  const shardOf = ({ offset }: PlacedTensor) => layout.shards.findLast((shard) => shard.offset <= offset)!;
+  /** A tensor without its padding. */
+  const regionOf = (vector: Vector, tensor: PlacedTensor, shard = shardOf(tensor)) => ({
+    shard: shard.index,
+    pointer: pointer(vector, shard) + 4 * (tensor.offset - shard.offset),
+    bytes: 4 * tensor.size,
+  });
+  /** A shard's tensors, one behind the other. */
+  const packed = (vector: Vector, shard: Shard): Region[] => {
+    let position = 0;
+    return shard.tensors.map((tensor) => {
+      const region = { ...regionOf(vector, tensor, shard), position };
+      position += region.bytes;
+      return region;
+    });
+  };
 
   const free: V[] = [];
   let made = 0;
@@ -189,13 +206,27 @@ export function reducerOver<V extends Vector>(
     },
 
     async read(vector, shard) {
-      const bytes = await groups[homeOf(shard)]!.read(whole(vector, shard));
-      return new Float32Array(bytes.buffer, bytes.byteOffset, shard.size);
+      const floats = new Float32Array(shard.size);
+      await groups[homeOf(shard)]!.read([{ ...whole(vector, shard), position: 0 }], bytesOf(floats));
+      return floats;
+    },
+
+    async readPacked(vector, shard, into) {
+      await groups[homeOf(shard)]!.read(packed(vector, shard), into);
     },
 
     async write(vector, shard, floats) {
-      const bytes = new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
-      await groups[homeOf(shard)]!.write(whole(vector, shard), bytes);
+      await groups[homeOf(shard)]!.write([{ ...whole(vector, shard), position: 0 }], bytesOf(floats));
+    },
+
+    async writeTensors(vector, tensors, bytes) {
+      const regions = tensors.map(({ tensor, position }) => ({ ...regionOf(vector, tensor), position }));
+      await Promise.all(
+        groups.map(async ({ write }, k) => {
+          const mine = ofGroup(regions, k);
+          if (mine.length > 0) await write(mine, bytes);
+        }),
+      );
     },
 
     async save(vector, file) {
@@ -208,3 +239,5 @@ export function reducerOver<V extends Vector>(
     },
   };
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);

@@ -2,13 +2,19 @@
 // process, or in processes of their own (open-reducer.ts).
 
 import type { OptimizerStep } from "../optim/optimizers.ts";
-import type { Layout, Shard } from "../tensor/layout.ts";
+import type { Layout, PlacedTensor, Shard } from "../tensor/layout.ts";
 import type { TreeNode } from "../wire/codec.ts";
 import type { Source } from "./group.ts";
 
 /** A flat float32 vector over all shards. */
 export interface Vector {
   readonly id: number;
+}
+
+interface PositionedTensor {
+  readonly tensor: PlacedTensor;
+  /** Of its first byte. */
+  readonly position: number;
 }
 
 export interface Reducer<V extends Vector = Vector> extends AsyncDisposable {
@@ -40,7 +46,11 @@ export interface Reducer<V extends Vector = Vector> extends AsyncDisposable {
   updateEma(decay: number): Promise<void>;
   /** A copy of a shard's floats. */
   read(vector: V, shard: Shard): Promise<Float32Array>;
+  /** Copies a shard's tensors without their padding, one behind the other, to the start of `into`. */
+  readPacked(vector: V, shard: Shard, into: Uint8Array): Promise<void>;
   write(vector: V, shard: Shard, floats: Float32Array): Promise<void>;
+  /** Fills tensors of any shards, each from its position in `bytes`; padding stays as it is. */
+  writeTensors(vector: V, tensors: readonly PositionedTensor[], bytes: Uint8Array): Promise<void>;
   /** Writes the whole vector into a file, shards at their offsets. @throws when there is no room. */
   save(vector: V, file: string): Promise<void>;
 }

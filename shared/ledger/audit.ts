@@ -8,9 +8,11 @@ import type { LedgerLine } from "./line.ts";
 export interface AuditReport {
   /** No fault up to the last line. */
   readonly ok: boolean;
-  /** Committed steps without a fault, from step 0. */
+  /** The first step that is proved: what was before is not in the ledger. */
+  readonly from: number;
+  /** Committed steps without a fault, those before `from` counted. */
   readonly steps: number;
-  /** Samples used, all epochs together. */
+  /** Samples used from that step on, all epochs together. */
   readonly samples: number;
   /** Samples over the size of the data set. */
   readonly epochs: number;
@@ -28,11 +30,14 @@ interface Fault {
   readonly message: string;
 }
 
-/** Reads lines up to the first fault, which it names: a gap, a repeat, or other samples than the order has. */
-export function auditLedger(lines: Iterable<LedgerLine>, order: SampleOrder): AuditReport {
-  const walk = startWalk(order);
+/**
+ * Reads lines up to the first fault, which it names: a gap, a repeat, or other samples than the order has.
+ * @param from the step at which the ledger says that it begins.
+ */
+export function auditLedger(lines: Iterable<LedgerLine>, order: SampleOrder, from = 0): AuditReport {
+  const walk = startWalk(order, from * order.globalBatch);
   const workers = new Set<string>();
-  let steps = 0;
+  let steps = from;
   let skippedSteps = 0;
   let firstFault: Fault | null = null;
   for (const line of lines) {
@@ -49,13 +54,17 @@ export function auditLedger(lines: Iterable<LedgerLine>, order: SampleOrder): Au
     if (line.skipped) skippedSteps++;
     steps++;
   }
-  const samples = steps * order.globalBatch;
+  const samples = (steps - from) * order.globalBatch;
+  const wholeEpochs =
+    Math.floor((steps * order.globalBatch) / order.datasetSize) -
+    Math.ceil((from * order.globalBatch) / order.datasetSize);
   return {
     ok: firstFault === null,
+    from,
     steps,
     samples,
     epochs: samples / order.datasetSize,
-    wholeEpochs: Math.floor(samples / order.datasetSize),
+    wholeEpochs: Math.max(0, wholeEpochs),
     skippedSteps,
     workers: workers.size,
     firstFault,
@@ -104,11 +113,15 @@ function samplesFault(
 
 type Walk = ReturnType<typeof startWalk>;
 
-/** Walks the epochs, and marks each sample that is used. */
-function startWalk({ seed, datasetSize }: SampleOrder) {
+/** Walks the epochs, and marks each sample that is used; so many were used before. */
+function startWalk({ seed, datasetSize }: SampleOrder, before: number) {
   let marks = new Uint8Array(Math.ceil(datasetSize / 8));
-  let epoch = 0;
-  let cursor = 0;
+  let epoch = Math.floor(before / datasetSize);
+  let cursor = before % datasetSize;
+  for (let position = 0; position < cursor; position++) {
+    const id = permute(seed, epoch, datasetSize, position);
+    marks[id >>> 3]! |= 1 << (id & 7);
+  }
   return {
     epochFault: (line: LedgerLine): string | null =>
       line.epoch === epoch ? null : `the line says epoch ${line.epoch}, the samples are in epoch ${epoch}`,

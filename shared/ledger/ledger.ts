@@ -11,6 +11,7 @@ import {
   copyFileSync,
   existsSync,
   fstatSync,
+  fsync,
   fsyncSync,
   openSync,
   renameSync,
@@ -18,32 +19,37 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { promisify } from "node:util";
 import { PlumeError } from "../errors.ts";
 import { invariant } from "../invariant.ts";
-import type { LedgerLine } from "./line.ts";
-import { parseJson, wholeLines } from "./read.ts";
+import { beginLine, type LedgerLine, parseBegin } from "./line.ts";
+import { parseJson, stepOfLine, wholeLines } from "./read.ts";
+import { type LedgerLines, openLedgerLines } from "./segments.ts";
 
 export interface LedgerWriter {
   /** The gradient's digest of each step that was cut: computed again, it must come out the same. */
   readonly cut: ReadonlyMap<number, string>;
+  /** What it has on the disk. */
+  readonly lines: LedgerLines;
   /**
    * Hands the line to the operating system: it survives the death of this process.
    * @throws PlumeError RESOURCE_EXHAUSTED; STALE when another coordinator has opened the ledger since.
    */
   append(line: LedgerLine): void;
   /** Forces the lines to the disk: they survive the death of the machine. Before a checkpoint that builds on them. */
-  flush(): void;
+  flush(): Promise<void>;
   /** Flushes and closes; twice is safe. */
   close(): void;
 }
 
 /** Opens the ledger to append the lines of steps from `firstStep` on. */
 export function openLedger(file: string, firstStep: number): LedgerWriter {
-  const cut = cutFrom(file, firstStep);
+  const { cut, kept } = cutFrom(file, firstStep);
   let descriptor: number | null = openSync(file, "a");
   let next = firstStep;
   return {
     cut,
+    lines: openLedgerLines(file, { step: firstStep, offset: kept }),
     append(line) {
       invariant(descriptor !== null, "the ledger is open");
       invariant(line.step === next, `the ledger's next line is of step ${next}, not ${line.step}`);
@@ -52,8 +58,8 @@ export function openLedger(file: string, firstStep: number): LedgerWriter {
         throw new PlumeError("STALE", `step ${line.step} is not committed: another coordinator has taken over ${file}`);
       next++;
     },
-    flush() {
-      if (descriptor !== null) fsyncSync(descriptor);
+    async flush() {
+      if (descriptor !== null) await promisify(fsync)(descriptor);
     },
     close() {
       if (descriptor === null) return;
@@ -64,26 +70,36 @@ export function openLedger(file: string, firstStep: number): LedgerWriter {
   };
 }
 
-function cutFrom(file: string, firstStep: number): Map<number, string> {
+function cutFrom(file: string, firstStep: number): Tail {
   const staged = `${file}.tmp`;
-  const tail = existsSync(file) ? tailOf(file, firstStep) : { kept: 0, cut: new Map<number, string>() };
-  if (existsSync(file)) {
+  const none: Tail = { kept: 0, cut: new Map() };
+  const tail = existsSync(file) ? tailOf(file, firstStep) : none;
+  if (tail.kept > 0) {
     copyFileSync(file, staged);
     truncateSync(staged, tail.kept);
-  } else writeFileSync(staged, "");
+  } else writeFileSync(staged, firstStep > 0 ? beginLine(firstStep, "there was no ledger of the steps before") : "");
   const descriptor = openSync(staged, "r+");
   fsyncSync(descriptor);
+  const { size: kept } = fstatSync(descriptor);
   closeSync(descriptor);
   renameSync(staged, file);
-  return tail.cut;
+  return { ...tail, kept };
+}
+
+interface Tail {
+  /** Bytes that stay. */
+  readonly kept: number;
+  readonly cut: Map<number, string>;
 }
 
 /** Length of the part that ends with the last readable line of a step before `firstStep`, and what the rest says. */
-function tailOf(file: string, firstStep: number): { kept: number; cut: Map<number, string> } {
+function tailOf(file: string, firstStep: number): Tail {
   let kept = 0;
   const cut = new Map<number, string>();
   for (const { text, end } of wholeLines(file)) {
     const line = parseJson(text) as { step?: unknown; gradDigest?: unknown } | null | undefined;
+    const begin = end === text.length + 1 ? parseBegin(line) : null;
+    if (begin && begin.begins <= firstStep) kept = end;
     if (typeof line?.step !== "number") continue; // damage: evidence where lines follow it, torn where none does
     if (line.step >= firstStep) cut.set(line.step, String(line.gradDigest));
     else if (cut.size === 0) kept = end;
@@ -96,8 +112,9 @@ export function stepsInLedger(file: string): number | null {
   if (!existsSync(file)) return null;
   let steps = 0;
   for (const { text } of wholeLines(file)) {
-    const step = (parseJson(text) as { step?: unknown } | null | undefined)?.step;
-    if (typeof step === "number") steps = step + 1;
+    const step = stepOfLine(text);
+    if (step !== null) steps = step + 1;
+    else steps = Math.max(steps, parseBegin(parseJson(text))?.begins ?? 0);
   }
   return steps;
 }

@@ -23,3 +23,13 @@ export const ledgerLineSchema = z.strictObject({
 });
 
 export type LedgerLine = z.infer<typeof ledgerLineSchema>;
+
+/** The first line of a ledger that does not begin at step 0: what was before is not proved by it. */
+const ledgerBeginSchema = z.strictObject({ begins: z.int().min(1), reason: z.string() });
+
+export type LedgerBegin = z.infer<typeof ledgerBeginSchema>;
+
+export const beginLine = (begins: number, reason: string): string => `${JSON.stringify({ begins, reason })}\n`;
+
+/** Null for any other line. */
+export const parseBegin = (value: unknown): LedgerBegin | null => ledgerBeginSchema.safeParse(value).data ?? null;

@@ -7,7 +7,7 @@ import { ABSENT, type ObjectStore, PRESENT } from "./object-store.ts";
 /** @param now milliseconds, for the age of objects. */
 export function memoryStore(now: () => number = Date.now): ObjectStore {
   const objects = new Map<string, { readonly bytes: Uint8Array; readonly modifiedMs: number }>();
-  const set = (key: string, bytes: Uint8Array) => void objects.set(key, { bytes: bytes.slice(), modifiedMs: now() });
+  const set = (key: string, bytes: Uint8Array) => void objects.set(key, { bytes: copyOf(bytes), modifiedMs: now() });
   const infoOf = ({ bytes, modifiedMs }: { readonly bytes: Uint8Array; readonly modifiedMs: number }) => ({
     size: bytes.byteLength,
     modifiedMs,
@@ -28,7 +28,7 @@ export function memoryStore(now: () => number = Date.now): ObjectStore {
       signal?.throwIfAborted();
       const { bytes } = objects.get(checkKey(key)) ?? {};
       if (!bytes) throw new PlumeError("NOT_FOUND", `memory:${key} does not exist`, { remedy: ABSENT });
-      return bytes.slice(range?.start ?? 0, range?.end ?? bytes.length);
+      return copyOf(bytes.subarray(range?.start ?? 0, range?.end ?? bytes.length));
     },
     async head(key, signal) {
       signal?.throwIfAborted();
@@ -48,3 +48,6 @@ export function memoryStore(now: () => number = Date.now): ObjectStore {
     },
   };
 }
+
+/** A Buffer's own slice() is a view. */
+const copyOf = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes);

@@ -8,6 +8,7 @@ import { stringify } from "yaml";
 import { parseJob } from "../../shared/config/load.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
+import { type Summary as RunSummary, readSummary } from "../../shared/summary.ts";
 import type { CoordinatorMessage } from "../../shared/supervision.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { type Summary, summarise } from "./measure.ts";
@@ -18,6 +19,7 @@ export interface SyntheticRun {
   readonly bytes: number;
   /** Milliseconds of a step by part, and in all. */
   readonly parts: Readonly<Record<string, Summary>>;
+  readonly checkpoints: RunSummary["checkpoints"];
 }
 
 export interface SyntheticOptions {
@@ -25,10 +27,12 @@ export interface SyntheticOptions {
   /** Workers are spread over so many processes. */
   readonly processes: number;
   readonly channels: number;
+  /** [1, 2, 4] when absent. */
+  readonly channelMult?: readonly number[];
   readonly steps: number;
   readonly transport: "shm" | "grpc";
-  /** More of `training`, `workers` and `coordinator`. */
-  readonly spec?: { training?: object; workers?: object; coordinator?: object };
+  /** More of these groups of the job. */
+  readonly spec?: { training?: object; workers?: object; coordinator?: object; checkpoint?: object };
 }
 
 /** Steps before caches and windows are as they stay. */
@@ -48,10 +52,10 @@ export async function syntheticRun(options: SyntheticOptions): Promise<Synthetic
     },
     spec: {
       data: { source: "shapes:256", imageSize: 8 },
-      model: { channels, channelMult: [1, 2, 4], groups: 8, classes: 0 },
+      model: { channels, channelMult: options.channelMult ?? [1, 2, 4], groups: 8, classes: 0 },
       training: { steps: steps + SKIPPED, globalBatch: workers, microBatch: 1, clip: 1, ...spec.training },
       workers: { replicas: workers, min: workers, max: workers, transport, deadlineSeconds: 60, ...spec.workers },
-      checkpoint: { everySteps: steps + SKIPPED, snapshotSeconds: 600 },
+      checkpoint: { everySteps: steps + SKIPPED, snapshotSeconds: 600, ...spec.checkpoint },
       sampling: { count: 0 },
       ...(spec.coordinator ? { coordinator: spec.coordinator } : {}),
     },
@@ -92,7 +96,8 @@ export async function syntheticRun(options: SyntheticOptions): Promise<Synthetic
     const seconds = lines.map((line) => (JSON.parse(line) as { seconds: Record<string, number> }).seconds);
     const parts = PARTS.map((part) => [part, summarise(seconds.map((of) => (of[part] ?? 0) * 1000))] as const);
     const layout = buildLayout(buildNetwork(parseJob(jobYaml).spec, 3).params);
-    return { workers, bytes: layout.size * 4, parts: Object.fromEntries(parts) };
+    const { checkpoints } = readSummary(join(folder, "run/summary.json"));
+    return { workers, bytes: layout.size * 4, parts: Object.fromEntries(parts), checkpoints };
   } finally {
     for (const child of children) child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });

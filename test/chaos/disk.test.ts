@@ -10,8 +10,9 @@ describe("a disk that fails", () => {
     const clean = await calmRun(job);
     const blocked = join(job.folder, "blocked");
     writeFileSync(blocked, "a file where a folder should be");
-    const run = startRun(job, "--set", `checkpoint.store=file://${blocked}/checkpoints`);
-    const summary = await run.endsLike(clean);
+    const store = `checkpoint.store=file://${blocked}/checkpoints`;
+    const run = startRun(job, "--set", store, "--set", "checkpoint.retrySeconds=0.2");
+    const summary = await run.endsLike(clean, { unsaved: true });
     expect(summary.checkpoint).toBeNull();
     expect((await run.finished).stderr).toMatch(/CHECKPOINT OF STEP 40 FAILED: cannot write/);
   });
@@ -19,11 +20,13 @@ describe("a disk that fails", () => {
   it("snapshots and checkpoints that do not fit on the disk cost a killed coordinator the time to compute again", async () => {
     using job = chaosJob();
     const clean = await calmRun(job);
-    const run = startRunWith({ fileLimitKib: 150 }, job); // a part of them is larger
+    // A part of them is larger.
+    const run = startRunWith({ fileLimitKib: 150 }, job, "--set", "checkpoint.retrySeconds=0.2");
     await run.reaches(30);
     process.kill(run.coordinatorPid(), "SIGKILL");
-    const summary = await run.endsLike(clean);
+    const summary = await run.endsLike(clean, { unsaved: true });
     expect(summary.checkpoint).toBeNull();
+    expect(summary.unsaved).toContain("could not be saved in the run's folder either");
     expect(summary.secondsByState.redone).toBeGreaterThan(0.2);
     expect(readFileSync(join(run.out, "logs/coordinator.log"), "utf8")).toContain("snapshot");
   });

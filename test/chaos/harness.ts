@@ -100,7 +100,12 @@ export interface ChaosRun {
   /** A worker of this run that the test starts itself; killed at the end if it is still there. */
   join(id: string, options?: { address?: string; fault?: string }): ChildProcess;
   /** The run has ended well, with the bits of a calm run, a whole ledger, and nothing left behind. */
-  endsLike(calm: Summary): Promise<Summary>;
+  endsLike(calm: Summary, ending?: Ending): Promise<Summary>;
+}
+
+interface Ending {
+  /** The last checkpoint is not in the store: exit code 1, and what there is of it stays in the run's folder. */
+  readonly unsaved?: boolean;
 }
 
 type Answer<T> = (error: ServiceError | null, response: T) => void;
@@ -195,10 +200,10 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
       return child;
     },
 
-    async endsLike(expected) {
+    async endsLike(expected, { unsaved = false } = {}) {
       const { code, stderr } = await running.finished;
       for (const child of joined) child.kill("SIGKILL");
-      expect(code, stderr).toBe(0);
+      expect(code, stderr).toBe(unsaved ? 1 : 0);
       const summary = readSummary(join(out, "summary.json"));
       expect(summary.weightsSha256).toBe(expected.weightsSha256);
       expect(summary.emaSha256).toBe(expected.emaSha256);
@@ -211,6 +216,7 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
         ok: true,
         steps: summary.steps,
       });
+      if (unsaved) rmSync(join(out, "snapshots"), { recursive: true, force: true });
       await nothingIsLeft(run);
       return summary;
     },

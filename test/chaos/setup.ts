@@ -14,9 +14,14 @@ declare module "vitest" {
   }
 }
 
+const FAULTY = {
+  "faulty-worker": "test/chaos/faulty-worker.ts",
+  "dying-coordinator": "test/chaos/dying-coordinator.ts",
+};
+
 export default async function setup(project: TestProject): Promise<() => void> {
   const folder = mkdtempSync(join(tmpdir(), "plume-calm-"));
   project.provide("calmRuns", folder);
-  project.provide("chaosBundle", await bundled({ "faulty-worker": "test/chaos/faulty-worker.ts" }, ["test/chaos"]));
+  project.provide("chaosBundle", await bundled(FAULTY, ["test/chaos"]));
   return () => rmSync(folder, { recursive: true, force: true });
 }

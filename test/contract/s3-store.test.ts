@@ -12,7 +12,8 @@ import { openStore } from "../../shared/store/open.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import { scratchFolder } from "../support/plume.ts";
 import { freePort, pause } from "../support/processes.ts";
-import { S3_KEY, S3_SECRET, useS3Server, withEnvironment } from "../support/s3-server.ts";
+import { S3_KEY, S3_SECRET, withEnvironment } from "../support/s3-server.ts";
+import { useS3Server } from "../support/use-s3-server.ts";
 import { bytesOf, describeObjectStore, textOf } from "./object-store-suite.ts";
 
 const server = useS3Server();

@@ -1,7 +1,17 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { readSummary } from "../../shared/summary.ts";
-import { linesOf, plume, scratchFolder, startPlume, tinyJob, train, until, workerPid } from "../support/plume.ts";
+import {
+  checkpointFile,
+  linesOf,
+  plume,
+  scratchFolder,
+  startPlume,
+  tinyJob,
+  train,
+  until,
+  workerPid,
+} from "../support/plume.ts";
 
 const STEPS = ["--steps", "60", "--set", "sampling.count=0"];
 
@@ -53,13 +63,13 @@ describe("a run that is stopped", () => {
     const job = tinyJob(scratch.path);
     const out = scratch.file("run");
     const whole = await train(job, out, "--set", "checkpoint.everySteps=4");
-    const damaged = `${out}/checkpoints/step-000000008/params-00000-of-00001.safetensors`;
+    const damaged = checkpointFile(`${out}/checkpoints/step-000000008`, "params-00000-of-00001.safetensors");
     const bytes = readFileSync(damaged);
     bytes[bytes.length - 1]! ^= 1;
 
     writeFileSync(damaged, bytes);
     const again = await train(job, out, "--set", "checkpoint.everySteps=4");
-    expect(again.firstStep).toBe(4);
+    expect(again).toMatchObject({ firstStep: 4, checkpointsPassedOver: 1 });
     expect(again.weightsSha256).toBe(whole.weightsSha256);
   });
 });
@@ -94,15 +104,22 @@ describe("numbers that are not finite", () => {
 });
 
 describe("a store that cannot be written", () => {
-  it("is reported loudly and never stops training", async () => {
+  it("is reported loudly, never stops training, and leaves the last state where the next start finds it", async () => {
     using scratch = scratchFolder();
     writeFileSync(scratch.file("in-the-way"), "");
     const out = scratch.file("run");
-    const store = `checkpoint.store=file://${scratch.file("in-the-way")}/store`;
-    const args = ["train", "-f", tinyJob(scratch.path), "--out", out, "--set", store, "--set", "sampling.count=0"];
-    const { code, stderr } = await plume(...args);
-    expect(code, stderr).toBe(0);
+    const job = tinyJob(scratch.path, "  checkpoint: { retrySeconds: 0.1 }\n");
+    const args = ["--set", `checkpoint.store=file://${scratch.file("in-the-way")}/store`, "--set", "sampling.count=0"];
+    const { code, stderr } = await plume("train", "-f", job, "--out", out, ...args);
+    expect(code, stderr).toBe(1);
     expect(stderr).toContain("CHECKPOINT OF STEP 8 FAILED");
-    expect(readSummary(`${out}/summary.json`)).toMatchObject({ outcome: "complete", checkpoint: null });
+    expect(stderr).toContain("THE LAST CHECKPOINT, OF STEP 8, IS NOT IN THE STORE: cannot write");
+    expect(stderr).toContain(`once the store works: plume train -f ${job} --out`);
+    const lost = readSummary(`${out}/summary.json`);
+    expect(lost).toMatchObject({ outcome: "complete", checkpoint: null, checkpoints: { written: 0, failed: 1 } });
+    rmSync(scratch.file("in-the-way"));
+    const saved = await train(job, out, ...args);
+    expect(saved).toMatchObject({ firstStep: 8, checkpoint: 8, unsaved: null, weightsSha256: lost.weightsSha256 });
+    expect(existsSync(`${out}/snapshots`)).toBe(false);
   });
 });

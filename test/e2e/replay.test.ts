@@ -3,7 +3,7 @@
 import { cpSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { LedgerLine } from "../../shared/ledger/line.ts";
-import { linesOf, plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { checkpointFile, linesOf, plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
 
 const scratch = scratchFolder();
 const run = scratch.file("run");
@@ -88,7 +88,7 @@ describe("plume audit --replay", () => {
     expect(whole.stdout).toContain("from the snapshot of step 10 (1 step replayed on the way, the same): the same");
     expect(whole.code).toBe(0);
 
-    const part = `${snapshot}/ema-00000-of-00001.safetensors`;
+    const part = checkpointFile(snapshot, "ema-00000-of-00001.safetensors");
     writeFileSync(part, readFileSync(part).subarray(1));
     const torn = await plume("audit", folder, "--replay", "11");
     expect(torn.stderr).toContain("the snapshot of step 10 was passed over");

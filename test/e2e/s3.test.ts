@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
 import { freePort } from "../support/processes.ts";
-import { S3_KEY, S3_SECRET, useS3Server, withEnvironment } from "../support/s3-server.ts";
+import { S3_KEY, S3_SECRET, withEnvironment } from "../support/s3-server.ts";
+import { useS3Server } from "../support/use-s3-server.ts";
 
 const server = useS3Server();
 

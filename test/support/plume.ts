@@ -1,10 +1,11 @@
 // Runs the command line as a user does: a real process, its output and exit code. Every run has its own folder.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { plainName } from "../../shared/checkpoint/manifest.ts";
 import { readSummary, type Summary } from "../../shared/summary.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
@@ -104,4 +105,11 @@ export const linesOf = (file: string): string[] =>
 export function workerPid(out: string, index: number): number | null {
   const last = linesOf(join(out, "logs", `worker-${index}.log`)).at(-1);
   return last ? (JSON.parse(last) as { pid: number }).pid : null;
+}
+
+/** A file of a checkpoint's folder by its name without the piece of a digest. */
+export function checkpointFile(folder: string, name: string): string {
+  const found = readdirSync(folder).find((each) => plainName(each) === name);
+  if (!found) throw new Error(`${folder} has no ${name}`);
+  return join(folder, found);
 }

@@ -4,7 +4,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import { CreateBucketCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import { afterAll, beforeAll } from "vitest";
 import { cached } from "../../shared/backends/cache.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import "../../shared/store/s3-client.ts"; // which hushes the SDK's word about coming versions of Node
@@ -29,8 +28,8 @@ export interface S3Server extends AsyncDisposable {
   readonly client: S3Client;
   /** SIGKILL. */
   kill(): Promise<void>;
-  /** Starts it again at the same address, on the same objects. */
-  restart(): Promise<void>;
+  /** Starts it again at the same address, on the same objects; with another secret, which the environment does not have. */
+  restart(secret?: string): Promise<void>;
 }
 
 /** @throws PlumeError FAILED_PRECONDITION when the server is not built. */
@@ -54,8 +53,8 @@ export async function startS3Server(): Promise<S3Server> {
   });
   let server: ChildProcess | null = null;
 
-  const start = async (): Promise<void> => {
-    const where = ["--port", address, "--access", S3_KEY, "--secret", S3_SECRET];
+  const start = async (secret = S3_SECRET): Promise<void> => {
+    const where = ["--port", address, "--access", S3_KEY, "--secret", secret];
     const child = spawn(
       binary,
       [...where, "--iam-dir", scratch.file("iam"), "--keep-alive", "--quiet", "posix", scratch.file("data")],
@@ -113,26 +112,11 @@ export async function startS3Server(): Promise<S3Server> {
   };
 }
 
-/** One server for a file's tests, in whose processes' environment it is. @returns the server, once the tests run. */
-export function useS3Server(): () => S3Server {
-  let server: S3Server;
-  let environment: Disposable;
-  beforeAll(async () => {
-    server = await startS3Server();
-    environment = withEnvironment(server.env);
-  });
-  afterAll(async () => {
-    environment?.[Symbol.dispose]();
-    await server?.[Symbol.asyncDispose]();
-  });
-  return () => server;
-}
-
-/** A signed request is answered, whether or not there is a bucket yet. */
+/** A signed request is answered, whether or not there is a bucket yet, or the key is still good. */
 const answers = (client: S3Client, Bucket: string): Promise<boolean> =>
   client.send(new HeadBucketCommand({ Bucket })).then(
     () => true,
-    (error: { $metadata?: { httpStatusCode?: number } }) => error.$metadata?.httpStatusCode === 404,
+    (error: { $metadata?: { httpStatusCode?: number } }) => [403, 404].includes(error.$metadata?.httpStatusCode ?? 0),
   );
 
 /** The environment of this process, as `env` says, until the scope ends; what is undefined is taken away. */

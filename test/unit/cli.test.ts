@@ -6,7 +6,7 @@ import { parseJob } from "../../shared/config/load.ts";
 import { ERROR_CODES } from "../../shared/errors.ts";
 import { fileStore } from "../../shared/store/file.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
-import { plume, scratchFolder } from "../support/plume.ts";
+import { checkpointFile, plume, scratchFolder } from "../support/plume.ts";
 
 const job = parseJob("metadata: { name: tiny }\nspec: { data: { source: 'shapes:100' } }");
 const layout = buildLayout([{ name: "w", shape: [100], init: { kind: "zeros" } }]);
@@ -45,12 +45,12 @@ describe("plume checkpoints", () => {
     using scratch = scratchFolder();
     await writeSteps(scratch.path, 5, 10, 15);
     expect((await plume("checkpoints", "verify", scratch.path)).code).toBe(0);
-    flipLastByte(scratch.file("step-000000010/params-00000-of-00001.safetensors"));
+    flipLastByte(checkpointFile(scratch.file("step-000000010"), "params-00000-of-00001.safetensors"));
     writeFileSync(scratch.file("step-000000015/manifest.json"), "{");
     const { code, stdout } = await plume("checkpoints", "verify", scratch.path);
     expect(code).toBe(1);
     expect(stdout).toContain("step 5: whole");
-    expect(stdout).toMatch(/step 10: .*params-00000-of-00001\.safetensors has sha256/);
+    expect(stdout).toMatch(/step 10: .*params-00000-of-00001-[0-9a-f]{12}\.safetensors has sha256/);
     expect(stdout).toMatch(/step 15: .*manifest\.json is no JSON/);
     const one = await plume("checkpoints", "verify", scratch.path, "--step", "5", "--json");
     expect(one.code).toBe(0);

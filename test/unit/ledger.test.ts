@@ -43,11 +43,11 @@ describe("the ledger", () => {
     expect([...readLedger(file)]).toEqual([0, 1, 2, 3].map((step) => lineOf(step)));
   });
 
-  it("has every line on disk as soon as it is appended, for a process that dies at once", () => {
+  it("has every line on disk as soon as it is appended, for a process that dies at once", async () => {
     const ledger = openLedger(file, 0);
     ledger.append(lineOf(0));
     expect(stepsInFile()).toEqual([0]);
-    ledger.flush();
+    await ledger.flush();
     ledger.close();
     ledger.close();
   });

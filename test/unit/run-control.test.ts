@@ -145,6 +145,7 @@ describe("a snapshot", () => {
     const saver = { busy: false, save: async (step: number) => void saved.push(step) };
     const snapshotter = createSnapshotter({
       saver: saver as unknown as Checkpointer,
+      crowded: () => nowMs === 7000,
       everySeconds: 2,
       now: () => nowMs,
     });
@@ -160,8 +161,9 @@ describe("a snapshot", () => {
     saver.busy = true;
     await offer(5, 6000);
     saver.busy = false;
-    await offer(6, 6001);
-    expect(saved).toEqual([1, 3, 6]);
+    await offer(6, 7000);
+    await offer(7, 7001);
+    expect(saved).toEqual([1, 3, 7]);
   });
 });
 

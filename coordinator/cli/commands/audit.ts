@@ -9,7 +9,7 @@ import { type Job, jobSchema } from "../../../shared/config/schema.ts";
 import type { SampleOrder } from "../../../shared/data/order.ts";
 import { describeError, PlumeError } from "../../../shared/errors.ts";
 import { type AuditReport, auditLedger } from "../../../shared/ledger/audit.ts";
-import { readLedger } from "../../../shared/ledger/read.ts";
+import { readBegin, readLedger } from "../../../shared/ledger/read.ts";
 import { readSummary } from "../../../shared/summary.ts";
 import { action, type CommandIo } from "../action.ts";
 
@@ -72,13 +72,16 @@ Exit codes: 0 nothing is wrong, 1 a gap, a repeat, other samples or another grad
 async function audit(io: CommandIo, options: AuditOptions, dir: string, replay?: Replay): Promise<number> {
   const run = openRun(dir);
   const step = options.replay === undefined ? null : stepNumber(options.replay);
-  const report = compareWithSummary(run, auditLedger(readLedger(join(dir, "ledger.ndjson")), run.order));
+  const report = compareWithSummary(run, proof(join(dir, "ledger.ndjson"), run.order));
   printReport(io, run, report);
   const replayed = step !== null && replay ? await replay(run, step, io) : null;
   if (replayed) io.print(`replay       ${replayed.message}`);
   io.result({ ...report, ...(replayed ? { replay: replayed } : {}) });
   return report.ok && (replayed?.ok ?? true) ? 0 : 1;
 }
+
+const proof = (ledger: string, order: SampleOrder): AuditReport =>
+  auditLedger(readLedger(ledger), order, readBegin(ledger)?.begins);
 
 function openRun(dir: string): AuditedRun {
   const file = (name: string) => join(dir, name);
@@ -125,11 +128,15 @@ function compareWithSummary({ dir }: AuditedRun, report: AuditReport): AuditRepo
 }
 
 function printReport(io: CommandIo, { job, dataset, order }: AuditedRun, report: AuditReport): void {
-  const under = report.samples - report.wholeEpochs * order.datasetSize;
+  const under = (report.steps * order.globalBatch) % order.datasetSize;
   const skipped = report.skippedSteps > 0 ? `, ${report.skippedSteps} skipped for a gradient that was not finite` : "";
   io.print(`run          ${job.metadata.name}, seed ${order.seed}`);
   io.print(`data set     ${dataset.name ?? job.spec.data.source}, ${dataset.size} samples`);
   io.print(`steps        ${report.steps} of ${job.spec.training.steps}${skipped}`);
+  if (report.from > 0)
+    io.print(
+      `proof        begins at step ${report.from}: the ledger of the steps before is not here, and proves nothing`,
+    );
   io.print(`samples      ${report.samples} read by ${report.workers} worker${report.workers === 1 ? "" : "s"}`);
   io.print(`epochs       ${report.wholeEpochs} whole, ${under} samples of the next`);
   if (report.firstFault) io.print(`FAULT        step ${report.firstFault.step}: ${report.firstFault.message}`);

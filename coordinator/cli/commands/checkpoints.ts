@@ -3,16 +3,17 @@
 import { Command } from "commander";
 import { cpCommand } from "./checkpoints/cp.ts";
 import { exportCommand } from "./checkpoints/export.ts";
+import { gcCommand } from "./checkpoints/gc.ts";
 import { importCommand } from "./checkpoints/import.ts";
 import { lsCommand } from "./checkpoints/ls.ts";
 import { rmCommand } from "./checkpoints/rm.ts";
 import { verifyCommand } from "./checkpoints/verify.ts";
 
-const SUBCOMMANDS = [lsCommand, verifyCommand, cpCommand, rmCommand, exportCommand, importCommand];
+const SUBCOMMANDS = [lsCommand, verifyCommand, cpCommand, rmCommand, gcCommand, exportCommand, importCommand];
 
 export function checkpointsCommand(): Command {
   const command = new Command("checkpoints")
-    .description("list, verify, copy, remove, export and import checkpoints")
+    .description("list, verify, copy, remove, clean up, export and import checkpoints")
     .addHelpText(
       "after",
       `

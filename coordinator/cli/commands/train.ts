@@ -12,6 +12,7 @@ import type { RunEvent } from "../../../shared/bus/events.ts";
 import { listCheckpoints } from "../../../shared/checkpoint/read.ts";
 import { sleep } from "../../../shared/clock.ts";
 import { fieldRows } from "../../../shared/config/fields.ts";
+import { checkAllowed } from "../../../shared/config/identity.ts";
 import { dumpJob, loadJob } from "../../../shared/config/load.ts";
 import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
@@ -37,6 +38,7 @@ interface TrainOptions {
   readonly maxRestarts?: string;
   readonly set: string[];
   readonly init?: string;
+  readonly allow: string[];
 }
 
 export function trainCommand(): Command {
@@ -48,6 +50,12 @@ export function trainCommand(): Command {
     .option("--out <dir>", "the run's folder (default: runs/<job name>)")
     .option("--resume <which>", "latest | never | a step number", "latest")
     .option("--init <folder>", "start from the weights of an exported folder, or of a UNet2DModel of diffusers")
+    .option(
+      "--allow <field>",
+      "resume though this field of the job differs from the checkpoint's and decides bits; may be repeated",
+      collect,
+      [],
+    )
     .option("--listen <host:port>", "address of the coordinator; port 0 takes a free one", "127.0.0.1:0")
     .option("--advertise <host:port>", "address that workers dial, where it is not the coordinator's own")
     .option("--max-restarts <n>", "failures in a row before a worker is given up (workers.maxRestarts)")
@@ -59,9 +67,10 @@ Examples:
   plume train -f deploy/jobs/shapes.yaml
   plume train -f deploy/jobs/fashion.yaml --workers 2 --set training.steps=500 --out runs/try
   plume train -f deploy/jobs/fashion.yaml --init fashion-diffusers --out runs/more
+  plume train -f job.yaml --set training.optimizer.lr=1e-4 --allow training.optimizer.lr
 
 Ctrl-C once finishes the step in progress, saves a checkpoint and stops; twice stops at once.
-Exit codes: 0 done, 1 failed, 2 a mistake in the command or the job file, 130 interrupted.
+Exit codes: 0 done, 1 failed (also when the last checkpoint could not be written), 2 a mistake in the command or the job file, 130 interrupted.
 
 Fields of a job, below spec (each can be set with --set):
 ${jobFields()}`,
@@ -106,6 +115,7 @@ const withInitOf = (job: Job, init: string | undefined): Job => ({
 });
 
 async function train(io: CommandIo, options: TrainOptions): Promise<number> {
+  checkAllowed(options.allow);
   const asked = loadJob(options.file, { set: [...overrides(options), ...options.set] });
   const out = resolve(options.out ?? join("runs", asked.metadata.name));
   const begun = begunJob(out, options.resume);
@@ -128,6 +138,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
       workerEnvironment: (index) => deviceEnvironment(backend, index, devices),
       min: job.spec.workers.min,
       resume,
+      allow: options.allow,
       listen: options.listen,
       ...(options.advertise ? { advertise: options.advertise } : {}),
       maxRestarts: job.spec.workers.maxRestarts,
@@ -146,7 +157,9 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
     const summary = readSummary(join(out, "summary.json"));
     io.result({ ...summary, out });
     farewell(io, job, out, summary, warnings);
-    return interrupts.count > 0 ? 130 : 0;
+    if (summary.unsaved !== null) sayUnsaved(io, options, out, summary);
+    if (interrupts.count > 0) return 130;
+    return summary.unsaved === null ? 0 : 1;
   } finally {
     interrupts.dispose();
     rmSync(scratch, { recursive: true, force: true });
@@ -268,6 +281,12 @@ function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): v
   io.print(
     `coordinator on ${supervisor.address}, ${workers.replicas} worker process${workers.replicas === 1 ? "" : "es"}, run folder ${relative(process.cwd(), out) || "."}`,
   );
+}
+
+/** The work is done and its result is not where it should be. */
+function sayUnsaved(io: CommandIo, { file }: TrainOptions, out: string, { steps, unsaved }: Summary): void {
+  io.note(`\nTHE LAST CHECKPOINT, OF STEP ${steps}, IS NOT IN THE STORE: ${unsaved!.replaceAll("\n", "\n  ")}`);
+  io.note(`  once the store works: plume train -f ${file} --out ${relative(process.cwd(), out) || "."}`);
 }
 
 function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnings: readonly string[]): void {

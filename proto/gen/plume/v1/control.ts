@@ -56,11 +56,24 @@ export interface Status {
   /** The newest last. */
   recoveries: Recovery[];
   decisions: Decision[];
+  saves: Saves | undefined;
 }
 
 export interface Status_SecondsByStateEntry {
   key: string;
   value: number;
+}
+
+/** What became of the run's checkpoints. */
+export interface Saves {
+  written: number;
+  failed: number;
+  /** Pauses after which a call of the store was made again. */
+  retried: number;
+  /** Seconds that training waited for checkpoints and snapshots. */
+  stallSeconds: number;
+  /** Checkpoints that were not whole when the run was resumed. */
+  passedOver: number;
 }
 
 /** From a failure to the next committed step. */
@@ -248,6 +261,7 @@ function createBaseStatus(): Status {
     goodput: 0,
     recoveries: [],
     decisions: [],
+    saves: undefined,
   };
 }
 
@@ -309,6 +323,9 @@ export const Status: MessageFns<Status> = {
     }
     for (const v of message.decisions) {
       Decision.encode(v!, writer.uint32(154).fork()).join();
+    }
+    if (message.saves !== undefined) {
+      Saves.encode(message.saves, writer.uint32(162).fork()).join();
     }
     return writer;
   },
@@ -481,6 +498,14 @@ export const Status: MessageFns<Status> = {
             message.decisions.push(Decision.decode(reader, reader.uint32()));
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.saves = Saves.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -536,6 +561,96 @@ export const Status_SecondsByStateEntry: MessageFns<Status_SecondsByStateEntry> 
             }
 
             message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSaves(): Saves {
+  return { written: 0, failed: 0, retried: 0, stallSeconds: 0, passedOver: 0 };
+}
+
+export const Saves: MessageFns<Saves> = {
+  encode(message: Saves, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.written !== 0) {
+      writer.uint32(8).uint32(message.written);
+    }
+    if (message.failed !== 0) {
+      writer.uint32(16).uint32(message.failed);
+    }
+    if (message.retried !== 0) {
+      writer.uint32(24).uint32(message.retried);
+    }
+    if (message.stallSeconds !== 0) {
+      writer.uint32(33).double(message.stallSeconds);
+    }
+    if (message.passedOver !== 0) {
+      writer.uint32(40).uint32(message.passedOver);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Saves {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSaves();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.written = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.failed = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.retried = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 33) {
+              break;
+            }
+
+            message.stallSeconds = reader.double();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.passedOver = reader.uint32();
             continue;
           }
         }

@@ -1,0 +1,63 @@
+// One object of a checkpoint, out of its store, verified: in pieces where it is large, so that what is hashed is on its
+// way while the next piece is.
+
+import { createHash } from "node:crypto";
+import { PlumeError } from "../errors.ts";
+import type { ByteRange, ObjectStore } from "../store/object-store.ts";
+import { update } from "./digest.ts";
+import type { Part } from "./manifest.ts";
+import { ahead } from "./parallel.ts";
+
+const PIECE_BYTES = 16 << 20;
+
+type Expected = Pick<Part, "size" | "sha256">;
+
+/** @returns the bytes. @throws PlumeError NOT_FOUND, DATA_LOSS naming the object. */
+export async function readPart(store: ObjectStore, key: string, part: Expected): Promise<Uint8Array> {
+  if (part.size <= PIECE_BYTES) {
+    const bytes = await store.get(key);
+    await verify(`${store.url}/${key}`, part, [bytes]);
+    return bytes;
+  }
+  const whole = Buffer.allocUnsafeSlow(part.size);
+  let at = 0;
+  const kept = async function* () {
+    for await (const piece of piecesOf(store, key, part)) {
+      whole.set(piece.subarray(0, part.size - at), at);
+      at += piece.byteLength;
+      yield piece;
+    }
+  };
+  await verify(`${store.url}/${key}`, part, kept());
+  return whole;
+}
+
+/** Reads it and keeps nothing. @throws as readPart. */
+export const checkPart = (store: ObjectStore, key: string, part: Expected): Promise<void> =>
+  verify(`${store.url}/${key}`, part, piecesOf(store, key, part));
+
+/** One byte more than there should be is asked for, so that an object that is too long shows. */
+function piecesOf(store: ObjectStore, key: string, { size }: Expected): AsyncIterable<Uint8Array> {
+  const ranges: ByteRange[] = [];
+  for (let start = 0; start === 0 || start < size; start += PIECE_BYTES)
+    ranges.push({ start, end: start + PIECE_BYTES < size ? start + PIECE_BYTES : size + 1 });
+  return ahead(ranges, { weight: 2, of: () => 1 }, (range) => store.get(key, { range }));
+}
+
+async function verify(
+  where: string,
+  { size, sha256 }: Expected,
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<void> {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  for await (const piece of pieces) {
+    bytes += piece.byteLength;
+    await update(hash, piece);
+  }
+  if (bytes !== size) throw new PlumeError("DATA_LOSS", `${where} has ${bytes} bytes, its manifest says ${size}`);
+  const digest = hash.digest("hex");
+  if (digest === sha256) return;
+  const short = (hex: string) => `${hex.slice(0, 12)}…`;
+  throw new PlumeError("DATA_LOSS", `${where} has sha256 ${short(digest)}, its manifest says ${short(sha256)}`);
+}

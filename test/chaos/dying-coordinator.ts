@@ -1,0 +1,46 @@
+// A coordinator, made of the real one's parts, whose store kills its process: --die PHASE of a save, or tells the phases
+// that it passes on stdout.
+
+import { parseArgs } from "node:util";
+import { createRunServices } from "../../coordinator/services.ts";
+import { createBus } from "../../shared/bus/bus.ts";
+import { systemClock } from "../../shared/clock.ts";
+import { loadJob } from "../../shared/config/load.ts";
+import { createLog } from "../../shared/log.ts";
+import { openStore } from "../../shared/store/open.ts";
+import { type SavePhase, tellingStore } from "./save-phases.ts";
+
+const { values } = parseArgs({
+  options: {
+    job: { type: "string" },
+    out: { type: "string" },
+    listen: { type: "string" },
+    recovering: { type: "boolean", default: false },
+    die: { type: "string" },
+  },
+});
+
+const passed = (phase: SavePhase) => {
+  if (phase === values.die) process.kill(process.pid, "SIGKILL");
+  if (!values.die) process.stdout.write(`${phase}\n`);
+};
+const stop = new AbortController();
+const services = await createRunServices({
+  job: loadJob(values.job!, { set: [] }),
+  out: values.out!,
+  listen: values.listen!,
+  resume: "latest",
+  allow: [],
+  recovering: values.recovering,
+  clock: systemClock,
+  openStore: async (url, access) => tellingStore(await openStore(url, access), passed),
+  bus: createBus((error) => {
+    throw error;
+  }),
+  openLog: () => createLog({ role: "coordinator" }, { file: `${values.out}/logs/coordinator.log` }),
+  requestStop: () => false,
+  onLost: () => process.exit(1),
+  supervisor: null,
+});
+await services.train(stop.signal);
+process.exit(0);
