@@ -17,7 +17,7 @@ async function through(
   prefix: string,
   fault: { breaks(s3: S3Server): Promise<void>; mends(s3: S3Server): Promise<void> },
 ) {
-  using job = chaosJob({ steps: 800 });
+  using job = chaosJob({ steps: 400 });
   const clean = await calmRun(job);
   const url = `s3://${server().bucket}/${prefix}`;
   const run = startRunWith(
@@ -32,12 +32,12 @@ async function through(
   await fault.breaks(server());
   const broken = run.steps();
   await run.sees("a failure", ({ saves }) => (saves?.failed ?? 0) + (saves?.retried ?? 0) > 0);
-  await run.reaches(Math.min(800, broken + 100)); // it trains on
+  await run.reaches(Math.min(400, broken + 60)); // it trains on
   await fault.mends(server());
   const summary = await run.endsLike(clean);
-  expect(summary).toMatchObject({ checkpoint: 800, unsaved: null });
+  expect(summary).toMatchObject({ checkpoint: 400, unsaved: null });
   const store = await openStore(url);
-  expect((await readCheckpoint(store, "latest")).state.step).toBe(800);
+  expect((await readCheckpoint(store, "latest")).state.step).toBe(400);
   await collectOrphans(store, { nowMs: Date.now() + 1000, olderThanMs: 0 });
   const listed = await listCheckpoints(store);
   const named = new Set(
