@@ -6,6 +6,7 @@ import { collectOrphans } from "../../../../shared/checkpoint/retention.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { action, type CommandIo } from "../../action.ts";
 import { megabytes } from "../../table.ts";
+import { STORE } from "./store.ts";
 
 interface GcOptions {
   readonly olderThan: string;
@@ -14,7 +15,7 @@ interface GcOptions {
 export function gcCommand(): Command {
   return new Command("gc")
     .description("remove objects that no manifest names: what writers left that died or lost a race")
-    .argument("<store>", "a run's folder, or a store: a folder or file://DIR")
+    .argument("<store>", STORE)
     .option("--older-than <hours>", "leave what was put since: a writer may be at it", "24")
     .addHelpText(
       "after",
