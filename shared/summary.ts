@@ -50,18 +50,21 @@ const summarySchema = z.object({
   secondsByState: z.record(z.string(), z.number()),
   /** The newest that the store has; null for none. */
   checkpoint: z.int().nullable(),
-  checkpoints: z.object({
-    written: z.int(),
-    failed: z.int(),
-    /** Pauses after which a call of the store was made again. */
-    retried: z.int(),
-    /** Seconds that training waited for checkpoints and snapshots. */
-    stallSeconds: z.number(),
-  }),
+  // What a summary of an earlier plume has not is nothing, so that it can still be audited.
+  checkpoints: z
+    .object({
+      written: z.int(),
+      failed: z.int(),
+      /** Pauses after which a call of the store was made again. */
+      retried: z.int(),
+      /** Seconds that training waited for checkpoints and snapshots. */
+      stallSeconds: z.number(),
+    })
+    .default({ written: 0, failed: 0, retried: 0, stallSeconds: 0 }),
   /** Checkpoints that were not whole when the run was resumed. */
-  checkpointsPassedOver: z.int(),
+  checkpointsPassedOver: z.int().default(0),
   /** Why the last state of the run is not in its store; null when it is. */
-  unsaved: z.string().nullable(),
+  unsaved: z.string().nullable().default(null),
   /** File name in samples/. */
   sampleGrid: z.string().nullable(),
   wallSeconds: z.number(),

@@ -41,6 +41,7 @@ describe("auditLedger", () => {
     const lines = changed(5, () => ({ skipped: true }));
     expect(auditLedger(lines, order)).toEqual({
       ok: true,
+      from: 0,
       steps: 12,
       samples: 96,
       epochs: 3.2,
