@@ -1,7 +1,7 @@
 // What native backends read from the environment, once, when their library is loaded or their device is first used.
 
 import { readdirSync } from "node:fs";
-import { cached } from "./cache.ts";
+import { cacheFolder } from "../cache-folder.ts";
 
 /** Of a job's `workers`. */
 export interface ComputeChoice {
@@ -28,7 +28,7 @@ export function computeEnvironment({ backend, threads, numerics }: ComputeChoice
     TF_FORCE_GPU_ALLOW_GROWTH: "true", // TensorFlow takes all of the memory otherwise
     TF_DETERMINISTIC_OPS: "1",
     ...(numerics === "strict" ? { NVIDIA_TF32_OVERRIDE: "0" } : {}),
-    CUDA_CACHE_PATH: cached("cuda"),
+    CUDA_CACHE_PATH: cacheFolder("cuda"),
     CUDA_CACHE_MAXSIZE: String(4 * 2 ** 30),
   };
 }

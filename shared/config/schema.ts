@@ -31,6 +31,18 @@ export const dataSchema = z.strictObject({
     .describe("pixel-unshuffle factor: [S,S,C] becomes [S/p,S/p,C*p*p] for the network; undone on output"),
   flip: z.boolean().default(false).describe("mirror half of the training images left to right"),
   limit: positiveInt.optional().describe("use only the first N samples"),
+  onError: z
+    .enum(["fail", "skip"])
+    .default("fail")
+    .describe(
+      "a sample that cannot be decoded: fail the job, or use the next one by id that can, and note it in the ledger",
+    ),
+  cacheMiB: z
+    .int()
+    .min(0)
+    .default(2048)
+    .describe("most that the workers of a host keep on disk of what they read from an object store; 0 for nothing"),
+  cacheDir: z.string().min(1).optional().describe("folder of that cache; ~/.cache/plume/data when absent"),
 });
 
 const modelSchema = z.strictObject({

@@ -20,7 +20,27 @@ export interface ImageSetCard {
 export interface ImageSet extends ImageSetCard {
   /** Decodes samples by id, off the event loop. Ids may repeat. @throws PlumeError DATA_LOSS naming the file that cannot be decoded. */
   read(ids: readonly number[], signal?: AbortSignal): Promise<ImageBatch>;
+  /** Where the samples lie, for sets that are read from an object store or a folder. */
+  storage?(): Promise<SetStorage>;
   close(): Promise<void>;
+}
+
+export interface SetObject {
+  readonly key: string;
+  readonly size: number;
+  readonly samples: number;
+}
+
+export interface SetStorage {
+  readonly objects: readonly SetObject[];
+  /** Of those that this host's cache may hold; null where nothing is cached. */
+  readonly cachedBytes: number | null;
+}
+
+/** A sample that cannot be decoded, and the one that was read instead. */
+export interface SkippedSample {
+  readonly id: number;
+  readonly instead: number;
 }
 
 export interface ImageBatch {
@@ -28,4 +48,6 @@ export interface ImageBatch {
   readonly pixels: Uint8Array;
   /** int32 [n]; -1 without a label. */
   readonly labels: Int32Array;
+  /** Under data.onError: skip, in the order of the batch. */
+  readonly skipped?: readonly SkippedSample[];
 }

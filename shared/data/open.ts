@@ -1,14 +1,19 @@
 // From a job's data to an image set.
 
+import { cacheFolder } from "../cache-folder.ts";
 import { PlumeError } from "../errors.ts";
+import type { StoreAccess } from "../store/access.ts";
+import { noCache, openDiskCache, type RangeCache } from "./disk-cache.ts";
 import type { ImageSet, ImageSetCard } from "./image-set.ts";
 import { limitSet } from "./limit.ts";
+import { skipCorrupt } from "./skip-corrupt.ts";
 import { SOURCES } from "./sources/index.ts";
-import type { Split } from "./sources/source.ts";
+import type { SourceContext } from "./sources/source.ts";
 
-export interface OpenOptions {
-  readonly split?: Split;
-  readonly signal?: AbortSignal;
+/** What of a source's context an opener may say. */
+export interface OpenOptions extends Partial<Pick<SourceContext, "split" | "signal" | "indexFile" | "onChanged">> {
+  /** How an object store is reached: the job's spec.store. */
+  readonly access?: StoreAccess;
 }
 
 /** The part of a job that says which images. */
@@ -16,10 +21,15 @@ export interface DataSpec {
   readonly source: string;
   readonly imageSize: number;
   readonly limit?: number | undefined;
+  /** What becomes of a sample that cannot be decoded. */
+  readonly onError: "fail" | "skip";
+  /** Of the disk cache; 0 for none. */
+  readonly cacheMiB: number;
+  readonly cacheDir?: string | undefined;
 }
 
 /** @throws PlumeError with the field, the value and a remedy. */
-export async function openImageSet(data: DataSpec, { split = "train", signal }: OpenOptions = {}): Promise<ImageSet> {
+export async function openImageSet(data: DataSpec, options: OpenOptions = {}): Promise<ImageSet> {
   const colon = data.source.indexOf(":");
   const kind = colon < 0 ? data.source : data.source.slice(0, colon);
   const source = Object.hasOwn(SOURCES, kind) ? SOURCES[kind] : undefined;
@@ -29,9 +39,15 @@ export async function openImageSet(data: DataSpec, { split = "train", signal }: 
         .map(({ usage }) => usage)
         .join(", ")}`,
     });
-  const set = await source.open(colon < 0 ? "" : data.source.slice(colon + 1), data.imageSize, split, signal);
-  return data.limit === undefined || data.limit >= set.size ? set : limitSet(set, data.limit);
+  const { split = "train", access = {}, ...rest } = options;
+  const context = { imageSize: data.imageSize, split, access, cache: openCache(data), ...rest };
+  const set = await source.open(colon < 0 ? "" : data.source.slice(colon + 1), context);
+  const limited = data.limit === undefined || data.limit >= set.size ? set : limitSet(set, data.limit);
+  return data.onError === "skip" ? skipCorrupt(limited) : limited;
 }
+
+const openCache = ({ cacheMiB, cacheDir }: DataSpec): RangeCache =>
+  cacheMiB === 0 ? noCache() : openDiskCache(cacheDir ?? cacheFolder("data"), cacheMiB * 2 ** 20);
 
 /** @throws PlumeError INVALID_ARGUMENT when the model's classes are not the set's. */
 export function checkClasses({ model }: { readonly model: { readonly classes: number } }, set: ImageSetCard): void {

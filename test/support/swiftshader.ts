@@ -3,10 +3,10 @@
 // it has no memory of its own to run out of, is never lost, rounds as this processor does, and needs a hundred times as long.
 
 import { existsSync } from "node:fs";
-import { cached } from "../../shared/backends/cache.ts";
+import { cacheFolder } from "../../shared/cache-folder.ts";
 import { PlumeError } from "../../shared/errors.ts";
 
-const folder = () => cached("swiftshader");
+const folder = () => cacheFolder("swiftshader");
 
 /** For processes that a test starts. @throws PlumeError FAILED_PRECONDITION when it is not set up. */
 export function swiftShader(): Record<string, string> {

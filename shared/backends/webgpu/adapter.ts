@@ -8,12 +8,13 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type * as tfjs from "@tensorflow/tfjs-core";
+import { cacheFolder } from "../../cache-folder.ts";
 import { PlumeError } from "../../errors.ts";
 import { eagerProgram } from "../../nn/program.ts";
 import type { Backend, BackendAdapter } from "../backend.ts";
-import { cached, lendCore } from "../cache.ts";
+import { lendCore } from "../lend-core.ts";
 
-const folder = () => cached("webgpu/current");
+const folder = () => cacheFolder("webgpu/current");
 const dawn = () => pathToFileURL(join(folder(), "dawn/index.js")).href;
 /** Dawn picks another way to the same GPU where it may, and finds less there. */
 const OPTIONS = process.platform === "linux" ? ["backend=vulkan"] : [];

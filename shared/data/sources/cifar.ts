@@ -7,7 +7,7 @@ import { PlumeError } from "../../errors.ts";
 import type { ImageSet } from "../image-set.ts";
 import { memorySet } from "../memory-set.ts";
 import { resizeAll } from "../resize.ts";
-import type { Source, Split } from "./source.ts";
+import type { Source, SourceContext } from "./source.ts";
 
 const CIFAR_CLASSES = [
   "airplane",
@@ -28,7 +28,7 @@ const RECORD = 1 + 3 * PLANE;
 
 export const cifar: Source = { usage: "cifar:DIR", about: "CIFAR-10's binary batches", open: openCifar };
 
-async function openCifar(folder: string, imageSize: number, split: Split): Promise<ImageSet> {
+async function openCifar(folder: string, { imageSize, split }: SourceContext): Promise<ImageSet> {
   const wanted = split === "train" ? /^data_batch(_\d+)?\.bin$/ : /^test_batch\.bin$/;
   const files = existsSync(folder)
     ? readdirSync(folder)

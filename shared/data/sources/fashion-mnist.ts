@@ -3,9 +3,9 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+import { cacheFolder } from "../../cache-folder.ts";
 import { PlumeError } from "../../errors.ts";
 import { openIdx } from "./idx.ts";
 import { DEFAULT_SHAPES, openShapes } from "./shapes.ts";
@@ -14,7 +14,7 @@ import type { Source, Split } from "./source.ts";
 export const fashionMnist: Source = {
   usage: "fashion-mnist",
   about: "60,000 grey images of clothing, 28x28, ten classes",
-  async open(_argument, imageSize, split, signal) {
+  async open(_argument, { imageSize, split, signal }) {
     try {
       const folder = localFashionMnist(split) ?? (await downloadFashionMnist(split, signal));
       return await openIdx(folder, imageSize, split, { name: "fashion-mnist", classes: FASHION_CLASSES });
@@ -55,18 +55,16 @@ const FILES = {
   },
 } as const;
 
-const cacheFolder = (): string => process.env.PLUME_CACHE ?? join(homedir(), ".cache", "plume");
-
 /** The folder that has the split now, without any network; null when there is none. */
 export function localFashionMnist(split: Split): string | null {
   const names = Object.keys(FILES[split]);
-  const candidates = [PACKAGE_FOLDER, join(cacheFolder(), "fashion-mnist")];
+  const candidates = [PACKAGE_FOLDER, cacheFolder("fashion-mnist")];
   return candidates.find((folder) => names.every((name) => existsSync(join(folder, name)))) ?? null;
 }
 
 /** Fetches a split into the cache, whole files only. @returns the folder. */
 export async function downloadFashionMnist(split: Split, signal?: AbortSignal): Promise<string> {
-  const folder = join(cacheFolder(), "fashion-mnist");
+  const folder = cacheFolder("fashion-mnist");
   await mkdir(folder, { recursive: true });
   for (const [name, wanted] of Object.entries(FILES[split])) {
     const file = join(folder, name);

@@ -14,7 +14,7 @@ import type { Source, Split } from "./source.ts";
 export const idx: Source = {
   usage: "idx:DIR",
   about: "IDX files as MNIST has them, plain or gzipped",
-  open: (folder, imageSize, split) => openIdx(folder, imageSize, split, { name: `idx:${folder}` }),
+  open: (folder, { imageSize, split }) => openIdx(folder, imageSize, split, { name: `idx:${folder}` }),
 };
 
 /** A folder's pair of files as a set. @param named classes are numbers when it names none. */

@@ -1,87 +1,62 @@
-// A folder of PNG, JPEG and WebP images; the subfolder an image lies in is its class. Only paths are indexed; sharp
-// decodes in its own threads when samples are read.
+// A folder of PNG, JPEG and WebP images, on a disk or in an object store; the subfolder an image lies in is its class.
 
 import { createHash } from "node:crypto";
-import { statSync } from "node:fs";
-import { readdir } from "node:fs/promises";
-import { join, relative, sep } from "node:path";
 import { PlumeError } from "../../errors.ts";
+import type { StoredObject } from "../../store/object-store.ts";
+import { IMAGE } from "../decode.ts";
+import { noCache } from "../disk-cache.ts";
+import { encodedSet } from "../encoded-set.ts";
+import { nameOf } from "../fetch.ts";
 import type { ImageSet } from "../image-set.ts";
-import { checkId } from "../memory-set.ts";
-import type { Source } from "./source.ts";
-
-const IMAGE = /\.(png|jpe?g|webp)$/i;
+import { keptIndex } from "../kept-index.ts";
+import { createRanges } from "../ranges.ts";
+import { openReader } from "../reader.ts";
+import type { Source, SourceContext } from "./source.ts";
 
 export const images: Source = {
   usage: "images:DIR",
   about: "a folder of PNG, JPEG and WebP images, one subfolder a class",
-  open: openImages,
+  open: (folder, context) => openImages(`images:${folder}`, folder, context),
 };
 
-/** Images are cropped to a centred square and resized; three channels. */
-async function openImages(folder: string, imageSize: number): Promise<ImageSet> {
-  const files = (await listImages(folder)).sort();
-  if (files.length === 0)
+/** @param name of the set. @param folder DIR or s3://BUCKET/PREFIX/. */
+export async function openImages(name: string, folder: string, context: SourceContext): Promise<ImageSet> {
+  const { imageSize, access, cache, signal } = context;
+  const reader = await openReader(folder, access);
+  const objects: StoredObject[] = [];
+  for await (const object of reader.list("", signal)) if (IMAGE.test(object.key)) objects.push(object);
+  objects.sort((a, b) => (a.key < b.key ? -1 : 1));
+  if (objects.length === 0)
     throw new PlumeError("NOT_FOUND", `${folder} holds no PNG, JPEG or WebP image`, {
       remedy: "put the images of each class into a subfolder of its name",
     });
-  const classNames = files.map((file) => file.split("/").slice(0, -1).join("/"));
+  // The listing is the whole index: it is kept beside the run to tell what changed, and is no shorter in the cache.
+  const { onChanged, indexFile } = context;
+  if (indexFile !== undefined)
+    await keptIndex("images", reader, objects, { indexFile, onChanged, cache: noCache() }, async () => null);
+  const classNames = objects.map(({ key }) => key.split("/").slice(0, -1).join("/"));
   // Images beside the class folders, or no folders at all: a set without labels.
   const classes = classNames.includes("") ? [] : [...new Set(classNames)].sort();
-  const labels = Int32Array.from(classNames, (name) => classes.indexOf(name));
+  const numbers = new Map(classes.map((each, k) => [each, k]));
   const hash = createHash("sha256").update(`${imageSize}\n`);
-  for (const file of files) hash.update(`${file} ${statSync(join(folder, file)).size}\n`);
-  return {
-    name: `images:${folder}`,
-    size: files.length,
-    height: imageSize,
-    width: imageSize,
-    channels: 3,
-    classes,
-    digest: hash.digest("hex"),
-    async read(ids, signal) {
-      const pixels = new Uint8Array(ids.length * imageSize * imageSize * 3);
-      await Promise.all(
-        ids.map(async (id, i) => {
-          signal?.throwIfAborted();
-          checkId(folder, id, files.length);
-          pixels.set(await decode(join(folder, files[id]!), imageSize), i * imageSize * imageSize * 3);
-        }),
-      );
-      return { pixels, labels: Int32Array.from(ids, (id) => labels[id]!) };
+  for (const { key, size } of objects) hash.update(`${key} ${size}\n`);
+  const ranges = createRanges(reader, 0, cache);
+  const whole = ({ size }: StoredObject) => ({ start: 0, end: size });
+  return encodedSet(
+    {
+      name,
+      classes,
+      labels: Int32Array.from(classNames, (each) => numbers.get(each) ?? -1),
+      digest: hash.digest("hex"),
+      objects: objects.map(({ key, size }) => ({ key, size, samples: 1 })),
+      nameOf: (id) => nameOf(reader, objects[id]!),
+      encoded: (id, options) => ranges.read(objects[id]!, whole(objects[id]!), options),
+      kept: (id) =>
+        ranges
+          .pieces(objects[id]!, whole(objects[id]!))
+          .map(({ key, range }) => ({ key, bytes: range.end - range.start })),
     },
-    async close() {},
-  };
-}
-
-/** Relative paths with forward slashes, whatever the system's. */
-async function listImages(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: Error) => {
-    throw new PlumeError("NOT_FOUND", `cannot read the image folder ${folder}: ${cause.message}`, {
-      remedy: "name an existing folder: images:DIR",
-      cause,
-    });
-  });
-  return entries
-    .filter((entry) => entry.isFile() && IMAGE.test(entry.name))
-    .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"));
-}
-
-async function decode(file: string, size: number): Promise<Uint8Array> {
-  const { default: sharp } = await import("sharp"); // on demand: processes that decode nothing start sooner
-  try {
-    return await sharp(file, { failOn: "truncated" })
-      .rotate()
-      .flatten({ background: "#000" })
-      .resize(size, size, { fit: "cover" })
-      .toColourspace("srgb")
-      .removeAlpha()
-      .raw()
-      .toBuffer();
-  } catch (cause) {
-    throw new PlumeError("DATA_LOSS", `${file} cannot be decoded: ${(cause as Error).message}`, {
-      remedy: "remove the file or replace it",
-      cause,
-    });
-  }
+    imageSize,
+    cache,
+  );
 }

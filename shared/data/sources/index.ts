@@ -5,8 +5,11 @@ import { fashionMnist } from "./fashion-mnist.ts";
 import { idx } from "./idx.ts";
 import { images } from "./images.ts";
 import { npz } from "./npz.ts";
+import { parquet } from "./parquet.ts";
+import { s3 } from "./s3.ts";
 import { shapes } from "./shapes.ts";
 import type { Source } from "./source.ts";
+import { wds } from "./wds.ts";
 
 export const SOURCES: Readonly<Record<string, Source>> = {
   "fashion-mnist": fashionMnist,
@@ -15,4 +18,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   cifar,
   images,
   npz,
+  s3,
+  wds,
+  parquet,
 };

@@ -11,7 +11,7 @@ import type { Source } from "./source.ts";
 export const npz: Source = {
   usage: "npz:FILE",
   about: "NumPy arrays: images (arr_0, uint8), labels (arr_1)",
-  async open(file, imageSize) {
+  async open(file, { imageSize }) {
     const broken = (why: string) =>
       new PlumeError("INVALID_ARGUMENT", `${file} is no image set: ${why}`, {
         remedy: "write it by np.savez(file, images, labels) with images as uint8 [n, height, width, channels]",

@@ -34,7 +34,7 @@ const MOST = 1_000_000;
 export const shapes: Source = {
   usage: "shapes:[COUNT]",
   about: "procedural shapes of any size, ten classes; needs no file",
-  async open(argument, imageSize) {
+  async open(argument, { imageSize }) {
     const count = argument === "" ? DEFAULT_SHAPES : Number(argument);
     if (Number.isInteger(count) && count >= 1 && count <= MOST) return openShapes(count, imageSize);
     throw new PlumeError(

@@ -1,0 +1,96 @@
+// An index is made once: what is found out about a set's objects by reading them lies beside the run, and in the cache of
+// each host for its workers. It belongs to one listing of the objects (keys, sizes, times of change): another listing has
+// another index.
+
+import { createHash } from "node:crypto";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { deserialize, serialize } from "node:v8";
+import type { StoredObject } from "../store/object-store.ts";
+import type { ObjectReader } from "./reader.ts";
+import type { SourceContext } from "./sources/source.ts";
+
+/** Changes with what any index holds. */
+const FORMAT = 1;
+
+interface Listing {
+  readonly format: number;
+  /** Of the source. */
+  readonly kind: string;
+  readonly place: string;
+  readonly objects: readonly StoredObject[];
+}
+
+interface Kept<Index> {
+  readonly listing: Listing;
+  readonly index: Index;
+}
+
+/**
+ * The index of these objects: kept, or built now and kept. @param kind of the source.
+ * @param build a pure function of what the objects hold.
+ */
+export async function keptIndex<Index>(
+  kind: string,
+  { identity: place }: ObjectReader,
+  objects: readonly StoredObject[],
+  { indexFile, cache, onChanged }: Pick<SourceContext, "indexFile" | "cache" | "onChanged">,
+  build: () => Promise<Index>,
+): Promise<Index> {
+  const listing: Listing = { format: FORMAT, kind, place, objects };
+  const beside = indexFile === undefined ? null : open<Index>(await readFile(indexFile).catch(() => null));
+  if (beside && isSame(beside.listing, listing)) return beside.index;
+
+  const change = beside && changeBetween(beside.listing, listing);
+  if (change) onChanged?.(change);
+  const make = async () => seal({ listing, index: await build() });
+  const key = `index ${createHash("sha256").update(JSON.stringify(listing)).digest("hex")}`;
+  let sealed = await cache.read(key, undefined, make);
+  let kept = open<Index>(sealed);
+  if (!kept) {
+    sealed = await cache.read(key, undefined, make, true); // written by a newer Node
+    kept = open<Index>(sealed)!;
+  }
+  if (indexFile !== undefined) {
+    await writeFile(`${indexFile}.tmp`, sealed);
+    await rename(`${indexFile}.tmp`, indexFile);
+  }
+  return kept.index;
+}
+
+const SEAL_BYTES = 32;
+
+const sha256 = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
+
+function seal(kept: Kept<unknown>): Buffer {
+  const bytes = serialize(kept);
+  return Buffer.concat([sha256(bytes), bytes]);
+}
+
+/** @returns null for what is torn, or cannot be read here. */
+function open<Index>(sealed: Uint8Array | null): Kept<Index> | null {
+  if (!sealed || sealed.length <= SEAL_BYTES) return null;
+  const bytes = sealed.subarray(SEAL_BYTES);
+  if (!sha256(bytes).equals(sealed.subarray(0, SEAL_BYTES))) return null;
+  try {
+    return deserialize(bytes) as Kept<Index>;
+  } catch {
+    return null;
+  }
+}
+
+const isSame = (a: Listing, b: Listing): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** For a person: the first object that is not as it was. Null when another set was indexed. */
+function changeBetween(was: Listing, is: Listing): string | null {
+  if (was.format !== is.format || was.kind !== is.kind || was.place !== is.place) return null;
+  const before = new Map(was.objects.map((object) => [object.key, object]));
+  for (const { key, size, modifiedMs } of is.objects) {
+    const old = before.get(key);
+    before.delete(key);
+    if (!old) return `${key} is new`;
+    if (old.size !== size) return `${key} has ${size} bytes, it had ${old.size}`;
+    if (old.modifiedMs !== modifiedMs) return `${key} was written again`;
+  }
+  const [gone] = before.keys();
+  return gone === undefined ? "the order of its objects" : `${gone} is gone`;
+}
