@@ -82,8 +82,8 @@ async function open(
   openCompute: (init: ComputeInit) => Promise<Compute>,
 ): Promise<Prepared> {
   const { spec } = parseJob(jobYaml);
-  const { seed, training, data, workers } = spec;
-  const set = await openImageSet(data);
+  const { seed, training, data, store, workers } = spec;
+  const set = await openImageSet(data, { access: store });
   const { height, width, channels } = set;
   const environment = computeEnvironment(workers);
   const compute = await openCompute({ jobYaml, image: { height, width, channels }, environment });

@@ -1,31 +1,48 @@
-// Loads micro-batches ahead of the compute thread: what a worker computed this step it will most likely compute next
-// step too, and the ids of any step are a pure function. A wrong guess costs a little memory, never a wrong batch.
+// Loads micro-batches ahead of the compute thread: what a worker computed this step it will most likely compute in the
+// next ones too, and the ids of any step are a pure function. A wrong guess costs a little memory, never a wrong batch.
 
-import type { ImageSet } from "../shared/data/image-set.ts";
+import type { ImageSet, SkippedSample } from "../shared/data/image-set.ts";
 import { idsDigest, type SampleOrder, sampleIds } from "../shared/data/order.ts";
+import { PlumeError } from "../shared/errors.ts";
 import type { Block } from "../shared/tensor/tree.ts";
 import type { RawBatch } from "./messages.ts";
 
 interface LoadedBatch extends RawBatch {
-  /** Digest of the sample ids that were really read. */
+  /** Digest of the sample ids that the order has here. */
   readonly ids: string;
+  readonly skipped: readonly SkippedSample[];
 }
 
 export interface Prefetch {
-  /** The block's batches; starts to load the same block of the next step. */
+  /** The block's batches; starts to load the same block of the next steps. */
   take(step: number, block: Block): Promise<LoadedBatch[]>;
 }
 
-/** Micro-batches kept ahead at most. */
+/** Steps ahead at most: a read of an object store takes as long as several small steps do. */
+const STEPS_AHEAD = 4;
+/** Micro-batches kept ahead at most, and the bytes of their pixels. */
 const LIMIT = 64;
+const LIMIT_BYTES = 256 << 20;
 
 export function createPrefetch(set: ImageSet, order: SampleOrder, steps: number): Prefetch {
   const ahead = new Map<string, Promise<LoadedBatch>>();
+  const batchBytes = order.microBatch * set.height * set.width * set.channels;
+  const limit = Math.min(LIMIT, Math.floor(LIMIT_BYTES / batchBytes));
+  // Room for every block of a step before the first of the step after it.
+  const depth = Math.max(1, Math.min(STEPS_AHEAD, Math.floor((limit * order.microBatch) / order.globalBatch)));
 
   const load = async (step: number, index: number): Promise<LoadedBatch> => {
     const ids = sampleIds(order, step, index);
-    const { pixels, labels } = await set.read(ids);
-    return { index, pixels, labels, ids: idsDigest(ids) };
+    const { pixels, labels, skipped = [] } = await set.read(ids).catch(notTheCoordinator);
+    return { index, pixels, labels, skipped, ids: idsDigest(ids) };
+  };
+
+  const loadAhead = (step: number, index: number): void => {
+    const key = `${step}/${index}`;
+    if (ahead.has(key) || ahead.size >= Math.max(1, limit)) return;
+    const next = load(step, index);
+    next.catch(() => {}); // reported when it is taken
+    ahead.set(key, next);
   };
 
   return {
@@ -40,14 +57,17 @@ export function createPrefetch(set: ImageSet, order: SampleOrder, steps: number)
         }),
       );
       for (const key of ahead.keys()) if (Number(key.split("/")[0]) <= step) ahead.delete(key);
-      if (step + 1 < steps)
-        for (const index of indices) {
-          if (ahead.size >= LIMIT) break;
-          const next = load(step + 1, index);
-          next.catch(() => {}); // reported when it is taken
-          ahead.set(`${step + 1}/${index}`, next);
-        }
+      for (let next = step + 1; next <= Math.min(step + depth, steps - 1); next++)
+        for (const index of indices) loadAhead(next, index);
       return batches;
     },
   };
+}
+
+/** To a session, what cannot be reached is the coordinator, and worth another try at once. The data was tried for long. */
+function notTheCoordinator(error: unknown): never {
+  if (!(error instanceof PlumeError) || (error.code !== "UNAVAILABLE" && error.code !== "DEADLINE_EXCEEDED"))
+    throw error;
+  const { message, remedy } = error;
+  throw new PlumeError("FAILED_PRECONDITION", message, { cause: error, ...(remedy !== undefined && { remedy }) });
 }

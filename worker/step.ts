@@ -59,16 +59,19 @@ export function createSteps({ workerId, compute, prefetch, transfers, gridImages
       const batches = prefetch.take(step, { lo, hi });
       batches.catch(() => {});
       const pull = await ensure("params", lease, reports);
+      const asked = clock.now();
       const loaded = await batches;
+      const data = (clock.now() - asked) / 1000;
 
       const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
       const result = await compute.gradient(step, { lo, hi }, raw, reports.progress, reports.revoked);
 
       const { digest, losses, payload } = result;
       const ids = loaded.map((batch) => batch.ids);
-      const seconds = { ...result.seconds, pull };
+      const skipped = loaded.flatMap((batch) => batch.skipped);
+      const seconds = { ...result.seconds, pull, data };
       const kind = WorkKind.WORK_KIND_GRADIENT;
-      const header = { workerId, tuple, lo, hi, kind, digest, losses: [...losses], ids, seconds };
+      const header = { workerId, tuple, lo, hi, kind, digest, losses: [...losses], ids, skipped, seconds };
       try {
         return await undamaged(() => transfers.push(header, payload, reports.closed));
       } finally {
@@ -84,7 +87,7 @@ export function createSteps({ workerId, compute, prefetch, transfers, gridImages
       const digest = createHash("sha256").update(result.pixels).digest("hex");
       const seconds = { ...result.seconds, pull };
       const kind = WorkKind.WORK_KIND_SAMPLE;
-      const header = { workerId, tuple, lo, hi, kind, digest, losses: [], ids: [], seconds };
+      const header = { workerId, tuple, lo, hi, kind, digest, losses: [], ids: [], skipped: [], seconds };
       return undamaged(() => transfers.push(header, [result.pixels], reports.closed));
     },
   };

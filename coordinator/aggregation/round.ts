@@ -37,6 +37,8 @@ export interface Result {
   readonly losses: readonly number[];
   readonly ids: readonly string[];
   readonly seconds: Readonly<Record<string, number>>;
+  /** Samples that could not be decoded, and those that were read in their place. */
+  readonly skipped?: readonly { readonly id: number; readonly instead: number }[];
 }
 
 /** A block that is being computed or is in. */

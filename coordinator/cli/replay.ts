@@ -32,7 +32,7 @@ import type { AuditedRun, Replay } from "./commands/audit.ts";
 export const replay: Replay = async (run, step, io) => {
   const ledger = readSteps(run, step);
   const { spec } = run.job;
-  const set = await openImageSet(spec.data, { signal: io.signal });
+  const set = await openImageSet(spec.data, { access: spec.store, signal: io.signal });
   try {
     if (set.digest !== run.dataset.digest)
       throw new PlumeError("FAILED_PRECONDITION", `${set.name} is not the data that the run was trained on`, {

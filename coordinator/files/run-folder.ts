@@ -21,13 +21,16 @@ interface MetricsLine {
   readonly seconds: StepSeconds;
 }
 
+/** The run's copy of its data set's index. */
+export const DATA_INDEX = "data-index.bin";
+
 export interface RunFolder {
   readonly path: string;
   file(...parts: string[]): string;
   metrics(line: MetricsLine): void;
   /** Draws loss.svg from all of metrics.ndjson. */
   chart(title: string): void;
-  write(name: string, content: string): void;
+  write(name: string, content: string | Uint8Array): void;
 }
 
 /** Creates the folder and its fixed files; on resume keeps only the metrics of steps before `fromStep`. */
@@ -41,7 +44,7 @@ export function openRunFolder(path: string, job: Job, set: ImageSetCard, fromSte
     });
   }
   const file = (...parts: string[]) => join(path, ...parts);
-  const write = (name: string, content: string) => {
+  const write = (name: string, content: string | Uint8Array) => {
     writeFileSync(file(`${name}.tmp`), content);
     renameSync(file(`${name}.tmp`), file(name));
   };

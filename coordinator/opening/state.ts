@@ -22,6 +22,8 @@ export interface LoadOptions {
   readonly allow: readonly string[];
   readonly reducer: Reducer;
   readonly datasetDigest: string;
+  /** What of the data is not as it was, where that is known. */
+  readonly datasetChange: string | null;
   readonly warn: (message: string) => void;
   /** The run's bits may differ from another's from here on. */
   readonly blemish: (reason: string) => void;
@@ -99,13 +101,13 @@ async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<nu
 
 /** @throws PlumeError FAILED_PRECONDITION when it was taken of another job or other data. */
 async function fill(options: LoadOptions, checkpoint: OpenCheckpoint): Promise<void> {
-  const { reducer, datasetDigest } = options;
+  const { reducer, datasetDigest, datasetChange } = options;
   const { step, imageSet } = checkpoint.state;
   const allowed = compareJobs(options, checkpoint);
   if (imageSet.digest !== datasetDigest)
     throw new PlumeError(
       "FAILED_PRECONDITION",
-      `the checkpoint of step ${step} was trained on other data than this job names`,
+      `the checkpoint of step ${step} was trained on other data than this job names${datasetChange === null ? "" : `: ${datasetChange}`}`,
       { remedy: "give the job the same data, or start over with --resume never" },
     );
   await restore(reducer, checkpoint);

@@ -8,7 +8,7 @@ import { openLedger, stepsInLedger } from "../../shared/ledger/ledger.ts";
 import { acquireRunLock } from "../../shared/run-lock/lock.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import { createAccounts } from "../accounting/accounts.ts";
-import { openRunFolder } from "../files/run-folder.ts";
+import { DATA_INDEX, openRunFolder } from "../files/run-folder.ts";
 import { createDecisionLog } from "../reporting/decisions.ts";
 import type { CoordinatorOptions } from "./options.ts";
 import type { Training } from "./training.ts";
@@ -17,11 +17,12 @@ export type Traces = Awaited<ReturnType<typeof openTraces>>;
 
 export async function openTraces(options: CoordinatorOptions, training: Training) {
   const { job, out, recovering, clock, openLog } = options;
-  const { set, firstStep, from, vectors, snapshotFolder, warnings, blemishes, passedOver } = training;
+  const { set, dataIndex, firstStep, from, vectors, snapshotFolder, warnings, blemishes, passedOver } = training;
   const { name } = job.metadata;
   const lock = acquireRunLock(out, { job: name, version: PLUME_VERSION });
   const { incarnation } = lock;
   const folder = openRunFolder(out, job, set, firstStep);
+  if (dataIndex) folder.write(DATA_INDEX, dataIndex);
   const log = openLog();
   await vectors.join(name, incarnation, (index) => folder.file("logs", `reducer-${index}.log`));
   const chain = await restoreMissing(training, folder.file("ledger.ndjson"));

@@ -4,6 +4,7 @@
 import { randomUUID } from "node:crypto";
 import { join, resolve } from "node:path";
 import { checkAllowed } from "../../shared/config/identity.ts";
+import type { JobSpec } from "../../shared/config/schema.ts";
 import { describeImageSet, readCard } from "../../shared/data/card.ts";
 import { checkClasses } from "../../shared/data/open.ts";
 import { PlumeError } from "../../shared/errors.ts";
@@ -16,6 +17,7 @@ import { checkConditionalPut } from "../../shared/store/preflight.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { openWire } from "../../shared/wire/index.ts";
 import { createBuffers } from "../checkpointing/buffers.ts";
+import { DATA_INDEX } from "../files/run-folder.ts";
 import { openVectors } from "../reducers/vectors.ts";
 import { checkMemory } from "./memory.ts";
 import type { CoordinatorOptions } from "./options.ts";
@@ -23,6 +25,8 @@ import { loadState } from "./state.ts";
 
 /** Vectors beside params, EMA and moments: one a leaf of the tree at worst, its copies, and as many in flight. */
 const spareVectors = (V: number) => 3 * V + 8;
+
+const describe = ({ data, store }: JobSpec, indexFile: string) => describeImageSet(data, store, indexFile);
 
 export type Training = Awaited<ReturnType<typeof openTraining>>;
 
@@ -33,7 +37,8 @@ export async function openTraining(options: CoordinatorOptions) {
   const blemishes: string[] = [];
   checkAllowed(allow);
   const known = recovering ? readCard(join(out, "dataset.json")) : null;
-  const set = known ?? (await describeImageSet(spec.data));
+  const described = known ? { card: known, index: null, change: null } : await describe(spec, join(out, DATA_INDEX));
+  const { card: set, index: dataIndex, change: dataChange } = described;
   if (set.fallback) warnings.push(set.fallback);
   checkClasses(spec, set);
   const network = buildNetwork(spec, set.channels);
@@ -68,6 +73,7 @@ export async function openTraining(options: CoordinatorOptions) {
     allow,
     reducer,
     datasetDigest: set.digest,
+    datasetChange: dataChange,
     warn: (message) => warnings.push(message),
     blemish(reason) {
       blemishes.push(reason);
@@ -89,6 +95,7 @@ export async function openTraining(options: CoordinatorOptions) {
     });
   return {
     set,
+    dataIndex,
     layout,
     vectors,
     reducer,

@@ -112,5 +112,6 @@ function resultOf(header: PushHeader): Result {
     losses: header.losses,
     ids: header.ids,
     seconds: header.seconds,
+    skipped: header.skipped,
   };
 }

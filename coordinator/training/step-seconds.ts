@@ -22,6 +22,7 @@ export function stepSeconds({ results, seconds }: AppliedStep, marks: StepMarks)
     compute,
     handover: Math.max(0, gather - compute),
     pull: slowest(results, "pull"),
+    data: slowest(results, "data"),
     reduce: seconds.reduce,
     optimize: seconds.optimize,
     publish: (published - committed) / 1000,

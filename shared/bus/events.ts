@@ -90,6 +90,8 @@ export interface StepSeconds {
   readonly gather: number;
   readonly compute: number;
   readonly pull: number;
+  /** That the worker waited for its samples; the longest wait of them all. */
+  readonly data: number;
   /** What gathering took beyond the slowest worker's compute: leases, pulls, pushes, sums above the blocks. */
   readonly handover: number;
   readonly reduce: number;

@@ -2,8 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import type { StoreAccess } from "../store/access.ts";
 import type { ImageSet, ImageSetCard } from "./image-set.ts";
 import { type DataSpec, openImageSet } from "./open.ts";
+import type { IndexCopy } from "./sources/source.ts";
 
 const count = z.int().min(1);
 const cardSchema = z.object({
@@ -17,11 +19,31 @@ const cardSchema = z.object({
   fallback: z.string().exactOptional(),
 });
 
-/** Opens the set for its card alone. */
-export async function describeImageSet(data: DataSpec): Promise<ImageSetCard> {
-  const set = await openImageSet(data);
+/** A data set, as far as a run must know it. */
+export interface Described {
+  readonly card: ImageSetCard;
+  /** What the run's copy of the index should hold; null when it holds it, or the set has no index. */
+  readonly index: Uint8Array | null;
+  /** What is not as it was when the run's copy was made; null when nothing is, or there is none. */
+  readonly change: string | null;
+}
+
+/** Opens the set for its card alone. @param indexFile the run's copy of its index, if it has one. */
+export async function describeImageSet(data: DataSpec, access: StoreAccess, indexFile: string): Promise<Described> {
+  let index: Uint8Array | null = null;
+  let change: string | null = null;
+  const copy: IndexCopy = {
+    file: indexFile,
+    renew(sealed) {
+      index = sealed;
+    },
+    changed(what) {
+      change = what;
+    },
+  };
+  const set = await openImageSet(data, { access, copy });
   await set.close();
-  return cardOf(set);
+  return { card: cardOf(set), index, change };
 }
 
 /** A run's own note of its data set; null when there is none that can be read. */

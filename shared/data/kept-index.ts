@@ -3,7 +3,7 @@
 // another index.
 
 import { createHash } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { deserialize, serialize } from "node:v8";
 import type { StoredObject } from "../store/object-store.ts";
 import type { ObjectReader } from "./reader.ts";
@@ -33,28 +33,23 @@ export async function keptIndex<Index>(
   kind: string,
   { identity: place }: ObjectReader,
   objects: readonly StoredObject[],
-  { indexFile, cache, onChanged }: Pick<SourceContext, "indexFile" | "cache" | "onChanged">,
+  { copy, cache }: Pick<SourceContext, "copy" | "cache">,
   build: () => Promise<Index>,
 ): Promise<Index> {
   const listing: Listing = { format: FORMAT, kind, place, objects };
-  const beside = indexFile === undefined ? null : open<Index>(await readFile(indexFile).catch(() => null));
-  if (beside && isSame(beside.listing, listing)) return beside.index;
+  const beside = copy && (await readFile(copy.file).catch(() => null));
+  const before = open<Index>(beside ?? null);
+  const isBeside = before !== null && isSame(before.listing, listing);
+  const change = before && changeBetween(before.listing, listing);
+  if (change) copy?.changed(change);
 
-  const change = beside && changeBetween(beside.listing, listing);
-  if (change) onChanged?.(change);
-  const make = async () => seal({ listing, index: await build() });
   const key = `index ${createHash("sha256").update(JSON.stringify(listing)).digest("hex")}`;
-  let sealed = await cache.read(key, undefined, make);
-  let kept = open<Index>(sealed);
-  if (!kept) {
-    sealed = await cache.read(key, undefined, make, true); // written by a newer Node
-    kept = open<Index>(sealed)!;
-  }
-  if (indexFile !== undefined) {
-    await writeFile(`${indexFile}.tmp`, sealed);
-    await rename(`${indexFile}.tmp`, indexFile);
-  }
-  return kept.index;
+  const make = async () => (isBeside && beside ? beside : seal({ listing, index: await build() }));
+  const cached = await cache.read(key, undefined, make);
+  // What a newer Node wrote may not be readable here.
+  const sealed = open(cached) ? cached : await cache.read(key, undefined, make, true);
+  if (!isBeside) copy?.renew(sealed);
+  return open<Index>(sealed)!.index;
 }
 
 const SEAL_BYTES = 32;
@@ -82,7 +77,7 @@ const isSame = (a: Listing, b: Listing): boolean => JSON.stringify(a) === JSON.s
 
 /** For a person: the first object that is not as it was. Null when another set was indexed. */
 function changeBetween(was: Listing, is: Listing): string | null {
-  if (was.format !== is.format || was.kind !== is.kind || was.place !== is.place) return null;
+  if (was.format !== is.format || was.kind !== is.kind || was.place !== is.place || isSame(was, is)) return null;
   const before = new Map(was.objects.map((object) => [object.key, object]));
   for (const { key, size, modifiedMs } of is.objects) {
     const old = before.get(key);

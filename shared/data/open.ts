@@ -11,7 +11,7 @@ import { SOURCES } from "./sources/index.ts";
 import type { SourceContext } from "./sources/source.ts";
 
 /** What of a source's context an opener may say. */
-export interface OpenOptions extends Partial<Pick<SourceContext, "split" | "signal" | "indexFile" | "onChanged">> {
+export interface OpenOptions extends Partial<Pick<SourceContext, "split" | "signal" | "copy">> {
   /** How an object store is reached: the job's spec.store. */
   readonly access?: StoreAccess;
 }

@@ -67,6 +67,7 @@ const header: PushHeader = {
   digest: "",
   losses: [],
   ids: [],
+  skipped: [],
   shmFile: "",
   spread: false,
   seconds: {},

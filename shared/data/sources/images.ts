@@ -21,7 +21,7 @@ export const images: Source = {
 
 /** @param name of the set. @param folder DIR or s3://BUCKET/PREFIX/. */
 export async function openImages(name: string, folder: string, context: SourceContext): Promise<ImageSet> {
-  const { imageSize, access, cache, signal } = context;
+  const { imageSize, access, cache, copy, signal } = context;
   const reader = await openReader(folder, access);
   const objects: StoredObject[] = [];
   for await (const object of reader.list("", signal)) if (IMAGE.test(object.key)) objects.push(object);
@@ -30,10 +30,8 @@ export async function openImages(name: string, folder: string, context: SourceCo
     throw new PlumeError("NOT_FOUND", `${folder} holds no PNG, JPEG or WebP image`, {
       remedy: "put the images of each class into a subfolder of its name",
     });
-  // The listing is the whole index: it is kept beside the run to tell what changed, and is no shorter in the cache.
-  const { onChanged, indexFile } = context;
-  if (indexFile !== undefined)
-    await keptIndex("images", reader, objects, { indexFile, onChanged, cache: noCache() }, async () => null);
+  // The listing is the whole index: beside the run it tells what changed; the cache would hold nothing that is not listed.
+  if (copy) await keptIndex("images", reader, objects, { copy, cache: noCache() }, async () => null);
   const classNames = objects.map(({ key }) => key.split("/").slice(0, -1).join("/"));
   // Images beside the class folders, or no folders at all: a set without labels.
   const classes = classNames.includes("") ? [] : [...new Set(classNames)].sort();

@@ -6,6 +6,15 @@ import type { ImageSet } from "../image-set.ts";
 
 export type Split = "train" | "test";
 
+/** A set's index, kept beside the run. */
+export interface IndexCopy {
+  readonly file: string;
+  /** There was none, or of another set: this is what the file should hold. */
+  renew(sealed: Uint8Array): void;
+  /** The file has the index of these very objects before they changed: which one, and how. */
+  changed(what: string): void;
+}
+
 /** What a source is opened with. */
 export interface SourceContext {
   /** Height and width of what is read. */
@@ -15,10 +24,8 @@ export interface SourceContext {
   readonly access: StoreAccess;
   /** What came out of object stores, on this host's disk. */
   readonly cache: RangeCache;
-  /** Where the index of this set is kept; absent for whoever is not its owner. */
-  readonly indexFile?: string | undefined;
-  /** The set is another one than the kept index describes: which object, and how. */
-  readonly onChanged?: ((what: string) => void) | undefined;
+  /** The run's own copy of the index; absent for whoever has none. */
+  readonly copy?: IndexCopy | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

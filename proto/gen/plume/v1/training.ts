@@ -236,11 +236,19 @@ export interface PushHeader {
   seconds: { [key: string]: number };
   /** The payload goes to the reducer processes: each gets a push with this header and the chunks of its shards. */
   spread: boolean;
+  /** Samples that could not be decoded, in the order of the batches: what the ledger records. */
+  skipped: SkippedSample[];
 }
 
 export interface PushHeader_SecondsEntry {
   key: string;
   value: number;
+}
+
+export interface SkippedSample {
+  id: number;
+  /** The sample that was read in its place. */
+  instead: number;
 }
 
 export interface PushResponse {
@@ -1716,6 +1724,7 @@ function createBasePushHeader(): PushHeader {
     shmFile: "",
     seconds: {},
     spread: false,
+    skipped: [],
   };
 }
 
@@ -1760,6 +1769,9 @@ export const PushHeader: MessageFns<PushHeader> = {
     });
     if (message.spread !== false) {
       writer.uint32(96).bool(message.spread);
+    }
+    for (const v of message.skipped) {
+      SkippedSample.encode(v!, writer.uint32(106).fork()).join();
     }
     return writer;
   },
@@ -1886,6 +1898,14 @@ export const PushHeader: MessageFns<PushHeader> = {
             message.spread = reader.bool();
             continue;
           }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.skipped.push(SkippedSample.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1941,6 +1961,63 @@ export const PushHeader_SecondsEntry: MessageFns<PushHeader_SecondsEntry> = {
             }
 
             message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSkippedSample(): SkippedSample {
+  return { id: 0, instead: 0 };
+}
+
+export const SkippedSample: MessageFns<SkippedSample> = {
+  encode(message: SkippedSample, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint32(message.id);
+    }
+    if (message.instead !== 0) {
+      writer.uint32(16).uint32(message.instead);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SkippedSample {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSkippedSample();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.instead = reader.uint32();
             continue;
           }
         }
