@@ -5,6 +5,9 @@ import type { AppliedStep } from "./apply.ts";
 
 export function ledgerLine(applied: AppliedStep, ranges: readonly CursorRange[]) {
   const { step, loss, gradNorm, lr, gradDigest, skipped, results } = applied;
+  const skippedSamples = results.flatMap((result) =>
+    (result.skipped ?? []).map(({ id, instead }): [number, number] => [id, instead]),
+  );
   return {
     step,
     epoch: ranges[0]!.epoch,
@@ -16,6 +19,7 @@ export function ledgerLine(applied: AppliedStep, ranges: readonly CursorRange[])
     lr,
     gradDigest,
     ...(skipped ? { skipped: true } : {}),
+    ...(skippedSamples.length > 0 ? { skippedSamples } : {}),
   };
 }
 

@@ -20,6 +20,8 @@ export interface AuditReport {
   readonly wholeEpochs: number;
   /** Steps whose gradient was not finite: their samples are used, their update is not. */
   readonly skippedSteps: number;
+  /** Different samples that could not be decoded: each time another one stood in their place, always the same. */
+  readonly skippedSamples: number;
   /** Different workers that computed a block. */
   readonly workers: number;
   readonly firstFault: Fault | null;
@@ -39,13 +41,14 @@ export function auditLedger(lines: Iterable<LedgerLine>, order: SampleOrder, fro
   const workers = new Set<string>();
   let steps = from;
   let skippedSteps = 0;
+  const stoodIn = new Map<number, number>();
   let firstFault: Fault | null = null;
   for (const line of lines) {
     const message =
       stepFault(line, steps) ??
       blocksFault(line, order.globalBatch / order.microBatch) ??
       walk.epochFault(line) ??
-      samplesFault(line, order, walk);
+      samplesFault(line, order, walk, stoodIn);
     if (message !== null) {
       firstFault = { step: line.step, message };
       break;
@@ -66,6 +69,7 @@ export function auditLedger(lines: Iterable<LedgerLine>, order: SampleOrder, fro
     epochs: samples / order.datasetSize,
     wholeEpochs: Math.max(0, wholeEpochs),
     skippedSteps,
+    skippedSamples: stoodIn.size,
     workers: workers.size,
     firstFault,
   };
@@ -93,9 +97,10 @@ function blocksFault({ blocks, ids }: LedgerLine, V: number): string | null {
 
 /** The samples of the recorded ranges, each new in its epoch, are those that the workers read. */
 function samplesFault(
-  { ranges, ids }: LedgerLine,
-  { globalBatch, microBatch }: SampleOrder,
+  { ranges, ids, skippedSamples = [] }: LedgerLine,
+  { globalBatch, microBatch, datasetSize }: SampleOrder,
   walk: Walk,
+  stoodIn: Map<number, number>,
 ): string | null {
   const used: number[] = [];
   for (const [epoch, from, to] of ranges) {
@@ -108,7 +113,29 @@ function samplesFault(
     if (digest !== expected)
       return `micro-batch ${index} was computed from other samples than its place in the order holds (digest ${digest}, expected ${expected})`;
   }
-  return null;
+  return skipFault(used, skippedSamples, datasetSize, stoodIn);
+}
+
+/** What was skipped was due in this step, and always has the same sample in its place. Notes what is new. */
+function skipFault(
+  used: readonly number[],
+  skippedSamples: readonly (readonly [number, number])[],
+  datasetSize: number,
+  stoodIn: Map<number, number>,
+): string | null {
+  let next = 0;
+  for (const id of used) {
+    const [skipped, instead] = skippedSamples[next] ?? [];
+    const isSkipped = skipped === id && instead !== undefined;
+    const before = stoodIn.get(id);
+    if (isSkipped && instead >= datasetSize) return `sample ${instead} was read for sample ${id}, and does not exist`;
+    if (before !== undefined && before !== (isSkipped ? instead : id))
+      return `sample ${before} was read for sample ${id} before, now ${isSkipped ? `sample ${instead}` : "itself"}`;
+    if (!isSkipped) continue;
+    stoodIn.set(id, instead);
+    next++;
+  }
+  return next === skippedSamples.length ? null : `sample ${skippedSamples[next]![0]} was skipped, but not due here`;
 }
 
 type Walk = ReturnType<typeof startWalk>;

@@ -20,6 +20,8 @@ export const ledgerLineSchema = z.strictObject({
   gradDigest: z.string(),
   /** The gradient was not finite and the parameters were left as they were. */
   skipped: z.boolean().optional(),
+  /** [id, instead]: samples that could not be decoded and those read in their place, in the order of use. */
+  skippedSamples: z.array(z.tuple([z.int().min(0), z.int().min(0)])).optional(),
 });
 
 export type LedgerLine = z.infer<typeof ledgerLineSchema>;

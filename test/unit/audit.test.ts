@@ -32,6 +32,7 @@ function lineOf(step: number, of = order): LedgerLine {
   };
 }
 
+const usedIn = (step: number) => [0, 1, 2, 3].flatMap((index) => sampleIds(order, step, index));
 const ledgerOf = (steps: number, of = order) => Array.from({ length: steps }, (_, step) => lineOf(step, of));
 const changed = (step: number, change: (line: LedgerLine) => Partial<LedgerLine>, steps = 12) =>
   ledgerOf(steps).map((line) => (line.step === step ? { ...line, ...change(line) } : line));
@@ -47,9 +48,34 @@ describe("auditLedger", () => {
       epochs: 3.2,
       wholeEpochs: 3,
       skippedSteps: 1,
+      skippedSamples: 0,
       workers: 2,
       firstFault: null,
     });
+  });
+
+  it("accepts and counts samples that could not be decoded, when they were due and always had the same stand-in", () => {
+    // Step 0 and the same sample an epoch later.
+    const id = sampleIds(order, 0, 0)[1]!;
+    const again = ledgerOf(12).findIndex(({ step }) => step > 0 && usedIn(step).includes(id));
+    const skip = (...pairs: [number, number][]) => ({ skippedSamples: pairs });
+    const both = (first: [number, number], second: [number, number][]) =>
+      changed(again, () => skip(...second), again + 1).map((line) =>
+        line.step === 0 ? { ...line, ...skip(first) } : line,
+      );
+    expect(auditLedger(both([id, 3], [[id, 3]]), order)).toMatchObject({ ok: true, skippedSamples: 1 });
+    const fault = (lines: LedgerLine[]) => auditLedger(lines, order).firstFault;
+    expect(fault(both([id, 3], [[id, 4]]))).toEqual({
+      step: again,
+      message: `sample 3 was read for sample ${id} before, now sample 4`,
+    });
+    expect(fault(both([id, 3], []))?.message).toBe(`sample 3 was read for sample ${id} before, now itself`);
+    const stranger = usedIn(1).find((other) => !usedIn(0).includes(other))!;
+    expect(fault(changed(0, () => skip([stranger, 3])))).toEqual({
+      step: 0,
+      message: `sample ${stranger} was skipped, but not due here`,
+    });
+    expect(fault(changed(0, () => skip([id, 30])))?.message).toContain("does not exist");
   });
 
   it("passes a true ledger of any sizes, also of batches larger than the data set", () => {

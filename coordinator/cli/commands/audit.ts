@@ -139,6 +139,10 @@ function printReport(io: CommandIo, { job, dataset, order }: AuditedRun, report:
     );
   io.print(`samples      ${report.samples} read by ${report.workers} worker${report.workers === 1 ? "" : "s"}`);
   io.print(`epochs       ${report.wholeEpochs} whole, ${under} samples of the next`);
+  if (report.skippedSamples > 0)
+    io.print(
+      `skipped      ${report.skippedSamples} that cannot be decoded; in their place stood always the same others`,
+    );
   if (report.firstFault) io.print(`FAULT        step ${report.firstFault.step}: ${report.firstFault.message}`);
   else
     io.print(
