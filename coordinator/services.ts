@@ -4,6 +4,7 @@
 
 import { rmSync } from "node:fs";
 import { PlumeError } from "../shared/errors.ts";
+import { countSkipped } from "../shared/ledger/skipped.ts";
 import { isFinal } from "../shared/supervision.ts";
 import { createCommands } from "./control/commands.ts";
 import { createHold } from "./control/hold.ts";
@@ -127,6 +128,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     const summary = await summarise({
       job,
       set,
+      skippedSamples: spec.data.onError === "skip" ? countSkipped(folder.file("ledger.ndjson")) : 0,
       outcome,
       reducer,
       progress,

@@ -11,6 +11,8 @@ const summarySchema = z.object({
   steps: z.int(),
   firstStep: z.int(),
   samples: z.int(),
+  /** Different samples that could not be decoded, under data.onError: skip. */
+  skippedSamples: z.int(),
   epochs: z.number(),
   dataset: z.string(),
   /** Why another data set than the job's was used; null when it was not. */

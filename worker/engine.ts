@@ -44,7 +44,7 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
         throw new PlumeError("FAILED_PRECONDITION", `the coordinator now runs another job: ${welcome.job}`, {
           remedy: "start this worker anew",
         });
-      prepared ??= await open(welcome, openCompute);
+      prepared ??= await open(welcome, openCompute, log);
       const { spec, compute, set, prefetch, numericsClass, specDigest } = prepared;
       const { backend, device, layout } = compute.ready;
       const { job, incarnation, reducerPorts } = welcome;
@@ -80,10 +80,14 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
 async function open(
   { jobYaml, specDigest }: Welcome,
   openCompute: (init: ComputeInit) => Promise<Compute>,
+  log: Logger,
 ): Promise<Prepared> {
   const { spec } = parseJob(jobYaml);
   const { seed, training, data, store, workers } = spec;
-  const set = await openImageSet(data, { access: store });
+  const set = await openImageSet(data, {
+    access: store,
+    onSkip: (skipped, reason) => log.warn({ ...skipped, reason }, "sample skipped"),
+  });
   const { height, width, channels } = set;
   const environment = computeEnvironment(workers);
   const compute = await openCompute({ jobYaml, image: { height, width, channels }, environment });

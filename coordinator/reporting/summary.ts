@@ -23,6 +23,7 @@ export interface RunOutcome {
 export interface SummaryInput {
   readonly job: Job;
   readonly set: ImageSetCard;
+  readonly skippedSamples: number;
   readonly outcome: RunOutcome;
   readonly reducer: Reducer;
   readonly progress: Progress;
@@ -37,6 +38,7 @@ export interface SummaryInput {
 export async function summarise({
   job,
   set,
+  skippedSamples,
   outcome,
   reducer,
   progress,
@@ -57,6 +59,7 @@ export async function summarise({
     steps: outcome.step,
     firstStep: accounts.firstStep,
     samples,
+    skippedSamples,
     epochs: samples / set.size,
     dataset: set.name,
     fallback: set.fallback ?? null,

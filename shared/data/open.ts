@@ -6,7 +6,7 @@ import type { StoreAccess } from "../store/access.ts";
 import { noCache, openDiskCache, type RangeCache } from "./disk-cache.ts";
 import type { ImageSet, ImageSetCard } from "./image-set.ts";
 import { limitSet } from "./limit.ts";
-import { skipCorrupt } from "./skip-corrupt.ts";
+import { type OnSkip, skipCorrupt } from "./skip-corrupt.ts";
 import { SOURCES } from "./sources/index.ts";
 import type { SourceContext } from "./sources/source.ts";
 
@@ -14,6 +14,8 @@ import type { SourceContext } from "./sources/source.ts";
 export interface OpenOptions extends Partial<Pick<SourceContext, "split" | "signal" | "copy">> {
   /** How an object store is reached: the job's spec.store. */
   readonly access?: StoreAccess;
+  /** Called once for each sample that is skipped. */
+  readonly onSkip?: OnSkip;
 }
 
 /** The part of a job that says which images. */
@@ -39,11 +41,11 @@ export async function openImageSet(data: DataSpec, options: OpenOptions = {}): P
         .map(({ usage }) => usage)
         .join(", ")}`,
     });
-  const { split = "train", access = {}, ...rest } = options;
+  const { split = "train", access = {}, onSkip, ...rest } = options;
   const context = { imageSize: data.imageSize, split, access, cache: openCache(data), ...rest };
   const set = await source.open(colon < 0 ? "" : data.source.slice(colon + 1), context);
   const limited = data.limit === undefined || data.limit >= set.size ? set : limitSet(set, data.limit);
-  return data.onError === "skip" ? skipCorrupt(limited) : limited;
+  return data.onError === "skip" ? skipCorrupt(limited, onSkip) : limited;
 }
 
 const openCache = ({ cacheMiB, cacheDir }: DataSpec): RangeCache =>

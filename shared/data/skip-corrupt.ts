@@ -7,7 +7,10 @@ import type { ImageSet, SkippedSample } from "./image-set.ts";
 /** So many in a row are no accident. */
 const MOST_IN_A_ROW = 100;
 
-export function skipCorrupt<S extends ImageSet>(set: S): S {
+export type OnSkip = (skipped: SkippedSample, reason: string) => void;
+
+/** @param onSkip called once for each sample that is skipped. */
+export function skipCorrupt<S extends ImageSet>(set: S, onSkip: OnSkip = () => {}): S {
   const instead = new Map<number, number>();
 
   const isCorrupt = async (id: number, signal: AbortSignal | undefined): Promise<PlumeError | null> => {
@@ -21,13 +24,19 @@ export function skipCorrupt<S extends ImageSet>(set: S): S {
   };
 
   const settle = async (id: number, signal: AbortSignal | undefined): Promise<void> => {
-    let fault = instead.has(id) ? null : await isCorrupt(id, signal);
-    if (!fault) return;
+    const reason = instead.has(id) ? null : await isCorrupt(id, signal);
+    if (!reason) return;
+    let fault = reason;
     for (let k = 1; k <= Math.min(MOST_IN_A_ROW, set.size - 1); k++) {
       const candidate = (id + k) % set.size;
       const next = await isCorrupt(candidate, signal);
-      if (!next) return void instead.set(id, candidate);
-      fault = next;
+      if (next) {
+        fault = next;
+        continue;
+      }
+      if (!instead.has(id)) onSkip({ id, instead: candidate }, reason.message);
+      instead.set(id, candidate);
+      return;
     }
     throw new PlumeError(
       "INVALID_ARGUMENT",

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { dataSchema } from "../../../shared/config/schema.ts";
+import type { SetStorage } from "../../../shared/data/image-set.ts";
 import { openImageSet } from "../../../shared/data/open.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
 import { downloadFashionMnist, localFashionMnist } from "../../../shared/data/sources/fashion-mnist.ts";
@@ -19,6 +20,7 @@ Examples:
   plume data ls
   plume data inspect fashion-mnist --count 40 -o fashion.png
   plume data inspect images:photos --image-size 64
+  plume data inspect wds:s3://bucket/shards/ --endpoint http://127.0.0.1:9000
   plume data pull fashion-mnist`,
   );
   command.command("ls").description("the sources that data.source can name, and which are here").action(action(ls));
@@ -27,6 +29,7 @@ Examples:
     .description("sizes, classes, statistics, and a picture of some samples")
     .argument("<source>", "as data.source in a job")
     .option("--image-size <n>", "pixels a side", "28")
+    .option("--endpoint <url>", "of an S3 store, as spec.store.endpoint in a job")
     .option("--split <which>", "train | test", "train")
     .option("--count <n>", "samples in the picture", "40")
     .option("-o, --output <file>", "FILE.png to draw them to")
@@ -58,6 +61,7 @@ async function ls(io: CommandIo): Promise<undefined> {
 
 interface InspectOptions {
   readonly imageSize: string;
+  readonly endpoint?: string;
   readonly split: string;
   readonly count: string;
   readonly output?: string;
@@ -81,6 +85,7 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
   const data = parsed.data;
   const set = await openImageSet(data, {
     split: oneOf("--split", options.split, ["train", "test"]),
+    access: { endpoint: options.endpoint },
     signal: io.signal,
   });
   try {
@@ -119,6 +124,8 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
       await writeGrid(options.output, shown.pixels, { count, height, width, channels, columns: Math.min(10, count) });
       io.print(`the first ${count} in ${options.output}`);
     }
+    const storage = (await set.storage?.()) ?? null;
+    if (storage) printStorage(io, storage);
     const { name, size, height, width, channels, digest } = set;
     io.result({
       name,
@@ -132,12 +139,33 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
       classes: perClass,
       picture: options.output ?? null,
       fallback: set.fallback ?? null,
+      storage,
     });
   } finally {
     await set.close();
   }
   return undefined;
 }
+
+/** Objects in the table. */
+const SHOWN_OBJECTS = 10;
+
+function printStorage(io: CommandIo, { objects, cachedBytes }: SetStorage): void {
+  const bytes = objects.reduce((sum, { size }) => sum + size, 0);
+  const cached = cachedBytes === null ? "" : `, ${mib(cachedBytes)} in this host's cache`;
+  io.print(`lies in ${objects.length} object${objects.length === 1 ? "" : "s"} of ${mib(bytes)}${cached}`);
+  const isOneEach = objects.every(({ samples }) => samples === 1);
+  if (isOneEach) return;
+  io.print(
+    table([
+      ["object", "size", "samples"],
+      ...objects.slice(0, SHOWN_OBJECTS).map(({ key, size, samples }) => [key, mib(size), String(samples)]),
+    ]),
+  );
+  if (objects.length > SHOWN_OBJECTS) io.print(`and ${objects.length - SHOWN_OBJECTS} more`);
+}
+
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 2 : 0)} MiB`;
 
 function moments(pixels: Uint8Array): { mean: number; std: number } {
   let sum = 0;
