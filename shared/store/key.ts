@@ -22,6 +22,14 @@ function faultOf(key: string): string | null {
 
 export const isKey = (key: string): boolean => faultOf(key) === null;
 
+/** Which names a store deals with. */
+export interface Keys {
+  /** @returns the key. @throws PlumeError INVALID_ARGUMENT. */
+  check(key: string): string;
+  /** The others are left out of listings. */
+  is(key: string): boolean;
+}
+
 /** @returns the key. @throws PlumeError INVALID_ARGUMENT for one that a store could not hold under that very name. */
 export function checkKey(key: string): string {
   const fault = faultOf(key);
@@ -30,3 +38,9 @@ export function checkKey(key: string): string {
     remedy: "use letters, digits, spaces and ._=+@- in segments that slashes join",
   });
 }
+
+/** What plume itself writes. */
+export const OWN_KEYS: Keys = { check: checkKey, is: isKey };
+
+/** What others wrote, as far as it is an object and no mark of a folder: to be read only. */
+export const ANY_KEYS: Keys = { check: (key) => key, is: (key) => key !== "" && !key.endsWith("/") };

@@ -4,7 +4,7 @@
 import { S3Client } from "@aws-sdk/client-s3";
 import { PlumeError } from "../errors.ts";
 import type { StoreAccess } from "./access.ts";
-import { checkKey } from "./key.ts";
+import type { Keys } from "./key.ts";
 
 // plume pins a version that runs on every Node that plume supports; what later versions will need is no news to a user.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
@@ -30,7 +30,7 @@ export interface S3Place {
 }
 
 /** @param rest of the URL, behind s3://. @returns null when it names no bucket. @throws PlumeError INVALID_ARGUMENT. */
-export async function openPlace(rest: string, access: StoreAccess): Promise<S3Place | null> {
+export async function openPlace(rest: string, access: StoreAccess, keys: Keys): Promise<S3Place | null> {
   const [, bucket = "", path = ""] = /^([^/]*)\/*(.*?)\/*$/.exec(rest) ?? [];
   if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(bucket)) return null;
   const endpoint = checkEndpoint(access);
@@ -51,7 +51,7 @@ export async function openPlace(rest: string, access: StoreAccess): Promise<S3Pl
     },
   };
   const client = new S3Client({ ...options, ...(await regionOf(options, access)) });
-  const prefix = path === "" ? "" : `${checkKey(path)}/`;
+  const prefix = path === "" ? "" : `${keys.check(path)}/`;
   return { client, bucket, prefix, server: endpoint ?? "AWS S3", timeoutMs };
 }
 

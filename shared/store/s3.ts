@@ -15,7 +15,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { PlumeError } from "../errors.ts";
 import type { StoreAccess } from "./access.ts";
-import { checkKey, isKey } from "./key.ts";
+import { type Keys, OWN_KEYS } from "./key.ts";
 import { ABSENT, type ByteRange, type ObjectInfo, type ObjectStore, PRESENT } from "./object-store.ts";
 import { openPlace, sending } from "./s3-client.ts";
 import { explain, isAmbiguous, isConflict, isMismatch, isMissing, isTaken, statusOf } from "./s3-errors.ts";
@@ -30,12 +30,13 @@ export async function s3Store(
   rest: string,
   access: StoreAccess = {},
   now: () => number = Date.now,
+  keys: Keys = OWN_KEYS,
 ): Promise<ObjectStore | null> {
-  const place = await openPlace(rest, access);
+  const place = await openPlace(rest, access, keys);
   if (!place) return null;
   const { client, bucket: Bucket, prefix: base } = place;
   const nameOf = (key: string): string => `s3://${Bucket}/${base}${key}`;
-  const targetOf = (key: string) => ({ Bucket, Key: base + checkKey(key) });
+  const targetOf = (key: string) => ({ Bucket, Key: base + keys.check(key) });
 
   /** Tries again what may help; turns what is left into an error for a person, or the signal's reason. */
   const act = async <T>(doing: string, signal: AbortSignal | undefined, once: () => Promise<T>): Promise<T> => {
@@ -59,7 +60,7 @@ export async function s3Store(
   };
 
   const get = async (key: string, range?: ByteRange, signal?: AbortSignal): Promise<Uint8Array> => {
-    checkKey(key);
+    keys.check(key);
     return act(`read ${nameOf(key)}`, signal, () =>
       read(key, range, signal).catch((error: unknown) => {
         if (isMissing(error)) throw new PlumeError("NOT_FOUND", `${nameOf(key)} does not exist`, { remedy: ABSENT });
@@ -102,7 +103,7 @@ export async function s3Store(
   return {
     url: `s3://${rest.replace(/\/+$/, "")}`,
     async put(key, bytes, signal) {
-      checkKey(key);
+      keys.check(key);
       await act(`write ${nameOf(key)}`, signal, () =>
         bytes.byteLength < MULTIPART_BYTES
           ? putWhole(key, bytes, signal)
@@ -110,7 +111,7 @@ export async function s3Store(
       );
     },
     async putIfAbsent(key, bytes, signal) {
-      checkKey(key);
+      keys.check(key);
       await act(`write ${nameOf(key)}`, signal, () =>
         putWhole(key, bytes, signal, "*").catch((error: unknown) => {
           if (isConflict(error)) throw error;
@@ -137,7 +138,7 @@ export async function s3Store(
           signal?.throwIfAborted();
           const key = Key.slice(base.length);
           // What other tools left: folder markers, names that plume has no use for.
-          if (isKey(key)) yield { key, ...infoOf(Size, LastModified) };
+          if (keys.is(key)) yield { key, ...infoOf(Size, LastModified) };
         }
         ContinuationToken = page.IsTruncated ? page.NextContinuationToken : undefined;
       } while (ContinuationToken !== undefined);

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import { CreateBucketCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
-import { cached } from "../../shared/backends/cache.ts";
+import { cacheFolder } from "../../shared/cache-folder.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import "../../shared/store/s3-client.ts"; // which hushes the SDK's word about coming versions of Node
 import { scratchFolder } from "./plume.ts";
@@ -34,7 +34,7 @@ export interface S3Server extends AsyncDisposable {
 
 /** @throws PlumeError FAILED_PRECONDITION when the server is not built. */
 export async function startS3Server(): Promise<S3Server> {
-  const binary = cached("versitygw/current/versitygw");
+  const binary = cacheFolder("versitygw/current/versitygw");
   if (!existsSync(binary))
     throw new PlumeError("FAILED_PRECONDITION", `the S3 server of the tests is not in ${binary}`, {
       remedy: "npm run setup:s3",
