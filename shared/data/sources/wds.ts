@@ -93,7 +93,7 @@ async function openShards(url: string, context: SourceContext): Promise<ImageSet
   );
 }
 
-async function indexShard(
+export async function indexShard(
   name: string,
   shard: StoredObject,
   fetch: Fetch,
