@@ -4,8 +4,8 @@
 // I1. What is read is what was put, or it is not there: every piece has a checksum, a file is whole or absent.
 // I2. It may be deleted, in part or as a whole, at any moment: then things are fetched again.
 // I3. It never fails a read: where nothing can be kept, everything is fetched.
-// I4. Files stay below the bound, with up to 16 processes at work: each looks after it has written a 128th of it, and
-//     then removes what was used longest ago. No process knows of another.
+// I4. Files stay below the bound, with up to 16 processes at work, none of which knows of another: each writes no more
+//     than its share of the room that it saw, looks again, and removes what was used longest ago.
 
 import { createHash, randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
@@ -43,8 +43,9 @@ const MAGIC = 0x31434c50; // "PLC1"
 const FIXED_BYTES = 16;
 /** Read at once: the head of an entry of up to 16 MiB, and all of a small one. */
 const FIRST_BYTES = 4096 + FIXED_BYTES;
-/** Shares of the bound: when to remove, how far, and after how much of its own writing a process looks. */
+/** Shares of the bound: when to remove, how far, and what a process may write in any case before it looks again. */
 const [HIGH, LOW, LOOK] = [7 / 8, 3 / 4, 1 / 128];
+const MOST_PROCESSES = 16;
 /** Share of the bound that one entry may take. */
 const LARGEST = 1 / 8;
 /** A file takes whole blocks. */
@@ -62,7 +63,8 @@ export const holds = ({ maxBytes }: RangeCache, bytes: number): boolean => bytes
 export function openDiskCache(folder: string, maxBytes: number, now: () => number = Date.now): RangeCache {
   const once = onceAtATime();
   const counts = { hits: 0, misses: 0, damaged: 0 };
-  let unseen = Number.POSITIVE_INFINITY; // written since this process looked; it has never looked
+  let written = 0; // since this process looked
+  let allowance = 0; // that it may write until it looks again; it has never looked
   let looking: Promise<void> | null = null;
 
   const pathOf = (key: string): string => {
@@ -71,12 +73,16 @@ export function openDiskCache(folder: string, maxBytes: number, now: () => numbe
   };
 
   const makeRoom = async (bytes: number): Promise<void> => {
-    unseen += bytes;
-    if (unseen <= maxBytes * LOOK) return;
-    unseen = bytes;
-    looking ??= evict(folder, maxBytes, bytes, now()).finally(() => {
-      looking = null;
-    });
+    written += bytes;
+    if (written <= allowance) return;
+    written = bytes;
+    looking ??= evict(folder, maxBytes, bytes, now())
+      .then((total) => {
+        allowance = Math.max(maxBytes * LOOK, (maxBytes * HIGH - total) / MOST_PROCESSES);
+      })
+      .finally(() => {
+        looking = null;
+      });
     await looking;
   };
 
@@ -273,7 +279,7 @@ interface CachedFile {
  * Which files go so that so many bytes more have room: those used longest ago, down to the low mark. Below the high mark
  * none does.
  */
-export function decideEviction(files: readonly CachedFile[], maxBytes: number, room: number): readonly CachedFile[] {
+function decideEviction(files: readonly CachedFile[], maxBytes: number, room: number): readonly CachedFile[] {
   let total = files.reduce((sum, { bytes }) => sum + bytes, room);
   if (total <= maxBytes * HIGH) return [];
   const gone: CachedFile[] = [];
@@ -285,16 +291,26 @@ export function decideEviction(files: readonly CachedFile[], maxBytes: number, r
   return gone;
 }
 
-async function evict(folder: string, maxBytes: number, room: number, nowMs: number): Promise<void> {
+/** @returns the bytes that are left. */
+async function evict(folder: string, maxBytes: number, room: number, nowMs: number): Promise<number> {
   const files: CachedFile[] = [];
-  for (const sub of await readdir(folder).catch(() => []))
-    for (const name of await readdir(join(folder, sub)).catch(() => [])) {
-      const path = join(folder, sub, name);
-      const found = await stat(path).catch(() => null); // another process removes as well
-      if (!found) continue;
-      const abandoned = name.endsWith(PARTIAL) && nowMs - found.mtimeMs > ABANDONED_MS;
-      if (abandoned) await rm(path, { force: true });
-      else files.push({ path, bytes: blocksOf(found.size), usedMs: found.mtimeMs });
-    }
-  for (const { path } of decideEviction(files, maxBytes, room)) await rm(path, { force: true });
+  for (const sub of await readdir(folder).catch(() => [])) {
+    const names = await readdir(join(folder, sub)).catch(() => []);
+    const found = await Promise.all(names.map((name) => fileAt(join(folder, sub, name), nowMs)));
+    for (const file of found) if (file) files.push(file);
+  }
+  const gone = decideEviction(files, maxBytes, room);
+  for (const { path } of gone) await rm(path, { force: true });
+  const total = (some: readonly CachedFile[]) => some.reduce((sum, { bytes }) => sum + bytes, 0);
+  return total(files) - total(gone);
+}
+
+/** Null for what another process has just removed, and for what no process will finish: that goes now. */
+async function fileAt(path: string, nowMs: number): Promise<CachedFile | null> {
+  const found = await stat(path).catch(() => null);
+  if (!found) return null;
+  if (!path.endsWith(PARTIAL) || nowMs - found.mtimeMs <= ABANDONED_MS)
+    return { path, bytes: blocksOf(found.size), usedMs: found.mtimeMs };
+  await rm(path, { force: true });
+  return null;
 }

@@ -349,7 +349,7 @@ describe("the cache", () => {
     const folder = scratch.file("bounded");
     const bound = 4 << 20;
     const caches = Array.from({ length: 4 }, () => openDiskCache(folder, bound));
-    for (let k = 0; k < 800; k++) {
+    for (let k = 0; k < 400; k++) {
       const bytes = Buffer.alloc(20_000, k % 251);
       const got = await caches[k % 4]!.read(`entry ${k}`, { start: 100, end: 110 }, async () => bytes);
       expect([...got]).toEqual(new Array(10).fill(k % 251));
@@ -357,7 +357,7 @@ describe("the cache", () => {
     }
     expect(sizeOf(folder)).toBeLessThanOrEqual(bound);
     expect(sizeOf(folder)).toBeGreaterThan(bound / 2);
-    const newest = await caches[0]!.read("entry 799", undefined, () => Promise.reject(new Error("not there")));
+    const newest = await caches[0]!.read("entry 399", undefined, () => Promise.reject(new Error("not there")));
     expect(newest.length).toBe(20_000);
   });
 });
