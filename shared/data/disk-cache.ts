@@ -69,7 +69,7 @@ export function openDiskCache(folder: string, maxBytes: number, now: () => numbe
 
   const pathOf = (key: string): string => {
     const name = createHash("sha256").update(key).digest("hex");
-    return join(folder, name.slice(0, 2), name.slice(2));
+    return join(folder, name.slice(0, 1), name.slice(1));
   };
 
   const makeRoom = async (bytes: number): Promise<void> => {
@@ -295,7 +295,7 @@ function decideEviction(files: readonly CachedFile[], maxBytes: number, room: nu
 async function evict(folder: string, maxBytes: number, room: number, nowMs: number): Promise<number> {
   const files: CachedFile[] = [];
   for (const sub of await readdir(folder).catch(() => [])) {
-    const names = await readdir(join(folder, sub)).catch(() => []);
+    const names = await readdir(join(folder, sub)).catch(() => []); // deleted since
     const found = await Promise.all(names.map((name) => fileAt(join(folder, sub, name), nowMs)));
     for (const file of found) if (file) files.push(file);
   }
