@@ -16,7 +16,7 @@ import type { ByteRange } from "../store/object-store.ts";
 /** The bytes of an entry that is not there. */
 type Make = () => Promise<Uint8Array>;
 
-export interface CacheCounts {
+interface CacheCounts {
   readonly hits: number;
   readonly misses: number;
   /** Entries that were not as they were written: removed, and made again. */

@@ -59,7 +59,7 @@ function splitUrl(url: string, extension: RegExp): { folder: string; names: stri
 const MOST_NAMES = 1_000_000;
 
 /** {a,b} and {00..09}; several in a name multiply. @throws PlumeError INVALID_ARGUMENT. */
-export function expandBraces(text: string): string[] {
+function expandBraces(text: string): string[] {
   const names = text.split(/(\{[^{}]*\})/).reduce<string[]>(
     (heads, part) => {
       const choices = part.startsWith("{") ? choicesOf(part, text) : [part];

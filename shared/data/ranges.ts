@@ -9,7 +9,7 @@ import type { ObjectReader } from "./reader.ts";
 const BLOCK_BYTES = 1 << 20;
 
 /** What the cache keeps as one: a key, its range of the object, and the part of that range which is wanted. */
-export interface Piece {
+interface Piece {
   readonly key: string;
   readonly range: ByteRange;
   readonly inside: ByteRange;

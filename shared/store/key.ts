@@ -20,7 +20,7 @@ function faultOf(key: string): string | null {
   return null;
 }
 
-export const isKey = (key: string): boolean => faultOf(key) === null;
+const isKey = (key: string): boolean => faultOf(key) === null;
 
 /** Which names a store deals with. */
 export interface Keys {

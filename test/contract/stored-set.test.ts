@@ -11,10 +11,10 @@ import type { ImageSet } from "../../shared/data/image-set.ts";
 import { type OpenOptions, openImageSet } from "../../shared/data/open.ts";
 import { openReader } from "../../shared/data/reader.ts";
 import { tarEntries } from "../../shared/data/tar.ts";
-import { PlumeError } from "../../shared/errors.ts";
 import {
   drawPicture,
   encodePicture,
+  faultOf,
   PARQUET,
   PICTURE_CLASSES,
   PICTURES,
@@ -25,15 +25,13 @@ import {
   writeTar,
 } from "../support/pictures.ts";
 import { scratchFolder } from "../support/plume.ts";
-import { type S3Server, startS3Server, withEnvironment } from "../support/s3-server.ts";
+import { useS3Server } from "../support/s3-server.ts";
 
 const scratch = scratchFolder();
-let s3: S3Server;
-let environment: Disposable;
+const server = useS3Server();
 
 beforeAll(async () => {
-  s3 = await startS3Server();
-  environment = withEnvironment(s3.env);
+  const s3 = server();
   await writeImageFolder(scratch.file("images"));
   await writeShards(scratch.file("shards"));
   await upload(s3, scratch.file("images"), "images");
@@ -41,27 +39,12 @@ beforeAll(async () => {
   await upload(s3, join(PARQUET, "set"), "parquet");
 });
 
-afterAll(async () => {
-  environment[Symbol.dispose]();
-  await s3[Symbol.asyncDispose]();
-  scratch[Symbol.dispose]();
-});
+afterAll(() => scratch[Symbol.dispose]());
 
 const open = (source: string, more: object = {}, options: OpenOptions = {}) =>
   openImageSet(dataSchema.parse({ source, imageSize: 8, cacheDir: scratch.file("cache"), ...more }), options);
 
 const all = (set: ImageSet) => set.read(Array.from({ length: set.size }, (_, k) => k));
-const faultOf = (opened: Promise<unknown>): Promise<PlumeError> =>
-  opened.then(
-    () => {
-      throw new Error("it was not refused");
-    },
-    (error: unknown) => {
-      expect(error).toBeInstanceOf(PlumeError);
-      return error as PlumeError;
-    },
-  );
-
 const drawn = Buffer.concat(PICTURES.map(drawPicture));
 const forms = [
   { name: "images:", source: () => `images:${scratch.file("images")}`, classes: PICTURE_CLASSES },
@@ -281,19 +264,21 @@ describe("a store", () => {
   });
 
   it("may have names of any kind", async () => {
+    const { client, bucket } = server();
     const Key = "odd names/très bien (1)/a&b #2.png";
-    await s3.client.send(new PutObjectCommand({ Bucket: s3.bucket, Key, Body: await encodePicture(7) }));
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: await encodePicture(7) }));
     const set = await open("s3://plume-test/odd names/");
     expect([...set.classes]).toEqual(["très bien (1)"]);
     expect(Buffer.compare((await set.read([0])).pixels, drawPicture(7))).toBe(0);
   });
 
   it("that lost an object, or has another one in its place, fails the read by name, also under skip", async () => {
-    await upload(s3, scratch.file("images"), "volatile");
+    await upload(server(), scratch.file("images"), "volatile");
+    const { client, bucket } = server();
     const set = await open("s3://plume-test/volatile/", { onError: "skip", cacheMiB: 0 });
     const [gone, other] = [pictureFile(PICTURES[3]!), pictureFile(PICTURES[4]!)].map((name) => `volatile/${name}`);
-    await s3.client.send(new DeleteObjectCommand({ Bucket: s3.bucket, Key: gone! }));
-    await s3.client.send(new PutObjectCommand({ Bucket: s3.bucket, Key: other!, Body: Buffer.from("short") }));
+    await client.send(new DeleteObjectCommand({ Bucket: bucket, Key: gone! }));
+    await client.send(new PutObjectCommand({ Bucket: bucket, Key: other!, Body: Buffer.from("short") }));
     expect(await faultOf(set.read([3]))).toMatchObject({ code: "NOT_FOUND", message: expect.stringContaining(gone!) });
     expect(await faultOf(set.read([4]))).toMatchObject({
       code: "INVALID_ARGUMENT",
@@ -303,10 +288,10 @@ describe("a store", () => {
 
   it("that is away for a moment is waited for", async () => {
     const set = await open("s3://plume-test/images/", { cacheMiB: 0 });
-    await s3.kill();
+    await server().kill();
     const reading = set.read([1, 2]);
     await new Promise((resolve) => setTimeout(resolve, 700));
-    await s3.restart();
+    await server().restart();
     expect(Buffer.compare((await reading).pixels, drawn.subarray(192, 3 * 192))).toBe(0);
   });
 });
@@ -318,11 +303,11 @@ describe("the cache", () => {
     await all(await openIt());
     const cached = await openIt();
     expect(await cached.storage?.()).toMatchObject({ cachedBytes: expect.any(Number) });
-    await s3.kill();
+    await server().kill();
     try {
       expect(Buffer.compare((await all(cached)).pixels, drawn)).toBe(0);
     } finally {
-      await s3.restart();
+      await server().restart();
     }
     for (const file of filesOf(cacheDir)) {
       const bytes = readFileSync(file);
@@ -368,55 +353,3 @@ const filesOf = (folder: string): string[] =>
     .map((entry) => join(entry.parentPath, entry.name));
 
 const sizeOf = (folder: string): number => filesOf(folder).reduce((sum, file) => sum + readFileSync(file).length, 0);
-
-describe("data.onError: skip", () => {
-  it("has the next sample that can be decoded in the place of one that cannot, in every order and company", async () => {
-    const broken = new Set([PICTURES[10]!, PICTURES[11]!, PICTURES[63]!]);
-    const change = (k: number, png: Buffer) => (broken.has(k) ? Buffer.alloc(png.length, 7) : png);
-    const folder = await writeShards(scratch.file("corrupt"), { change });
-    const strict = await open(`wds:${folder}`);
-    const fault = await faultOf(strict.read([12, 10]));
-    expect(fault).toMatchObject({ code: "DATA_LOSS" });
-    expect(fault.message).toMatch(/shard-000000\.tar: 0030 cannot be decoded/);
-    expect(fault.remedy).toContain("data.onError: skip");
-    const told: [number, number][] = [];
-    const onSkip = ({ id, instead }: { id: number; instead: number }) => void told.push([id, instead]);
-    const skipping = await open(`wds:${folder}`, { onError: "skip" }, { onSkip });
-    const { pixels, labels, skipped } = await skipping.read([10, 5, 63, 11]);
-    expect(skipped).toEqual([
-      { id: 10, instead: 12 },
-      { id: 63, instead: 0 },
-      { id: 11, instead: 12 },
-    ]);
-    expect(told).toEqual([
-      [10, 12],
-      [63, 0],
-      [11, 12],
-    ]);
-    const images = [12, 5, 0, 12].map((id) => PICTURES[id]!);
-    expect(Buffer.compare(pixels, Buffer.concat(images.map(drawPicture)))).toBe(0);
-    expect([...labels]).toEqual(images.map((k) => k % 3));
-    const alone = await (await open(`wds:${folder}`, { onError: "skip" })).read([11]);
-    expect(Buffer.compare(alone.pixels, pixels.subarray(576))).toBe(0);
-    // The stand-in is of the set that the job names, not beyond its limit.
-    const limited = await open(`wds:${folder}`, { onError: "skip", limit: 12 });
-    expect((await limited.read([11])).skipped).toEqual([{ id: 11, instead: 0 }]);
-  });
-
-  it("does not skip a whole set", async () => {
-    const folder = await writeShards(scratch.file("all-corrupt"), { change: () => Buffer.from("x") });
-    const set = await open(`wds:${folder}`, { onError: "skip" });
-    expect((await faultOf(set.read([0]))).message).toMatch(/no sample after 0 can be decoded/);
-  });
-
-  it("skips the rows of a parquet row group that is damaged", async () => {
-    const file = scratch.file("damaged.parquet");
-    const bytes = readFileSync(join(PARQUET, "set", "train-00000-of-00002.parquet"));
-    bytes.fill(0xff, 10, 200);
-    writeFileSync(file, bytes);
-    expect((await faultOf((await open(`parquet:${file}`)).read([0]))).message).toMatch(/row group 0 cannot be read/);
-    const { skipped, pixels } = await (await open(`parquet:${file}`, { onError: "skip" })).read([3, 12]);
-    expect(skipped).toEqual([{ id: 3, instead: 10 }]);
-    expect(Buffer.compare(pixels.subarray(0, 192), drawPicture(PICTURES[10]!))).toBe(0);
-  });
-});

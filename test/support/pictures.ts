@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import sharp from "sharp";
+import { PlumeError } from "../../shared/errors.ts";
 import type { S3Server } from "./s3-server.ts";
 
 const SIDE = 8;
@@ -78,4 +79,11 @@ export async function upload({ client, bucket }: S3Server, folder: string, prefi
     const Key = `${prefix}/${path.slice(folder.length + 1)}`;
     await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: readFileSync(path) }));
   }
+}
+
+/** What a promise is refused with. @throws when it is not, or by something that is no PlumeError. */
+export async function faultOf(promise: Promise<unknown>): Promise<PlumeError> {
+  const outcome = await promise.catch((error: unknown) => error);
+  if (outcome instanceof PlumeError) return outcome;
+  throw outcome instanceof Error ? outcome : new Error("it was not refused");
 }
