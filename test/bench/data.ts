@@ -18,7 +18,7 @@ import { type S3Server, startS3Server } from "../support/s3-server.ts";
 import { COMMON_OPTIONS, finish, machineLine, markdownTable, type Summary, spread, summarise } from "./measure.ts";
 
 const { values: options } = parseArgs({ options: COMMON_OPTIONS });
-const IMAGES = options.quick ? 600 : 10_000;
+const IMAGES = options.quick ? 400 : 10_000;
 const PER_SHARD = options.quick ? 200 : 1_000;
 const STEPS = options.quick ? 20 : 300;
 /** Until the processes and the device have warmed up. */
