@@ -68,6 +68,6 @@ export function createPrefetch(set: ImageSet, order: SampleOrder, steps: number)
 function notTheCoordinator(error: unknown): never {
   if (!(error instanceof PlumeError) || (error.code !== "UNAVAILABLE" && error.code !== "DEADLINE_EXCEEDED"))
     throw error;
-  const { message, remedy } = error;
-  throw new PlumeError("FAILED_PRECONDITION", message, { cause: error, ...(remedy !== undefined && { remedy }) });
+  const remedy = error.remedy ?? "see to the network and the store of data.source";
+  throw new PlumeError("FAILED_PRECONDITION", error.message, { cause: error, remedy });
 }

@@ -19,7 +19,7 @@ export interface Start {
  * weights now. @throws PlumeError when the folder is no model of this job, or the store holds another run's checkpoints.
  */
 export async function openStart(folder: string, job: Job): Promise<Start> {
-  const set = await describeImageSet(job.spec.data);
+  const { card: set } = await describeImageSet(job.spec.data, job.spec.store);
   checkClasses(job.spec, set);
   const weights = weightsFor(job.spec, set.channels, readModelFolder(folder));
   const named = withInit(job, weights);

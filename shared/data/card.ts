@@ -29,19 +29,19 @@ export interface Described {
 }
 
 /** Opens the set for its card alone. @param indexFile the run's copy of its index, if it has one. */
-export async function describeImageSet(data: DataSpec, access: StoreAccess, indexFile: string): Promise<Described> {
+export async function describeImageSet(data: DataSpec, access: StoreAccess, indexFile?: string): Promise<Described> {
   let index: Uint8Array | null = null;
   let change: string | null = null;
-  const copy: IndexCopy = {
-    file: indexFile,
+  const copyAt = (file: string): IndexCopy => ({
+    file,
     renew(sealed) {
       index = sealed;
     },
     changed(what) {
       change = what;
     },
-  };
-  const set = await openImageSet(data, { access, copy });
+  });
+  const set = await openImageSet(data, { access, ...(indexFile !== undefined && { copy: copyAt(indexFile) }) });
   await set.close();
   return { card: cardOf(set), index, change };
 }

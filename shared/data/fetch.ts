@@ -39,8 +39,9 @@ export function createFetch(reader: ObjectReader, pausesMs: readonly number[] = 
         try {
           return await once(object, range, signal);
         } catch (error) {
-          const passes = error instanceof PlumeError && TRANSIENT.has(error.code);
-          if (!passes || signal?.aborted) throw error;
+          if (signal?.aborted || !(error instanceof PlumeError)) throw error;
+          if (error.code === "NOT_FOUND") throw gone(reader, object, error);
+          if (!TRANSIENT.has(error.code)) throw error;
           const pause = pausesMs[tried];
           if (pause === undefined)
             throw new PlumeError(
@@ -53,6 +54,12 @@ export function createFetch(reader: ObjectReader, pausesMs: readonly number[] = 
       }
     });
 }
+
+const gone = (reader: ObjectReader, object: StoredObject, cause: PlumeError) =>
+  new PlumeError("NOT_FOUND", `${nameOf(reader, object)} is gone since it was indexed`, {
+    remedy: "put it back, or start a new run with what is there",
+    cause,
+  });
 
 export const nameOf = ({ url }: ObjectReader, { key }: { readonly key: string }): string =>
   url.endsWith("/") ? `${url}${key}` : `${url}/${key}`;

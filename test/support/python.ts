@@ -3,9 +3,9 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { cached } from "../../shared/backends/cache.ts";
+import { cacheFolder } from "../../shared/cache-folder.ts";
 
-const PYTHON = cached("python/current/bin/python");
+const PYTHON = cacheFolder("python/current/bin/python");
 const PEER = fileURLToPath(new URL("python/diffusers_peer.py", import.meta.url));
 
 /** Runs a script. @throws with the command that sets Python up, or with what the script said. */
