@@ -11,8 +11,8 @@ const summarySchema = z.object({
   steps: z.int(),
   firstStep: z.int(),
   samples: z.int(),
-  /** Different samples that could not be decoded, under data.onError: skip. */
-  skippedSamples: z.int(),
+  /** Different samples that could not be decoded, under data.onError: skip. Runs of an earlier plume had none. */
+  skippedSamples: z.int().default(0),
   epochs: z.number(),
   dataset: z.string(),
   /** Why another data set than the job's was used; null when it was not. */
