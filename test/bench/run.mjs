@@ -6,9 +6,20 @@ import { join } from "node:path";
 import { bundled } from "../../coordinator/cli/bundle.mjs";
 
 const [name, ...args] = process.argv.slice(2);
-const NAMES = ["step", "ops", "plane", "checkpoint", "scale", "wire", "simulate", "data", "plane-peer", "synthetic-worker"];
+const NAMES = [
+  "step",
+  "ops",
+  "plane",
+  "checkpoint",
+  "scale",
+  "wire",
+  "simulate",
+  "data",
+  "plane-peer",
+  "synthetic-worker",
+];
 const entries = Object.fromEntries(NAMES.map((each) => [`bench-${each}`, `test/bench/${each}.ts`]));
-const folder = await bundled(entries, ["test/bench"]);
+const folder = await bundled(entries, ["test/bench", "test/support"]);
 const { status } = spawnSync(process.execPath, ["--enable-source-maps", join(folder, `bench-${name}.mjs`), ...args], {
   stdio: "inherit",
 });

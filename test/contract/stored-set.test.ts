@@ -25,7 +25,7 @@ import {
   writeTar,
 } from "../support/pictures.ts";
 import { scratchFolder } from "../support/plume.ts";
-import { useS3Server } from "../support/s3-server.ts";
+import { useS3Server } from "../support/use-s3-server.ts";
 
 const scratch = scratchFolder();
 const server = useS3Server();

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { PARQUET, PICTURES, upload, writeImageFolder, writeShards } from "../support/pictures.ts";
 import { linesOf, plume, scratchFolder, startPlume, train, until } from "../support/plume.ts";
-import { useS3Server, withEnvironment } from "../support/s3-server.ts";
+import { withEnvironment } from "../support/s3-server.ts";
+import { useS3Server } from "../support/use-s3-server.ts";
 
 const s3 = useS3Server();
 
