@@ -44,7 +44,7 @@ describe("the same bits", () => {
       // Another dtype gives other bits: it is no way to resume.
       const resumed = await plume("train", "-f", job, "--out", scratch.file("three"), "--steps", "9");
       expect(resumed.code).toBe(2);
-      expect(resumed.stderr).toContain(`was trained with training.wireDtype "${dtype}", this job has "float32"`);
+      expect(resumed.stderr).toContain(`training.wireDtype was "${dtype}", is "float32"`);
     },
   );
 
