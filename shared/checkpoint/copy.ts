@@ -3,12 +3,12 @@
 
 import { PlumeError } from "../errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
+import { type CheckOptions, faultsOf } from "./faults.ts";
 import { MANIFEST } from "./manifest.ts";
 import { type NamedObject, objectsOf, PARALLEL } from "./objects.ts";
 import { inParallel } from "./parallel.ts";
 import { readPart } from "./parts.ts";
 import type { ListedCheckpoint } from "./read.ts";
-import { faultsOf, type VerifyOptions } from "./verify.ts";
 
 export interface Copied {
   /** "repaired": it was there, and some of its objects were not whole. */
@@ -25,7 +25,7 @@ export async function copyCheckpoint(
   from: ObjectStore,
   to: ObjectStore,
   { prefix, manifest }: Pick<ListedCheckpoint, "prefix" | "manifest">,
-  { signal, onRead = () => {} }: VerifyOptions = {},
+  { signal, onRead = () => {} }: CheckOptions = {},
 ): Promise<Copied> {
   const key = prefix + MANIFEST;
   const sealed = await from.get(key, { signal });

@@ -13,10 +13,14 @@ export interface NamedObject {
 /** Objects worked on at once. */
 export const PARALLEL = 4;
 
+/** Its parts, in a folder of their own. */
+export const partObjects = ({ step, parts }: Pick<Manifest, "step" | "parts">): NamedObject[] =>
+  parts.map(({ key, size, sha256 }) => ({ key: prefixOf(step) + key, size, sha256 }));
+
 /** Its parts, and the ledger up to its step. */
-export const objectsOf = ({ step, parts, ledger }: Manifest): NamedObject[] => [
-  ...parts.map(({ key, size, sha256 }) => ({ key: prefixOf(step) + key, size, sha256 })),
-  ...ledger.map(({ key, size, sha256 }) => ({ key, size, sha256 })),
+export const objectsOf = (manifest: Manifest): NamedObject[] => [
+  ...partObjects(manifest),
+  ...manifest.ledger.map(({ key, size, sha256 }) => ({ key, size, sha256 })),
 ];
 
 /** Not there, or not what it was: something that a reader passes over. */

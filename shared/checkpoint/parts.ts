@@ -32,16 +32,23 @@ export async function readPart(store: ObjectStore, key: string, part: Expected):
   return whole;
 }
 
-/** Reads it and keeps nothing. @throws as readPart. */
-export const checkPart = (store: ObjectStore, key: string, part: Expected): Promise<void> =>
-  verify(`${store.url}/${key}`, part, piecesOf(store, key, part));
+/** Reads it and keeps nothing. @param memory where its pieces lie, one after another. @throws as readPart. */
+export function checkPart(store: ObjectStore, key: string, part: Expected, memory: Uint8Array): Promise<void> {
+  const pieces = async function* () {
+    for (const range of rangesOf(part, memory.byteLength - 1)) yield await store.get(key, { range, into: memory });
+  };
+  return verify(`${store.url}/${key}`, part, pieces());
+}
+
+const piecesOf = (store: ObjectStore, key: string, part: Expected): AsyncIterable<Uint8Array> =>
+  ahead(rangesOf(part, PIECE_BYTES), { weight: 2, of: () => 1 }, (range) => store.get(key, { range }));
 
 /** One byte more than there should be is asked for, so that an object that is too long shows. */
-function piecesOf(store: ObjectStore, key: string, { size }: Expected): AsyncIterable<Uint8Array> {
+function rangesOf({ size }: Expected, bytes: number): ByteRange[] {
   const ranges: ByteRange[] = [];
-  for (let start = 0; start === 0 || start < size; start += PIECE_BYTES)
-    ranges.push({ start, end: start + PIECE_BYTES < size ? start + PIECE_BYTES : size + 1 });
-  return ahead(ranges, { weight: 2, of: () => 1 }, (range) => store.get(key, { range }));
+  for (let start = 0; start === 0 || start < size; start += bytes)
+    ranges.push({ start, end: start + bytes < size ? start + bytes : size + 1 });
+  return ranges;
 }
 
 async function verify(

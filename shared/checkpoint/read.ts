@@ -18,8 +18,8 @@ import {
   stateSchema,
 } from "./manifest.ts";
 import { isDamage } from "./objects.ts";
-import { ahead, inParallel } from "./parallel.ts";
-import { checkPart, readPart } from "./parts.ts";
+import { ahead } from "./parallel.ts";
+import { readPart } from "./parts.ts";
 import { decodeSafetensors, spansOf, type TensorSpan } from "./safetensors.ts";
 
 export { type ListedCheckpoint, listCheckpoints } from "./list.ts";
@@ -61,8 +61,6 @@ export interface ReadOptions extends FindOptions {
 
 /** Bytes of parts that are read ahead. */
 const AHEAD_BYTES = 64 << 20;
-/** Parts verified at once. */
-const PARALLEL = 4;
 
 /** @throws PlumeError NOT_FOUND, DATA_LOSS naming the part, FAILED_PRECONDITION for another model's checkpoint. */
 export const readCheckpoint = (
@@ -160,34 +158,6 @@ function parseState(where: string, text: string): CheckpointState {
       remedy: "read it with the version that its manifest names",
     },
   );
-}
-
-/** Reads every byte. @returns what is wrong with the checkpoint, naming each part, and each segment of its ledger. */
-export async function faultsOf(
-  store: ObjectStore,
-  { prefix, manifest }: Pick<ListedCheckpoint, "prefix" | "manifest">,
-  { ledger = true }: { readonly ledger?: boolean } = {},
-): Promise<string[]> {
-  const objects = manifest.parts.map((part) => ({ ...part, key: prefix + part.key }));
-  if (ledger) objects.push(...manifest.ledger);
-  const faults = new Map<string, string>();
-  await inParallel(objects, PARALLEL, async (part) => {
-    try {
-      await checkPart(store, part.key, part);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      faults.set(part.key, error.message);
-    }
-  });
-  return objects.flatMap(({ key }) => faults.get(key) ?? []);
-}
-
-/** The first of the faults of its weights, or null when they are whole. */
-export async function faultOf(
-  store: ObjectStore,
-  listed: Pick<ListedCheckpoint, "prefix" | "manifest">,
-): Promise<string | null> {
-  return (await faultsOf(store, listed, { ledger: false }))[0] ?? null;
 }
 
 /** The tensors of a part, and where each goes in a layout. @throws PlumeError DATA_LOSS, FAILED_PRECONDITION for another model. */

@@ -1,43 +1,11 @@
-// Whether checkpoints are whole: by what their objects say (every byte is read), or by the store's list alone.
+// What a store's list alone says of its checkpoints: which are there, which are not whole, and what belongs to none.
 
 import type { ObjectStore, StoredObject } from "../store/object-store.ts";
+import type { Fault } from "./faults.ts";
 import { type CheckpointState, MANIFEST, prefixOf, STATE, stateSchema, stepOfKey } from "./manifest.ts";
-import { isDamage, type NamedObject, objectsOf, PARALLEL } from "./objects.ts";
-import { inParallel } from "./parallel.ts";
-import { checkPart, readPart } from "./parts.ts";
+import { isDamage, type NamedObject, objectsOf } from "./objects.ts";
+import { readPart } from "./parts.ts";
 import { type ListedCheckpoint, listCheckpoints } from "./read.ts";
-
-export interface Fault {
-  /** The object's, in the store. */
-  readonly key: string;
-  readonly reason: string;
-}
-
-export interface VerifyOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** After each object, with its size. */
-  readonly onRead?: ((bytes: number) => void) | undefined;
-}
-
-/** Reads every byte of the objects. @returns all that are missing or damaged, in their order. */
-export async function faultsOf(
-  store: ObjectStore,
-  objects: readonly NamedObject[],
-  { signal, onRead = () => {} }: VerifyOptions = {},
-): Promise<Fault[]> {
-  const reasons = new Map<string, string>();
-  await inParallel(objects, PARALLEL, async (object) => {
-    try {
-      signal?.throwIfAborted();
-      await checkPart(store, object.key, object);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      reasons.set(object.key, error.message);
-    }
-    onRead(object.size);
-  });
-  return objects.flatMap(({ key }) => (reasons.has(key) ? [{ key, reason: reasons.get(key)! }] : []));
-}
 
 interface SurveyedCheckpoint extends ListedCheckpoint {
   /** When its manifest was put, by the store's clock. */

@@ -14,6 +14,7 @@ import type { ObjectStore } from "../store/object-store.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { PLUME_VERSION } from "../version.ts";
 import { digestOf } from "./digest.ts";
+import { faultsOf } from "./faults.ts";
 import type { ExtendLedger } from "./ledger-chain.ts";
 import {
   addressed,
@@ -29,8 +30,8 @@ import {
   prefixOf,
   STATE,
 } from "./manifest.ts";
+import { partObjects } from "./objects.ts";
 import { inParallel } from "./parallel.ts";
-import { faultOf } from "./read.ts";
 import { removeCheckpoint } from "./retention.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 
@@ -172,7 +173,8 @@ async function existing(store: ObjectStore, step: number, signal?: AbortSignal):
   const manifest = parseManifest(step, bytes);
   if (typeof manifest === "string" && isNewerFormat(bytes))
     throw new PlumeError("ALREADY_EXISTS", `${store.url}/${key} ${manifest}`, { remedy: OWN_STORE });
-  if (typeof manifest !== "string" && !(await faultOf(store, { prefix, manifest }))) return manifest;
+  if (typeof manifest !== "string" && (await faultsOf(store, partObjects(manifest), { signal })).length === 0)
+    return manifest;
   await removeCheckpoint(store, step);
   return null;
 }

@@ -39,13 +39,13 @@ export function fileStore(folder: string, { flush = true }: FileStoreOptions = {
     url: `file://${folder}`,
     put: (key, bytes, signal) => write(key, bytes, rename, signal),
     putIfAbsent: (key, bytes, signal) => write(key, bytes, linkNew, signal),
-    async get(key, { range, signal } = {}) {
+    async get(key, { range, into, signal } = {}) {
       signal?.throwIfAborted();
       const path = pathOf(key);
       try {
         const handle = await open(path, "r");
         try {
-          return await readRange(handle, range);
+          return await readRange(handle, range, into);
         } finally {
           await handle.close();
         }
@@ -135,11 +135,12 @@ async function flushFolder(path: string): Promise<void> {
   }
 }
 
-async function readRange(handle: FileHandle, range: ByteRange | undefined): Promise<Uint8Array> {
+async function readRange(handle: FileHandle, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array> {
   if (!range) return handle.readFile();
   const { size } = await handle.stat();
   const length = Math.max(0, Math.min(range.end, size) - range.start);
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, range.start);
+  const memory = into && into.byteLength >= length ? into : Buffer.alloc(length);
+  const { buffer, bytesRead } = await handle.read(memory, 0, length, range.start);
   return buffer.subarray(0, bytesRead);
 }
 

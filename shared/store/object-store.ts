@@ -23,6 +23,8 @@ export interface StoredObject extends ObjectInfo {
 
 interface GetOptions {
   readonly range?: ByteRange;
+  /** Memory for the bytes, which a store may use when they fit: to fill fresh memory takes longer than to read a file. */
+  readonly into?: Uint8Array;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -10,8 +10,10 @@ import { parseArgs } from "node:util";
 import { PutObjectCommand } from "@aws-sdk/client-s3";
 import { type Buffers, createBuffers } from "../../coordinator/checkpointing/buffers.ts";
 import { beginCapture } from "../../coordinator/checkpointing/capture.ts";
+import { faultsOf } from "../../shared/checkpoint/faults.ts";
+import { objectsOf } from "../../shared/checkpoint/objects.ts";
 import { inParallel } from "../../shared/checkpoint/parallel.ts";
-import { faultsOf, listCheckpoints, useCheckpoint } from "../../shared/checkpoint/read.ts";
+import { listCheckpoints, useCheckpoint } from "../../shared/checkpoint/read.ts";
 import { type CheckpointHead, writeParts } from "../../shared/checkpoint/write.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { invariant } from "../../shared/invariant.ts";
@@ -97,7 +99,11 @@ async function disk(folder: string, parameters: number) {
     resumed.push(await timed(() => useCheckpoint(store, 1, (checkpoint) => restore(reducer, checkpoint))));
     const [listed] = await listCheckpoints(store);
     verified.push(
-      bytes / GB / (await timed(async () => invariant((await faultsOf(store, listed!)).length === 0, "whole"))),
+      bytes /
+        GB /
+        (await timed(async () =>
+          invariant((await faultsOf(store, objectsOf(listed!.manifest))).length === 0, "whole"),
+        )),
     );
   }
   return {

@@ -3,7 +3,9 @@
 
 import { mkdirSync, rmSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { faultsOf, listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
+import { faultsOf } from "../../shared/checkpoint/faults.ts";
+import { objectsOf } from "../../shared/checkpoint/objects.ts";
+import { listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
 import { collectOrphans } from "../../shared/checkpoint/retention.ts";
 import { openStore } from "../../shared/store/open.ts";
 import type { S3Server } from "../support/s3-server.ts";
@@ -48,7 +50,7 @@ async function through(
     ]),
   );
   for await (const { key } of store.list("")) expect(named).toContain(key);
-  expect(await faultsOf(store, listed.at(-1)!)).toEqual([]);
+  expect(await faultsOf(store, objectsOf(listed.at(-1)!.manifest))).toEqual([]);
 }
 
 describe("checkpoints on S3", () => {

@@ -54,6 +54,17 @@ export function describeObjectStore(name: string, make: () => Promise<StoreUnder
       expect(textOf(await store.get("k"))).toBe("abc");
     });
 
+    it("gives a range's bytes whether or not they fit into the memory that is offered", async () => {
+      await using opened = await make();
+      const [store] = opened.handles;
+      await store.put("k", bytesOf("0123456789"));
+      for (const size of [3, 4, 64]) {
+        const into = new Uint8Array(size).fill(255);
+        expect(textOf(await store.get("k", { range: { start: 2, end: 6 }, into }))).toBe("2345");
+        expect(textOf(await store.get("k", { range: { start: 8, end: 99 }, into }))).toBe("89");
+      }
+    });
+
     it("holds an empty object", async () => {
       await using opened = await make();
       const [store] = opened.handles;

@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { copyCheckpoint } from "../../shared/checkpoint/copy.ts";
+import { faultsOf } from "../../shared/checkpoint/faults.ts";
 import { MANIFEST, prefixOf } from "../../shared/checkpoint/manifest.ts";
 import { objectsOf } from "../../shared/checkpoint/objects.ts";
 import { type ListedCheckpoint, listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
-import { faultsOf, readState, surveyStore } from "../../shared/checkpoint/verify.ts";
+import { readState, surveyStore } from "../../shared/checkpoint/verify.ts";
 import { writeCheckpoint } from "../../shared/checkpoint/write.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { memoryStore } from "../../shared/store/memory.ts";

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { faultsOf } from "../../shared/checkpoint/faults.ts";
 import type { ExtendLedger } from "../../shared/checkpoint/ledger-chain.ts";
 import { plainName, sha256 } from "../../shared/checkpoint/manifest.ts";
-import { faultsOf, listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
+import { objectsOf } from "../../shared/checkpoint/objects.ts";
+import { listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
 import { applyRetention, collectOrphans } from "../../shared/checkpoint/retention.ts";
 import { partsOf, writeCheckpoint, writeParts } from "../../shared/checkpoint/write.ts";
 import { PURPOSE, uniforms } from "../../shared/rng/stream.ts";
@@ -103,10 +105,12 @@ describe("a flipped byte", () => {
       const pristine = bytes.slice();
       bytes[at]! ^= 1 << Math.floor(draws[2 * n + 1]! * 8);
       await store.put(object, bytes);
-      expect(await faultsOf(store, listed!)).toEqual([expect.stringContaining(key)]);
+      expect(await faultsOf(store, objectsOf(listed!.manifest))).toEqual([
+        expect.objectContaining({ reason: expect.stringContaining(key) }),
+      ]);
       await store.put(object, pristine);
     }
-    expect(await faultsOf(store, listed!)).toEqual([]);
+    expect(await faultsOf(store, objectsOf(listed!.manifest))).toEqual([]);
   });
 });
 

@@ -1,8 +1,10 @@
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { faultsOf } from "../../shared/checkpoint/faults.ts";
 import { locateCheckpoint } from "../../shared/checkpoint/locate.ts";
 import { plainName } from "../../shared/checkpoint/manifest.ts";
-import { faultOf, type ListedCheckpoint, listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
+import { objectsOf } from "../../shared/checkpoint/objects.ts";
+import { type ListedCheckpoint, listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
 import { applyRetention, removeCheckpoint } from "../../shared/checkpoint/retention.ts";
 import { writeCheckpoint } from "../../shared/checkpoint/write.ts";
 import { dumpJob, parseJob } from "../../shared/config/load.ts";
@@ -173,7 +175,9 @@ describe("damage", () => {
     await store.put(key, (await store.get(key)).subarray(0, 50));
     await expect(readCheckpoint(store, 10)).rejects.toThrow("has 50 bytes, its manifest says");
     const [listed] = await listCheckpoints(store);
-    expect(await faultOf(store, listed as ListedCheckpoint)).toContain("has 50 bytes");
+    expect((await faultsOf(store, objectsOf((listed as ListedCheckpoint).manifest)))[0]?.reason).toContain(
+      "has 50 bytes",
+    );
   });
 
   it("by a manifest in another step's folder does not make a checkpoint", async () => {

@@ -1,11 +1,11 @@
 // plume checkpoints rm: one checkpoint goes; the last whole one only by force.
 
 import { Command } from "commander";
+import { faultsOf } from "../../../../shared/checkpoint/faults.ts";
 import { MANIFEST, prefixOf } from "../../../../shared/checkpoint/manifest.ts";
 import { objectsOf } from "../../../../shared/checkpoint/objects.ts";
 import { type ListedCheckpoint, listCheckpoints } from "../../../../shared/checkpoint/read.ts";
 import { removeCheckpoint } from "../../../../shared/checkpoint/retention.ts";
-import { faultsOf } from "../../../../shared/checkpoint/verify.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import type { ObjectStore } from "../../../../shared/store/object-store.ts";
 import { action, type CommandIo } from "../../action.ts";

@@ -1,8 +1,9 @@
 // plume checkpoints verify: every byte of what the manifests name is read and compared.
 
 import { Command } from "commander";
+import { faultsOf } from "../../../../shared/checkpoint/faults.ts";
 import { objectsOf } from "../../../../shared/checkpoint/objects.ts";
-import { faultsOf, surveyStore } from "../../../../shared/checkpoint/verify.ts";
+import { surveyStore } from "../../../../shared/checkpoint/verify.ts";
 import { action, type CommandIo } from "../../action.ts";
 import { createByteProgress } from "../../byte-progress.ts";
 import { megabytes } from "../../table.ts";
