@@ -14,6 +14,9 @@ export interface MemoryNeed {
   readonly bufferBytes: number;
 }
 
+/** In bytes. A shift would be one of 32 bits, and negative from 2 GiB on. */
+export const mebibytes = (count: number): number => count * 2 ** 20;
+
 /**
  * Parameters and EMA, the optimizer's state, the gradients that arrive, the sum that they join, and what is being saved:
  * two copies of the state at most.

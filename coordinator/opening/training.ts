@@ -19,7 +19,7 @@ import { openWire } from "../../shared/wire/index.ts";
 import { createBuffers } from "../checkpointing/buffers.ts";
 import { DATA_INDEX } from "../files/run-folder.ts";
 import { openVectors } from "../reducers/vectors.ts";
-import { checkMemory } from "./memory.ts";
+import { checkMemory, mebibytes } from "./memory.ts";
 import type { CoordinatorOptions } from "./options.ts";
 import { loadState } from "./state.ts";
 
@@ -48,7 +48,7 @@ export async function openTraining(options: CoordinatorOptions) {
   const { type: optimizer } = spec.training.optimizer;
   const blocks = Math.min(V, Math.max(1, spec.workers.replicas));
   const moments = OPTIMIZERS[optimizer].moments.length;
-  const buffers = createBuffers(spec.checkpoint.bufferMiB << 20);
+  const buffers = createBuffers(mebibytes(spec.checkpoint.bufferMiB));
   checkMemory({ vectorBytes: layout.size * 4, moments, blocks, bufferBytes: buffers.limit }, process.availableMemory());
   const vectors = await openVectors(
     { layout, optimizer, wire: openWire(spec.training, spec.seed), maxVectors: spareVectors(V) },

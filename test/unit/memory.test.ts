@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { bytesNeeded, checkMemory } from "../../coordinator/opening/memory.ts";
+import { bytesNeeded, checkMemory, mebibytes } from "../../coordinator/opening/memory.ts";
 
 const need = { vectorBytes: 2 ** 30, moments: 2, blocks: 3, bufferBytes: 2 ** 30 };
 
@@ -18,4 +18,9 @@ it("a job that does not fit is refused with both numbers and the remedy", () => 
       remedy: expect.stringContaining("checkpoint.bufferMiB"),
     }),
   );
+});
+
+it("a bound of 2 GiB and more is itself", () => {
+  expect(mebibytes(2048)).toBe(2 ** 31);
+  expect(mebibytes(4096)).toBe(2 ** 32);
 });
