@@ -5,6 +5,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describeError, PlumeError } from "../../shared/errors.ts";
+import { endpointOf } from "../../shared/store/access.ts";
 import { openStore } from "../../shared/store/open.ts";
 import type { Finding } from "./finding.ts";
 
@@ -25,7 +26,7 @@ export async function s3Finding(url: string | undefined, env: Environment = proc
       remedy:
         "for s3:// stores set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE; where the machine has a role, ask plume doctor --store s3://BUCKET",
     };
-  const endpoint = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
+  const endpoint = endpointOf({}, env);
   if (!endpoint)
     return { what, state: "ok", detail: `${credentials}; plume doctor --store s3://BUCKET asks AWS`, remedy: null };
   return endpointFinding(credentials, endpoint);

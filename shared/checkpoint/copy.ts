@@ -2,11 +2,11 @@
 // manifest last, where there is none. Until then the copy does not exist; made again it is finished, or found to be there.
 
 import { PlumeError } from "../errors.ts";
+import { inParallel } from "../parallel.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { type CheckOptions, faultsOf } from "./faults.ts";
 import { MANIFEST } from "./manifest.ts";
 import { type NamedObject, objectsOf, PARALLEL } from "./objects.ts";
-import { inParallel } from "./parallel.ts";
 import { readPart } from "./parts.ts";
 import type { ListedCheckpoint } from "./read.ts";
 

@@ -1,8 +1,8 @@
 // What is wrong with objects that a manifest names: every byte is read.
 
+import { inParallel } from "../parallel.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { isDamage, type NamedObject, PARALLEL } from "./objects.ts";
-import { inParallel } from "./parallel.ts";
 import { checkPart } from "./parts.ts";
 
 export interface Fault {

@@ -1,9 +1,9 @@
 // What a store holds of checkpoints, from its keys and manifests alone.
 
 import { PlumeError } from "../errors.ts";
+import { inParallel } from "../parallel.ts";
 import type { ObjectStore, StoredObject } from "../store/object-store.ts";
 import { isNewerFormat, MANIFEST, type Manifest, parseManifest, prefixOf, stepOfKey } from "./manifest.ts";
-import { inParallel } from "./parallel.ts";
 
 export interface ListedCheckpoint {
   readonly step: number;
@@ -28,21 +28,27 @@ const PARALLEL = 16;
 
 /** Every folder of a step, oldest first. */
 export async function listFolders(store: ObjectStore): Promise<StepFolder[]> {
+  const objects: StoredObject[] = [];
+  for await (const object of store.list("step-")) objects.push(object);
+  return foldersOf(store, objects);
+}
+
+/** The same of objects that are listed already. */
+export async function foldersOf(store: ObjectStore, listed: Iterable<StoredObject>): Promise<StepFolder[]> {
   const found = new Map<number, StoredObject[]>();
-  for await (const object of store.list("step-")) {
+  for (const object of listed) {
     const step = stepOfKey(object.key);
     if (step === null || !object.key.startsWith(prefixOf(step))) continue;
     const objects = found.get(step);
     if (objects) objects.push(object);
     else found.set(step, [object]);
   }
-  const folders: StepFolder[] = [];
-  await inParallel(found, PARALLEL, async ([step, objects]) => {
+  const folders = await inParallel(found, PARALLEL, async ([step, objects]) => {
     const prefix = prefixOf(step);
     const named = objects.some(({ key }) => key === prefix + MANIFEST);
     const bytes = named ? await getIfThere(store, prefix + MANIFEST) : null;
     const manifest = bytes && parseManifest(step, bytes);
-    folders.push({ step, prefix, objects, manifest, newer: bytes !== null && isNewerFormat(bytes) });
+    return { step, prefix, objects, manifest, newer: bytes !== null && isNewerFormat(bytes) };
   });
   return folders.sort((a, b) => a.step - b.step);
 }
@@ -52,9 +58,17 @@ export async function listCheckpoints(
   store: ObjectStore,
   onInvalid: (step: number, reason: string) => void = () => {},
 ): Promise<ListedCheckpoint[]> {
+  return checkpointsIn(store, await listFolders(store), onInvalid);
+}
+
+export function checkpointsIn(
+  { url }: ObjectStore,
+  folders: readonly StepFolder[],
+  onInvalid: (step: number, reason: string) => void,
+): ListedCheckpoint[] {
   const whole: ListedCheckpoint[] = [];
-  for (const { step, prefix, manifest } of await listFolders(store)) {
-    if (typeof manifest === "string") onInvalid(step, `${store.url}/${prefix}${MANIFEST} ${manifest}`);
+  for (const { step, prefix, manifest } of folders) {
+    if (typeof manifest === "string") onInvalid(step, `${url}/${prefix}${MANIFEST} ${manifest}`);
     else if (manifest) whole.push({ step, prefix, manifest, bytes: sizeOf(manifest) });
   }
   return whole;

@@ -148,6 +148,10 @@ const DIGITS = 12;
 /** The name without the piece of a digest; format 1 has none. */
 export const plainName = (key: string): string => key.replace(/-[0-9a-f]{12}(?=\.[a-z]+$)/, "");
 
+/** state.json or job.yaml of a checkpoint. */
+export const partNamed = ({ parts }: Pick<Manifest, "parts">, name: string): Part | undefined =>
+  parts.find(({ key, vector }) => vector === undefined && plainName(key) === name);
+
 export const LEDGER = "ledger/";
 
 export const segmentKey = (from: number, to: number, digest: string): string =>

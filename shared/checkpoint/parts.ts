@@ -4,9 +4,9 @@
 import { createHash } from "node:crypto";
 import { PlumeError } from "../errors.ts";
 import type { ByteRange, ObjectStore } from "../store/object-store.ts";
+import { ahead } from "./ahead.ts";
 import { update } from "./digest.ts";
 import type { Part } from "./manifest.ts";
-import { ahead } from "./parallel.ts";
 
 const PIECE_BYTES = 16 << 20;
 

@@ -5,6 +5,7 @@ import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Layout, PlacedTensor } from "../tensor/layout.ts";
+import { ahead } from "./ahead.ts";
 import { type ListedCheckpoint, listCheckpoints } from "./list.ts";
 import {
   type CheckpointState,
@@ -13,12 +14,11 @@ import {
   MANIFEST,
   type Manifest,
   type Part,
-  plainName,
+  partNamed,
   STATE,
   stateSchema,
 } from "./manifest.ts";
 import { isDamage } from "./objects.ts";
-import { ahead } from "./parallel.ts";
 import { readPart } from "./parts.ts";
 import { decodeSafetensors, spansOf, type TensorSpan } from "./safetensors.ts";
 
@@ -110,7 +110,7 @@ function stepsOf(all: readonly ListedCheckpoint[]): string {
 
 async function open(store: ObjectStore, { prefix, manifest }: ListedCheckpoint): Promise<OpenCheckpoint> {
   const text = async (name: string): Promise<string> => {
-    const part = manifest.parts.find(({ key, vector }) => vector === undefined && plainName(key) === name);
+    const part = partNamed(manifest, name);
     if (!part) throw new PlumeError("DATA_LOSS", `${store.url}/${prefix}${MANIFEST} names no ${name}`);
     return Buffer.from(await readPart(store, prefix + part.key, part)).toString("utf8");
   };

@@ -2,10 +2,19 @@
 
 import type { ObjectStore, StoredObject } from "../store/object-store.ts";
 import type { Fault } from "./faults.ts";
-import { type CheckpointState, MANIFEST, prefixOf, STATE, stateSchema, stepOfKey } from "./manifest.ts";
+import { checkpointsIn, foldersOf, type ListedCheckpoint } from "./list.ts";
+import {
+  type CheckpointState,
+  LEDGER,
+  MANIFEST,
+  partNamed,
+  prefixOf,
+  STATE,
+  stateSchema,
+  stepOfKey,
+} from "./manifest.ts";
 import { isDamage, type NamedObject, objectsOf } from "./objects.ts";
 import { readPart } from "./parts.ts";
-import { type ListedCheckpoint, listCheckpoints } from "./read.ts";
 
 interface SurveyedCheckpoint extends ListedCheckpoint {
   /** When its manifest was put, by the store's clock. */
@@ -26,14 +35,15 @@ export interface Survey {
 }
 
 /** Where checkpoints keep their objects. */
-const PREFIXES = ["step-", "ledger/"];
+const PREFIXES = ["step-", LEDGER];
 
 /** What a store holds, without reading a part. */
 export async function surveyStore(store: ObjectStore, signal?: AbortSignal): Promise<Survey> {
   const broken: { step: number; reason: string }[] = [];
-  const listed = await listCheckpoints(store, (step, reason) => broken.push({ step, reason }));
   const objects = new Map<string, StoredObject>();
   for (const prefix of PREFIXES) for await (const object of store.list(prefix, signal)) objects.set(object.key, object);
+  const folders = await foldersOf(store, objects.values());
+  const listed = checkpointsIn(store, folders, (step, reason) => broken.push({ step, reason }));
 
   const manifests = [...listed, ...broken].map(({ step }) => step);
   const named = new Set(manifests.map((step) => prefixOf(step) + MANIFEST));
@@ -69,14 +79,12 @@ function listedFaults(
 }
 
 /** Its state.json alone; null when that is missing or damaged. */
-export async function readState(store: ObjectStore, { manifest }: ListedCheckpoint): Promise<CheckpointState | null> {
-  const name = STATE.slice(0, STATE.indexOf("."));
-  const object = objectsOf(manifest).find((_, i) => manifest.parts[i]?.key.startsWith(name));
-  if (!object) return null;
+export async function readState(store: ObjectStore, checkpoint: ListedCheckpoint): Promise<CheckpointState | null> {
+  const part = partNamed(checkpoint.manifest, STATE);
+  if (!part) return null;
   try {
-    const parsed = stateSchema.safeParse(
-      JSON.parse(Buffer.from(await readPart(store, object.key, object)).toString("utf8")),
-    );
+    const bytes = await readPart(store, checkpoint.prefix + part.key, part);
+    const parsed = stateSchema.safeParse(JSON.parse(Buffer.from(bytes).toString("utf8")));
     return parsed.success ? parsed.data : null;
   } catch (error) {
     if (!isDamage(error)) throw error;

@@ -10,6 +10,7 @@ import { dumpJob } from "../config/load.ts";
 import type { Job } from "../config/schema.ts";
 import type { ImageSetCard } from "../data/image-set.ts";
 import { PlumeError } from "../errors.ts";
+import { inParallel } from "../parallel.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { PLUME_VERSION } from "../version.ts";
@@ -31,7 +32,6 @@ import {
   STATE,
 } from "./manifest.ts";
 import { partObjects } from "./objects.ts";
-import { inParallel } from "./parallel.ts";
 import { removeCheckpoint } from "./retention.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 

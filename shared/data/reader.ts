@@ -4,7 +4,8 @@
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { PlumeError } from "../errors.ts";
-import type { StoreAccess } from "../store/access.ts";
+import { endpointOf, type StoreAccess } from "../store/access.ts";
+import { readRange } from "../store/file.ts";
 import { ANY_KEYS } from "../store/key.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 
@@ -30,11 +31,10 @@ export async function openReader(folder: string, access: StoreAccess): Promise<O
     throw new PlumeError("INVALID_ARGUMENT", `data.source ${folder} names no bucket`, {
       remedy: "for example s3://bucket/prefix/",
     });
-  const endpoint = access.endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL ?? "";
   return {
     url: folder,
     isLocal: false,
-    identity: `${endpoint} ${folder}`,
+    identity: `${endpointOf(access) ?? ""} ${folder}`,
     list: (prefix, signal) => store.list(prefix, signal),
     get: (key, options) => store.get(key, options),
   };
@@ -69,11 +69,7 @@ function folderReader(path: string): ObjectReader {
       let handle: FileHandle | null = null;
       try {
         handle = await open(path, "r");
-        if (!range) return await handle.readFile();
-        const { size } = await handle.stat();
-        const length = Math.max(0, Math.min(range.end, size) - range.start);
-        const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, range.start);
-        return buffer.subarray(0, bytesRead);
+        return await readRange(handle, range);
       } catch (cause) {
         throw explain(path, cause as NodeJS.ErrnoException);
       } finally {

@@ -14,3 +14,7 @@ export interface StoreAccess {
   /** Use a store that lets several writers of one key win. */
   readonly unsafe?: boolean | undefined;
 }
+
+/** The job's, or the environment's; undefined for AWS's own. */
+export const endpointOf = ({ endpoint }: StoreAccess, env: NodeJS.ProcessEnv = process.env): string | undefined =>
+  endpoint ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;

@@ -135,7 +135,8 @@ async function flushFolder(path: string): Promise<void> {
   }
 }
 
-async function readRange(handle: FileHandle, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array> {
+/** The whole file without a range. @param into memory that is used when the bytes fit. */
+export async function readRange(handle: FileHandle, range?: ByteRange, into?: Uint8Array): Promise<Uint8Array> {
   if (!range) return handle.readFile();
   const { size } = await handle.stat();
   const length = Math.max(0, Math.min(range.end, size) - range.start);

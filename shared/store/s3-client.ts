@@ -3,7 +3,7 @@
 
 import { S3Client } from "@aws-sdk/client-s3";
 import { PlumeError } from "../errors.ts";
-import type { StoreAccess } from "./access.ts";
+import { endpointOf, type StoreAccess } from "./access.ts";
 import type { Keys } from "./key.ts";
 
 // plume pins a version that runs on every Node that plume supports; what later versions will need is no news to a user.
@@ -69,9 +69,9 @@ async function regionOf(options: object, access: StoreAccess): Promise<{ region?
 }
 
 /** @returns null when neither the job nor the environment names one. */
-function checkEndpoint({ endpoint }: StoreAccess): string | undefined {
-  const source = endpoint !== undefined ? "spec.store.endpoint" : "AWS_ENDPOINT_URL_S3";
-  const text = endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
+function checkEndpoint(access: StoreAccess): string | undefined {
+  const source = access.endpoint !== undefined ? "spec.store.endpoint" : "AWS_ENDPOINT_URL_S3";
+  const text = endpointOf(access);
   if (!text) return undefined;
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url?.username || url?.password)

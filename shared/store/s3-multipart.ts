@@ -9,6 +9,7 @@ import {
   HeadObjectCommand,
   UploadPartCommand,
 } from "@aws-sdk/client-s3";
+import { inParallel } from "../parallel.ts";
 import { type S3Place, sending } from "./s3-client.ts";
 import { isAmbiguous, isMissing } from "./s3-errors.ts";
 
@@ -47,7 +48,12 @@ export async function putInParts(place: S3Place, Key: string, bytes: Uint8Array,
   };
   try {
     signal?.throwIfAborted();
-    const Parts = await inParallel(partsOf(bytes), PARALLEL, putPart, failure);
+    const Parts = await inParallel(partsOf(bytes), PARALLEL, (part) =>
+      putPart(part).catch((error) => {
+        failure.abort(error); // the others are for nothing
+        throw error;
+      }),
+    );
     await complete(place, { ...target, MultipartUpload: { Parts } }, bytes, abortSignal);
   } catch (error) {
     await remove(place, target);
@@ -93,30 +99,4 @@ function partsOf(bytes: Uint8Array): { PartNumber: number; part: Uint8Array }[] 
     PartNumber: i + 1,
     part: bytes.subarray(i * size, (i + 1) * size),
   }));
-}
-
-/** Settles when nothing is under way any more. @throws the first failure, after which `stop` is called. */
-async function inParallel<T, R>(
-  items: readonly T[],
-  lanes: number,
-  act: (item: T) => Promise<R>,
-  stop: AbortController,
-): Promise<R[]> {
-  const results: R[] = new Array(items.length);
-  let next = 0;
-  const failures: unknown[] = [];
-  const lane = async () => {
-    while (next < items.length && failures.length === 0) {
-      const index = next++;
-      try {
-        results[index] = await act(items[index]!);
-      } catch (error) {
-        failures.push(error);
-        stop.abort(error);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: lanes }, lane));
-  if (failures.length > 0) throw failures[0];
-  return results;
 }

@@ -12,12 +12,12 @@ import { type Buffers, createBuffers } from "../../coordinator/checkpointing/buf
 import { beginCapture } from "../../coordinator/checkpointing/capture.ts";
 import { faultsOf } from "../../shared/checkpoint/faults.ts";
 import { objectsOf } from "../../shared/checkpoint/objects.ts";
-import { inParallel } from "../../shared/checkpoint/parallel.ts";
 import { listCheckpoints, useCheckpoint } from "../../shared/checkpoint/read.ts";
 import { type CheckpointHead, writeParts } from "../../shared/checkpoint/write.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { type LocalReducer, openReducer } from "../../shared/kernels/open-reducer.ts";
+import { inParallel } from "../../shared/parallel.ts";
 import { initialise, restore } from "../../shared/pipeline/initial-state.ts";
 import { fileStore } from "../../shared/store/file.ts";
 import type { ObjectStore } from "../../shared/store/object-store.ts";

@@ -11,6 +11,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const LEAVES = [
   "shared/cache-folder.ts",
   "shared/errors.ts",
+  "shared/parallel.ts",
   "shared/ids.ts",
   "shared/clock.ts",
   "shared/invariant.ts",

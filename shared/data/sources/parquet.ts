@@ -3,11 +3,11 @@
 
 import { createHash } from "node:crypto";
 import { PlumeError } from "../../errors.ts";
+import { inParallel } from "../../parallel.ts";
 import type { StoredObject } from "../../store/object-store.ts";
 import { encodedSet, numbering } from "../encoded-set.ts";
 import { nameOf } from "../fetch.ts";
 import type { ImageSet } from "../image-set.ts";
-import { inOrder } from "../in-order.ts";
 import { keptIndex } from "../kept-index.ts";
 import { concatLabels, numberedClasses } from "../labels.ts";
 import { locate } from "../location.ts";
@@ -34,7 +34,9 @@ async function openParquet(url: string, context: SourceContext): Promise<ImageSe
     (range) =>
       fetch(object, range, by);
   const files = await keptIndex("parquet", reader, objects, context, () =>
-    inOrder(objects, AT_ONCE, (object) => indexParquet(nameOf(reader, object), object.size, readerOf(object, signal))),
+    inParallel(objects, AT_ONCE, (object) =>
+      indexParquet(nameOf(reader, object), object.size, readerOf(object, signal)),
+    ),
   );
 
   const name = `parquet:${url}`;

@@ -4,12 +4,12 @@
 
 import { createHash } from "node:crypto";
 import { PlumeError } from "../../errors.ts";
+import { inParallel } from "../../parallel.ts";
 import type { StoredObject } from "../../store/object-store.ts";
 import { IMAGE } from "../decode.ts";
 import { encodedSet, numbering } from "../encoded-set.ts";
 import { type Fetch, nameOf } from "../fetch.ts";
 import type { ImageSet } from "../image-set.ts";
-import { inOrder } from "../in-order.ts";
 import { keptIndex } from "../kept-index.ts";
 import { concatLabels, numberedClasses } from "../labels.ts";
 import { locate } from "../location.ts";
@@ -43,7 +43,7 @@ async function openShards(url: string, context: SourceContext): Promise<ImageSet
   const total = objects.reduce((sum, { size }) => sum + size, 0);
   const ranges = createRanges(reader, total, cache);
   const shards = await keptIndex("wds", reader, objects, context, () =>
-    inOrder(objects, AT_ONCE, (shard) => indexShard(nameOf(reader, shard), shard, ranges.fetch, signal)),
+    inParallel(objects, AT_ONCE, (shard) => indexShard(nameOf(reader, shard), shard, ranges.fetch, signal)),
   );
 
   const name = `wds:${url}`;
