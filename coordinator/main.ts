@@ -71,6 +71,7 @@ async function main(): Promise<number> {
     clock: systemClock,
     openStore,
     bus,
+    onlookers: [],
     openLog,
     requestStop,
     onLost(error) {

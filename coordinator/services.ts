@@ -3,11 +3,14 @@
 // before anything is written, and everything is open before a worker is let in.
 
 import { rmSync } from "node:fs";
+import type { StatusReport } from "../shared/control/verbs.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { countSkipped } from "../shared/ledger/skipped.ts";
 import { isFinal } from "../shared/supervision.ts";
 import { createCommands } from "./control/commands.ts";
+import { createDesk } from "./control/desk.ts";
 import { createHold } from "./control/hold.ts";
+import type { RunView } from "./onlooker.ts";
 import { openCrew } from "./opening/crew.ts";
 import type { CoordinatorOptions } from "./opening/options.ts";
 import { openSavers } from "./opening/savers.ts";
@@ -26,20 +29,23 @@ export interface RunServices {
 }
 
 const PATROL_MS = 100;
+/** Recoveries that a status shows, the newest. */
+const SHOWN = 20;
 
 export async function createRunServices(options: CoordinatorOptions): Promise<RunServices> {
-  const { job, clock, bus, supervisor } = options;
+  const { job, clock, bus, onlookers, supervisor } = options;
   const { spec } = job;
   const { name } = job.metadata;
 
   const training = await openTraining(options);
   const bound = await bindServer(options.listen);
+  for (const onlooker of onlookers) await onlooker.open(job);
   const traces = await openTraces(options, training);
   const crew = openCrew(options, training, traces);
   const savers = openSavers(options, training, traces);
 
   const { set, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
-  const { lock, incarnation, folder, log, ledger, decisions, accounts } = traces;
+  const { lock, incarnation, folder, log, ledger, decisions, events, accounts } = traces;
   const { dispatcher, sessions, sharedMemory, membership, progress, members, status, setPhase, blemish } = crew;
   const { checkpointer, snapshotter, copied, unsaved } = savers;
 
@@ -93,6 +99,14 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       return { step, written: checkpointer.newest === step };
     },
   });
+  const report = (): StatusReport => ({
+    ...status(),
+    recoveries: accounts.recoveries.slice(-SHOWN),
+    decisions: [...decisions.newest],
+  });
+  const desk = createDesk({ commands, report, stop: options.requestStop, bus });
+  const view: RunView = { job, incarnation, folder: folder.path, status, report, warnings, bus, events, desk, log };
+  for (const onlooker of onlookers) await onlooker.attach(view);
   const server = serve(
     bound,
     sessions,
@@ -106,15 +120,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       dispatcher,
       shmFolder: sharedMemory.folder,
     },
-    createControl({
-      bus,
-      status,
-      warnings,
-      decisions: () => decisions.newest,
-      recoveries: () => accounts.recoveries,
-      stop: options.requestStop,
-      ...commands,
-    }),
+    createControl({ bus, desk, status, warnings }),
   );
   lock.announce(server.address);
 
@@ -152,6 +158,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     ledger.close();
     accounts.close(over);
     await server.close();
+    for (const onlooker of onlookers) await onlooker.close();
     sharedMemory.dispose();
     lock.release();
     await reducer[Symbol.asyncDispose]();

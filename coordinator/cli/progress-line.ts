@@ -41,6 +41,8 @@ export function createProgressLine(output: NodeJS.WriteStream, now: () => number
           return draw(changed);
         }
         case "step":
+        case "phase":
+        case "command":
           return; // the status that follows carries it
         case "worker":
           return line(`  ${event.workerId} ${event.change}: ${event.reason}`);

@@ -48,7 +48,10 @@ export function openCrew(options: CoordinatorOptions, training: Training, traces
     const { phase, reason } = accounts.enter(asked, why);
     const before = progress.view().phase;
     if (!progress.setPhase(phase, reason)) return;
-    if (phase !== before) decisions.note("phase", phase, reason);
+    if (phase !== before) {
+      decisions.note("phase", phase, reason);
+      bus.publish({ kind: "phase", phase, reason, step: progress.view().step });
+    }
     bus.publish({ kind: "status", status: status() });
   };
 

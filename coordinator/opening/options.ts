@@ -7,6 +7,7 @@ import type { PlumeError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { StoreAccess } from "../../shared/store/access.ts";
 import type { ObjectStore } from "../../shared/store/object-store.ts";
+import type { Onlooker } from "../onlooker.ts";
 
 export interface CoordinatorOptions {
   readonly job: Job;
@@ -20,6 +21,7 @@ export interface CoordinatorOptions {
   readonly clock: Clock;
   readonly openStore: (url: string, access: StoreAccess) => Promise<ObjectStore>;
   readonly bus: Bus;
+  readonly onlookers: readonly Onlooker[];
   /** Called once the inputs are found to be right. */
   readonly openLog: () => Logger;
   readonly requestStop: (reason: string) => boolean;

@@ -2,6 +2,7 @@
 // from. The first that is written of a run.
 
 import { rmSync } from "node:fs";
+import { openEventLog } from "../../shared/bus/event-log.ts";
 import { restoreLedger } from "../../shared/checkpoint/ledger-chain.ts";
 import { openLedgerCopy } from "../../shared/ledger/copy.ts";
 import { openLedger, stepsInLedger } from "../../shared/ledger/ledger.ts";
@@ -16,7 +17,7 @@ import type { Training } from "./training.ts";
 export type Traces = Awaited<ReturnType<typeof openTraces>>;
 
 export async function openTraces(options: CoordinatorOptions, training: Training) {
-  const { job, out, recovering, clock, openLog } = options;
+  const { job, out, recovering, clock, bus, openLog } = options;
   const { set, dataIndex, firstStep, from, vectors, snapshotFolder, warnings, blemishes, passedOver } = training;
   const { name } = job.metadata;
   const lock = acquireRunLock(out, { job: name, version: PLUME_VERSION });
@@ -30,6 +31,13 @@ export async function openTraces(options: CoordinatorOptions, training: Training
   const ledger = openLedger(folder.file("ledger.ndjson"), firstStep);
   if (from !== "snapshot") rmSync(snapshotFolder, { recursive: true, force: true });
   const decisions = createDecisionLog(log, Date.now);
+  const events = openEventLog({
+    file: folder.file("events.ndjson"),
+    incarnation,
+    bus,
+    epochMs: Date.now,
+    onListenerError: (error) => log.error({ err: error }, "a subscriber failed"),
+  });
 
   // Where the time goes, and what was asked of the run: kept for the next incarnation, if this one dies.
   const accounts = createAccounts({
@@ -50,7 +58,7 @@ export async function openTraces(options: CoordinatorOptions, training: Training
       `incarnation ${incarnation}`,
       `from the ${from} of step ${firstStep}; ${ledger.cut.size} committed steps are computed again`,
     );
-  return { lock, incarnation, folder, log, ledger, chain, decisions, accounts };
+  return { lock, incarnation, folder, log, ledger, chain, decisions, events, accounts };
 }
 
 /** A folder that lacks the ledger up to the first step gets the one that came with the checkpoint. @returns what is whole of it. */

@@ -1,44 +1,47 @@
-// What outsiders may ask: the status, every event, and the commands of `plume ctl`. Each command is answered with its
-// outcome or with a typed error; none of them can harm the run.
+// Control over gRPC: every event as it happens, and what `plume ctl` asks. A wire and nothing more: what is asked goes to the
+// desk, and the desk's answer back.
 
+import { randomUUID } from "node:crypto";
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import type { ControlServiceServer, WatchRequest, WatchResponse } from "../../proto/gen/plume/v1/control.ts";
 import type { Bus } from "../../shared/bus/bus.ts";
-import type { Recovery, RunEvent, RunStatus } from "../../shared/bus/events.ts";
+import type { RunEvent, RunStatus } from "../../shared/bus/events.ts";
+import type { Arguments, Results, Verb } from "../../shared/control/verbs.ts";
+import { PlumeError } from "../../shared/errors.ts";
 import { toServiceError } from "../../shared/rpc/call.ts";
-import type { Commands } from "../control/commands.ts";
-import type { Decision } from "../reporting/decisions.ts";
+import type { Desk } from "../control/desk.ts";
 
 export type ControlHandlers = ControlServiceServer;
 
 /** Events a slow watcher may fall behind before its stream is ended. */
 const WATCH_BACKLOG = 10_000;
-/** Recoveries that a status shows, the newest. */
-const SHOWN = 20;
 
-export interface ControlOptions extends Commands {
+export interface ControlOptions {
   readonly bus: Bus;
+  readonly desk: Desk;
   readonly status: () => RunStatus;
   /** What was wrong before anyone could watch. */
   readonly warnings: readonly string[];
-  readonly decisions: () => readonly Decision[];
-  readonly recoveries: () => readonly Recovery[];
-  /** @returns false when a stop was asked for already. */
-  readonly stop: (reason: string) => boolean;
 }
 
-export function createControl(options: ControlOptions): ControlHandlers {
-  const { bus, status, warnings, decisions, recoveries } = options;
+export function createControl({ bus, desk, status, warnings }: ControlOptions): ControlHandlers {
+  const ask = async <V extends Verb>(verb: V, requestId: string, args: Arguments<V>): Promise<Results[V]> => {
+    const reply = await desk.ask({ id: requestId || randomUUID(), verb, args, by: "gRPC" });
+    if (reply.ok) return reply.result as Results[V];
+    const { code, message, remedy } = reply.error;
+    throw new PlumeError(code, message, { remedy: remedy ?? undefined });
+  };
   return {
-    getStatus: answer(() => {
-      const { members, secondsByState, ...now } = status();
+    getStatus: answer(async () => {
+      const report = await ask("status", "", {});
+      const { members, secondsByState, recoveries, decisions } = report;
       return {
         status: {
-          ...now,
+          ...report,
           members: [...members],
           secondsByState: { ...secondsByState },
-          recoveries: recoveries().slice(-SHOWN),
-          decisions: [...decisions()],
+          recoveries: [...recoveries],
+          decisions: [...decisions],
         },
       };
     }),
@@ -60,11 +63,11 @@ export function createControl(options: ControlOptions): ControlHandlers {
       send({ kind: "status", status: status() });
     },
 
-    stop: answer(({ reason }) => ({ alreadyStopping: !options.stop(reason || "asked to stop") })),
-    pause: answer(() => ({ alreadyPaused: !options.pause("asked to pause") })),
-    resume: answer(() => ({ wasPaused: options.resume("asked to resume") })),
-    checkpoint: answer(async () => ({ step: await options.checkpoint() })),
-    scale: answer(({ replicas }) => ({ before: options.scale(replicas), replicas })),
+    stop: answer(({ requestId, reason }) => ask("stop", requestId, reason ? { reason } : {})),
+    pause: answer(({ requestId }) => ask("pause", requestId, {})),
+    resume: answer(({ requestId }) => ask("resume", requestId, {})),
+    checkpoint: answer(({ requestId }) => ask("checkpoint", requestId, {})),
+    scale: answer(({ requestId, replicas }) => ask("scale", requestId, { replicas })),
   };
 }
 

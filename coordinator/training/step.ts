@@ -109,5 +109,6 @@ function report({ job, folder, bus }: StepContext, applied: AppliedStep, marks: 
   const imagesPerSecond = job.spec.training.globalBatch / seconds.total;
   const workers = workersOf(results);
   folder.metrics({ step, loss, lr, gradNorm, workers, imagesPerSecond, seconds });
-  bus.publish({ kind: "step", step, loss, lr, gradNorm, skipped, workers, imagesPerSecond, seconds });
+  const blocks = results.map(({ block: { lo, hi }, worker }) => ({ lo, hi, worker }));
+  bus.publish({ kind: "step", step, loss, lr, gradNorm, skipped, workers, imagesPerSecond, seconds, blocks });
 }

@@ -1,4 +1,4 @@
-// What happens in a run, as one union of events: the progress line, metrics.ndjson, logs and (later) NATS all read it.
+// What happens in a run, as one union of events: the progress line, metrics.ndjson, the page, logs and NATS all read it.
 
 export interface MemberView {
   readonly workerId: string;
@@ -111,7 +111,10 @@ export type RunEvent =
       readonly skipped: boolean;
       readonly imagesPerSecond: number;
       readonly seconds: StepSeconds;
+      /** Who computed which micro-batches [lo, hi). */
+      readonly blocks: readonly { readonly lo: number; readonly hi: number; readonly worker: string }[];
     }
+  | { readonly kind: "phase"; readonly phase: Phase; readonly reason: string; readonly step: number }
   | {
       readonly kind: "worker";
       readonly workerId: string;
@@ -137,5 +140,13 @@ export type RunEvent =
   | { readonly kind: "sample"; readonly step: number; readonly file: string }
   | { readonly kind: "recovered"; readonly recovery: Recovery }
   | { readonly kind: "scale"; readonly before: number; readonly replicas: number }
+  | {
+      readonly kind: "command";
+      readonly verb: string;
+      /** The wire it came by. */
+      readonly by: string;
+      /** "done", or code and message of the refusal. */
+      readonly outcome: string;
+    }
   | { readonly kind: "warning"; readonly message: string }
   | { readonly kind: "end"; readonly outcome: "complete" | "stopped" | "failed"; readonly reason: string };

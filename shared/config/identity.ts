@@ -17,6 +17,8 @@ const FREE = new Set([
   "checkpoint",
   "store",
   "sampling",
+  "monitoring",
+  "nats",
   "training.steps",
   "training.nonFinite",
 ]);

@@ -226,6 +226,44 @@ const samplingSchema = z.strictObject({
     .describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
 });
 
+const monitoringSchema = z.strictObject({
+  host: z
+    .string()
+    .min(1)
+    .default("127.0.0.1")
+    .describe("address of the coordinator's page, metrics and health, and of its workers' metrics"),
+  port: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe("port of the coordinator's page, metrics and health; 0 takes a free one, which is printed"),
+  workerPort: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe("port of each worker's metrics and health; 0 takes a free one, which the coordinator lists"),
+  token: z
+    .string()
+    .min(16)
+    .optional()
+    .describe(
+      "what commands over HTTP must bring; needed where host is not loopback: PLUME_TOKEN, or one that is made and printed, when absent",
+    ),
+});
+
+const natsSchema = z.strictObject({
+  servers: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("URLs of the NATS servers that carry commands, events and status; without any the run has none"),
+  credentials: z.string().min(1).optional().describe("file of the user's JWT and nkey seed (.creds)"),
+  ca: z.string().min(1).optional().describe("PEM file of the authority that signed the servers' certificates"),
+  cert: z.string().min(1).optional().describe("PEM file of the client's certificate, where the servers ask for one"),
+  key: z.string().min(1).optional().describe("PEM file of that certificate's key"),
+});
+
 const specSchema = z
   .strictObject({
     seed: z.int().min(0).default(0).describe("the one seed: weights, order, noise, samples"),
@@ -239,6 +277,8 @@ const specSchema = z
     checkpoint: checkpointSchema.prefault({}),
     store: storeSchema.prefault({}),
     sampling: samplingSchema.prefault({}),
+    monitoring: monitoringSchema.prefault({}),
+    nats: natsSchema.prefault({}),
   })
   .superRefine((spec, ctx) => {
     const refuse = (path: (string | number)[], message: string) => ctx.addIssue({ code: "custom", path, message });

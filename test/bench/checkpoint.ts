@@ -36,6 +36,8 @@ const runs = options.quick ? 2 : 5;
 const BOUND = 1024 << 20;
 /** About 100 M parameters. */
 const LARGE_CHANNELS = 200;
+/** A step of such a network on a device. */
+const DEVICE_MS = 1000;
 
 /** A reducer with so many parameters, in tensors of a megabyte. */
 async function openState(parameters: number): Promise<{ reducer: LocalReducer; head: CheckpointHead; bytes: number }> {
@@ -68,8 +70,15 @@ const timed = async (act: () => Promise<unknown>): Promise<number> => {
 };
 
 /** Every save of a run beside its steps. */
-async function stall(channels: number, channelMult: readonly number[], steps: number, everySteps: number) {
+async function stall(
+  channels: number,
+  channelMult: readonly number[],
+  steps: number,
+  everySteps: number,
+  computeMs = 0,
+) {
   const run = await syntheticRun({
+    computeMs,
     workers: 2,
     processes: 1,
     channels,
@@ -81,7 +90,7 @@ async function stall(channels: number, channelMult: readonly number[], steps: nu
   });
   const { written, stallSeconds } = run.checkpoints;
   const perSave = (1000 * stallSeconds) / Math.max(1, written);
-  return { parameters: run.bytes / 4, written, step: run.parts.total!, stallMs: perSave };
+  return { parameters: run.bytes / 4, computeMs, written, step: run.parts.total!, stallMs: perSave };
 }
 
 async function disk(folder: string, parameters: number) {
@@ -163,14 +172,16 @@ try {
   const { quick } = options;
   const stalls = [await stall(24, [1, 2], quick ? 60 : 200, 10)];
   // Seldom enough that the store has taken one save before the next begins.
-  stalls.push(await stall(quick ? 80 : LARGE_CHANNELS, [1, 2, 4], quick ? 12 : 24, quick ? 4 : 12));
-  console.log("\n### A save beside steps that compute nothing\n");
+  const large = [quick ? 80 : LARGE_CHANNELS, [1, 2, 4], quick ? 12 : 24, quick ? 4 : 12] as const;
+  for (const computeMs of [0, DEVICE_MS]) stalls.push(await stall(...large, computeMs));
+  console.log("\n### A save beside steps, whose workers compute nothing or leave the host's cores alone\n");
   const share = ({ stallMs, step }: (typeof stalls)[number]) => stallMs / step.median;
   console.log(
     markdownTable([
-      ["parameters", "saves", "step, ms", "training waits a save, ms", "of a step"],
+      ["parameters", "compute, ms", "saves", "step, ms", "training waits a save, ms", "of a step"],
       ...stalls.map((each) => [
         `${(each.parameters / 1e6).toFixed(1)} M`,
+        String(each.computeMs),
         String(each.written),
         spread(each.step, 1),
         each.stallMs.toFixed(2),
@@ -216,7 +227,7 @@ try {
       "verify / sha256 alone": largest.verified.median / hash.median,
       "upload / bare PutObject": s3 ? s3.plume.median / s3.bare.median : undefined,
       "5 % / stall of a step, quickstart's size": 0.05 / share(stalls[0]!),
-      "5 % / stall of a step, large": 0.05 / share(stalls[1]!),
+      "5 % / stall of a step, large": 0.05 / share(stalls[2]!),
     },
     results: { stalls, disks, hash, s3 },
     missing,

@@ -31,6 +31,8 @@ export interface SyntheticOptions {
   readonly channelMult?: readonly number[];
   readonly steps: number;
   readonly transport: "shm" | "grpc";
+  /** Milliseconds that a micro-batch takes; none when absent. */
+  readonly computeMs?: number;
   /** More of these groups of the job. */
   readonly spec?: { training?: object; workers?: object; coordinator?: object; checkpoint?: object };
 }
@@ -90,7 +92,10 @@ export async function syntheticRun(options: SyntheticOptions): Promise<Synthetic
     const each = workers / processes;
     invariant(Number.isInteger(each), "every process has as many workers");
     for (let p = 0; p < processes; p++)
-      start("bench-synthetic-worker", ["--coordinator", address, "--first", String(p * each), "--count", String(each)]);
+      start("bench-synthetic-worker", [
+        ...["--coordinator", address, "--first", String(p * each), "--count", String(each)],
+        ...["--compute-ms", String(options.computeMs ?? 0)],
+      ]);
     invariant((await ended) === 0, "the coordinator ended well");
     const lines = readFileSync(join(folder, "run/metrics.ndjson"), "utf8").trim().split("\n").slice(SKIPPED);
     const seconds = lines.map((line) => (JSON.parse(line) as { seconds: Record<string, number> }).seconds);

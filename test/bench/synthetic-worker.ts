@@ -1,10 +1,10 @@
 // Workers that compute nothing: sessions, leases, transfers and digests are the real ones, the gradient is ready before
 // it is asked for. What a step then takes is what the coordinator and the data plane cost.
-//   bench-synthetic-worker --coordinator HOST:PORT --first 0 --count 2
+//   bench-synthetic-worker --coordinator HOST:PORT --first 0 --count 2 [--compute-ms 1000]
 
 import { parseArgs } from "node:util";
 import { credentials } from "@grpc/grpc-js";
-import { systemClock } from "../../shared/clock.ts";
+import { sleep, systemClock } from "../../shared/clock.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { describeError } from "../../shared/errors.ts";
 import { createVectorHeap, type VectorHeap } from "../../shared/kernels/kernels.ts";
@@ -25,6 +25,8 @@ const { values } = parseArgs({
     coordinator: { type: "string" },
     first: { type: "string", default: "0" },
     count: { type: "string", default: "1" },
+    // As a device would compute that leaves the host's cores alone.
+    "compute-ms": { type: "string", default: "0" },
   },
 });
 
@@ -52,6 +54,7 @@ async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
       if (arrived !== wanted) throw new Error(`the parameters arrived with digest ${arrived}, not ${wanted}`);
     },
     async gradient(_step, _block, batches, onProgress) {
+      await sleep(Number(values["compute-ms"]));
       onProgress(batches.length, 0);
       return {
         kind: "gradient",

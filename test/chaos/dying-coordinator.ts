@@ -37,6 +37,7 @@ const services = await createRunServices({
   bus: createBus((error) => {
     throw error;
   }),
+  onlookers: [],
   openLog: () => createLog({ role: "coordinator" }, { file: `${values.out}/logs/coordinator.log` }),
   requestStop: () => false,
   onLost: () => process.exit(1),

@@ -173,8 +173,8 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
     },
 
     async held(act) {
-      await insist("hold", () => ask((client, answer) => client.pause({}, answer)));
-      const goOn = () => insist("go on", () => ask((client, answer) => client.resume({}, answer)));
+      await insist("hold", () => ask((client, answer) => client.pause({ requestId: "" }, answer)));
+      const goOn = () => insist("go on", () => ask((client, answer) => client.resume({ requestId: "" }, answer)));
       const acted = await act().catch(async (error) => {
         await goOn().catch(() => {}); // a run that nobody holds ends by itself
         throw error;
@@ -182,8 +182,8 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
       await goOn();
       return acted;
     },
-    scale: async (replicas) => void (await ask((client, answer) => client.scale({ replicas }, answer))),
-    stop: async () => void (await ask((client, answer) => client.stop({ reason: "" }, answer))),
+    scale: async (replicas) => void (await ask((client, answer) => client.scale({ replicas, requestId: "" }, answer))),
+    stop: async () => void (await ask((client, answer) => client.stop({ reason: "", requestId: "" }, answer))),
 
     ctl: (...words) => plume("ctl", ...words, out),
     coordinatorPid: () => readRunLock(out)!.record.pid,

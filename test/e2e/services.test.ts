@@ -79,7 +79,7 @@ describe("a running coordinator", () => {
     await until("a step event", () => events.includes("step"));
     const stop = () =>
       new Promise<StopResponse>((resolve, reject) =>
-        control.stop({ reason: "enough" }, (error, answer) => (error ? reject(error) : resolve(answer))),
+        control.stop({ reason: "enough", requestId: "" }, (error, answer) => (error ? reject(error) : resolve(answer))),
       );
     expect(await stop()).toEqual({ alreadyStopping: false });
     const { code, stderr } = await run.finished;

@@ -62,6 +62,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/checkpoint": ["shared/store", "shared/tensor", "shared/config", "shared/data", "shared/ledger"],
   "shared/ledger": ["shared/data"],
   "shared/bus": [],
+  "shared/control": ["shared/bus"],
   "shared/run-lock": [],
   "shared/rpc": ["shared/tensor", "proto/gen"],
   "shared/pipeline": [
@@ -91,7 +92,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "shared/store",
     "shared/tensor",
   ],
-  "coordinator/control": ["shared/bus", "shared/config", "coordinator/accounting", "coordinator/reporting"],
+  "coordinator/control": [
+    "shared/bus",
+    "shared/config",
+    "shared/control",
+    "coordinator/accounting",
+    "coordinator/reporting",
+  ],
   "coordinator/files": ["shared/bus", "shared/config", "shared/data", "shared/rpc"],
   "coordinator/membership": ["shared/bus"],
   "coordinator/planner": ["shared/tensor", "coordinator/aggregation"],
@@ -124,6 +131,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "coordinator/planner",
     "coordinator/reporting",
   ],
+  // What whoever watches gets; the wires are theirs.
+  "coordinator/onlooker.ts": ["shared", "coordinator/control"],
   // Whoever puts a coordinator together knows its parts; no part knows them.
   "coordinator/opening": ["shared", "coordinator"],
   "coordinator/services.ts": ["shared", "coordinator"],

@@ -6,8 +6,13 @@ import { createAccounts } from "../../coordinator/accounting/accounts.ts";
 import type { Checkpointer } from "../../coordinator/checkpointing/checkpointer.ts";
 import { createSnapshotter, decideSnapshot } from "../../coordinator/checkpointing/snapshots.ts";
 import { decideRestart } from "../../coordinator/cli/restart.ts";
+import { createDesk } from "../../coordinator/control/desk.ts";
 import { createHold } from "../../coordinator/control/hold.ts";
 import { decideScale } from "../../coordinator/control/scale.ts";
+import { createBus } from "../../shared/bus/bus.ts";
+import type { RunEvent } from "../../shared/bus/events.ts";
+import type { StatusReport } from "../../shared/control/verbs.ts";
+import { PlumeError } from "../../shared/errors.ts";
 
 describe("a process that ended", () => {
   const fresh = { failuresInRow: 0, productive: false };
@@ -227,5 +232,84 @@ describe("the accounts", () => {
     } finally {
       rmSync(folder, { recursive: true, force: true });
     }
+  });
+});
+
+describe("the desk", () => {
+  function open(scale: (replicas: number) => number = () => 2) {
+    const events: RunEvent[] = [];
+    const bus = createBus((error) => {
+      throw error;
+    });
+    bus.subscribe((event) => events.push(event));
+    const scaled: number[] = [];
+    const desk = createDesk({
+      bus,
+      report: () => ({ job: "tiny" }) as StatusReport,
+      stop: () => true,
+      commands: {
+        pause: () => true,
+        resume: () => false,
+        checkpoint: async () => 7,
+        scale(replicas) {
+          scaled.push(replicas);
+          return scale(replicas);
+        },
+      },
+    });
+    const ask = (verb: string, args: unknown = {}, id = `id-${verb}`) => desk.ask({ id, verb, args, by: "test" });
+    return { ask, events, scaled };
+  }
+
+  it("carries a request out once, however often it is sent, and tells it once", async () => {
+    const { ask, scaled, events } = open();
+    const replies = await Promise.all([1, 2, 3].map(() => ask("scale", { replicas: 4 })));
+    replies.push(await ask("scale", { replicas: 4 }));
+    for (const reply of replies)
+      expect(reply).toEqual({ id: "id-scale", verb: "scale", ok: true, result: { before: 2, replicas: 4 } });
+    expect(scaled).toEqual([4]);
+    expect(events).toEqual([{ kind: "command", verb: "scale", by: "test", outcome: "done" }]);
+  });
+
+  it("does not take the id of one command for another", async () => {
+    const { ask } = open();
+    await ask("pause", {}, "x");
+    expect(await ask("resume", {}, "x")).toMatchObject({
+      ok: false,
+      error: { code: "INVALID_ARGUMENT", message: 'the id "x" was used for pause before' },
+    });
+  });
+
+  it("answers a refusal with code, message and remedy, and tells that too", async () => {
+    const { ask, events } = open(() => {
+      throw new PlumeError("FAILED_PRECONDITION", "9 workers are too many", { remedy: "choose 1 to 8" });
+    });
+    expect(await ask("scale", { replicas: 9 })).toMatchObject({
+      ok: false,
+      error: { code: "FAILED_PRECONDITION", message: "9 workers are too many", remedy: "choose 1 to 8" },
+    });
+    expect(events).toMatchObject([{ outcome: "FAILED_PRECONDITION: 9 workers are too many" }]);
+  });
+
+  it.each([
+    ["explode", {}, '"explode" is no command'],
+    ["toString", {}, '"toString" is no command'],
+    ["scale", {}, "scale: replicas: "],
+    ["scale", { replicas: 0 }, "scale: replicas: "],
+    ["scale", { replicas: 2, force: true }, "scale: its arguments: "],
+    ["pause", null, "pause: its arguments: "],
+  ])("refuses %s with %o by name", async (verb, args, message) => {
+    const { ask, scaled } = open();
+    const reply = await ask(verb, args);
+    expect(reply).toMatchObject({ ok: false, error: { code: "INVALID_ARGUMENT" } });
+    expect(!reply.ok && reply.error.message).toContain(message);
+    expect(!reply.ok && reply.error.remedy).toBeTruthy();
+    expect(scaled).toEqual([]);
+  });
+
+  it("wants an id for what changes a run, and none for a look at it", async () => {
+    const { ask } = open();
+    expect(await ask("pause", {}, "")).toMatchObject({ ok: false, error: { code: "INVALID_ARGUMENT" } });
+    expect(await ask("status", {}, "")).toMatchObject({ ok: true, result: { job: "tiny" } });
   });
 });

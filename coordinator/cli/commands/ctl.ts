@@ -1,5 +1,6 @@
 // plume ctl: commands to a running job. It finds the coordinator by the run's folder, or by --address.
 
+import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
@@ -157,7 +158,9 @@ async function status(io: CommandIo, client: ControlServiceClient): Promise<void
 }
 
 async function pause(io: CommandIo, client: ControlServiceClient): Promise<void> {
-  const answer = await call<{ alreadyPaused: boolean }>((o, done) => client.pause({}, new Metadata(), o, done));
+  const answer = await call<{ alreadyPaused: boolean }>((o, done) =>
+    client.pause({ requestId: randomUUID() }, new Metadata(), o, done),
+  );
   io.print(
     answer.alreadyPaused ? "it was paused already" : "paused after the step in progress; plume ctl resume goes on",
   );
@@ -165,13 +168,15 @@ async function pause(io: CommandIo, client: ControlServiceClient): Promise<void>
 }
 
 async function resume(io: CommandIo, client: ControlServiceClient): Promise<void> {
-  const answer = await call<{ wasPaused: boolean }>((o, done) => client.resume({}, new Metadata(), o, done));
+  const answer = await call<{ wasPaused: boolean }>((o, done) =>
+    client.resume({ requestId: randomUUID() }, new Metadata(), o, done),
+  );
   io.print(answer.wasPaused ? "it goes on" : "it was not paused");
   io.result(answer);
 }
 
 async function stop(io: CommandIo, client: ControlServiceClient): Promise<void> {
-  const request = { reason: "plume ctl stop" };
+  const request = { reason: "plume ctl stop", requestId: randomUUID() };
   const answer = await call<{ alreadyStopping: boolean }>((o, done) => client.stop(request, new Metadata(), o, done));
   io.print(
     answer.alreadyStopping ? "it was stopping already" : "stopping after the step in progress, with a checkpoint",
@@ -180,14 +185,16 @@ async function stop(io: CommandIo, client: ControlServiceClient): Promise<void> 
 }
 
 async function checkpoint(io: CommandIo, client: ControlServiceClient): Promise<void> {
-  const answer = await call<{ step: number }>((o, done) => client.checkpoint({}, new Metadata(), o, done));
+  const answer = await call<{ step: number }>((o, done) =>
+    client.checkpoint({ requestId: randomUUID() }, new Metadata(), o, done),
+  );
   io.print(`the checkpoint of step ${answer.step} is written`);
   io.result(answer);
 }
 
 async function scale(io: CommandIo, client: ControlServiceClient, replicas: number): Promise<void> {
   const answer = await call<{ before: number; replicas: number }>((o, done) =>
-    client.scale({ replicas }, new Metadata(), o, done),
+    client.scale({ replicas, requestId: randomUUID() }, new Metadata(), o, done),
   );
   const { before } = answer;
   io.print(before === replicas ? `${replicas} workers are asked for already` : `from ${before} to ${replicas} workers`);

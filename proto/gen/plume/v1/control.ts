@@ -123,6 +123,7 @@ export interface WatchResponse {
 
 export interface StopRequest {
   reason: string;
+  requestId: string;
 }
 
 export interface StopResponse {
@@ -130,6 +131,7 @@ export interface StopResponse {
 }
 
 export interface PauseRequest {
+  requestId: string;
 }
 
 export interface PauseResponse {
@@ -137,6 +139,7 @@ export interface PauseResponse {
 }
 
 export interface ResumeRequest {
+  requestId: string;
 }
 
 export interface ResumeResponse {
@@ -144,6 +147,7 @@ export interface ResumeResponse {
 }
 
 export interface CheckpointRequest {
+  requestId: string;
 }
 
 export interface CheckpointResponse {
@@ -152,6 +156,7 @@ export interface CheckpointResponse {
 
 export interface ScaleRequest {
   replicas: number;
+  requestId: string;
 }
 
 export interface ScaleResponse {
@@ -1084,13 +1089,16 @@ export const WatchResponse: MessageFns<WatchResponse> = {
 };
 
 function createBaseStopRequest(): StopRequest {
-  return { reason: "" };
+  return { reason: "", requestId: "" };
 }
 
 export const StopRequest: MessageFns<StopRequest> = {
   encode(message: StopRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.reason !== "") {
       writer.uint32(10).string(message.reason);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(18).string(message.requestId);
     }
     return writer;
   },
@@ -1114,6 +1122,14 @@ export const StopRequest: MessageFns<StopRequest> = {
             }
 
             message.reason = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestId = reader.string();
             continue;
           }
         }
@@ -1176,11 +1192,14 @@ export const StopResponse: MessageFns<StopResponse> = {
 };
 
 function createBasePauseRequest(): PauseRequest {
-  return {};
+  return { requestId: "" };
 }
 
 export const PauseRequest: MessageFns<PauseRequest> = {
-  encode(_: PauseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: PauseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
     return writer;
   },
 
@@ -1197,6 +1216,14 @@ export const PauseRequest: MessageFns<PauseRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1257,11 +1284,14 @@ export const PauseResponse: MessageFns<PauseResponse> = {
 };
 
 function createBaseResumeRequest(): ResumeRequest {
-  return {};
+  return { requestId: "" };
 }
 
 export const ResumeRequest: MessageFns<ResumeRequest> = {
-  encode(_: ResumeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ResumeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
     return writer;
   },
 
@@ -1278,6 +1308,14 @@ export const ResumeRequest: MessageFns<ResumeRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1338,11 +1376,14 @@ export const ResumeResponse: MessageFns<ResumeResponse> = {
 };
 
 function createBaseCheckpointRequest(): CheckpointRequest {
-  return {};
+  return { requestId: "" };
 }
 
 export const CheckpointRequest: MessageFns<CheckpointRequest> = {
-  encode(_: CheckpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: CheckpointRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
     return writer;
   },
 
@@ -1359,6 +1400,14 @@ export const CheckpointRequest: MessageFns<CheckpointRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1419,13 +1468,16 @@ export const CheckpointResponse: MessageFns<CheckpointResponse> = {
 };
 
 function createBaseScaleRequest(): ScaleRequest {
-  return { replicas: 0 };
+  return { replicas: 0, requestId: "" };
 }
 
 export const ScaleRequest: MessageFns<ScaleRequest> = {
   encode(message: ScaleRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.replicas !== 0) {
       writer.uint32(8).uint32(message.replicas);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(18).string(message.requestId);
     }
     return writer;
   },
@@ -1449,6 +1501,14 @@ export const ScaleRequest: MessageFns<ScaleRequest> = {
             }
 
             message.replicas = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.requestId = reader.string();
             continue;
           }
         }
@@ -1521,6 +1581,10 @@ export const ScaleResponse: MessageFns<ScaleResponse> = {
   },
 };
 
+/**
+ * Every request_id: sent again with the same one, a request is answered again and not carried out again. Without one the
+ * coordinator gives it one.
+ */
 export type ControlServiceService = typeof ControlServiceService;
 export const ControlServiceService = {
   getStatus: {
