@@ -63,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/ledger": ["shared/data"],
   "shared/bus": [],
   "shared/control": ["shared/bus"],
+  "shared/http": [],
   "shared/run-lock": [],
   "shared/rpc": ["shared/tensor", "proto/gen"],
   "shared/pipeline": [

@@ -1,0 +1,115 @@
+// A server of few routes, on one port, for people, Prometheus and probes.
+
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { type AddressInfo, isIP } from "node:net";
+import { PlumeError } from "../errors.ts";
+
+interface HttpRequest {
+  readonly url: URL;
+  readonly incoming: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
+/** Answers by `reply`, or takes over `response`. */
+type Route = (request: HttpRequest) => void | Promise<void>;
+
+export interface HttpServer {
+  readonly port: number;
+  /** http://host:port, as one opens it on this machine. */
+  readonly url: string;
+  /** "GET /metrics" -> route; a path that ends in "/*" takes all below it. From the next request on. */
+  route(routes: Readonly<Record<string, Route>>): void;
+  close(): Promise<void>;
+}
+
+export interface HttpOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** The field that named the port, for the message when it is taken. */
+  readonly field: string;
+  /** Host names besides IP addresses, localhost and `host` under which requests may come. */
+  readonly names?: readonly string[];
+  readonly onError: (error: unknown) => void;
+}
+
+const HEADERS_MS = 10_000;
+
+/** Listens; until routes are there everything is answered by 503. @throws PlumeError INVALID_ARGUMENT where it cannot. */
+export async function startHttp(options: HttpOptions): Promise<HttpServer> {
+  const { host, field, names = [], onError } = options;
+  const routes = new Map<string, Route>();
+  const known = new Set(["localhost", host.toLowerCase(), ...names.map((name) => name.toLowerCase())]);
+
+  const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
+    const url = new URL(incoming.url ?? "/", "http://plume");
+    if (!isKnown(known, incoming.headers.host)) return reply(response, 421, "text/plain", "another host's name\n");
+    if (routes.size === 0) return reply(response, 503, "text/plain", "starting\n");
+    const found = find(routes, incoming.method ?? "GET", url.pathname);
+    if (typeof found === "number")
+      return reply(response, found, "text/plain", found === 404 ? "not found\n" : "not so\n");
+    await found({ url, incoming, response });
+  };
+  const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 3 * HEADERS_MS }, (incoming, response) => {
+    response.setHeader("x-content-type-options", "nosniff");
+    handle(incoming, response).catch((error) => {
+      onError(error);
+      if (!response.headersSent) reply(response, 500, "text/plain", "an error of plume; its log has it\n");
+      else response.destroy();
+    });
+  });
+  server.listen(options.port, host);
+  await once(server, "listening").catch((error: NodeJS.ErrnoException) => {
+    throw new PlumeError("INVALID_ARGUMENT", `${field} ${options.port} on ${host}: ${whyNot(error)}`, {
+      remedy: `choose another ${field}, or 0 for a free one`,
+      cause: error,
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    port,
+    url: `http://${isIP(host) === 6 ? `[${host}]` : reachable(host)}:${port}`,
+    route(more) {
+      for (const [key, route] of Object.entries(more)) routes.set(key, route);
+    },
+    async close() {
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+export function reply(response: ServerResponse, status: number, type: string, body: string | Uint8Array): void {
+  response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body) });
+  response.end(body);
+}
+
+/** @returns the status of a refusal where there is no such route. */
+function find(routes: ReadonlyMap<string, Route>, asked: string, path: string): Route | 404 | 405 {
+  const method = asked === "HEAD" ? "GET" : asked;
+  const below = (key: string) => key.endsWith("/*") && path.startsWith(key.slice(key.indexOf(" ") + 1, -1));
+  const matches = [...routes].filter(([key]) => key.slice(key.indexOf(" ") + 1) === path || below(key));
+  if (matches.length === 0) return 404;
+  const exactFirst = matches.sort(([a], [b]) => b.length - a.length);
+  return exactFirst.find(([key]) => key.startsWith(`${method} `))?.[1] ?? 405;
+}
+
+/** A page of another site reaches an address here only under that site's name. */
+function isKnown(known: ReadonlySet<string>, header: string | undefined): boolean {
+  if (header === undefined) return true; // HTTP/1.0: no browser
+  const name = header
+    .replace(/:\d+$/, "")
+    .replace(/^\[(.*)\]$/, "$1")
+    .toLowerCase();
+  return isIP(name) !== 0 || known.has(name);
+}
+
+const reachable = (host: string): string => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host);
+
+function whyNot(error: NodeJS.ErrnoException): string {
+  if (error.code === "EADDRINUSE") return "is taken by another process";
+  if (error.code === "EACCES") return "may not be used by this user";
+  if (error.code === "EADDRNOTAVAIL") return "is no address of this machine";
+  return error.message;
+}
