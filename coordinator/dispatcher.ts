@@ -223,6 +223,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       if (purpose === "first" && done === 0) membership.measured(worker, (now() - progressMs) / 1000);
   };
 
+  const takeFrom = (worker: WorkerId, which: "all" | "queued"): Lease[] => {
+    const current = round;
+    return current ? meter.reassigned(current, () => current.revoke(worker, which)) : [];
+  };
+
   /** Nothing that came in counts any more: every piece is pending again. */
   const restart = (current: Round<Sink>) => {
     takeBack(current.leases);
@@ -309,15 +314,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
     replan,
 
-    gone(worker) {
-      const current = round;
-      if (current) meter.reassigned(current, () => current.revoke(worker));
-    },
-
-    leaving(worker) {
-      const current = round;
-      if (current) takeBack(meter.reassigned(current, () => current.revoke(worker, "queued")));
-    },
+    gone: (worker) => void takeFrom(worker, "all"),
+    leaving: (worker) => takeBack(takeFrom(worker, "queued")),
 
     progress(worker, { tuple, kind, block }, done, seconds) {
       progressed(worker);

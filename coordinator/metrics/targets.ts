@@ -1,4 +1,6 @@
 // Whom to scrape, in the form of Prometheus' http_sd_configs: this coordinator and every worker whose metrics it can reach.
+//
+// I1. An instance is named by what it is, not by its address: a process that comes back on another port makes no new series.
 
 import { reply } from "../../shared/http/server.ts";
 import type { Routes } from "../../shared/metrics/routes.ts";
@@ -13,10 +15,13 @@ interface TargetGroup {
 function targetGroups({ job, workerTargets }: Pick<RunView, "job" | "workerTargets">, own: string): TargetGroup[] {
   const training_job = job.metadata.name;
   return [
-    { targets: [own], labels: { training_job, component: "coordinator" } },
+    {
+      targets: [own],
+      labels: { training_job, component: "coordinator", instance: `${training_job}/coordinator` },
+    },
     ...workerTargets().map(({ worker, address }) => ({
       targets: [address],
-      labels: { training_job, component: "worker", worker },
+      labels: { training_job, component: "worker", worker, instance: `${training_job}/${worker}` },
     })),
   ];
 }

@@ -5,8 +5,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { FLEET_ROWS } from "./fleet-rows.ts";
 import { HARDWARE_ROW } from "./hardware-row.ts";
+import { LEARNING_ROWS } from "./learning-rows.ts";
+import { OPERATION_ROWS } from "./operation-rows.ts";
 import { layOut, type Row } from "./panels.ts";
-import { RUN_ROWS } from "./run-rows.ts";
 
 interface DashboardSource {
   readonly uid: string;
@@ -22,7 +23,7 @@ export const DASHBOARDS: readonly DashboardSource[] = [
     uid: "plume-run",
     title: "plume / run",
     description: "One training job: does it learn, how fast, what broke and what was done about it.",
-    rows: [...RUN_ROWS, HARDWARE_ROW],
+    rows: [...LEARNING_ROWS, ...OPERATION_ROWS, HARDWARE_ROW],
     workers: true,
   },
   {

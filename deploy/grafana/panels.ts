@@ -1,18 +1,18 @@
 // Panels of Grafana's classic dashboards, in the few forms that plume's have.
 
-export interface Target {
+interface Target {
   readonly expr: string;
   readonly legend?: string;
 }
 
 /** Where a panel turns to another colour. With `alert` it is the threshold of that alert. */
-export interface Limit {
+interface Limit {
   readonly above?: number;
   readonly below?: number;
   readonly alert?: string;
 }
 
-export interface PanelSource {
+interface PanelSource {
   readonly kind: "timeseries" | "stat" | "table";
   readonly title: string;
   readonly description: string;

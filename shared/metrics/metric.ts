@@ -4,7 +4,7 @@
 export type MetricKind = "counter" | "gauge" | "histogram";
 
 /** The values that a label can have; null where they are the names of workers or of the job's own choice. */
-export type LabelValues = readonly string[] | null;
+type LabelValues = readonly string[] | null;
 
 export interface Metric {
   readonly kind: MetricKind;

@@ -81,7 +81,12 @@ export async function startPrometheus(
     scratch[Symbol.dispose]();
   };
   const deadline = Date.now() + READY_SECONDS * 1000;
-  while (!(await fetch(`${url}/-/ready`).then((answer) => answer.ok, () => false))) {
+  while (
+    !(await fetch(`${url}/-/ready`).then(
+      (answer) => answer.ok,
+      () => false,
+    ))
+  ) {
     const over = child.exitCode !== null || Date.now() > deadline;
     if (over) await dispose();
     if (over) throw new Error(`Prometheus is not ready (exit code ${child.exitCode}): ${output}`);

@@ -1,7 +1,7 @@
 // Payload between the coordinator and its workers.
 
 import { counter } from "../metric.ts";
-import { FLOW_PAYLOADS, FLOW_TRANSPORTS, ofRun } from "./source.ts";
+import { FLOW_PAYLOADS, FLOW_TRANSPORTS, type Flow, ofRun } from "./source.ts";
 
 export const network = ofRun(
   {
@@ -17,14 +17,18 @@ export const network = ofRun(
     ),
     raw: counter("plume_gradient_raw_bytes_total", "What the gradients that came in would be in float32."),
   },
-  (m, { spec }) => ({
-    scrape({ facts }) {
-      const { wireDtype } = spec.training;
-      for (const { bytes, payload, ...flow } of facts.flows) {
-        const codec = payload === "gradient" ? wireDtype : payload === "sample" ? "uint8" : "float32";
-        m.bytes.total(bytes, { ...flow, payload, codec });
-      }
-      m.raw.total(facts.gradientRawBytes);
-    },
-  }),
+  (m, { spec }) => {
+    const codecs = { gradient: spec.training.wireDtype, sample: "uint8", params: "float32", ema: "float32" };
+    const count = ({ direction, payload, transport }: Flow, bytes: number) =>
+      m.bytes.total(bytes, { direction, payload, transport, codec: codecs[payload] });
+    for (const payload of FLOW_PAYLOADS)
+      for (const transport of FLOW_TRANSPORTS)
+        count({ direction: payload === "gradient" || payload === "sample" ? "in" : "out", payload, transport }, 0);
+    return {
+      scrape({ facts }) {
+        for (const { bytes, ...flow } of facts.flows) count(flow, bytes);
+        m.raw.total(facts.gradientRawBytes);
+      },
+    };
+  },
 );
