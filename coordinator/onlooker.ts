@@ -9,6 +9,7 @@ import type { RunStatus } from "../shared/bus/events.ts";
 import type { Job } from "../shared/config/schema.ts";
 import type { StatusReport } from "../shared/control/verbs.ts";
 import type { Logger } from "../shared/log.ts";
+import type { RunContext, RunFacts } from "../shared/metrics/run/source.ts";
 import type { Desk } from "./control/desk.ts";
 
 /** A run as it is seen from outside. */
@@ -19,6 +20,11 @@ export interface RunView {
   readonly folder: string;
   status(): RunStatus;
   report(): StatusReport;
+  /** What a status does not say and metrics do. */
+  readonly context: RunContext;
+  facts(): RunFacts;
+  /** host:port of each worker's metrics, of those that can be reached. */
+  workerTargets(): readonly { readonly worker: string; readonly address: string }[];
   /** What was wrong before anyone could watch. */
   readonly warnings: readonly string[];
   /** Everything, measurements included, as it happens. */

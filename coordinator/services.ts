@@ -46,7 +46,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
 
   const { set, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
   const { lock, incarnation, folder, log, ledger, decisions, events, accounts } = traces;
-  const { dispatcher, sessions, sharedMemory, membership, progress, members, status, setPhase, blemish } = crew;
+  const { dispatcher, sessions, sharedMemory, meters, membership, progress, members, status, setPhase, blemish } = crew;
   const { checkpointer, snapshotter, copied, unsaved } = savers;
 
   const hold = createHold(accounts.paused);
@@ -105,7 +105,30 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     decisions: [...decisions.newest],
   });
   const desk = createDesk({ commands, report, stop: options.requestStop, bus });
-  const view: RunView = { job, incarnation, folder: folder.path, status, report, warnings, bus, events, desk, log };
+  const committedBefore = firstStep + ledger.cut.size;
+  const view: RunView = {
+    job,
+    incarnation,
+    folder: folder.path,
+    status,
+    report,
+    context: { spec, datasetSize: set.size, committedBefore, epochMs: Date.now },
+    facts: () => ({
+      committedSteps: Math.max(dispatcher.version, committedBefore),
+      secondsByState: accounts.counted,
+      checkpointStep: checkpointer.newest,
+      work: dispatcher.work,
+      flows: meters.flows(),
+      gradientRawBytes: meters.gradientRawBytes(),
+      saveBufferBytes: training.buffers.used,
+    }),
+    workerTargets: () => membership.metricsTargets,
+    warnings,
+    bus,
+    events,
+    desk,
+    log,
+  };
   for (const onlooker of onlookers) await onlooker.attach(view);
   const server = serve(
     bound,
@@ -119,6 +142,8 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       bytes: vectors.bytes,
       dispatcher,
       shmFolder: sharedMemory.folder,
+      onReceived: meters.onReceived,
+      onSent: meters.onSent,
     },
     createControl({ bus, desk, status, warnings }),
   );

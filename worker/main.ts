@@ -12,6 +12,8 @@ import type { WorkerMessage } from "../shared/supervision.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { startComputeThread } from "./compute.ts";
 import { createEngine } from "./engine.ts";
+import { createWorkerMeter } from "./meter.ts";
+import { createMonitor } from "./monitor.ts";
 import { runSessions } from "./session.ts";
 
 const { values } = parseArgs({
@@ -40,7 +42,16 @@ async function main(): Promise<string> {
   const { coordinator, id } = values;
   const tell = (message: WorkerMessage) => void (process.connected && process.send?.(message));
   await using thread = startComputeThread();
-  await using engine = createEngine({ workerId: id, clock: systemClock, log, openCompute: thread.open });
+  const meter = createWorkerMeter();
+  await using monitor = createMonitor(id, meter.counts, log);
+  await using engine = createEngine({
+    workerId: id,
+    clock: systemClock,
+    log,
+    openCompute: thread.open,
+    meter,
+    monitor,
+  });
   let productive = false;
   try {
     const reason = await runSessions(
@@ -53,7 +64,11 @@ async function main(): Promise<string> {
         log,
         patienceSeconds: Number(values.patience),
         now: () => systemClock.now(),
-        onJoined: () => tell({ kind: "joined" }),
+        onJoined() {
+          meter.connected(true);
+          tell({ kind: "joined" });
+        },
+        onParted: () => meter.connected(false),
         onProductive() {
           if (!productive) tell({ kind: "productive" });
           productive = true;

@@ -8,6 +8,7 @@ import { PlumeError } from "../shared/errors.ts";
 import { tileRange } from "../shared/pipeline/tiles.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
 import type { Compute } from "./compute.ts";
+import type { WorkerMeter } from "./meter.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { Reports } from "./session.ts";
 import type { Transfers } from "./transfers.ts";
@@ -20,6 +21,7 @@ export interface StepOptions {
   /** Images of a sample grid. */
   readonly gridImages: number;
   readonly clock: Clock;
+  readonly meter: Pick<WorkerMeter, "computed" | "spent">;
 }
 
 export interface Steps {
@@ -29,7 +31,8 @@ export interface Steps {
   sample(lease: Lease, reports: Reports): Promise<PushResponse>;
 }
 
-export function createSteps({ workerId, compute, prefetch, transfers, gridImages, clock }: StepOptions): Steps {
+export function createSteps(options: StepOptions): Steps {
+  const { workerId, compute, prefetch, transfers, gridImages, clock, meter } = options;
   let onDevice = "";
 
   /** Brings the device to the vector that a lease begins with. @returns seconds spent. */
@@ -47,7 +50,9 @@ export function createSteps({ workerId, compute, prefetch, transfers, gridImages
       await compute.load(vectorDigest);
     });
     onDevice = wanted;
-    return (clock.now() - started) / 1000;
+    const seconds = (clock.now() - started) / 1000;
+    meter.spent("pull", seconds);
+    return seconds;
   };
 
   return {
@@ -62,19 +67,24 @@ export function createSteps({ workerId, compute, prefetch, transfers, gridImages
       const asked = clock.now();
       const loaded = await batches;
       const data = (clock.now() - asked) / 1000;
+      meter.spent("data", data);
 
       const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
       const result = await compute.gradient(step, { lo, hi }, raw, reports.progress, reports.revoked);
 
       const { digest, losses, payload } = result;
+      meter.computed(hi - lo, result.device);
+      meter.spent("compute", result.seconds.compute ?? 0);
       const ids = loaded.map((batch) => batch.ids);
       const skipped = loaded.flatMap((batch) => batch.skipped);
       const seconds = { ...result.seconds, pull, data };
       const kind = WorkKind.WORK_KIND_GRADIENT;
       const header = { workerId, tuple, lo, hi, kind, digest, losses: [...losses], ids, skipped, seconds };
+      const pushed = clock.now();
       try {
         return await undamaged(() => transfers.push(header, payload, reports.closed));
       } finally {
+        meter.spent("push", (clock.now() - pushed) / 1000);
         compute.release(result.id);
       }
     },

@@ -13,6 +13,7 @@ import { type WorkerId, workerId } from "../../shared/ids.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Dispatcher, Outbox } from "../dispatcher.ts";
 import type { Membership } from "../membership/members.ts";
+import { metricsAddress } from "./metrics-address.ts";
 
 /** Codes that another worker would come to as well. */
 const DATA_FAULTS: ReadonlySet<string> = new Set(["DATA_LOSS", "INVALID_ARGUMENT", "NOT_FOUND"]);
@@ -34,11 +35,21 @@ export interface SessionOptions {
   readonly log: Logger;
   readonly welcome: () => Welcome;
   readonly shmNonce: string;
+  /** Address that workers offer their metrics on; a wildcard for each one's own. */
+  readonly metricsHost: string;
   /** A member's session is over: nothing that it left lying about is wanted. */
   readonly onGone: (worker: WorkerId) => void;
 }
 
-export function createSessions({ membership, dispatcher, log, welcome, shmNonce, onGone }: SessionOptions): Sessions {
+export function createSessions({
+  membership,
+  dispatcher,
+  log,
+  welcome,
+  shmNonce,
+  metricsHost,
+  onGone,
+}: SessionOptions): Sessions {
   const streams = new Map<WorkerId, SessionStream>();
 
   const refuse = (stream: SessionStream, message: string, retry: boolean) => {
@@ -85,9 +96,10 @@ export function createSessions({ membership, dispatcher, log, welcome, shmNonce,
       case "heartbeat":
         return send(id, { $case: "heartbeat", value: {} });
       case "ready": {
-        const { backend, device, shmNonce: nonce } = message.value;
+        const { backend, device, shmNonce: nonce, metricsPort } = message.value;
         const transport = shmNonce !== "" && nonce === shmNonce ? "shm" : "grpc";
-        const admission = membership.ready(id, message.value, { device: `${backend}: ${device}`, transport });
+        const metrics = metricsAddress(stream.getPeer(), metricsHost, metricsPort);
+        const admission = membership.ready(id, message.value, { device: `${backend}: ${device}`, transport, metrics });
         if (admission.kind === "refuse") {
           streams.delete(id);
           refuse(stream, admission.reason, admission.retry);

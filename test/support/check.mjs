@@ -49,6 +49,7 @@ check("reference tables are fresh", process.execPath, [
   "coordinator/cli/reference-tables.ts",
   "--check",
 ]);
+check("dashboards are fresh", process.execPath, ["--import", "tsx", "deploy/grafana/dashboards.ts", "--check"]);
 check("rooms import only what they may", process.execPath, ["--import", "tsx", "test/support/rooms.ts"]);
 
 if (failed.length > 0) {

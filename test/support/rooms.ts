@@ -64,6 +64,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/bus": [],
   "shared/control": ["shared/bus"],
   "shared/http": [],
+  "shared/metrics": ["shared/bus", "shared/config", "shared/control", "shared/http", "shared/optim"],
   "shared/run-lock": [],
   "shared/rpc": ["shared/tensor", "proto/gen"],
   "shared/pipeline": [
@@ -134,10 +135,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   // What whoever watches gets; the wires are theirs.
   "coordinator/onlooker.ts": ["shared", "coordinator/control"],
+  "coordinator/metrics": ["shared", "coordinator/onlooker.ts"],
   // Whoever puts a coordinator together knows its parts; no part knows them.
   "coordinator/opening": ["shared", "coordinator"],
   "coordinator/services.ts": ["shared", "coordinator"],
-  "coordinator/main.ts": ["shared", "coordinator/services.ts"],
+  "coordinator/main.ts": ["shared", "coordinator/metrics", "coordinator/services.ts"],
   // The command line is the user's hand: it talks to a coordinator, it does not reach into one.
   "coordinator/cli": ["shared", "proto/gen"],
   worker: ["shared", "proto/gen"],
