@@ -9,6 +9,7 @@ import type { RunStatus } from "../shared/bus/events.ts";
 import type { Job } from "../shared/config/schema.ts";
 import type { StatusReport } from "../shared/control/verbs.ts";
 import type { Logger } from "../shared/log.ts";
+import type { PageAddress } from "../shared/supervision.ts";
 import type { Desk } from "./control/desk.ts";
 
 /** A run as it is seen from outside. */
@@ -30,6 +31,8 @@ export interface RunView {
 }
 
 export interface Onlooker {
+  /** Where a person finds it, once it is attached; null or absent where there is nothing to open. */
+  readonly page?: PageAddress | null;
   /** Before anything is written. @throws PlumeError when it can never work as the job asks for it. */
   open(job: Job): Promise<void>;
   /** The run is about to begin. */

@@ -31,7 +31,7 @@ if [ ! -x "$root/chromium" ]; then
   cat >chromium <<'END'
 #!/bin/sh
 here="$(dirname "$(readlink -f "$0")")"
-libraries="$(ls -d "$here"/files/usr/lib/*-linux-gnu* | tr '\n' ':')"
+libraries="$(ls -d "$here"/files/usr/lib/*-linux-gnu* 2>/dev/null | tr '\n' ':')"
 LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:-}" exec "$here/files/usr/lib/chromium/chromium" "$@"
 END
   chmod +x chromium
