@@ -40,3 +40,7 @@ export interface Onlooker {
   /** Once, whether it was attached or not. */
   close(): Promise<void>;
 }
+
+/** The one that people open. */
+export const pageOf = (onlookers: readonly Onlooker[]): PageAddress | null =>
+  onlookers.find((onlooker) => onlooker.page)?.page ?? null;

@@ -10,7 +10,7 @@ import { isFinal, type PageAddress } from "../shared/supervision.ts";
 import { createCommands } from "./control/commands.ts";
 import { createDesk } from "./control/desk.ts";
 import { createHold } from "./control/hold.ts";
-import type { RunView } from "./onlooker.ts";
+import { pageOf, type RunView } from "./onlooker.ts";
 import { openCrew } from "./opening/crew.ts";
 import type { CoordinatorOptions } from "./opening/options.ts";
 import { openSavers } from "./opening/savers.ts";
@@ -123,7 +123,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     },
     createControl({ bus, desk, status, warnings }),
   );
-  const page = onlookers.find((onlooker) => onlooker.page)?.page ?? null;
+  const page = pageOf(onlookers);
   lock.announce(server.address, page?.url);
 
   /** Files that say how the run ended. @returns why its last state is not in the store; null when it is. */

@@ -2,16 +2,15 @@
 
 import { readBody } from "../../shared/http/body.ts";
 import type { Desk } from "../control/desk.ts";
-import { type GuardedRoutes, json, refuse, STATUS } from "./guard.ts";
+import { type GuardedRoutes, json, needing, refuse, STATUS } from "./guard.ts";
 
 /** A command is a few words. */
 const MOST_BYTES = 16 << 10;
 const PATH = "/api/cmd/";
 
-export const commandRoutes = (desk: Desk): GuardedRoutes => ({
-  [`POST ${PATH}*`]: {
-    needs: "act",
-    async handle({ url, incoming, response }) {
+export const commandRoutes = (desk: Desk): GuardedRoutes =>
+  needing("act", {
+    async [`POST ${PATH}*`]({ url, incoming, response }) {
       const body = await readBody(incoming, MOST_BYTES);
       if (body === null)
         return refuse(response, 413, {
@@ -29,8 +28,7 @@ export const commandRoutes = (desk: Desk): GuardedRoutes => ({
       const answer = await desk.ask({ id: typeof id === "string" ? id : "", verb, args, by: "HTTP" });
       json(response, answer.ok ? 200 : STATUS[answer.error.code], answer);
     },
-  },
-});
+  });
 
 function parse(body: Buffer): { readonly id?: unknown; readonly args?: unknown } | null {
   try {

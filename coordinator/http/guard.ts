@@ -20,6 +20,10 @@ export interface RouteProvider {
   close?(): void | Promise<void>;
 }
 
+/** The same need for all of these. */
+export const needing = (needs: Need, routes: Readonly<Record<string, Route>>): GuardedRoutes =>
+  Object.fromEntries(Object.entries(routes).map(([key, handle]) => [key, { needs, handle }]));
+
 export function guarded(routes: GuardedRoutes, token: string | null): Record<string, Route> {
   return Object.fromEntries(Object.entries(routes).map(([key, route]) => [key, guard(route, token)]));
 }

@@ -9,7 +9,7 @@ import { gzip } from "node:zlib";
 import type { Route } from "../../shared/http/server.ts";
 import { BUNDLE } from "../../shared/root.ts";
 import { pageFiles } from "../ui/build.mjs";
-import type { GuardedRoute } from "./guard.ts";
+import { type GuardedRoutes, needing } from "./guard.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -30,15 +30,15 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-export async function pageRoutes(): Promise<Readonly<Record<string, GuardedRoute>>> {
+export async function pageRoutes(): Promise<GuardedRoutes> {
   const files = BUNDLE ? filesIn(join(BUNDLE, "page")) : await pageFiles();
   const routes = await Promise.all(
     files.map(async ({ name, contents }) => {
-      const route: GuardedRoute = { needs: "nothing", handle: await fileRoute(name, contents) };
-      return [`GET /${name === "index.html" ? "" : name}`, route] as const;
+      const path = name === "index.html" ? "" : name;
+      return [`GET /${path}`, await fileRoute(name, contents)] as const;
     }),
   );
-  return Object.fromEntries(routes);
+  return needing("nothing", Object.fromEntries(routes));
 }
 
 const filesIn = (folder: string) =>

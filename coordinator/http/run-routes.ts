@@ -6,12 +6,11 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { microBatchesPerStep } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
-import type { HttpRequest } from "../../shared/http/server.ts";
 import { readSummary } from "../../shared/summary.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import type { RunView } from "../onlooker.ts";
 import type { RunAnswer, SampleAnswer } from "./api.ts";
-import { type GuardedRoutes, json, refuse } from "./guard.ts";
+import { type GuardedRoutes, json, needing, refuse } from "./guard.ts";
 import { shownSpec } from "./shown-spec.ts";
 import type { Trace } from "./trace.ts";
 import type { Watchers } from "./watchers.ts";
@@ -22,20 +21,23 @@ const POINTS = 1_000;
 
 export function runRoutes(view: RunView, trace: Trace, watchers: Watchers): GuardedRoutes {
   const samples = join(view.folder, "samples");
-  const see = (handle: (request: HttpRequest) => void | Promise<void>) => ({ needs: "see" as const, handle });
-  return {
-    "GET /api/run": see(({ response }) => json(response, 200, runAnswer(view))),
+  return needing("see", {
+    "GET /api/run": ({ response }) => json(response, 200, runAnswer(view)),
 
-    "GET /api/history": see(({ url, response }) => {
+    "GET /api/history": async ({ url, response }) => {
       const points = whole(url, "points", 2, MOST_POINTS) ?? POINTS;
       const from = whole(url, "from", 0, Number.MAX_SAFE_INTEGER);
       const to = whole(url, "to", 0, Number.MAX_SAFE_INTEGER);
+      await trace.ready.history;
       json(response, 200, trace.history.range(points, from, to));
-    }),
+    },
 
-    "GET /api/blocks": see(({ response }) => json(response, 200, trace.blocks.view())),
+    "GET /api/blocks": async ({ response }) => {
+      await trace.ready.blocks;
+      json(response, 200, trace.blocks.view());
+    },
 
-    "GET /api/events": see(({ url, incoming, response }) => {
+    "GET /api/events": ({ url, incoming, response }) => {
       const last = incoming.headers["last-event-id"] ?? url.searchParams.get("after");
       response.setHeader("cache-control", "no-store");
       response.setHeader("x-accel-buffering", "no"); // nginx would gather them
@@ -43,11 +45,11 @@ export function runRoutes(view: RunView, trace: Trace, watchers: Watchers): Guar
       if (watchers.count >= MOST_WATCHERS) return refuse(response, 503, TOO_MANY);
       response.writeHead(200, { "content-type": EVENTS });
       watchers.join(response, typeof last === "string" && last !== "" ? last : null);
-    }),
+    },
 
-    "GET /api/samples": see(({ response }) => json(response, 200, samplesIn(samples))),
+    "GET /api/samples": ({ response }) => json(response, 200, samplesIn(samples)),
 
-    "GET /samples/*": see(async ({ url, incoming, response }) => {
+    "GET /samples/*": async ({ url, incoming, response }) => {
       const name = url.pathname.slice("/samples/".length);
       const file = join(samples, name);
       if (!PICTURE.test(name) || !existsSync(file)) throw noPicture(name);
@@ -59,12 +61,12 @@ export function runRoutes(view: RunView, trace: Trace, watchers: Watchers): Guar
       response.writeHead(200, { "content-type": "image/png", "content-length": size });
       if (incoming.method === "HEAD") return void response.end();
       await pipeline(createReadStream(file), response).catch(() => response.destroy()); // the reader is gone
-    }),
-  };
+    },
+  });
 }
 
 const EVENTS = "text/event-stream";
-export const MOST_WATCHERS = 64;
+const MOST_WATCHERS = 64;
 const TOO_MANY = { reason: `${MOST_WATCHERS} watch this run already`, remedy: "close some of its pages" };
 
 function runAnswer(view: RunView): RunAnswer {

@@ -11,7 +11,7 @@ import type { PageAddress } from "../../shared/supervision.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import type { Onlooker } from "../onlooker.ts";
 import { commandRoutes } from "./command-route.ts";
-import { type GuardedRoutes, guarded, type RouteProvider } from "./guard.ts";
+import { type GuardedRoutes, guarded, needing, type RouteProvider } from "./guard.ts";
 import { pageRoutes } from "./page.ts";
 import { runRoutes } from "./run-routes.ts";
 import { keptToken } from "./token.ts";
@@ -94,7 +94,7 @@ export function createSite({ token: given, port: before, providers }: SiteOption
 }
 
 /** Alive from the moment that it listens; ready once there is a run to see. */
-const healthRoutes: GuardedRoutes = {
-  "GET /healthz": { needs: "nothing", handle: ({ response }) => reply(response, 200, "text/plain", "ok\n") },
-  "GET /readyz": { needs: "nothing", handle: ({ response }) => reply(response, 200, "text/plain", "ready\n") },
-};
+const healthRoutes = needing("nothing", {
+  "GET /healthz": ({ response }) => reply(response, 200, "text/plain", "ok\n"),
+  "GET /readyz": ({ response }) => reply(response, 200, "text/plain", "ready\n"),
+});

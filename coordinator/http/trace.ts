@@ -11,8 +11,8 @@ import { createHistory, type History, type Measured } from "./history.ts";
 export interface Trace {
   readonly history: History;
   readonly blocks: BlockMap;
-  /** Resolves once the files are read. */
-  readonly whole: Promise<void>;
+  /** Resolve once what the steps before this process left is read. */
+  readonly ready: { readonly history: Promise<void>; readonly blocks: Promise<void> };
   close(): void;
 }
 
@@ -25,6 +25,8 @@ export function openTrace({ folder, bus, log }: Pick<RunView, "folder" | "bus" |
   const early: Measured[] = [];
   let isRead = false;
   let closed = false;
+  const isClosed = () => closed;
+  const file = (name: string) => join(folder, name);
 
   const unsubscribe = bus.subscribe((event) => {
     if (event.kind !== "step") return;
@@ -34,25 +36,20 @@ export function openTrace({ folder, bus, log }: Pick<RunView, "folder" | "bus" |
     else early.push({ step, loss, gradNorm, lr, imagesPerSecond, workers });
   });
 
-  const read = async () => {
-    await eachLine(
-      join(folder, "metrics.ndjson"),
-      (line) => isMeasured(line) && history.add(line),
-      () => closed,
-    );
+  const readHistory = async () => {
+    await eachLine(file("metrics.ndjson"), (line) => isMeasured(line) && history.add(line), isClosed);
     for (const row of early.splice(0)) history.add(row);
     isRead = true;
-    await eachLine(
-      join(folder, "ledger.ndjson"),
-      (line) => isHeld(line) && blocks.add(line.step, line.blocks),
-      () => closed,
-    );
   };
-  const whole = read().catch((error) => log.warn({ err: error }, "the run's earlier steps cannot be shown"));
+  const readBlocks = () =>
+    eachLine(file("ledger.ndjson"), (line) => isHeld(line) && blocks.add(line.step, line.blocks), isClosed);
+  const ofOld = (what: string) => (error: unknown) =>
+    log.warn({ err: error }, `the run's earlier ${what} cannot be shown`);
+  const measured = readHistory().catch(ofOld("steps"));
   return {
     history,
     blocks,
-    whole,
+    ready: { history: measured, blocks: measured.then(readBlocks).catch(ofOld("blocks")) },
     close() {
       closed = true;
       unsubscribe();

@@ -12,8 +12,8 @@ import type { RunStatus } from "../../shared/bus/events.ts";
 import type { Messages, StepEvent } from "./api.ts";
 
 export interface Watchers {
-  /** Takes over the response. @param after the id of the last kept event that it has. @returns false when there are too many. */
-  join(response: ServerResponse, after: string | null): boolean;
+  /** Takes over the response. @param after the id of the last kept event that it has; null for all. */
+  join(response: ServerResponse, after: string | null): void;
   readonly count: number;
   /** The run is over: says so, and waits a moment for those who fetch the last of it. */
   end(): Promise<void>;
@@ -28,7 +28,6 @@ export interface WatchersOptions {
   readonly onSlow: () => void;
 }
 
-const MOST = 64;
 /** Measurements are gathered so long. */
 const GATHER_MS = 100;
 /** Without anything to say, the status is said anyway: heartbeats age, and a watcher knows that the line is whole. */
@@ -115,13 +114,11 @@ export function createWatchers({ bus, events, status, hello, onSlow }: WatchersO
       return all.size;
     },
     join(watcher, after) {
-      if (all.size >= MOST) return false;
       all.add(watcher);
       watcher.on("close", () => leave(watcher));
       timer ??= setInterval(beat, GATHER_MS);
       watcher.write(`retry: 1000\n${message("hello", hello)}`);
       void replay(watcher, after);
-      return true;
     },
     async end() {
       over = true;

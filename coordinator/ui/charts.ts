@@ -90,6 +90,7 @@ export function createCharts(model: Model, onRange: (range: Range) => void, redr
         view,
         isLog,
       );
+      const rate = smoothed(steps, series.imagesPerSecond.mean, factor);
       const plain = (label: string, name: SeriesName): Line => ({
         label,
         stroke: accent,
@@ -100,7 +101,7 @@ export function createCharts(model: Model, onRange: (range: Range) => void, redr
       lr.draw(steps, [plain("lr", "lr")], view);
       throughput.draw(
         steps,
-        [plain("all", "imagesPerSecond"), ...perWorker(model, steps, series.imagesPerSecond.mean)],
+        [{ label: "all", stroke: accent, width: 1.75, values: rate }, ...perWorker(model, steps, rate)],
         view,
       );
     },

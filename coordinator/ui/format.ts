@@ -26,6 +26,9 @@ export function duration(seconds: number): string {
   return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3_600)} h`;
 }
 
+/** The largest unit alone, for where there is little room. */
+export const roughly = (seconds: number): string => duration(seconds).split(" ").slice(0, 2).join(" ");
+
 export function bytes(n: number): string {
   if (n < 1e6) return `${(n / 1e3).toFixed(n < 1e4 ? 1 : 0)} kB`;
   if (n < 1e9) return `${(n / 1e6).toFixed(n < 1e7 ? 1 : 0)} MB`;

@@ -2,7 +2,7 @@
 
 import type { RunStatus } from "../../shared/bus/events.ts";
 import { byId, el, setText } from "./dom.ts";
-import { clock, count, duration, number } from "./format.ts";
+import { clock, count, duration, number, roughly } from "./format.ts";
 import type { Model } from "./model.ts";
 
 const OVER = ["Complete", "Stopped", "Failed"];
@@ -65,6 +65,7 @@ function drawFigures({ events, tail, history, run }: Model, status: RunStatus): 
   const ready = members.filter(({ phase, suspect }) => phase === "ready" && !suspect).length;
   const recoveries = events.reduce((n, { event }) => n + (event.kind === "recovered" ? 1 : 0), 0);
   const rate = status.imagesPerSecond;
+  const seen = run ? status.step * run.globalBatch : 0;
   const figures: readonly (readonly [string, string, string])[] = [
     ["Loss", number(newest?.loss ?? (Number.isFinite(status.loss) ? status.loss : at("loss"))), ""],
     ["Gradient norm", number(at("gradNorm")), ""],
@@ -76,12 +77,17 @@ function drawFigures({ events, tail, history, run }: Model, status: RunStatus): 
       "",
     ],
     ["Workers", `${ready}`, `of ${desired} asked for`],
-    ["Goodput", `${(100 * goodput).toFixed(1)} %`, `of ${duration(wallSeconds)}`],
+    ["Goodput", `${(100 * goodput).toFixed(1)} %`, `of ${roughly(wallSeconds)}`],
+    ["Images", seen > 0 ? count(seen) : "–", ""],
     ["Recoveries", count(recoveries), ""],
     [
       "Checkpoints",
       count(saves.written),
-      saves.failed > 0 ? `${saves.failed} failed` : saved ? `${duration((Date.now() - saved.atMs) / 1000)} ago` : "",
+      saves.failed > 0
+        ? `${saves.failed} failed`
+        : saved
+          ? `newest ${roughly(Math.max(0, Date.now() - saved.atMs) / 1000)} ago`
+          : "",
     ],
   ];
   for (const [name, value, unit] of figures) {
@@ -89,9 +95,8 @@ function drawFigures({ events, tail, history, run }: Model, status: RunStatus): 
     if (!cell) {
       cell = el("dd", {}, "");
       cells.set(name, cell);
-      byId("figures").append(el("div", {}, el("dt", {}, name), cell));
+      byId("figures").append(el("div", { class: name === "Images" ? "wide" : "" }, el("dt", {}, name), cell));
     }
-    if (cell.textContent === `${value}${unit ? ` ${unit}` : ""}`) continue;
-    cell.replaceChildren(value, ...(unit ? [" ", el("small", {}, unit)] : []));
+    if (cell.textContent !== `${value} ${unit}`) cell.replaceChildren(`${value} `, el("small", {}, unit));
   }
 }

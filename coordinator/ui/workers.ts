@@ -74,7 +74,10 @@ export function createWorkers(): (model: Model) => void {
     known = model.events.length;
     const members = new Map((model.status?.members ?? []).map((member) => [member.workerId, member]));
     const names = [...new Set([...members.keys(), ...lanes.workers.keys()])].sort(byNumber);
-    const toMs = model.ended ? (model.events.at(-1)?.atMs ?? Date.now()) : Date.now();
+    const { link } = model;
+    const isStale = link.kind === "lost";
+    const endMs = model.ended ? model.events.at(-1)?.atMs : undefined;
+    const toMs = link.kind === "lost" ? link.sinceMs : (endMs ?? Date.now());
     const fromMs = seconds === "all" ? (lanes.fromMs ?? toMs - 1) : toMs - 1000 * Number(seconds);
     const place = (atMs: number) => Math.min(100, Math.max(0, (100 * (atMs - fromMs)) / Math.max(1, toMs - fromMs)));
 
@@ -82,7 +85,8 @@ export function createWorkers(): (model: Model) => void {
     const order = [head, ...names.map((name) => rowOf(name).row), foot];
     if (order.length !== grid.children.length || order.some((row, i) => grid.children[i] !== row))
       grid.replaceChildren(...order);
-    for (const name of names) drawRow(name, rowOf(name), members.get(name), lanes.workers.get(name) ?? [], place);
+    for (const name of names)
+      drawRow(name, rowOf(name), members.get(name), isStale, lanes.workers.get(name) ?? [], place);
     drawPhases(phases, lanes, place);
     drawAxis(axis, fromMs, toMs);
     setText(byId("workers-value"), summaryOf(model));
@@ -106,6 +110,7 @@ function drawRow(
   name: string,
   row: Row,
   member: MemberView | undefined,
+  isStale: boolean,
   spans: readonly Span[],
   place: (ms: number) => number,
 ): void {
@@ -120,7 +125,13 @@ function drawRow(
   setText(row.share, member ? `${(100 * member.share).toFixed(0)} %` : "");
   setText(
     row.heard,
-    member ? (member.heartbeatAgeMs < 950 ? "now" : `${(member.heartbeatAgeMs / 1000).toFixed(0)} s ago`) : "",
+    isStale
+      ? "–"
+      : member
+        ? member.heartbeatAgeMs < 950
+          ? "now"
+          : `${(member.heartbeatAgeMs / 1000).toFixed(0)} s ago`
+        : "",
   );
   row.lane.setAttribute("aria-label", `${name}: ${spans.slice(-4).map(spanWords).join("; ") || "not seen yet"}`);
   row.lane.replaceChildren(
