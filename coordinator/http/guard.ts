@@ -6,7 +6,7 @@ import { decideAccess, type Need } from "../../shared/http/access.ts";
 import { type Route, reply } from "../../shared/http/server.ts";
 import type { RunView } from "../onlooker.ts";
 
-export interface GuardedRoute {
+interface GuardedRoute {
   readonly needs: Need;
   readonly handle: Route;
 }

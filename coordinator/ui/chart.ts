@@ -175,6 +175,6 @@ function axisNumber(x: number): string {
   const size = Math.abs(x);
   if (size >= 1e6) return `${(x / 1e6).toPrecision(3)}M`;
   if (size >= 1e4) return `${Number((x / 1e3).toPrecision(4))}k`;
-  if (size !== 0 && size < 1e-3) return x.toExponential(1).replace("e-", "e−");
+  if (size !== 0 && size < 1e-4) return x.toExponential(1).replace("e-", "e−");
   return String(Number(x.toPrecision(4)));
 }

@@ -26,7 +26,7 @@ export interface Connection {
   unlock(token: string): void;
 }
 
-export type CommandAnswer =
+type CommandAnswer =
   | { readonly ok: true; readonly result: Record<string, unknown> }
   | { readonly ok: false; readonly message: string; readonly remedy: string | null };
 

@@ -16,14 +16,14 @@ export interface Span {
   readonly reason: string;
 }
 
-export interface PhaseSpan {
+interface PhaseSpan {
   readonly phase: Phase;
   readonly fromMs: number;
   readonly toMs: number | null;
   readonly reason: string;
 }
 
-export interface Mark {
+interface Mark {
   readonly atMs: number;
   readonly words: string;
 }
@@ -36,6 +36,9 @@ export interface Lanes {
   /** Of the newest stretch without an end of the run in between. */
   readonly fromMs: number | null;
 }
+
+/** The incarnation in an event's id. */
+export const lifeOf = (id: string): string => id.slice(0, id.indexOf("-"));
 
 type Open = { -readonly [K in keyof Span]: Span[K] };
 
@@ -59,15 +62,16 @@ export function lanesOf(events: readonly StampedEvent[]): Lanes {
   };
 
   for (const { id, atMs, event } of events) {
-    const life = id.slice(0, id.indexOf("-"));
-    if (life !== incarnation) {
+    const life = lifeOf(id);
+    const isNewLife = life !== incarnation;
+    if (isNewLife) {
       guessed = opened();
       close(guessed, atMs, "restart");
       closePhase(atMs);
       incarnation = life;
     }
-    if (isOver || fromMs === null) fromMs = atMs;
-    isOver = false;
+    if (fromMs === null || (isOver && isNewLife)) fromMs = atMs;
+    if (isNewLife) isOver = false;
     switch (event.kind) {
       case "worker": {
         const spans = workers.get(event.workerId) ?? [];

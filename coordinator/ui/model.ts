@@ -4,6 +4,7 @@ import type { StampedEvent } from "../../shared/bus/event-log.ts";
 import type { RunStatus } from "../../shared/bus/events.ts";
 import type { BlocksAnswer, Column, HistoryAnswer, RunAnswer, SampleAnswer, StepEvent } from "../http/api.ts";
 import type { LinkState } from "./connection.ts";
+import { lifeOf } from "./lanes.ts";
 import type { Range } from "./range.ts";
 
 export interface Model {
@@ -23,6 +24,8 @@ export interface Model {
   samples: readonly SampleAnswer[];
   /** The last event of a run that is over. */
   ended: Extract<StampedEvent["event"], { kind: "end" }> | null;
+  /** The incarnation that it ended in. */
+  endedLife: string;
 }
 
 /** What may have changed since it was drawn. */
@@ -44,15 +47,19 @@ export const emptyModel = (): Model => ({
   columns: [],
   samples: [],
   ended: null,
+  endedLife: "",
 });
 
 /** @returns false when it was known. */
 export function takeEvent(model: Model, stamped: StampedEvent): boolean {
   if (model.seen.has(stamped.id)) return false;
+  // Workers whose streams close say so after the end: nothing is lost with them any more.
+  if (model.ended && stamped.event.kind === "worker" && lifeOf(stamped.id) === model.endedLife) return false;
   model.seen.add(stamped.id);
   model.events.push(stamped);
   if (model.events.length > MOST_EVENTS) model.seen.delete(model.events.shift()!.id);
-  model.ended = stamped.event.kind === "end" ? stamped.event : null;
+  if (stamped.event.kind === "end") [model.ended, model.endedLife] = [stamped.event, lifeOf(stamped.id)];
+  else if (lifeOf(stamped.id) !== model.endedLife) model.ended = null;
   return true;
 }
 

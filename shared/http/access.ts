@@ -17,7 +17,7 @@ export type Verdict =
   | { readonly kind: "refuse"; readonly status: 401 | 403 | 415; readonly reason: string; readonly remedy: string };
 
 /** Sent with what acts: a form cannot, and a script of another site would have to ask first. */
-export const PROOF_HEADER = "x-plume";
+const PROOF_HEADER = "x-plume";
 
 export function decideAccess(need: Need, headers: IncomingHttpHeaders, token: string | null): Verdict {
   if (need === "nothing") return { kind: "allow" };

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { type AddressInfo, isIP } from "node:net";
 import { PlumeError } from "../errors.ts";
 
-export interface HttpRequest {
+interface HttpRequest {
   readonly url: URL;
   readonly incoming: IncomingMessage;
   readonly response: ServerResponse;
