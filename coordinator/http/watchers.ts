@@ -32,7 +32,7 @@ export interface WatchersOptions {
 const GATHER_MS = 100;
 /** Without anything to say, the status is said anyway: heartbeats age, and a watcher knows that the line is whole. */
 const QUIET_MS = 2_000;
-/** What a watcher may leave unread: much for a page, little for this process. */
+/** What a watcher may have left unread when the next comes: much for a page, little for this process. */
 const MOST_UNREAD = 1 << 20;
 /** Of the replay, so many events at a time. */
 const REPLAY_PIECE = 250;
@@ -61,10 +61,10 @@ export function createWatchers({ bus, events, status, hello, onSlow }: WatchersO
     if (text === "") return;
     saidMs = performance.now();
     for (const watcher of live) {
-      watcher.write(text);
-      if (watcher.writableLength <= MOST_UNREAD) continue;
-      onSlow();
-      watcher.destroy();
+      if (watcher.writableLength > MOST_UNREAD) {
+        onSlow();
+        watcher.destroy();
+      } else watcher.write(text);
     }
   };
   const beat = () => {
