@@ -6,11 +6,11 @@ import { rmSync } from "node:fs";
 import type { StatusReport } from "../shared/control/verbs.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { countSkipped } from "../shared/ledger/skipped.ts";
-import { isFinal } from "../shared/supervision.ts";
+import { isFinal, type PageAddress } from "../shared/supervision.ts";
 import { createCommands } from "./control/commands.ts";
 import { createDesk } from "./control/desk.ts";
 import { createHold } from "./control/hold.ts";
-import type { RunView } from "./onlooker.ts";
+import { pageOf, type RunView } from "./onlooker.ts";
 import { openCrew } from "./opening/crew.ts";
 import type { CoordinatorOptions } from "./opening/options.ts";
 import { openSavers } from "./opening/savers.ts";
@@ -24,6 +24,7 @@ import { type RunContext, run, saveCheckpoint } from "./training/run.ts";
 
 export interface RunServices {
   readonly address: string;
+  readonly page: PageAddress | null;
   /** Trains to the end; resolves when everything is closed, with why the last state is not in the store. */
   train(stop: AbortSignal): Promise<string | null>;
 }
@@ -147,7 +148,8 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     },
     createControl({ bus, desk, status, warnings }),
   );
-  lock.announce(server.address);
+  const page = pageOf(onlookers);
+  lock.announce(server.address, page?.url);
 
   /** Files that say how the run ended. @returns why its last state is not in the store; null when it is. */
   const conclude = async (stop: AbortSignal) => {
@@ -191,6 +193,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
 
   return {
     address: server.address,
+    page,
     async train(stop) {
       let over = true;
       const patrol = setInterval(() => dispatcher.patrol(), PATROL_MS);

@@ -19,6 +19,7 @@ export function statusText(status: Status): string {
     ["time", timeLine(status)],
     ["recoveries", recoveriesLine(status.recoveries)],
     ["checkpoints", savesLine(status.saves)],
+    ...(status.page ? [["page", status.page]] : []),
   ];
   const parts = [table(rows)];
   if (status.members.length > 0) parts.push(membersTable(status.members));

@@ -9,6 +9,7 @@ import { PLUME_VERSION } from "../../shared/version.ts";
 import { createDispatcher } from "../dispatcher.ts";
 import { openSharedMemory } from "../files/shared-memory.ts";
 import { createMembership } from "../membership/members.ts";
+import { pageOf } from "../onlooker.ts";
 import { createProgress } from "../reporting/progress.ts";
 import { createStatus } from "../reporting/status.ts";
 import { createWireMeter, type WireMeter } from "../reporting/wire-meter.ts";
@@ -145,6 +146,7 @@ export function openCrew(options: CoordinatorOptions, training: Training, traces
     accounts,
     membership,
     leases: () => dispatcher.round?.leases ?? [],
+    page: () => pageOf(options.onlookers)?.url,
     now,
   });
   return { membership, dispatcher, sessions, sharedMemory, meters, progress, members, status, setPhase, blemish };

@@ -42,6 +42,7 @@ export function createControl({ bus, desk, status, warnings }: ControlOptions): 
           secondsByState: { ...secondsByState },
           recoveries: [...recoveries],
           decisions: [...decisions],
+          page: report.page ?? "",
         },
       };
     }),

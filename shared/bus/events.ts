@@ -65,6 +65,8 @@ export interface RunStatus {
   readonly wallSeconds: number;
   readonly goodput: number;
   readonly saves: Saves;
+  /** http://host:port of the run's page. */
+  readonly page?: string | undefined;
 }
 
 /** What became of a run's checkpoints. */

@@ -28,6 +28,7 @@ function check(title, command, args, options = {}) {
 check("format and lint", bin("biome"), ["ci", "--max-diagnostics=50", "."]);
 check("nothing is exported for nobody", bin("knip"), ["--no-progress"]);
 check("types", bin("tsc"), ["--noEmit", "-p", "."]);
+check("types of the page", bin("tsc"), ["--noEmit", "-p", "coordinator/ui"]);
 check("proto lint", bin("buf"), ["lint"], { cwd: join(root, "proto") });
 const base = spawnSync("git", ["rev-parse", "--verify", "-q", "origin/main"], {
   cwd: root,

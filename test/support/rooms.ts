@@ -133,15 +133,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "coordinator/planner",
     "coordinator/reporting",
   ],
+  // What the page and its server say to each other, for both of them.
+  "coordinator/http/api.ts": ["shared"],
+  "coordinator/http": ["shared", "coordinator/control", "coordinator/onlooker.ts", "coordinator/ui/build.mjs"],
+  "coordinator/ui": ["shared/bus", "coordinator/http/api.ts"],
   // What whoever watches gets; the wires are theirs.
   "coordinator/onlooker.ts": ["shared", "coordinator/control"],
   "coordinator/metrics": ["shared", "coordinator/onlooker.ts"],
   // Whoever puts a coordinator together knows its parts; no part knows them.
   "coordinator/opening": ["shared", "coordinator"],
   "coordinator/services.ts": ["shared", "coordinator"],
-  "coordinator/main.ts": ["shared", "coordinator/metrics", "coordinator/services.ts"],
+  "coordinator/main.ts": ["shared", "coordinator/http", "coordinator/metrics", "coordinator/services.ts"],
   // The command line is the user's hand: it talks to a coordinator, it does not reach into one.
-  "coordinator/cli": ["shared", "proto/gen"],
+  "coordinator/cli": ["shared", "proto/gen", "coordinator/ui/build.mjs"],
   worker: ["shared", "proto/gen"],
   deploy: ["shared"],
   test: ["shared", "proto/gen", "coordinator", "worker", "deploy"],

@@ -56,7 +56,11 @@ export interface Status {
   /** The newest last. */
   recoveries: Recovery[];
   decisions: Decision[];
-  saves: Saves | undefined;
+  saves:
+    | Saves
+    | undefined;
+  /** http://host:port of the run's page; empty without one. */
+  page: string;
 }
 
 export interface Status_SecondsByStateEntry {
@@ -267,6 +271,7 @@ function createBaseStatus(): Status {
     recoveries: [],
     decisions: [],
     saves: undefined,
+    page: "",
   };
 }
 
@@ -331,6 +336,9 @@ export const Status: MessageFns<Status> = {
     }
     if (message.saves !== undefined) {
       Saves.encode(message.saves, writer.uint32(162).fork()).join();
+    }
+    if (message.page !== "") {
+      writer.uint32(170).string(message.page);
     }
     return writer;
   },
@@ -509,6 +517,14 @@ export const Status: MessageFns<Status> = {
             }
 
             message.saves = Saves.decode(reader, reader.uint32());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.page = reader.string();
             continue;
           }
         }
