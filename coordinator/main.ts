@@ -12,6 +12,7 @@ import { createLog, type Logger, silentLog } from "../shared/log.ts";
 import { openStore } from "../shared/store/open.ts";
 import type { CoordinatorMessage } from "../shared/supervision.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
+import { createNats } from "./nats/onlooker.ts";
 import { createRunServices } from "./services.ts";
 
 const { values } = parseArgs({
@@ -71,7 +72,7 @@ async function main(): Promise<number> {
     clock: systemClock,
     openStore,
     bus,
-    onlookers: [],
+    onlookers: [createNats({ recovering: values.recovering, epochMs: Date.now })],
     openLog,
     requestStop,
     onLost(error) {

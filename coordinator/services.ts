@@ -106,7 +106,10 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   });
   const desk = createDesk({ commands, report, stop: options.requestStop, bus });
   const view: RunView = { job, incarnation, folder: folder.path, status, report, warnings, bus, events, desk, log };
+  // What an onlooker warns of now is news to whoever begins to watch later.
+  const unheard = bus.subscribe((event) => void (event.kind === "warning" && warnings.push(event.message)));
   for (const onlooker of onlookers) await onlooker.attach(view);
+  unheard();
   const server = serve(
     bound,
     sessions,
@@ -120,7 +123,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       dispatcher,
       shmFolder: sharedMemory.folder,
     },
-    createControl({ bus, desk, status, warnings }),
+    createControl({ bus, events, incarnation, desk, status, warnings }),
   );
   lock.announce(server.address);
 

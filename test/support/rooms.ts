@@ -9,6 +9,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Files directly in shared/: they import nothing of ours but each other. */
 const LEAVES = [
+  "shared/bell.ts",
   "shared/cache-folder.ts",
   "shared/errors.ts",
   "shared/parallel.ts",
@@ -64,6 +65,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/bus": [],
   "shared/control": ["shared/bus"],
   "shared/http": [],
+  "shared/nats": ["shared/bus", "shared/control"],
   "shared/run-lock": [],
   "shared/rpc": ["shared/tensor", "proto/gen"],
   "shared/pipeline": [
@@ -137,7 +139,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Whoever puts a coordinator together knows its parts; no part knows them.
   "coordinator/opening": ["shared", "coordinator"],
   "coordinator/services.ts": ["shared", "coordinator"],
-  "coordinator/main.ts": ["shared", "coordinator/services.ts"],
+  "coordinator/nats": ["shared", "coordinator/control", "coordinator/onlooker.ts"],
+  "coordinator/main.ts": ["shared", "coordinator/nats", "coordinator/services.ts"],
   // The command line is the user's hand: it talks to a coordinator, it does not reach into one.
   "coordinator/cli": ["shared", "proto/gen"],
   worker: ["shared", "proto/gen"],
