@@ -15,7 +15,7 @@ import { PlumeError } from "../../shared/errors.ts";
 import { encode } from "../../shared/nats/codec.ts";
 import { categoryOf, eventStream, eventSubject, messageId, parseMessageId } from "../../shared/nats/subjects.ts";
 import { decideFeatures } from "./features.ts";
-import { decideGap, type Gap } from "./gap.ts";
+import { decideGap, type Gap, isLater } from "./gap.ts";
 
 /** Messages on their way at a time. */
 const BATCH = 128;
@@ -92,6 +92,15 @@ export function publishEvents(options: EventsOptions): EventPublisher {
     return id;
   };
 
+  /** A crash may have torn the newest out of the log: what came before it must not come again. */
+  const pending = (): readonly StampedEvent[] => {
+    const after = events.after(newest);
+    const last = newest;
+    return last === null || after.length === 0 || isLater(after[0]!.id, last)
+      ? after
+      : after.filter(({ id }) => isLater(id, last));
+  };
+
   const publish = (event: StampedEvent, after: string | null): Promise<PubAck> =>
     client.publish(eventSubject(job, categoryOf(event.event)), payloadOf(event, connection.info!.max_payload), {
       msgID: idOf(event),
@@ -103,7 +112,7 @@ export function publishEvents(options: EventsOptions): EventPublisher {
     let last = end;
     while (connected() && !over.signal.aborted) {
       const more = Promise.race([news.next, link.next]);
-      const batch = events.after(newest).slice(0, BATCH);
+      const batch = pending().slice(0, BATCH);
       if (batch.length === 0) {
         if (closing) return;
         await more;
@@ -127,22 +136,22 @@ export function publishEvents(options: EventsOptions): EventPublisher {
   };
 
   const work = async (): Promise<void> => {
-    let pauseMs = FIRST_PAUSE_MS;
+    let failures = 0;
     while (!over.signal.aborted) {
       const change = link.next;
       const something = news.next;
+      const able = connected() && events.beganMs !== null;
       const before = newest;
       try {
-        if (connected() && events.beganMs !== null) await follow(await findEnd());
-        else if (connected() && !closing) await Promise.race([something, change]);
-        else if (!closing) await change;
+        if (able) await follow(await findEnd());
         if (closing) return;
+        if (!able) await Promise.race([something, change]);
       } catch (error) {
         if (over.signal.aborted) return;
-        if (newest !== before) pauseMs = FIRST_PAUSE_MS;
-        if (connected() && (pauseMs > FIRST_PAUSE_MS || error instanceof PlumeError)) onMissing(explain(error));
+        failures = newest === before ? failures + 1 : 1;
+        if (connected() && failures >= patienceWith(error)) onMissing(explain(error));
+        const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
         await Promise.race([change, sleep(pauseMs, over.signal).catch(() => {})]);
-        pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
       }
     }
   };
@@ -171,6 +180,12 @@ function payloadOf(event: StampedEvent, most: number): Uint8Array {
   if (bytes.length <= most - HEADERS_BYTES) return bytes;
   const message = `an event of ${bytes.length} bytes (${event.event.kind}) is in events.ndjson alone: the server takes ${most}`;
   return encode({ ...event, event: { kind: "warning", message } });
+}
+
+/** Failures in a row before it is said: a server that is silent may be gone, and that is for the connection to find out. */
+function patienceWith(error: unknown): number {
+  if (error instanceof PlumeError) return 1;
+  return (error as Error).name === "TimeoutError" ? 4 : 2;
 }
 
 function explain(error: unknown): PlumeError {

@@ -1,4 +1,4 @@
-// What a stream lacks between two events that it has. Pure.
+// What a stream lacks of a run's events. Pure.
 
 import type { StampedEvent } from "../../shared/bus/event-log.ts";
 
@@ -25,6 +25,12 @@ export function decideGap(last: string | null, next: StampedEvent): Gap {
     atLeast: !same,
     reason: `${next.id} is the oldest in memory, the stream ends with ${last ?? "none of this run"}`,
   };
+}
+
+/** Ids grow: the incarnation, then a number in it. */
+export function isLater(id: string, than: string): boolean {
+  const [a, b] = [parse(id), parse(than)];
+  return a.incarnation > b.incarnation || (a.incarnation === b.incarnation && a.number > b.number);
 }
 
 function parse(id: string): { readonly incarnation: number; readonly number: number } {

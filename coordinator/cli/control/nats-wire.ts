@@ -1,13 +1,7 @@
 // Through a NATS server. A request that gets no answer is sent again, with its id: the coordinator carries it out once.
 
 import { randomUUID } from "node:crypto";
-import {
-  DeliverPolicy,
-  JetStreamApiError,
-  type JetStreamClient,
-  type JsMsg,
-  jetstream,
-} from "@nats-io/jetstream";
+import { DeliverPolicy, JetStreamApiError, type JetStreamClient, type JsMsg, jetstream } from "@nats-io/jetstream";
 import {
   type Msg,
   type MsgHdrs,
