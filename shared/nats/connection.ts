@@ -18,7 +18,22 @@ export async function connectNats(settings: NatsSettings, options: NodeConnectio
   try {
     return await connect(options);
   } catch (error) {
-    throw explain(error, settings);
+    throw explain(await reasonOf(error, options), settings);
+  }
+}
+
+/**
+ * A server that wants a certificate says so after its handshake, and a client that would connect again has forgotten it by the
+ * time it gives up: a second one, that would not, is told.
+ */
+async function reasonOf(error: unknown, options: NodeConnectionOptions): Promise<unknown> {
+  if (!options.tls || (error as Error).name !== "TimeoutError") return error;
+  try {
+    const connection = await connect({ ...options, reconnect: false });
+    await connection.close();
+    return error;
+  } catch (reason) {
+    return reason;
   }
 }
 

@@ -2,6 +2,8 @@
 // asking a server is found here.
 
 import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
+import { checkServerIdentity } from "node:tls";
 import {
   type Authenticator,
   credsAuthenticator,
@@ -59,6 +61,8 @@ export function connectionOptions(
 interface Server {
   /** host:port */
   readonly host: string;
+  /** The host alone, without the brackets of IPv6. */
+  readonly name: string;
   readonly secure: boolean;
 }
 
@@ -79,7 +83,7 @@ function checkedServer(text: string): Server {
     );
   if (!/^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)$/i.test(hostname)) return refuse("has no host that could exist");
   if ((pathname !== "" && pathname !== "/") || search) return refuse("has more behind its port");
-  return { host: `${hostname}:${port || "4222"}`, secure: protocol === "tls:" };
+  return { host: `${hostname}:${port || "4222"}`, name: hostname.replace(/^\[|\]$/g, ""), secure: protocol === "tls:" };
 }
 
 const withoutSecrets = (text: string): string => text.replace(/\/\/[^/@]*@/, "//...@").replace(/^[^/@]*@/, "...@");
@@ -130,8 +134,19 @@ function tlsOf({ ca, cert, key }: NatsSettings, servers: readonly Server[]): Nod
     file === undefined ? [] : [[name, readPem(name, file)] as const],
   );
   if (pems.length === 0 && !servers.some(({ secure }) => secure)) return null;
-  return Object.fromEntries(pems);
+  // nats.js hands all of it to tls.connect.
+  return { ...Object.fromEntries(pems), checkServerIdentity: identityOf(servers) } as NodeConnectionOptions["tls"];
 }
+
+/** nats.js gives Node no name where the address is a number, and Node then takes it for localhost. */
+const identityOf =
+  (servers: readonly Server[]): typeof checkServerIdentity =>
+  (host, certificate) => {
+    const wrong = checkServerIdentity(host, certificate);
+    if (!wrong || host !== "localhost") return wrong;
+    const numbers = servers.map(({ name }) => name).filter((name) => isIP(name) !== 0);
+    return numbers.some((each) => !checkServerIdentity(each, certificate)) ? undefined : wrong;
+  };
 
 function readPem(name: string, file: string): string {
   const text = new TextDecoder().decode(read(name, file));

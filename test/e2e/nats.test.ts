@@ -7,7 +7,7 @@ import { readSummary } from "../../shared/summary.ts";
 import { linesOf, plume, type Running, scratchFolder, startPlume, tinyJob, train, until } from "../support/plume.ts";
 import { useNatsServer } from "../support/use-nats-server.ts";
 
-const STEPS = "200";
+const STEPS = "120";
 const server = useNatsServer();
 const scratch = scratchFolder();
 const out = scratch.file("run");
@@ -91,10 +91,12 @@ describe("a run that is steered over NATS", () => {
     server().freeze();
     const froze = ledger();
     await until("ten steps with a frozen server", () => ledger() >= froze + 10);
+    await using direct = await openWire({ timeout: "20" }, out);
+    await direct.ask("pause", {});
     server().thaw();
   });
 
-  it("stops, is resumed, and has the bits of a run that NATS knows nothing of", async () => {
+  it("stops, and is resumed, and whoever follows its events sees the end", async () => {
     expect(await ctl("stop", ...overNats(), "--timeout", "30")).toEqual({ alreadyStopping: false });
     expect((await run.finished).code).toBe(0);
     expect(readSummary(`${out}/summary.json`).outcome).toBe("stopped");
@@ -105,6 +107,9 @@ describe("a run that is steered over NATS", () => {
     expect((await run.finished).code).toBe(0);
     const followed = await following.finished;
     expect(followed.stdout).toContain('"kind":"end","outcome":"complete"');
+  });
+
+  it("has the bits of a run that NATS knows nothing of", async () => {
     const alone = await train(tinyJob(scratch.path), scratch.file("alone"), "--steps", STEPS);
     const summary = readSummary(`${out}/summary.json`);
     expect(summary).toMatchObject({ outcome: "complete", steps: Number(STEPS) });

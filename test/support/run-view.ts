@@ -13,6 +13,8 @@ import { silentLog } from "../../shared/log.ts";
 export interface TestRun {
   readonly view: RunView;
   publish(event: RunEvent): void;
+  /** What a checkpoint waits for. */
+  readonly before: { checkpoint?: Promise<void> };
   /** Commands that were carried out. */
   readonly done: string[];
   /** What it has warned of. */
@@ -34,6 +36,7 @@ export const testJob = (name: string, spec: object = {}) =>
 export function openTestRun({ folder, name, spec, incarnation = 1, status = {} }: TestRunOptions): TestRun {
   const done: string[] = [];
   const warnings: string[] = [];
+  const before: TestRun["before"] = {};
   const bus = createBus((error) => {
     throw error;
   });
@@ -54,7 +57,10 @@ export function openTestRun({ folder, name, spec, incarnation = 1, status = {} }
   const commands: Commands = {
     pause: () => note("pause", true),
     resume: () => note("resume", true),
-    checkpoint: async () => note("checkpoint", 7),
+    async checkpoint() {
+      await before.checkpoint;
+      return note("checkpoint", 7);
+    },
     scale: (replicas) => note(`scale ${replicas}`, 1),
   };
   const report = (): StatusReport =>
@@ -72,5 +78,5 @@ export function openTestRun({ folder, name, spec, incarnation = 1, status = {} }
     desk: createDesk({ commands, report, stop, bus }),
     log: silentLog,
   };
-  return { view, publish: bus.publish, done, warnings };
+  return { view, publish: bus.publish, before, done, warnings };
 }
