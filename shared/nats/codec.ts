@@ -52,7 +52,7 @@ export function decodeReply(bytes: Uint8Array): ControlReply {
 
 /** The error of a refusal, as it was where it was thrown. */
 export function errorOf({ error }: ControlReply & { readonly ok: false }): PlumeError {
-  const code: ErrorCode = error.code in ERROR_CODES ? error.code : "INTERNAL";
+  const code: ErrorCode = Object.hasOwn(ERROR_CODES, error.code) ? error.code : "INTERNAL";
   return new PlumeError(code, error.message, { remedy: error.remedy ?? undefined });
 }
 

@@ -26,6 +26,15 @@ export interface NatsSettings {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** @param servers with commas between them. The files are those that the `nats` command line takes from its environment. */
+export const settingsFrom = (servers: string, env: Environment): NatsSettings => ({
+  servers: servers.split(",").map((each) => each.trim()),
+  credentials: env.NATS_CREDS,
+  ca: env.NATS_CA,
+  cert: env.NATS_CERT,
+  key: env.NATS_KEY,
+});
+
 /** No answer for so long is no server. */
 const DIAL_MS = 3_000;
 /** A server that says nothing is taken for gone after two pings without an answer. */

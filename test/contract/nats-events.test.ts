@@ -147,7 +147,9 @@ describe("the events of a run", () => {
     await using server = await startNatsServer();
     await using run = await watched(server, { folder: scratch.path, name: "alien" });
     const connection = await server.connect();
-    for (let i = 0; i < 50; i++) {
+    run.publish(warning("0"));
+    await untilStored(server, "alien", 1);
+    for (let i = 1; i < 50; i++) {
       run.publish(warning(`${i}`));
       if (i % 10 === 3) {
         await pause(20);
@@ -166,8 +168,12 @@ describe("the events of a run", () => {
     using scratch = scratchFolder();
     await using server = await startNatsServer();
     await using run = await watched(server, { folder: scratch.path, name: "flood" });
-    run.publish(warning("first"));
-    await untilStored(server, "flood", 1);
+    for (let i = 0; i < 2_000; i++) {
+      run.publish(warning(`calm ${i}`));
+      if (i % 10 === 0) await pause(10);
+    }
+    await untilStored(server, "flood", 2_000);
+    expect(run.warnings.filter((message) => !message.startsWith("calm"))).toEqual([]);
     await server.kill();
     while (!run.warnings.some((message) => message.includes("is gone"))) await pause(20);
     for (let i = 0; i < 30_000; i++) {
@@ -176,11 +182,11 @@ describe("the events of a run", () => {
     }
     expect(run.view.events.after(null).length).toBe(10_000);
     await server.restart();
-    const events = await untilStored(server, "flood", 10_002);
+    const events = await untilStored(server, "flood", 12_001);
     const said = run.warnings.find((message) => message.includes("never came"));
-    const numbersStored = events.slice(1).map(({ id }) => Number(id.split("-")[1]));
+    const numbersStored = events.slice(2_000).map(({ id }) => Number(id.split("-")[1]));
     expect(numbersStored).toEqual(Array.from(numbersStored, (_, i) => numbersStored[0]! + i));
-    expect(said).toMatch(new RegExp(`^${numbersStored[0]! - 2} events never came`));
+    expect(said).toMatch(new RegExp(`^${numbersStored[0]! - 2_001} events never came`));
     expect(messagesOf(events)).toContain(said);
   });
 });

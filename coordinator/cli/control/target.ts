@@ -5,6 +5,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { PlumeError } from "../../../shared/errors.ts";
+import { settingsFrom } from "../../../shared/nats/settings.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
 import { readSummary } from "../../../shared/summary.ts";
 import { wholeNumber } from "../options.ts";
@@ -60,13 +61,9 @@ export async function openWire(
     throw mistake(`--job ${JSON.stringify(job)} is no job's name`, "it is metadata.name of the job file");
   const servers = nats ?? env.NATS_URL;
   if (!servers) throw mistake("--job needs a NATS server", "add --nats URL, or set NATS_URL");
-  const settings = {
-    servers: servers.split(",").map((each) => each.trim()),
-    credentials: options.creds ?? env.NATS_CREDS,
-    ca: options.ca ?? env.NATS_CA,
-    cert: options.cert ?? env.NATS_CERT,
-    key: options.key ?? env.NATS_KEY,
-  };
+  const usual = settingsFrom(servers, env);
+  const { creds = usual.credentials, ca = usual.ca, cert = usual.cert, key = usual.key } = options;
+  const settings = { servers: usual.servers, credentials: creds, ca, cert, key };
   return natsWire({ settings, job, timeoutMs });
 }
 
