@@ -8,9 +8,9 @@
 
 import { JetStreamApiError, jetstream, type PubAck, type StreamInfo } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
-import type { Bell } from "../../shared/bell.ts";
+import { type Bell, createBell, heard } from "../../shared/bell.ts";
 import type { EventLog, StampedEvent } from "../../shared/bus/event-log.ts";
-import { sleep } from "../../shared/clock.ts";
+import { within } from "../../shared/clock.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { encode } from "../../shared/nats/codec.ts";
 import { categoryOf, eventStream, eventSubject, messageId, parseMessageId } from "../../shared/nats/subjects.ts";
@@ -47,19 +47,20 @@ export interface EventsOptions {
   readonly connected: () => boolean;
   /** Rings when the connection is lost or back. */
   readonly link: Bell;
-  /** Rings when there is an event more. */
-  readonly news: Bell;
   /** The server cannot keep events now, or can again: null. */
   readonly onMissing: (error: PlumeError | null) => void;
   readonly onGap: (gap: Gap) => void;
 }
 
 export function publishEvents(options: EventsOptions): EventPublisher {
-  const { connection, job, events, connected, link, news, onMissing, onGap } = options;
+  const { connection, job, events, connected, link, onMissing, onGap } = options;
   const client = jetstream(connection, { timeout: ANSWER_MS });
   const stream = eventStream(job);
-  const over = new AbortController();
+  const changed = createBell();
+  const unsubscribe = events.subscribe(() => changed.ring());
+  const unlink = link.on(() => changed.ring());
   let closing = false;
+  let over = false;
   /** The newest of this run in the stream, and which stream that was. */
   let newest: string | null = null;
   let created = "";
@@ -110,19 +111,17 @@ export function publishEvents(options: EventsOptions): EventPublisher {
   /** All that is there, and then what comes. Returns when the connection is lost, or when all is done and no more comes. */
   const follow = async (end: string | null): Promise<void> => {
     let last = end;
-    while (connected() && !over.signal.aborted) {
-      const more = Promise.race([news.next, link.next]);
+    while (connected() && !over) {
+      const seen = changed.rung;
       const batch = pending().slice(0, BATCH);
       if (batch.length === 0) {
         if (closing) return;
-        await more;
+        await heard(changed, seen);
         continue;
       }
       const gap = decideGap(newest, batch[0]!);
-      if (gap.kind === "missing") onGap(gap);
       const before = [last, ...batch.map(idOf)];
-      const sent = Promise.allSettled(batch.map((event, i) => publish(event, before[i]!)));
-      const answers = await Promise.race([sent, lost(link, connected)]);
+      const answers = await unlessLost(Promise.allSettled(batch.map((event, i) => publish(event, before[i]!))));
       if (answers === null) return;
       const failed = answers.findIndex(({ status }) => status === "rejected");
       const stored = failed < 0 ? batch : batch.slice(0, failed);
@@ -130,28 +129,35 @@ export function publishEvents(options: EventsOptions): EventPublisher {
         newest = stored.at(-1)!.id;
         last = idOf(stored.at(-1)!);
         onMissing(null);
+        if (gap.kind === "missing") onGap(gap);
       }
       if (failed >= 0) throw (answers[failed] as PromiseRejectedResult).reason;
     }
   };
 
+  /** @returns null as soon as the connection is lost: what was sent may never be answered. */
+  const unlessLost = <T>(answers: Promise<T>): Promise<T | null> =>
+    new Promise((resolve) => {
+      const stop = link.on(() => connected() || resolve(null));
+      void answers.then(resolve).finally(stop);
+    });
+
   const work = async (): Promise<void> => {
     let failures = 0;
-    while (!over.signal.aborted) {
-      const change = link.next;
-      const something = news.next;
+    while (!over) {
+      const seen = changed.rung;
+      const links = link.rung;
       const able = connected() && events.beganMs !== null;
       const before = newest;
       try {
         if (able) await follow(await findEnd());
         if (closing) return;
-        if (!able) await Promise.race([something, change]);
+        if (!able) await heard(changed, seen);
       } catch (error) {
-        if (over.signal.aborted) return;
+        if (over) return;
         failures = newest === before ? failures + 1 : 1;
         if (connected() && failures >= patienceWith(error)) onMissing(explain(error));
-        const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS);
-        await Promise.race([change, sleep(pauseMs, over.signal).catch(() => {})]);
+        await heard(link, links, Math.min(FIRST_PAUSE_MS * 2 ** (failures - 1), LONGEST_PAUSE_MS));
       }
     }
   };
@@ -160,18 +166,13 @@ export function publishEvents(options: EventsOptions): EventPublisher {
   return {
     async close() {
       closing = true;
-      news.ring();
       link.ring();
-      await Promise.race([working, sleep(LAST_WORDS_MS)]);
-      over.abort();
+      await within(LAST_WORDS_MS, working);
+      over = true;
+      unsubscribe();
+      unlink();
     },
   };
-}
-
-/** Resolves to null once the connection is lost. */
-async function lost(link: Bell, connected: () => boolean): Promise<null> {
-  while (connected()) await link.next;
-  return null;
 }
 
 /** A server does not carry everything. */

@@ -6,7 +6,7 @@
 
 import type { NatsConnection, NodeConnectionOptions, Status, Subscription } from "@nats-io/transport-node";
 import { createBell } from "../../shared/bell.ts";
-import { sleep } from "../../shared/clock.ts";
+import { sleep, within } from "../../shared/clock.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { connectNats } from "../../shared/nats/connection.ts";
@@ -95,6 +95,9 @@ async function dialUntil(
   }
 }
 
+/** Null while there is no server. */
+const featuresOf = ({ info }: NatsConnection) => (info ? decideFeatures(info) : null);
+
 interface Session {
   close(): Promise<void>;
 }
@@ -104,7 +107,6 @@ function openSession(connection: NatsConnection, servers: string, view: RunView,
   const { job, desk, bus, events, log } = view;
   const { name } = job.metadata;
   const link = createBell();
-  const news = createBell();
   let connected = true;
   let closing = false;
   let missing = "";
@@ -141,18 +143,15 @@ function openSession(connection: NatsConnection, servers: string, view: RunView,
     for await (const status of connection.status()) onStatus(status);
   };
 
-  const { version } = connection.info!;
-  log.info({ servers, version, features: decideFeatures(connection.info!).reason }, "NATS");
+  log.info({ servers, has: featuresOf(connection)?.reason }, "NATS is there");
   listen();
   void watch();
-  const unsubscribe = events.subscribe(() => news.ring());
   const publisher: EventPublisher = publishEvents({
     connection,
     job: name,
     events,
     connected: () => connected,
     link,
-    news,
     onMissing(error) {
       const reason = error?.message ?? "";
       if (reason !== "" && missing === "")
@@ -175,17 +174,17 @@ function openSession(connection: NatsConnection, servers: string, view: RunView,
     job: name,
     bus,
     status: view.status,
-    able: () => connected && decideFeatures(connection.info!).kind === "all",
+    able: () => connected && featuresOf(connection)?.kind === "all",
     link,
     epochMs,
+    onMissing: (reason) => warn(view, `${servers} does not take the status of this run: ${reason}`),
   });
 
   return {
     async close() {
       closing = true;
-      unsubscribe();
       await Promise.all([publisher.close(), status.close()]);
-      await Promise.race([connection.drain().catch(() => {}), sleep(LAST_WORDS_MS)]);
+      await within(LAST_WORDS_MS, connection.drain());
       await connection.close();
     },
   };

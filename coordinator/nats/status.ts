@@ -6,15 +6,17 @@
 import { jetstream } from "@nats-io/jetstream";
 import { type KV, Kvm } from "@nats-io/kv";
 import type { NatsConnection } from "@nats-io/transport-node";
-import { type Bell, createBell } from "../../shared/bell.ts";
+import { type Bell, createBell, heard } from "../../shared/bell.ts";
 import type { Bus } from "../../shared/bus/bus.ts";
 import type { Phase, RunStatus } from "../../shared/bus/events.ts";
-import { sleep } from "../../shared/clock.ts";
+import { within } from "../../shared/clock.ts";
 import { encode } from "../../shared/nats/codec.ts";
 import { STATUS_BUCKET } from "../../shared/nats/subjects.ts";
 
 const EVERY_MS = 1_000;
 const ANSWER_MS = 2_000;
+/** Failures in a row before it is said; it is tried again once a second. */
+const TRIES = 10;
 const LAST_WORDS_MS = 1_000;
 
 export interface StatusOptions {
@@ -26,16 +28,28 @@ export interface StatusOptions {
   readonly able: () => boolean;
   readonly link: Bell;
   readonly epochMs: () => number;
+  /** The server does not take it. */
+  readonly onMissing: (reason: string) => void;
 }
 
 export interface StatusPublisher {
   close(): Promise<void>;
 }
 
-export function publishStatus({ connection, job, bus, status, able, link, epochMs }: StatusOptions): StatusPublisher {
-  const client = jetstream(connection, { timeout: ANSWER_MS });
+export function publishStatus({
+  connection,
+  job,
+  bus,
+  status,
+  able,
+  link,
+  epochMs,
+  onMissing,
+}: StatusOptions): StatusPublisher {
+  const client = jetstream(connection, { timeout: ANSWER_MS, checkAPI: false });
   const changed = createBell();
-  const over = new AbortController();
+  let over = false;
+  let failures = 0;
   let phase: Phase | null = null;
   let stale = true;
   let closing = false;
@@ -51,24 +65,29 @@ export function publishStatus({ connection, job, bus, status, able, link, epochM
     changed.ring();
   });
 
+  const unlink = link.on(() => changed.ring());
+
   const write = async (): Promise<void> => {
     stale = false;
     try {
       bucket ??= await new Kvm(client).create(STATUS_BUCKET, { history: 1, timeout: ANSWER_MS });
       await bucket.put(job, encode({ atMs: epochMs(), ...status() }));
-    } catch {
-      // The events say what is missing; this is written again in a second.
+      failures = 0;
+    } catch (error) {
       bucket = null;
       stale = true;
+      failures++;
+      // Longer than a connection takes to be found broken.
+      if (failures === TRIES) onMissing((error as Error).message);
     }
   };
 
   const work = async (): Promise<void> => {
-    while (!over.signal.aborted) {
-      const wake = Promise.race([changed.next, link.next]);
+    while (!over) {
+      const seen = changed.rung;
       if (stale && able()) await write();
       if (closing && !(stale && able())) return;
-      await Promise.race([wake, sleep(EVERY_MS, over.signal).catch(() => {})]);
+      await heard(changed, seen, EVERY_MS);
     }
   };
   const working = work();
@@ -76,11 +95,12 @@ export function publishStatus({ connection, job, bus, status, able, link, epochM
   return {
     async close() {
       unsubscribe();
+      unlink();
       closing = true;
       stale = true;
       changed.ring();
-      await Promise.race([working, sleep(LAST_WORDS_MS)]);
-      over.abort();
+      await within(LAST_WORDS_MS, working);
+      over = true;
     },
   };
 }

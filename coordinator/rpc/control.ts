@@ -10,7 +10,7 @@ import type {
   WatchRequest,
   WatchResponse,
 } from "../../proto/gen/plume/v1/control.ts";
-import { createBell } from "../../shared/bell.ts";
+import { createBell, heard } from "../../shared/bell.ts";
 import type { Bus } from "../../shared/bus/bus.ts";
 import type { EventLog } from "../../shared/bus/event-log.ts";
 import type { RunEvent, RunStatus } from "../../shared/bus/events.ts";
@@ -100,14 +100,14 @@ async function replay(call: EventsCall, { events, incarnation }: ControlOptions)
   let over = false;
   try {
     while (watched && !over) {
-      const more = news.next;
+      const seen = news.rung;
       for (const { id, atMs, event } of events.after(last)) {
         await writeMessage(call, { id, atMs, event: JSON.stringify(event) });
         last = id;
         over = event.kind === "end" && id.startsWith(`${incarnation}-`);
       }
       if (!call.request.follow) break;
-      if (watched && !over) await more;
+      if (watched && !over) await heard(news, seen);
     }
   } catch {
     // Whoever watched is gone.

@@ -6,7 +6,7 @@ import { natsWire } from "../../coordinator/cli/control/nats-wire.ts";
 import { natsFinding } from "../../coordinator/cli/nats-finding.ts";
 import { createNats } from "../../coordinator/nats/onlooker.ts";
 import type { Onlooker } from "../../coordinator/onlooker.ts";
-import { createBell } from "../../shared/bell.ts";
+import { createBell, heard } from "../../shared/bell.ts";
 import type { ControlReply } from "../../shared/control/verbs.ts";
 import { VERBS } from "../../shared/control/verbs.ts";
 import { ERROR_CODES } from "../../shared/errors.ts";
@@ -119,7 +119,7 @@ describe("a command over NATS", () => {
   it("is refused, not queued, while too many are under way", async () => {
     const connection = await server().connect();
     const saved = createBell();
-    run.before.checkpoint = saved.next;
+    run.before.checkpoint = heard(saved, 0);
     const replies: ControlReply[] = [];
     for (let i = 0; i < 100; i++)
       void connection

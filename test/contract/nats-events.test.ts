@@ -51,6 +51,14 @@ async function untilStored(server: NatsServer, name: string, count: number): Pro
   }
 }
 
+/** The job's stream on a server that soon forgets which messages it has had: order and once must not lean on that. */
+async function forgetful(name: string): Promise<NatsServer> {
+  const server = await startNatsServer();
+  const { streams } = await jetstreamManager(await server.connect());
+  await streams.add({ name: `plume-events-${name}`, subjects: [`plume.${name}.event.>`], duplicate_window: 100e6 });
+  return server;
+}
+
 const messagesOf = (events: readonly StampedEvent[]) =>
   events.map(({ event }) => (event.kind === "warning" ? event.message : event.kind));
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `${from + i}`);
@@ -58,7 +66,7 @@ const numbers = (from: number, to: number) => Array.from({ length: to - from }, 
 describe("the events of a run", () => {
   it("are all there after a server was killed and came back, in their order, and none twice", async () => {
     using scratch = scratchFolder();
-    await using server = await startNatsServer();
+    await using server = await forgetful("killed");
     await using run = await watched(server, { folder: scratch.path, name: "killed" });
     for (let i = 0; i < 300; i++) {
       run.publish(warning(`${i}`));
@@ -76,7 +84,7 @@ describe("the events of a run", () => {
 
   it("are all there after a server was frozen with its sockets open, longer than anybody waits for it", async () => {
     using scratch = scratchFolder();
-    await using server = await startNatsServer();
+    await using server = await forgetful("frozen");
     await using run = await watched(server, { folder: scratch.path, name: "frozen" });
     run.publish(warning("0"));
     await untilStored(server, "frozen", 1);
@@ -92,7 +100,7 @@ describe("the events of a run", () => {
 
   it("go on in the same stream when a coordinator is killed, from what the stream has", async () => {
     using scratch = scratchFolder();
-    await using server = await startNatsServer();
+    await using server = await forgetful("again");
     {
       await using first = await watched(server, { folder: scratch.path, name: "again" });
       for (const each of numbers(0, 20)) first.publish(warning(each));
@@ -101,6 +109,7 @@ describe("the events of a run", () => {
     // What nobody published any more before the kill.
     const dead = openTestRun({ folder: scratch.path, name: "again", incarnation: 2 });
     for (const each of numbers(20, 30)) dead.publish(warning(each));
+    await pause(200); // the server has forgotten
     await using third = await watched(server, { folder: scratch.path, name: "again", incarnation: 3 });
     for (const each of numbers(30, 40)) third.publish(warning(each));
     expect(messagesOf(await untilStored(server, "again", 40))).toEqual(numbers(0, 40));

@@ -7,7 +7,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { encodeAccount, encodeOperator, encodeUser, fmtCreds } from "@nats-io/jwt";
 import { createAccount, createOperator, createUser, type KeyPair } from "@nats-io/nkeys";
 import { nkeyAuthenticator } from "@nats-io/transport-node";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { natsWire } from "../../coordinator/cli/control/nats-wire.ts";
 import { createNats } from "../../coordinator/nats/onlooker.ts";
 import type { StampedEvent } from "../../shared/bus/event-log.ts";
@@ -16,6 +16,7 @@ import type { NatsSettings } from "../../shared/nats/settings.ts";
 import { type NatsServer, startNatsServer } from "../support/nats-server.ts";
 import { scratchFolder } from "../support/plume.ts";
 import { freePort, pause } from "../support/processes.ts";
+import { refusalOf } from "../support/refusal.ts";
 import { openTestRun, type TestRun, testJob } from "../support/run-view.ts";
 
 const scratch = scratchFolder();
@@ -58,101 +59,94 @@ async function attach(folder: string, name: string, nats: object): Promise<Attac
   return { ...run, [Symbol.asyncDispose]: () => onlooker.close() };
 }
 
-async function refusalOf(promise: Promise<unknown>): Promise<PlumeError> {
-  const error = await promise.then(
-    () => new Error("nothing was thrown"),
-    (reason: unknown) => reason,
-  );
-  if (!(error instanceof PlumeError)) throw error;
-  const printed = `${describeError(error)} ${error.stack} ${JSON.stringify(error)} ${String(error.cause)}`;
-  expect(printed).not.toMatch(/\bSU[A-Z0-9]{20}|secret/);
-  return error;
-}
-
 /** What a job with these settings is refused with, before anything is written. */
 const refusalOfJob = (nats: object) =>
-  refusalOf(createNats({ recovering: false, epochMs: Date.now }).open(testJob("x", { nats })));
+  refusalOf(createNats({ recovering: false, epochMs: Date.now }).open(testJob("x", { nats })), [
+    /\bSU[A-Z0-9]{20}|secret/,
+  ]);
+
+/** What a user reads of a job's events, once there are so many. */
+async function eventsRead(settings: NatsSettings, job: string, count: number): Promise<StampedEvent[]> {
+  for (const end = Date.now() + 60_000; ; await pause(50)) {
+    const seen: StampedEvent[] = [];
+    await using wire = await natsWire({ settings, job, timeoutMs: 5_000 });
+    try {
+      for await (const event of wire.events(false, new AbortController().signal)) seen.push(event);
+      if (seen.length >= count) return seen;
+      if (Date.now() > end) throw new Error(`${seen.length} of ${count} events within 60 s`);
+    } catch (error) {
+      if (!(error instanceof PlumeError && error.code === "NOT_FOUND") || Date.now() > end) throw error;
+    }
+  }
+}
 
 describe("the users of deploy/nats", () => {
-  it("can do what they must: a coordinator hears, answers and writes, an operator commands, a reader reads", async () => {
-    using folder = scratchFolder();
-    const { server, users } = await guarded();
-    await using _ = server;
-    await using run = await attach(folder.path, "guarded", {
-      servers: [server.url],
-      credentials: users.coordinator.file,
-    });
+  const folder = scratchFolder();
+  let server: NatsServer;
+  let users: Record<Role, User>;
+  let run: Attached;
+  const as = (role: Role): NatsSettings => ({ servers: [server.url], credentials: users[role].file });
+  const connectAs = (role: Role) => server.connect({ authenticator: nkeyAuthenticator(users[role].pair.getSeed()) });
+
+  beforeAll(async () => {
+    ({ server, users } = await guarded());
+    run = await attach(folder.path, "guarded", as("coordinator"));
     run.publish({ kind: "warning", message: "hello" });
-    const as = (role: Role): NatsSettings => ({ servers: [server.url], credentials: users[role].file });
+  });
+  afterAll(async () => {
+    await run?.[Symbol.asyncDispose]();
+    await server?.[Symbol.asyncDispose]();
+    folder[Symbol.dispose]();
+  });
+
+  it("can do what they must: a coordinator hears, answers and writes, an operator commands, a reader reads", async () => {
     await using operator = await natsWire({ settings: as("operator"), job: "guarded", timeoutMs: 5_000 });
     expect(await operator.ask("scale", { replicas: 3 })).toEqual({ before: 1, replicas: 3 });
     for (const role of ["operator", "reader"] as const) {
-      await using wire = await natsWire({ settings: as(role), job: "guarded", timeoutMs: 5_000 });
-      const kinds: string[] = [];
-      for await (const { event } of wire.events(false, new AbortController().signal)) kinds.push(event.kind);
+      const kinds = (await eventsRead(as(role), "guarded", 2)).map(({ event }) => event.kind);
       expect(kinds).toEqual(["warning", "command"]);
     }
     expect(run.warnings).toEqual(["hello"]);
   });
 
   it("cannot do more: who is no operator commands nothing, and who is no coordinator writes nothing", async () => {
-    using folder = scratchFolder();
-    const { server, users } = await guarded();
-    await using _ = server;
-    await using run = await attach(folder.path, "guarded", {
-      servers: [server.url],
-      credentials: users.coordinator.file,
-    });
-    run.publish({ kind: "warning", message: "hello" });
     for (const role of ["coordinator", "reader", "worker"] as const) {
-      const settings = { servers: [server.url], credentials: users[role].file };
-      await using wire = await natsWire({ settings, job: "guarded", timeoutMs: 2_000 });
+      await using wire = await natsWire({ settings: as(role), job: "guarded", timeoutMs: 2_000 });
       expect(await refusalOf(wire.ask("stop", {}))).toMatchObject({ code: "FAILED_PRECONDITION", exitCode: 2 });
     }
     for (const role of ["operator", "reader", "worker"] as const) {
-      const connection = await server.connect({ authenticator: nkeyAuthenticator(users[role].pair.getSeed()) });
+      const connection = await connectAs(role);
       connection.publish("plume.guarded.event.lifecycle", '{"id":"1-9","atMs":1,"event":{"kind":"end"}}');
       connection.publish("$KV.plume-status.guarded", "{}");
       await connection.flush();
     }
-    await using reader = await natsWire({
-      settings: { servers: [server.url], credentials: users.reader.file },
-      job: "guarded",
-      timeoutMs: 2_000,
-    });
-    const seen: StampedEvent[] = [];
-    for await (const event of reader.events(false, new AbortController().signal)) seen.push(event);
-    expect(seen.map(({ event }) => event.kind)).toEqual(["warning"]);
-    expect(run.done).toEqual([]);
+    const seen = await eventsRead(as("reader"), "guarded", 2);
+    expect(seen.map(({ event }) => event.kind)).toEqual(["warning", "command"]);
+    const reader = await connectAs("reader");
+    const status = await reader.request("$JS.API.DIRECT.GET.KV_plume-status.$KV.plume-status.guarded");
+    expect(status.json()).toMatchObject({ job: "guarded" });
+    expect(run.done).toEqual(["scale 3"]);
   });
 
   it("cannot make the server command for them: a reader's consumer that delivers to a command's subject", async () => {
-    using folder = scratchFolder();
-    const { server, users } = await guarded();
-    await using _ = server;
-    await using run = await attach(folder.path, "guarded", {
-      servers: [server.url],
-      credentials: users.coordinator.file,
-    });
-    run.publish({ kind: "warning", message: "hello" });
-    run.publish({ kind: "warning", message: "again" });
     const heard: string[] = [];
-    const operator = await server.connect({ authenticator: nkeyAuthenticator(users.coordinator.pair.getSeed()) });
-    operator.subscribe("plume.guarded.cmd.stop", { callback: (_, message) => void heard.push(message.string()) });
-    await operator.flush();
-    const connection = await server.connect({ authenticator: nkeyAuthenticator(users.reader.pair.getSeed()) });
-    const { consumers, streams } = await jetstreamManager(connection, { checkAPI: false });
-    while ((await streams.info("plume-events-guarded").catch(() => null))?.state.messages !== 2) await pause(20);
-    const ack_policy = "none" as const;
-    for (const headers_only of [false, true]) {
-      const name = `evil-${headers_only}`;
-      const deliver_subject = "plume.guarded.cmd.stop";
-      await consumers.add("plume-events-guarded", { name, deliver_subject, headers_only, ack_policy });
-    }
+    const hearer = await connectAs("coordinator");
+    hearer.subscribe("plume.guarded.cmd.stop", { callback: (_, message) => void heard.push(message.string()) });
+    await hearer.flush();
+    await eventsRead(as("reader"), "guarded", 2);
+    const { consumers } = await jetstreamManager(await connectAs("reader"), { checkAPI: false });
+    for (const headers_only of [false, true])
+      await consumers.add("plume-events-guarded", {
+        name: `evil-${headers_only}`,
+        deliver_subject: "plume.guarded.cmd.stop",
+        headers_only,
+        ack_policy: "none",
+      });
     while (heard.length < 4) await pause(20);
-    expect(heard.filter((text) => text === "")).toHaveLength(2); // it does come, with and without its payload
-    await pause(50);
-    expect(run.done).toEqual([]);
+    expect(heard.filter((text) => text === "")).toHaveLength(2); // they do come, with and without their payload
+    await using operator = await natsWire({ settings: as("operator"), job: "guarded", timeoutMs: 5_000 });
+    await operator.ask("pause", {}); // which is heard after them
+    expect(run.done).toEqual(["scale 3", "pause"]);
   });
 });
 
@@ -294,9 +288,7 @@ describe("a job whose NATS cannot be right", () => {
     await using run = await attach(folder.path, "later", { servers: [`127.0.0.1:${await freePort()}`, server.url] });
     expect(run.warnings).toEqual([expect.stringContaining("the run goes on without, and is there once it answers")]);
     await server.restart();
-    await using wire = await untilAnswered(server, "later");
-    const events: StampedEvent[] = [];
-    for await (const event of wire.events(false, new AbortController().signal)) events.push(event);
+    const events = await eventsRead({ servers: [server.url] }, "later", 1);
     expect(events[0]).toMatchObject({ id: "1-1", event: { kind: "warning" } });
   });
 
@@ -319,27 +311,10 @@ describe("a job whose NATS cannot be right", () => {
     );
     await server.kill();
     await server.restart({ jetstream: true });
-    await using later = await untilAnswered(server, "plain");
-    const events: StampedEvent[] = [];
-    for await (const event of later.events(false, new AbortController().signal)) events.push(event);
+    const events = await eventsRead({ servers: [server.url] }, "plain", 20);
     expect(events.map(({ id }) => id).slice(0, 20)).toEqual(Array.from({ length: 20 }, (_, i) => `1-${i + 1}`));
   });
 });
-
-/** Once the coordinator is there and has published. */
-async function untilAnswered(server: NatsServer, job: string) {
-  for (const end = Date.now() + 60_000; ; await pause(100)) {
-    const wire = await natsWire({ settings: { servers: [server.url] }, job, timeoutMs: 5_000 });
-    try {
-      await wire.ask("status", {});
-      await wire.events(false, new AbortController().signal)[Symbol.asyncIterator]().next();
-      return wire;
-    } catch (error) {
-      await wire[Symbol.asyncDispose]();
-      if (Date.now() > end) throw error;
-    }
-  }
-}
 
 /** An authority, and a certificate of 127.0.0.1 for both sides. */
 function certificates(): { readonly ca: string; readonly cert: string; readonly key: string } {

@@ -1,14 +1,13 @@
 // A real NATS server on loopback.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
 import { connect as dial } from "node:net";
 import { connect, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import { cacheFolder } from "../../shared/cache-folder.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { scratchFolder } from "./plume.ts";
-import { freePort, pause } from "./processes.ts";
+import { freePort, killed, pause } from "./processes.ts";
 
 const READY_SECONDS = 30;
 
@@ -69,10 +68,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
   const kill = async (): Promise<void> => {
     const child = server;
     server = null;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
+    await killed(child);
   };
   const dispose = async (): Promise<void> => {
     for (const connection of connections) await connection.close();

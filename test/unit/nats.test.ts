@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { eventText } from "../../coordinator/cli/event-text.ts";
 import { decideFeatures } from "../../coordinator/nats/features.ts";
 import { decideGap, isLater } from "../../coordinator/nats/gap.ts";
-import { createBell } from "../../shared/bell.ts";
+import { createBell, heard } from "../../shared/bell.ts";
 import type { StampedEvent } from "../../shared/bus/event-log.ts";
 import { decodeCommand, decodeEvent, decodeReply, encode, errorOf } from "../../shared/nats/codec.ts";
 import { connectionOptions } from "../../shared/nats/settings.ts";
@@ -153,10 +153,26 @@ describe("how a server is reached", () => {
   });
 });
 
-it("a bell that rings before anybody waits for it has rung", async () => {
-  const bell = createBell();
-  const { next } = bell;
-  bell.ring();
-  await next;
-  expect(bell.next).not.toBe(next);
+describe("a bell", () => {
+  it("that rang since it was looked at is not waited for", async () => {
+    const bell = createBell();
+    const seen = bell.rung;
+    bell.ring();
+    await heard(bell, seen);
+    expect(bell.rung).toBe(1);
+  });
+
+  it("wakes whoever waits, or the time does, and keeps nobody who is gone", async () => {
+    const bell = createBell();
+    const woken = heard(bell, bell.rung);
+    bell.ring();
+    await woken;
+    await heard(bell, bell.rung, 1);
+    let rings = 0;
+    const stop = bell.on(() => rings++);
+    bell.ring();
+    stop();
+    bell.ring();
+    expect(rings).toBe(1);
+  });
 });
