@@ -16,6 +16,7 @@ import { needing } from "./http/guard.ts";
 import { createSite } from "./http/site.ts";
 import { tokenOfEnvironment } from "./http/token.ts";
 import { createMetrics } from "./metrics/metrics.ts";
+import { createNats } from "./nats/onlooker.ts";
 import { createRunServices } from "./services.ts";
 
 const { values } = parseArgs({
@@ -84,7 +85,7 @@ async function main(): Promise<number> {
     clock: systemClock,
     openStore,
     bus,
-    onlookers: [site],
+    onlookers: [site, createNats({ recovering: values.recovering, epochMs: Date.now })],
     openLog,
     requestStop,
     onLost(error) {

@@ -130,7 +130,10 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     desk,
     log,
   };
+  // What an onlooker warns of now is news to whoever begins to watch later.
+  const unheard = bus.subscribe((event) => void (event.kind === "warning" && warnings.push(event.message)));
   for (const onlooker of onlookers) await onlooker.attach(view);
+  unheard();
   const server = serve(
     bound,
     sessions,
@@ -146,7 +149,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       onReceived: meters.onReceived,
       onSent: meters.onSent,
     },
-    createControl({ bus, desk, status, warnings }),
+    createControl({ bus, events, incarnation, desk, status, warnings }),
   );
   const page = pageOf(onlookers);
   lock.announce(server.address, page?.url);

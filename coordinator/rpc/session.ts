@@ -21,6 +21,7 @@ const DATA_FAULTS: ReadonlySet<string> = new Set(["DATA_LOSS", "INVALID_ARGUMENT
 type SessionStream = ServerDuplexStream<SessionRequest, SessionResponse>;
 type Incoming = NonNullable<SessionRequest["message"]>;
 type Departure = "left" | "lost" | "expelled";
+type Farewell = { readonly change: Departure; readonly reason: string };
 
 /** Open streams by worker. */
 export interface Sessions extends Outbox {
@@ -130,10 +131,13 @@ export function createSessions({
     }
   };
 
+  /** Once the run is over, whoever goes is not lost. */
+  let drained: Farewell | null = null;
+
   return {
     handle(stream) {
       let id: WorkerId | null = null;
-      let farewell: { readonly change: Departure; readonly reason: string } | null = null;
+      let farewell: Farewell | null = null;
 
       const onRequest = (message: Incoming) => {
         if (message.$case === "hello") {
@@ -152,7 +156,8 @@ export function createSessions({
 
       const onEnd = (reason: string) => {
         if (!id || streams.get(id) !== stream) return;
-        gone(id, farewell?.change ?? "lost", farewell?.reason ?? reason);
+        const bye = farewell ?? drained;
+        gone(id, bye?.change ?? "lost", bye?.reason ?? reason);
       };
 
       stream.on("data", (request: SessionRequest) => {
@@ -181,6 +186,7 @@ export function createSessions({
     },
 
     drain(reason) {
+      drained = { change: "left", reason };
       for (const stream of streams.values()) {
         stream.write({ message: { $case: "drain", value: { reason } } });
         stream.end();

@@ -9,6 +9,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Files directly in shared/: they import nothing of ours but each other. */
 const LEAVES = [
+  "shared/bell.ts",
   "shared/cache-folder.ts",
   "shared/errors.ts",
   "shared/parallel.ts",
@@ -65,6 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/control": ["shared/bus"],
   "shared/http": [],
   "shared/metrics": ["shared/bus", "shared/config", "shared/control", "shared/http", "shared/optim"],
+  "shared/nats": ["shared/bus", "shared/control"],
   "shared/run-lock": [],
   "shared/rpc": ["shared/tensor", "proto/gen"],
   "shared/pipeline": [
@@ -143,7 +145,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Whoever puts a coordinator together knows its parts; no part knows them.
   "coordinator/opening": ["shared", "coordinator"],
   "coordinator/services.ts": ["shared", "coordinator"],
-  "coordinator/main.ts": ["shared", "coordinator/http", "coordinator/metrics", "coordinator/services.ts"],
+  "coordinator/nats": ["shared", "coordinator/control", "coordinator/onlooker.ts"],
+  "coordinator/main.ts": [
+    "shared",
+    "coordinator/http",
+    "coordinator/metrics",
+    "coordinator/nats",
+    "coordinator/services.ts",
+  ],
   // The command line is the user's hand: it talks to a coordinator, it does not reach into one.
   "coordinator/cli": ["shared", "proto/gen", "coordinator/ui/build.mjs"],
   worker: ["shared", "proto/gen"],
