@@ -26,6 +26,8 @@ export interface RunView {
   facts(): RunFacts;
   /** host:port of each worker's metrics, of those that can be reached. */
   workerTargets(): readonly { readonly worker: string; readonly address: string }[];
+  /** Ports of the reducer processes' metrics, by their number, on this coordinator's host; 0 for none. */
+  readonly reducerMetrics: readonly number[];
   /** What was wrong before anyone could watch. */
   readonly warnings: readonly string[];
   /** Everything, measurements included, as it happens. */

@@ -46,7 +46,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   const savers = openSavers(options, training, traces);
 
   const { set, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
-  const { lock, incarnation, folder, log, ledger, decisions, events, accounts } = traces;
+  const { lock, reducerMetrics, incarnation, folder, log, ledger, decisions, events, accounts } = traces;
   const { dispatcher, sessions, sharedMemory, meters, membership, progress, members, status, setPhase, blemish } = crew;
   const { checkpointer, snapshotter, copied, unsaved } = savers;
 
@@ -124,6 +124,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       saveBufferBytes: training.buffers.used,
     }),
     workerTargets: () => membership.metricsTargets,
+    reducerMetrics,
     warnings,
     bus,
     events,

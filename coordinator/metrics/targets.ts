@@ -12,22 +12,26 @@ interface TargetGroup {
 }
 
 /** @param own host:port under which this coordinator was asked: whoever found it there can scrape it there. */
-function targetGroups({ job, workerTargets }: Pick<RunView, "job" | "workerTargets">, own: string): TargetGroup[] {
-  const training_job = job.metadata.name;
+function targetGroups(view: Targets, own: string): TargetGroup[] {
+  const training_job = view.job.metadata.name;
+  const host = own.slice(0, own.lastIndexOf(":"));
+  const group = (component: string, name: string, address: string, labels = {}): TargetGroup => ({
+    targets: [address],
+    labels: { training_job, component, instance: `${training_job}/${name}`, ...labels },
+  });
   return [
-    {
-      targets: [own],
-      labels: { training_job, component: "coordinator", instance: `${training_job}/coordinator` },
-    },
-    ...workerTargets().map(({ worker, address }) => ({
-      targets: [address],
-      labels: { training_job, component: "worker", worker, instance: `${training_job}/${worker}` },
-    })),
+    group("coordinator", "coordinator", own),
+    ...view.workerTargets().map(({ worker, address }) => group("worker", worker, address, { worker })),
+    ...view.reducerMetrics.flatMap((port, k) =>
+      port === 0 ? [] : [group("reducer", `reducer-${k}`, `${host}:${port}`, { reducer: `${k}` })],
+    ),
   ];
 }
 
+type Targets = Pick<RunView, "job" | "workerTargets" | "reducerMetrics">;
+
 export const targetsRoute =
-  (view: Pick<RunView, "job" | "workerTargets">): Routes[string] =>
+  (view: Targets): Routes[string] =>
   ({ incoming, response }) => {
     const { localAddress, localPort } = incoming.socket;
     const own = incoming.headers.host ?? `${localAddress}:${localPort}`;

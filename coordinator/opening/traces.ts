@@ -25,7 +25,8 @@ export async function openTraces(options: CoordinatorOptions, training: Training
   const folder = openRunFolder(out, job, set, firstStep);
   if (dataIndex) folder.write(DATA_INDEX, dataIndex);
   const log = openLog();
-  await vectors.join(name, incarnation, (index) => folder.file("logs", `reducer-${index}.log`));
+  const ofRun = { job: name, incarnation, metricsHost: job.spec.monitoring.host };
+  const reducerMetrics = await vectors.join(ofRun, (index) => folder.file("logs", `reducer-${index}.log`));
   const chain = await restoreMissing(training, folder.file("ledger.ndjson"));
   for (const warning of warnings) log.warn(warning);
   const ledger = openLedger(folder.file("ledger.ndjson"), firstStep);
@@ -58,7 +59,7 @@ export async function openTraces(options: CoordinatorOptions, training: Training
       `incarnation ${incarnation}`,
       `from the ${from} of step ${firstStep}; ${ledger.cut.size} committed steps are computed again`,
     );
-  return { lock, incarnation, folder, log, ledger, chain, decisions, events, accounts };
+  return { lock, reducerMetrics, incarnation, folder, log, ledger, chain, decisions, events, accounts };
 }
 
 /** A folder that lacks the ledger up to the first step gets the one that came with the checkpoint. @returns what is whole of it. */

@@ -24,6 +24,7 @@ import { openPush, type PushCall, pushKey } from "../rpc/push.ts";
 import { bindServer } from "../rpc/server.ts";
 import { createLandings, type Landings } from "./landings.ts";
 import type { ReducerInit, ReducerReply, ReducerRequest, Unnumbered } from "./messages.ts";
+import { createReducerMeter } from "./monitor.ts";
 
 type Answer = Unnumbered<ReducerReply>;
 
@@ -36,6 +37,7 @@ interface Opened {
   readonly of: { job: string; incarnation: number; version: number };
 }
 
+const meter = createReducerMeter();
 /** The run has a folder for it only once the coordinator has found everything to be right. */
 let log: Logger = silentLog;
 
@@ -52,6 +54,7 @@ async function open({ listen, shards, threads }: ReducerInit) {
       const pointer = shard && addresses.pointer(vector === "ema" ? EMA : PARAMS, shard);
       return shard && group.view({ shard: index, pointer: pointer!, bytes: shard.size * 4 });
     },
+    onSent: (_, bytes) => meter.moved("out", bytes),
   };
   const { server, address } = await bindServer(listen);
   server.addService(trainingService, {
@@ -90,11 +93,11 @@ async function answer(request: ReducerRequest): Promise<Answer> {
   const { group, landings, of } = opened;
   switch (request.kind) {
     case "join":
-      of.job = request.job;
-      of.incarnation = request.incarnation;
-      log = createLog({ role: "reducer", reducer: values.index! }, { file: request.logFile });
+      of.job = request.run.job;
+      of.incarnation = request.run.incarnation;
+      log = createLog({ role: "reducer", reducer: values.index! }, { file: request.run.logFile });
       log.info({ shards: group.shards.map(({ index }) => index), threads: group.threads }, "joined");
-      return { kind: "done" };
+      return { kind: "joined", metricsPort: await meter.join(request.run, values.index!, log) };
     case "serve":
       of.version = request.version;
       return { kind: "done" };
@@ -102,7 +105,7 @@ async function answer(request: ReducerRequest): Promise<Answer> {
       group.reserve(request.count);
       return { kind: "done" };
     case "run":
-      return { kind: "results", results: await group.run(request.calls) };
+      return { kind: "results", results: await timed(group, request.calls) };
     case "fill": {
       const { regions, source } = request;
       if (source.kind !== "push") return filled(await group.fill(regions, source));
@@ -126,7 +129,18 @@ async function answer(request: ReducerRequest): Promise<Answer> {
 }
 
 const ELSEWHERE = { remedy: "dial the coordinator: its address is in coordinator.json of the run's folder" };
-const filled = (bytes: number): Answer => ({ kind: "filled", bytes });
+
+function filled(bytes: number): Answer {
+  meter.moved("in", bytes);
+  return { kind: "filled", bytes };
+}
+
+async function timed(group: LocalGroup, calls: Parameters<LocalGroup["run"]>[0]) {
+  const started = performance.now();
+  const results = await group.run(calls);
+  meter.ran(calls.flat().length, (performance.now() - started) / 1000);
+  return results;
+}
 
 process.on("message", (request: ReducerRequest) => {
   const reply = (message: Answer) => process.send?.({ ...message, id: request.id });

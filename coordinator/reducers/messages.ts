@@ -12,13 +12,22 @@ export interface ReducerInit {
   readonly threads: number;
 }
 
+/** The run that a reducer belongs to. */
+export interface ReducerRun {
+  readonly job: string;
+  readonly incarnation: number;
+  readonly logFile: string;
+  /** Address of its metrics. */
+  readonly metricsHost: string;
+}
+
 /** What is said, before it has the id of the request. */
 export type Unnumbered<Message> = Message extends { id: number } ? Omit<Message, "id"> : never;
 
 export type ReducerRequest = { readonly id: number } & (
   | { readonly kind: "open"; readonly init: ReducerInit }
   /** Whose vectors these are: what workers name in their calls. */
-  | { readonly kind: "join"; readonly job: string; readonly incarnation: number; readonly logFile: string }
+  | { readonly kind: "join"; readonly run: ReducerRun }
   /** Pulls get the vectors as they are, as this version. */
   | { readonly kind: "serve"; readonly version: number }
   | { readonly kind: "reserve"; readonly count: number }
@@ -31,6 +40,7 @@ export type ReducerRequest = { readonly id: number } & (
 
 export type ReducerReply = { readonly id: number } & (
   | { readonly kind: "opened"; readonly port: number; readonly threads: number }
+  | { readonly kind: "joined"; readonly metricsPort: number }
   | { readonly kind: "done" }
   | { readonly kind: "results"; readonly results: readonly KernelResult[] }
   | { readonly kind: "filled"; readonly bytes: number }

@@ -12,14 +12,14 @@ import { createRequests } from "../../shared/requests.ts";
 import { entry } from "../../shared/root.ts";
 import type { Layout, Shard } from "../../shared/tensor/layout.ts";
 import { type PlacedRegion, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
-import type { ReducerInit, ReducerReply, ReducerRequest, Unnumbered } from "./messages.ts";
+import type { ReducerInit, ReducerReply, ReducerRequest, ReducerRun, Unnumbered } from "./messages.ts";
 
 export interface ReducerProcesses {
   readonly groups: readonly ShardGroup[];
   /** Where workers reach them, by number. */
   readonly ports: readonly number[];
-  /** They belong to this run from now on. */
-  join(job: string, incarnation: number, logFile: (index: number) => string): Promise<void>;
+  /** They belong to this run from now on. @returns the ports of their metrics, 0 for none. */
+  join(run: Omit<ReducerRun, "logFile">, logFile: (index: number) => string): Promise<readonly number[]>;
   /** Pulls get the vectors as they are now, as this version. */
   serve(version: number): Promise<void>;
 }
@@ -72,8 +72,10 @@ export async function startReducers(options: ReducerProcessesOptions): Promise<R
   return {
     groups: opened.map(({ group }) => group),
     ports: opened.map(({ port }) => port),
-    async join(job, incarnation, logFile) {
-      await Promise.all(links.map(({ ask }, k) => ask({ kind: "join", job, incarnation, logFile: logFile(k) })));
+    async join(run, logFile) {
+      const join = (k: number) => ({ kind: "join", run: { ...run, logFile: logFile(k) } }) as const;
+      const joined = await Promise.all(links.map(({ ask }, k) => ask<"joined">(join(k))));
+      return joined.map(({ metricsPort }) => metricsPort);
     },
     async serve(version) {
       await Promise.all(links.map(({ ask }) => ask({ kind: "serve", version })));

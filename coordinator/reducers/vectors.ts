@@ -29,7 +29,7 @@ export async function openVectors(
   return {
     reducer,
     ports: [],
-    join: async () => {},
+    join: async () => [],
     serve: async () => {},
     bytes: (vector, shard) => (layout.shards[shard] ? bytesOf(reducer[vector].shard(shard)) : undefined),
   };

@@ -1,6 +1,7 @@
 // All collectors, and with them all metrics.
 
 import type { Metric } from "./metric.ts";
+import { shards } from "./reducer/shards.ts";
 import { checkpoints } from "./run/checkpoints.ts";
 import { control } from "./run/control.ts";
 import { elasticity } from "./run/elasticity.ts";
@@ -30,13 +31,18 @@ export const RUN_COLLECTORS = [
 
 export const WORKER_COLLECTORS = [work, transfers, device];
 
-/** Of the coordinator first, then of the workers. */
-export const METRICS: readonly (Metric & { readonly by: "coordinator" | "worker" })[] = [
+export const REDUCER_COLLECTORS = [shards];
+
+type Component = "coordinator" | "worker" | "reducer";
+
+/** Of the coordinator first, then of the others. */
+export const METRICS: readonly (Metric & { readonly by: Component })[] = [
   ...listed(RUN_COLLECTORS, "coordinator"),
   ...listed(WORKER_COLLECTORS, "worker"),
+  ...listed(REDUCER_COLLECTORS, "reducer"),
 ];
 
-function listed<B extends "coordinator" | "worker">(
+function listed<B extends Component>(
   collectors: readonly { readonly metrics: Readonly<Record<string, Metric>> }[],
   by: B,
 ) {

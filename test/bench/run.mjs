@@ -11,6 +11,7 @@ const NAMES = [
   "ops",
   "plane",
   "checkpoint",
+  "metrics",
   "scale",
   "wire",
   "simulate",

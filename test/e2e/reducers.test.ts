@@ -21,6 +21,30 @@ const WIDE = [
 const shards = (n: number) => ["--set", `coordinator.shards=${n}`];
 const GRPC = ["--set", "workers.transport=grpc"];
 
+interface TargetGroup {
+  readonly targets: readonly [string];
+  readonly labels: { readonly component: string; readonly reducer?: string };
+}
+
+/** What each reducer of a run says that it has taken in and given out, found as Prometheus finds it. */
+async function bytesOfReducers(out: string) {
+  const line = linesOf(`${out}/logs/coordinator.log`).findLast((each) => each.includes('"monitoring"'))!;
+  const { url } = JSON.parse(line) as { url: string };
+  const groups = (await (await fetch(`${url}/targets`)).json()) as TargetGroup[];
+  return Promise.all(
+    groups
+      .filter(({ labels }) => labels.component === "reducer")
+      .map(async ({ targets: [address], labels: { reducer } }) => {
+        const text = await (await fetch(`http://${address}/metrics`)).text();
+        const bytes = (direction: string) =>
+          Number(
+            new RegExp(`^plume_reducer_wire_bytes_total\\{direction="${direction}".* (\\d+)$`, "m").exec(text)![1],
+          );
+        return { reducer, bytes: { in: bytes("in"), out: bytes("out") } };
+      }),
+  );
+}
+
 describe("parameters in reducer processes", () => {
   it("end as the same bits in 1, 2 and 4, over shared memory and over gRPC, as float32 and as int8", async () => {
     using scratch = scratchFolder();
@@ -50,6 +74,10 @@ describe("parameters in reducer processes", () => {
       const reducer = () => processesOf(out).find(({ args }) => args.some((arg) => arg.includes("reducer.mjs")))?.pid;
       await until("step 4", () => linesOf(`${out}/ledger.ndjson`).length >= 4);
       const workers = () => processesOf(out).filter(({ args }) => args.some((arg) => /^worker-\d$/.test(arg)));
+      const moved = await bytesOfReducers(out);
+      expect(moved.map(({ reducer }) => reducer)).toEqual(["0", "1"]);
+      // Over gRPC both ways go through them; over shared memory workers and they read each other's files.
+      for (const { bytes } of moved) expect([bytes.in > 0, bytes.out > 0]).toEqual([true, way === GRPC]);
       const before = workers();
       process.kill(reducer()!, "SIGKILL");
       await until("another coordinator", () => readRunLock(out)?.record.incarnation === 2);

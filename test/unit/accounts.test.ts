@@ -107,6 +107,36 @@ describe("the accounts of a run", () => {
     expect(secondsOf(accounts)).toEqual({ ...none, productive: 3, redone: 2 });
   });
 
+  it("count the seconds of states so that no counter goes back, however time is moved and whoever dies", () => {
+    const first = open();
+    first.enter("Training", "");
+    let seen = first.counted;
+    const counts = (accounts: Accounts) => {
+      for (const state of GOODPUT_STATES) expect(accounts.counted[state], state).toBeGreaterThanOrEqual(seen[state]!);
+      seen = accounts.counted;
+      return seen;
+    };
+    steps(first, 0, 1, 1, 1);
+    vi.advanceTimersByTime(1000);
+    expect(counts(first)).toEqual({ ...none, productive: 3 });
+    nowMs += 8000; // a step is held up, which nobody knows yet
+    vi.advanceTimersByTime(1000);
+    expect(counts(first)).toEqual({ ...none, productive: 11 });
+    first.committed(3, 8);
+    vi.advanceTimersByTime(1000);
+    expect(secondsOf(first)).toEqual({ ...none, productive: 4, recovering: 7 });
+    expect(counts(first)).toEqual({ ...none, productive: 11, recovering: 7 });
+    nowMs += 500; // not written down any more: killed
+    counts(first);
+    nowMs += 4500;
+    const second = recover();
+    expect(counts(second)).toEqual({ ...none, productive: 11, recovering: 12 });
+    second.enter("Training", "");
+    steps(second, 4, 1, 2, 2, 2, 2, 2);
+    vi.advanceTimersByTime(1000);
+    expect(counts(second).productive).toBe(14); // what it really is, once that is more
+  });
+
   it("name each blemish once", () => {
     const accounts = open();
     expect([accounts.blemish("other bits"), accounts.blemish("other bits"), accounts.blemish("mixed")]).toEqual([

@@ -114,7 +114,10 @@ describe("the README's tables", () => {
   it("are written between their markers, and checked against the code", () => {
     using scratch = scratchFolder();
     const readme = scratch.file("README.md");
-    writeFileSync(readme, `# before\n\n${markers("job")}\n\nbetween\n\n${markers("errors")}\n\nafter\n`);
+    writeFileSync(
+      readme,
+      `# before\n\n${markers("job")}\n\nbetween\n\n${markers("metrics")}\n\n${markers("errors")}\n\nafter\n`,
+    );
     expect(run("--check", "--readme", readme).status).toBe(1);
     expect(run("--write", "--readme", readme).status).toBe(0);
     expect(run("--check", "--readme", readme).status).toBe(0);
@@ -138,7 +141,7 @@ describe("the README's tables", () => {
     writeFileSync(scratch.file("README.md"), `# plume\n${markers("job")}\n`);
     const unmarked = run("--write", "--readme", scratch.file("README.md"));
     expect(unmarked.status).toBe(2);
-    expect(unmarked.stderr).toContain("<!-- generated:errors -->");
+    expect(unmarked.stderr).toContain("<!-- generated:metrics -->");
     expect(readFileSync(scratch.file("README.md"), "utf8")).toBe(`# plume\n${markers("job")}\n`);
   });
 });

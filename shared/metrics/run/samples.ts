@@ -27,16 +27,14 @@ export const samples = ofRun(
   },
   (m, { spec }) => {
     const { microBatch, globalBatch } = spec.training;
-    const byWorker = new Map<string, number>();
+    const byWorker = new Map<string, Tally>();
     let newest = -1;
     return {
       event(event) {
         if (event.kind !== "step") return;
         const { step, blocks } = event;
-        for (const { lo, hi, worker } of blocks) count(byWorker, worker, (hi - lo) * microBatch);
-        const leaves = blocks.reduce((sum, { lo, hi }) => sum + hi - lo, 0);
-        const distinct = new Set(blocks.flatMap(({ lo, hi }) => Array.from({ length: hi - lo }, (_, k) => lo + k)));
-        m.duplicate.add((leaves - distinct.size) * microBatch + (step <= newest ? globalBatch : 0));
+        for (const { lo, hi, worker } of blocks) count(byWorker, worker, (hi - lo) * microBatch, step);
+        m.duplicate.add(overlap(blocks) * microBatch + (step <= newest ? globalBatch : 0));
         newest = Math.max(newest, step);
       },
       scrape({ status, facts }) {
@@ -46,20 +44,40 @@ export const samples = ofRun(
         for (const purpose of COPY_PURPOSES) m.copied.total(facts.work.copied[purpose] * microBatch, { purpose });
         forgetOldest(byWorker, new Set(status.members.map(({ workerId }) => workerId)), status.max);
         m.byWorker.clear();
-        for (const [worker, total] of byWorker) m.byWorker.total(total, { worker });
+        for (const [worker, { samples }] of byWorker) m.byWorker.total(samples, { worker });
       },
     };
   },
 );
 
-function count(totals: Map<string, number>, worker: string, more: number): void {
-  const before = totals.get(worker) ?? 0;
-  totals.delete(worker); // the newest come last
-  totals.set(worker, before + more);
+interface Tally {
+  samples: number;
+  /** The newest that it took part in. */
+  step: number;
+}
+
+function count(tallies: Map<string, Tally>, worker: string, samples: number, step: number): void {
+  const tally = tallies.get(worker);
+  if (!tally) return void tallies.set(worker, { samples, step });
+  tally.samples += samples;
+  tally.step = step;
 }
 
 /** Names are slots that come back; where they are not, those who left longest ago make room. */
-function forgetOldest(totals: Map<string, number>, present: ReadonlySet<string>, room: number): void {
-  for (const worker of [...totals.keys()])
-    if (totals.size > present.size + room && !present.has(worker)) totals.delete(worker);
+function forgetOldest(tallies: Map<string, Tally>, present: ReadonlySet<string>, room: number): void {
+  const excess = tallies.size - present.size - room;
+  if (excess <= 0) return;
+  const gone = [...tallies].filter(([worker]) => !present.has(worker)).sort(([, a], [, b]) => a.step - b.step);
+  for (const [worker] of gone.slice(0, excess)) tallies.delete(worker);
+}
+
+/** Leaves that more than one block has. */
+function overlap(blocks: readonly { readonly lo: number; readonly hi: number }[]): number {
+  let twice = 0;
+  let end = 0;
+  for (const { lo, hi } of [...blocks].sort((a, b) => a.lo - b.lo)) {
+    twice += Math.max(0, Math.min(end, hi) - lo);
+    end = Math.max(end, hi);
+  }
+  return twice;
 }
