@@ -16,6 +16,7 @@ const NAMES = [
   "wire",
   "simulate",
   "data",
+  "watchers",
   "plane-peer",
   "synthetic-worker",
 ];
