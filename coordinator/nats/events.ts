@@ -64,6 +64,8 @@ export function publishEvents(options: EventsOptions): EventPublisher {
   /** The newest of this run in the stream, and which stream that was. */
   let newest: string | null = null;
   let created = "";
+  /** Bytes that the stream takes in one message. */
+  let most = 0;
 
   const idOf = ({ id }: StampedEvent) => messageId(job, events.beganMs!, id);
 
@@ -82,7 +84,8 @@ export function publishEvents(options: EventsOptions): EventPublisher {
     const features = decideFeatures(connection.info!);
     if (features.kind !== "all")
       throw new PlumeError("FAILED_PRECONDITION", features.reason, { remedy: features.remedy });
-    const { created: since, state } = await ensureStream();
+    const { created: since, state, config } = await ensureStream();
+    most = config.max_msg_size > 0 ? config.max_msg_size : Number.POSITIVE_INFINITY;
     if (since !== created) newest = null;
     created = since;
     const { streams } = await client.jetstreamManager(false);
@@ -103,10 +106,14 @@ export function publishEvents(options: EventsOptions): EventPublisher {
   };
 
   const publish = (event: StampedEvent, after: string | null): Promise<PubAck> =>
-    client.publish(eventSubject(job, categoryOf(event.event)), payloadOf(event, connection.info!.max_payload), {
-      msgID: idOf(event),
-      ...(after === null ? {} : { expect: { lastMsgID: after } }),
-    });
+    client.publish(
+      eventSubject(job, categoryOf(event.event)),
+      payloadOf(event, Math.min(most, connection.info!.max_payload)),
+      {
+        msgID: idOf(event),
+        ...(after === null ? {} : { expect: { lastMsgID: after } }),
+      },
+    );
 
   /** All that is there, and then what comes. Returns when the connection is lost, or when all is done and no more comes. */
   const follow = async (end: string | null): Promise<void> => {
