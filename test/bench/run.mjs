@@ -15,6 +15,7 @@ const NAMES = [
   "wire",
   "simulate",
   "data",
+  "events",
   "plane-peer",
   "synthetic-worker",
 ];
