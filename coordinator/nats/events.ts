@@ -1,12 +1,18 @@
 // The run's kept events, into a stream of its server: in their order, each once, from wherever the stream ends.
 //
-// I1. The stream knows where it ends; nobody else is asked. Every message names itself and the one before it, and the server
+// I1. The stream knows where it ends; nobody else is asked. Every message names itself and what must be before it, and the server
 //     refuses one that does not follow: a retry, a restart of either side, or an answer that was lost makes no event twice, and
 //     none out of its order.
 // I2. Nothing waits for it. What is not published yet is in the log of events, whose memory has a bound; what falls out of it is
 //     counted, and said.
 
-import { JetStreamApiError, jetstream, type PubAck, type StreamInfo } from "@nats-io/jetstream";
+import {
+  JetStreamApiError,
+  type JetStreamPublishOptions,
+  jetstream,
+  type PubAck,
+  type StreamInfo,
+} from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { type Bell, createBell, heard } from "../../shared/bell.ts";
 import type { EventLog, StampedEvent } from "../../shared/bus/event-log.ts";
@@ -52,6 +58,9 @@ export interface EventsOptions {
   readonly onGap: (gap: Gap) => void;
 }
 
+/** What must be the stream's last message, or the server refuses one. */
+type Expected = NonNullable<JetStreamPublishOptions["expect"]>;
+
 export function publishEvents(options: EventsOptions): EventPublisher {
   const { connection, job, events, connected, link, onMissing, onGap } = options;
   const client = jetstream(connection, { timeout: ANSWER_MS });
@@ -64,6 +73,8 @@ export function publishEvents(options: EventsOptions): EventPublisher {
   /** The newest of this run in the stream, and which stream that was. */
   let newest: string | null = null;
   let created = "";
+  /** Bytes that the stream takes in one message. */
+  let most = 0;
 
   const idOf = ({ id }: StampedEvent) => messageId(job, events.beganMs!, id);
 
@@ -77,20 +88,23 @@ export function publishEvents(options: EventsOptions): EventPublisher {
     }
   };
 
-  /** Where the stream ends. @returns the id of its last message, null when that has none. */
-  const findEnd = async (): Promise<string | null> => {
+  /**
+   * Where the stream ends. @returns what must be last when the next message comes: by its number, because a server that was
+   * started again may not know the id of its last message (2.9).
+   */
+  const findEnd = async (): Promise<Expected> => {
     const features = decideFeatures(connection.info!);
     if (features.kind !== "all")
       throw new PlumeError("FAILED_PRECONDITION", features.reason, { remedy: features.remedy });
-    const { created: since, state } = await ensureStream();
+    const { created: since, state, config } = await ensureStream();
+    most = config.max_msg_size > 0 ? config.max_msg_size : Number.POSITIVE_INFINITY;
     if (since !== created) newest = null;
     created = since;
     const { streams } = await client.jetstreamManager(false);
     const last = state.messages > 0 ? await streams.getMessage(stream, { seq: state.last_seq }) : null;
-    const id = last?.header.get("Nats-Msg-Id") || null;
-    const ours = id === null ? null : parseMessageId(job, id);
+    const ours = parseMessageId(job, last?.header.get("Nats-Msg-Id") ?? "");
     if (ours?.run === events.beganMs) newest = ours.id;
-    return id;
+    return { lastSequence: state.last_seq };
   };
 
   /** A crash may have torn the newest out of the log: what came before it must not come again. */
@@ -102,14 +116,18 @@ export function publishEvents(options: EventsOptions): EventPublisher {
       : after.filter(({ id }) => isLater(id, last));
   };
 
-  const publish = (event: StampedEvent, after: string | null): Promise<PubAck> =>
-    client.publish(eventSubject(job, categoryOf(event.event)), payloadOf(event, connection.info!.max_payload), {
-      msgID: idOf(event),
-      ...(after === null ? {} : { expect: { lastMsgID: after } }),
-    });
+  const publish = (event: StampedEvent, expect: Expected): Promise<PubAck> =>
+    client.publish(
+      eventSubject(job, categoryOf(event.event)),
+      payloadOf(event, Math.min(most, connection.info!.max_payload)),
+      {
+        msgID: idOf(event),
+        expect,
+      },
+    );
 
   /** All that is there, and then what comes. Returns when the connection is lost, or when all is done and no more comes. */
-  const follow = async (end: string | null): Promise<void> => {
+  const follow = async (end: Expected): Promise<void> => {
     let last = end;
     while (connected() && !over) {
       const seen = changed.rung;
@@ -120,14 +138,14 @@ export function publishEvents(options: EventsOptions): EventPublisher {
         continue;
       }
       const gap = decideGap(newest, batch[0]!);
-      const before = [last, ...batch.map(idOf)];
+      const before = [last, ...batch.map((event) => ({ lastMsgID: idOf(event) }))];
       const answers = await unlessLost(Promise.allSettled(batch.map((event, i) => publish(event, before[i]!))));
       if (answers === null) return;
       const failed = answers.findIndex(({ status }) => status === "rejected");
       const stored = failed < 0 ? batch : batch.slice(0, failed);
       if (stored.length > 0) {
         newest = stored.at(-1)!.id;
-        last = idOf(stored.at(-1)!);
+        last = { lastMsgID: idOf(stored.at(-1)!) };
         onMissing(null);
         if (gap.kind === "missing") onGap(gap);
       }

@@ -17,6 +17,7 @@ const NAMES = [
   "simulate",
   "data",
   "watchers",
+  "events",
   "plane-peer",
   "synthetic-worker",
 ];

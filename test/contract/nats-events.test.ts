@@ -1,6 +1,6 @@
 // A run's events on a real server: in their order and once, whatever happens to either side.
 
-import { jetstream, jetstreamManager } from "@nats-io/jetstream";
+import { DiscardPolicy, jetstream, jetstreamManager, type StreamConfig } from "@nats-io/jetstream";
 import { describe, expect, it } from "vitest";
 import { natsWire } from "../../coordinator/cli/control/nats-wire.ts";
 import { createNats } from "../../coordinator/nats/onlooker.ts";
@@ -52,15 +52,21 @@ async function untilStored(server: NatsServer, name: string, count: number): Pro
 }
 
 /** The job's stream on a server that soon forgets which messages it has had: order and once must not lean on that. */
-async function forgetful(name: string): Promise<NatsServer> {
+async function forgetful(name: string, more: Partial<StreamConfig> = {}): Promise<NatsServer> {
   const server = await startNatsServer();
   const { streams } = await jetstreamManager(await server.connect());
-  await streams.add({ name: `plume-events-${name}`, subjects: [`plume.${name}.event.>`], duplicate_window: 100e6 });
+  await streams.add({
+    name: `plume-events-${name}`,
+    subjects: [`plume.${name}.event.>`],
+    duplicate_window: 100e6,
+    ...more,
+  });
   return server;
 }
 
 const messagesOf = (events: readonly StampedEvent[]) =>
   events.map(({ event }) => (event.kind === "warning" ? event.message : event.kind));
+const isGone = (message: string) => message.includes("is gone");
 const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `${from + i}`);
 
 describe("the events of a run", () => {
@@ -75,11 +81,9 @@ describe("the events of a run", () => {
       if (i % 10 === 0) await pause(1);
     }
     await server.restart();
-    const events = (await untilStored(server, "killed", 301)).filter(
-      ({ event }) => !JSON.stringify(event).includes("is gone"),
-    );
-    expect(messagesOf(events)).toEqual(numbers(0, 300));
-    expect(run.warnings.filter((message) => message.includes("is gone"))).toHaveLength(1);
+    const events = messagesOf(await untilStored(server, "killed", 301));
+    expect(events.filter((message) => !isGone(message))).toEqual(numbers(0, 300));
+    expect(run.warnings.filter(isGone)).toHaveLength(1);
   });
 
   it("are all there after a server was frozen with its sockets open, longer than anybody waits for it", async () => {
@@ -90,11 +94,10 @@ describe("the events of a run", () => {
     await untilStored(server, "frozen", 1);
     server.freeze();
     for (let i = 1; i < 200; i++) run.publish(warning(`${i}`));
-    const gone = () => run.warnings.some((message) => message.includes("is gone"));
-    while (!gone()) await pause(100);
+    while (!run.warnings.some(isGone)) await pause(100);
     server.thaw();
     const events = await untilStored(server, "frozen", 201);
-    expect(messagesOf(events).filter((message) => !message.includes("is gone"))).toEqual(numbers(0, 200));
+    expect(messagesOf(events).filter((message) => !isGone(message))).toEqual(numbers(0, 200));
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
   });
 
@@ -136,19 +139,55 @@ describe("the events of a run", () => {
 
   it("are all there again on a server that has lost what it stored, and none that was purged comes back", async () => {
     using scratch = scratchFolder();
-    await using server = await startNatsServer();
+    await using server = await forgetful("lost");
     await using run = await watched(server, { folder: scratch.path, name: "lost" });
     run.publish(warning("0"));
     run.publish(warning("1"));
     await untilStored(server, "lost", 2);
     const connection = await server.connect();
     const { streams } = await jetstreamManager(connection);
+    await pause(200); // the server has forgotten
     await streams.purge("plume-events-lost");
+    await server.kill();
+    while (!run.warnings.some(isGone)) await pause(20);
+    await server.restart();
     run.publish(warning("2"));
-    expect(messagesOf(await untilStored(server, "lost", 1))).toEqual(["2"]);
+    expect(messagesOf(await untilStored(server, "lost", 2))).toEqual([expect.stringContaining("is gone"), "2"]);
     await streams.delete("plume-events-lost");
     run.publish(warning("3"));
-    expect(messagesOf(await untilStored(server, "lost", 4))).toEqual(numbers(0, 4));
+    const events = messagesOf(await untilStored(server, "lost", 5));
+    expect(events.filter((message) => !isGone(message))).toEqual(numbers(0, 4));
+  });
+
+  it("wait for one that the server will not take, so that none overtakes it, and are there once it does", async () => {
+    using scratch = scratchFolder();
+    const narrow = { max_msgs_per_subject: 2, discard: DiscardPolicy.New, discard_new_per_subject: true };
+    await using server = await forgetful("narrow", narrow);
+    await using run = await watched(server, { folder: scratch.path, name: "narrow" });
+    const connection = await server.connect();
+    const { streams } = await jetstreamManager(connection);
+    for (const each of numbers(0, 4)) run.publish(warning(each)); // of which two fit
+    for (const step of [4, 5]) run.publish({ kind: "sample", step, file: "x.png" }); // of another subject
+    while (!run.warnings.some((message) => message.includes("keeps no events"))) await pause(20);
+    expect(messagesOf(await stored(server, "narrow"))).toEqual(["0", "1"]);
+    await streams.update("plume-events-narrow", { max_msgs_per_subject: -1, discard_new_per_subject: false });
+    const order = messagesOf(await untilStored(server, "narrow", 7));
+    expect(order.slice(0, 6)).toEqual(["0", "1", "2", "3", "sample", "sample"]);
+    expect(order[6]).toContain("keeps no events");
+  });
+
+  it("that are larger than the server takes do not keep others from it", async () => {
+    using scratch = scratchFolder();
+    await using server = await forgetful("large", { max_msg_size: 2_000 });
+    await using run = await watched(server, { folder: scratch.path, name: "large" });
+    for (const each of ["0", "x".repeat(3_000), "2"]) run.publish(warning(each));
+    const events = await untilStored(server, "large", 3);
+    expect(messagesOf(events)).toEqual([
+      "0",
+      expect.stringContaining("is in events.ndjson alone: the server takes 2000"),
+      "2",
+    ]);
+    expect(events.map(({ id }) => id)).toEqual(["1-1", "1-2", "1-3"]);
   });
 
   it("keep their order beside what others write into their stream", async () => {
@@ -184,7 +223,7 @@ describe("the events of a run", () => {
     await untilStored(server, "flood", 2_000);
     expect(run.warnings.filter((message) => !message.startsWith("calm"))).toEqual([]);
     await server.kill();
-    while (!run.warnings.some((message) => message.includes("is gone"))) await pause(20);
+    while (!run.warnings.some(isGone)) await pause(20);
     for (let i = 0; i < 30_000; i++) {
       run.publish(warning(`${i}`));
       if (i % 100 === 0) await pause(0);

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { jetstream } from "@nats-io/jetstream";
 import { beforeAll, describe, expect, it } from "vitest";
 import { openWire } from "../../coordinator/cli/control/target.ts";
@@ -35,6 +36,15 @@ const shapeOf = (value: unknown): unknown => {
   if (value === null || typeof value !== "object") return typeof value;
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, shapeOf(each)]));
 };
+
+it("does not start with an address that is none, and has written nothing", async () => {
+  const nowhere = scratch.file("nowhere");
+  const args = ["train", "-f", tinyJob(scratch.path), "--out", nowhere, "--set", 'nats.servers=["http://nats:4222"]'];
+  const { code, stderr } = await plume(...args);
+  expect(code).toBe(2);
+  expect(stderr).toContain('the NATS server "http://nats:4222" has the scheme http\n  write it as nats://HOST:4222');
+  expect(existsSync(nowhere)).toBe(false);
+});
 
 describe("a run that is steered over NATS", () => {
   let job: string;
