@@ -137,6 +137,9 @@ interface Ending {
   readonly unsaved?: boolean;
 }
 
+/** A busy machine may take that long. */
+const COMMAND_PATIENCE_MS = 40_000;
+
 type Answer<T> = (error: ServiceError | null, response: T) => void;
 
 export const startRun = (job: ChaosJob, ...args: string[]): ChaosRun => startRunWith({}, job, ...args);
@@ -153,11 +156,11 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
   const steps = () => linesOf(join(out, "ledger.ndjson")).length;
   const address = () => readRunLock(out)?.record.address ?? "";
 
-  /** One question to whoever is the coordinator now. */
-  const ask = <T>(question: (client: ControlServiceClient, answer: Answer<T>) => void) =>
+  /** One question to whoever is the coordinator now; a short patience is for those that are asked again. */
+  const ask = <T>(question: (client: ControlServiceClient, answer: Answer<T>) => void, patienceMs = 2_000) =>
     new Promise<T>((resolve, reject) => {
       const client = new ControlServiceClient(address(), credentials.createInsecure(), ownConnection);
-      const timer = setTimeout(() => reject(new Error("no answer in time")), 2_000);
+      const timer = setTimeout(() => reject(new Error("no answer in time")), patienceMs);
       question(client, (error, response) => {
         clearTimeout(timer);
         client.close();
@@ -211,8 +214,10 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
       await goOn();
       return acted;
     },
-    scale: async (replicas) => void (await ask((client, answer) => client.scale({ replicas, requestId: "" }, answer))),
-    stop: async () => void (await ask((client, answer) => client.stop({ reason: "", requestId: "" }, answer))),
+    scale: async (replicas) =>
+      void (await ask((client, answer) => client.scale({ replicas, requestId: "" }, answer), COMMAND_PATIENCE_MS)),
+    stop: async () =>
+      void (await ask((client, answer) => client.stop({ reason: "", requestId: "" }, answer), COMMAND_PATIENCE_MS)),
 
     ctl: (...words) => plume("ctl", ...words, out),
     coordinatorPid: () => readRunLock(out)!.record.pid,
