@@ -5,7 +5,7 @@ const project = (name: string, options: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
 });
 
-// Two cores: e2e tests start real processes, so they run one file at a time.
+// Two files at a time: tests of real processes wait for one another more than they compute. None may lean on being alone.
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
@@ -18,7 +18,6 @@ export default defineConfig({
         globalSetup: ["test/chaos/setup.ts"],
         testTimeout: 180_000,
         hookTimeout: 120_000,
-        fileParallelism: false,
       }),
       // npm run test:gpu, on a machine that has one.
       ...(process.env.PLUME_TEST_GPU
@@ -29,7 +28,7 @@ export default defineConfig({
             }),
           ]
         : []),
-      project("e2e", { testTimeout: 120_000, hookTimeout: 120_000, fileParallelism: false }),
+      project("e2e", { testTimeout: 120_000, hookTimeout: 120_000 }),
     ],
     maxWorkers: 2,
   },

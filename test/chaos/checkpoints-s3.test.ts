@@ -10,7 +10,7 @@ import { collectOrphans } from "../../shared/checkpoint/retention.ts";
 import { openStore } from "../../shared/store/open.ts";
 import type { S3Server } from "../support/s3-server.ts";
 import { useS3Server } from "../support/use-s3-server.ts";
-import { calmRun, chaosJob, startRunWith } from "./harness.ts";
+import { calmRun, chaosJob, STEPS, startRunWith } from "./harness.ts";
 
 const server = useS3Server();
 
@@ -19,7 +19,7 @@ async function through(
   prefix: string,
   fault: { breaks(s3: S3Server): Promise<void>; mends(s3: S3Server): Promise<void> },
 ) {
-  using job = chaosJob({ steps: 400 });
+  using job = chaosJob();
   const clean = await calmRun(job);
   const url = `s3://${server().bucket}/${prefix}`;
   const run = startRunWith(
@@ -27,19 +27,18 @@ async function through(
     job,
     "--set",
     `checkpoint.store=${url}`,
-    "--set",
-    "checkpoint.retrySeconds=120",
+    ...["--set", "checkpoint.everySteps=20", "--set", "checkpoint.retrySeconds=120"],
   );
   await run.sees("a checkpoint", ({ saves }) => (saves?.written ?? 0) > 0);
   await fault.breaks(server());
   const broken = run.steps();
   await run.sees("a failure", ({ saves }) => (saves?.failed ?? 0) + (saves?.retried ?? 0) > 0);
-  await run.reaches(Math.min(400, broken + 60)); // it trains on
+  await run.reaches(Math.min(STEPS, broken + 40)); // it trains on
   await fault.mends(server());
   const summary = await run.endsLike(clean);
-  expect(summary).toMatchObject({ checkpoint: 400, unsaved: null });
+  expect(summary).toMatchObject({ checkpoint: STEPS, unsaved: null });
   const store = await openStore(url);
-  expect((await readCheckpoint(store, "latest")).state.step).toBe(400);
+  expect((await readCheckpoint(store, "latest")).state.step).toBe(STEPS);
   await collectOrphans(store, { nowMs: Date.now() + 1000, olderThanMs: 0 });
   const listed = await listCheckpoints(store);
   const named = new Set(

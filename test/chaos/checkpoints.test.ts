@@ -2,6 +2,7 @@
 // newest whole checkpoint loads, and the run ends with the bits of a calm one.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, inject, it } from "vitest";
@@ -12,8 +13,9 @@ import type { ObjectStore } from "../../shared/store/object-store.ts";
 import { readSummary } from "../../shared/summary.ts";
 import { checkpointFile, plume, train } from "../support/plume.ts";
 import { freePort } from "../support/processes.ts";
-import { type ChaosJob, calmRun, chaosJob } from "./harness.ts";
-import { SAVE_PHASES, type SavePhase } from "./save-phases.ts";
+import type { Life } from "./dying-coordinator.ts";
+import { type ChaosJob, calmRun, chaosJob, STEPS } from "./harness.ts";
+import { SAVE_PHASES } from "./save-phases.ts";
 
 /** Saved often, and only the newest is kept, so that every save passes every phase; no snapshots. */
 function savingJob(steps: number) {
@@ -30,20 +32,25 @@ const start = (name: string, ...args: string[]) =>
     stdio: ["ignore", "pipe", "inherit", "ipc"],
   });
 
-/** One life of a coordinator on the run's folder. @returns how it ended, and the phases that it told. */
-async function live(job: ChaosJob, out: string, listen: string, how: { die?: SavePhase; recovering?: boolean }) {
-  const args = ["--job", job.file, "--out", out, "--listen", listen];
-  if (how.die) args.push("--die", how.die);
-  if (how.recovering) args.push("--recovering");
-  const child = start("dying-coordinator", ...args);
-  let told = "";
-  child.stdout!.on("data", (chunk: Buffer) => {
-    told += chunk;
-  });
-  const [code, signal] = await new Promise<[number | null, string | null]>((resolve) =>
-    child.on("close", (...end) => resolve(end)),
-  );
-  return { code, signal, told: told.split("\n").filter(Boolean) };
+/** Lives of a coordinator on the run's folder, one after the other; while one lives the next is loaded already. */
+function livesOf(job: ChaosJob, out: string, listen: string) {
+  const stand = () => start("dying-coordinator", "--job", job.file, "--out", out, "--listen", listen);
+  let next = stand();
+  return {
+    /** @returns how it ended, and the phases that it told. */
+    async live(how: Life) {
+      const child = next;
+      child.send(how);
+      next = stand();
+      let told = "";
+      child.stdout!.on("data", (chunk: Buffer) => {
+        told += chunk;
+      });
+      const [code, signal] = (await once(child, "close")) as [number | null, string | null];
+      return { code, signal, told: told.split("\n").filter(Boolean) };
+    },
+    [Symbol.dispose]: () => void next.kill("SIGKILL"),
+  };
 }
 
 /** Objects that no manifest of the store names. */
@@ -61,16 +68,17 @@ async function orphansIn(store: ObjectStore): Promise<string[]> {
 
 describe("a coordinator that is killed while it saves", () => {
   it("27: at every phase of a save: the newest whole checkpoint loads, the run ends as if nothing had been, and gc leaves no orphan", async () => {
-    using job = savingJob(120);
+    using job = savingJob(STEPS);
     const clean = await calmRun(job);
     const out = join(job.folder, "run");
     const store = fileStore(join(out, "checkpoints"));
     const listen = `127.0.0.1:${await freePort()}`;
+    using lives = livesOf(job, out, listen);
     const worker = start("worker", "--coordinator", listen, "--id", "worker-0", "--log-file", join(job.folder, "log"));
     try {
       let newest = 0;
       for (const [life, die] of SAVE_PHASES.entries()) {
-        const end = await live(job, out, listen, { die, recovering: life > 0 });
+        const end = await lives.live({ die, recovering: life > 0 });
         expect(end, die).toMatchObject({ signal: "SIGKILL" });
         const steps = (await listFolders(store)).filter(({ manifest }) => manifest).map(({ step }) => step);
         if (steps.length === 0) continue;
@@ -80,7 +88,7 @@ describe("a coordinator that is killed while it saves", () => {
         newest = state.step;
       }
       expect(newest).toBeGreaterThan(0);
-      const last = await live(job, out, listen, { recovering: true });
+      const last = await lives.live({ recovering: true });
       expect(last.code).toBe(0);
       // What a whole run passes is what the walk has walked: a new phase cannot be forgotten.
       expect([...new Set(last.told)].sort()).toEqual([...SAVE_PHASES].sort());
@@ -91,7 +99,7 @@ describe("a coordinator that is killed while it saves", () => {
       weightsSha256: clean.weightsSha256,
       emaSha256: clean.emaSha256,
       reproducible: true,
-      checkpoint: 120,
+      checkpoint: STEPS,
       incarnation: SAVE_PHASES.length + 1,
     });
     expect((await plume("audit", out)).code).toBe(0);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { linesOf, plume, until } from "../support/plume.ts";
-import { pause, processesOf } from "../support/processes.ts";
+import { isDead, pause, processesOf } from "../support/processes.ts";
 import { type ChaosRun, calmRun, chaosJob, ready, STEPS, startRun } from "./harness.ts";
 
 /** The coordinator is killed; the test waits until another incarnation has committed a new step. */
@@ -92,8 +92,9 @@ describe("a coordinator that is killed", () => {
     await run.reaches(2); // from here on the clock is the snapshots', not the processes' that start
     await until("a whole snapshot", () => newestSnapshot(run.out) !== null, 20);
     run.cli.kill("SIGSTOP");
-    process.kill(run.coordinatorPid(), "SIGKILL");
-    await pause(200);
+    const killed = run.coordinatorPid();
+    process.kill(killed, "SIGKILL");
+    await until("its death", () => isDead(killed));
     const newest = newestSnapshot(run.out)!;
     const part = join(newest, readManifestPart(newest));
     const bytes = readFileSync(part);

@@ -1,6 +1,7 @@
-// A coordinator, made of the real one's parts, whose store kills its process: --die PHASE of a save, or tells the phases
-// that it passes on stdout.
+// A coordinator, made of the real one's parts, whose store kills its process at a phase of a save, or which tells the phases
+// that it passes on stdout. It begins when its parent says how: so it can be loaded while the one before still lives.
 
+import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { createRunServices } from "../../coordinator/services.ts";
 import { createBus } from "../../shared/bus/bus.ts";
@@ -10,19 +11,25 @@ import { createLog } from "../../shared/log.ts";
 import { openStore } from "../../shared/store/open.ts";
 import { type SavePhase, tellingStore } from "./save-phases.ts";
 
+export interface Life {
+  /** Where it ends; at the end of the job when absent. */
+  readonly die?: SavePhase;
+  readonly recovering: boolean;
+}
+
 const { values } = parseArgs({
   options: {
     job: { type: "string" },
     out: { type: "string" },
     listen: { type: "string" },
-    recovering: { type: "boolean", default: false },
-    die: { type: "string" },
   },
 });
+process.on("disconnect", () => process.exit(1));
+const [how] = (await once(process, "message")) as [Life];
 
 const passed = (phase: SavePhase) => {
-  if (phase === values.die) process.kill(process.pid, "SIGKILL");
-  if (!values.die) process.stdout.write(`${phase}\n`);
+  if (phase === how.die) process.kill(process.pid, "SIGKILL");
+  if (!how.die) process.stdout.write(`${phase}\n`);
 };
 const stop = new AbortController();
 const services = await createRunServices({
@@ -31,7 +38,7 @@ const services = await createRunServices({
   listen: values.listen!,
   resume: "latest",
   allow: [],
-  recovering: values.recovering,
+  recovering: how.recovering,
   clock: systemClock,
   openStore: async (url, access) => tellingStore(await openStore(url, access), passed),
   bus: createBus((error) => {

@@ -3,7 +3,17 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { credentials, type ServiceError } from "@grpc/grpc-js";
@@ -19,8 +29,11 @@ import { readSummary, type Summary } from "../../shared/summary.ts";
 import { type Finished, linesOf, plume, type Running, type StartOptions, startPlume, until } from "../support/plume.ts";
 import { pause, processesOf } from "../support/processes.ts";
 
-/** Of a job that does not say another number: time for several faults and what comes after each. */
-export const STEPS = 160;
+/**
+ * Of a job that does not say another number: six epochs of sixteen steps, time for several faults and what comes after each.
+ * Tests that ask for no other number share one calm run.
+ */
+export const STEPS = 96;
 
 export interface ChaosJob {
   readonly name: string;
@@ -64,17 +77,33 @@ ${spec.extra ?? ""}`,
   return job;
 }
 
-/** What the job ends with when nothing happens to it. Trained once for all tests that ask for the same bits. */
+/**
+ * What the job ends with when nothing happens to it. Trained once for all tests that ask for the same bits, also when two
+ * files ask at the same time.
+ */
 export async function calmRun(job: ChaosJob): Promise<Summary> {
   const bits = readFileSync(job.file, "utf8").replaceAll(/name: \S+|^ {2}(workers|checkpoint|audit): .*$/gm, "");
   const kept = join(inject("calmRuns"), createHash("sha256").update(bits).digest("hex").slice(0, 16));
-  if (!existsSync(kept)) {
-    const out = join(job.folder, "calm");
-    const { code, stderr } = await plume("train", "-f", job.file, "--out", out, "--workers", "2");
-    expect(code, stderr).toBe(0);
-    copyFileSync(join(out, "summary.json"), kept);
-  }
+  if (isFirstToAsk(kept)) await keepCalmRun(job, kept);
+  else await until("a calm run that another test has begun", () => existsSync(kept), 120);
   return readSummary(kept);
+}
+
+function isFirstToAsk(kept: string): boolean {
+  try {
+    mkdirSync(`${kept}.begun`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function keepCalmRun(job: ChaosJob, kept: string): Promise<void> {
+  const out = join(job.folder, "calm");
+  const { code, stderr } = await plume("train", "-f", job.file, "--out", out, "--workers", "2");
+  expect(code, stderr).toBe(0);
+  copyFileSync(join(out, "summary.json"), `${kept}.part`);
+  renameSync(`${kept}.part`, kept);
 }
 
 export interface ChaosRun {
@@ -108,6 +137,9 @@ interface Ending {
   readonly unsaved?: boolean;
 }
 
+/** A busy machine may take that long. */
+const COMMAND_PATIENCE_MS = 40_000;
+
 type Answer<T> = (error: ServiceError | null, response: T) => void;
 
 export const startRun = (job: ChaosJob, ...args: string[]): ChaosRun => startRunWith({}, job, ...args);
@@ -124,11 +156,11 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
   const steps = () => linesOf(join(out, "ledger.ndjson")).length;
   const address = () => readRunLock(out)?.record.address ?? "";
 
-  /** One question to whoever is the coordinator now. */
-  const ask = <T>(question: (client: ControlServiceClient, answer: Answer<T>) => void) =>
+  /** One question to whoever is the coordinator now; a short patience is for those that are asked again. */
+  const ask = <T>(question: (client: ControlServiceClient, answer: Answer<T>) => void, patienceMs = 2_000) =>
     new Promise<T>((resolve, reject) => {
       const client = new ControlServiceClient(address(), credentials.createInsecure(), ownConnection);
-      const timer = setTimeout(() => reject(new Error("no answer in time")), 2_000);
+      const timer = setTimeout(() => reject(new Error("no answer in time")), patienceMs);
       question(client, (error, response) => {
         clearTimeout(timer);
         client.close();
@@ -182,8 +214,10 @@ export function startRunWith(options: StartOptions, job: ChaosJob, ...args: stri
       await goOn();
       return acted;
     },
-    scale: async (replicas) => void (await ask((client, answer) => client.scale({ replicas, requestId: "" }, answer))),
-    stop: async () => void (await ask((client, answer) => client.stop({ reason: "", requestId: "" }, answer))),
+    scale: async (replicas) =>
+      void (await ask((client, answer) => client.scale({ replicas, requestId: "" }, answer), COMMAND_PATIENCE_MS)),
+    stop: async () =>
+      void (await ask((client, answer) => client.stop({ reason: "", requestId: "" }, answer), COMMAND_PATIENCE_MS)),
 
     ctl: (...words) => plume("ctl", ...words, out),
     coordinatorPid: () => readRunLock(out)!.record.pid,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { type Fault, startFaultProxy } from "../support/fault-proxy.ts";
-import { pause } from "../support/processes.ts";
+import { until } from "../support/plume.ts";
 import { type ChaosRun, calmRun, chaosJob, isMember, startRun } from "./harness.ts";
 
 /** One worker whose way to the coordinator leads through a proxy; tensors travel by gRPC, so faults hit them too. */
@@ -16,9 +16,9 @@ async function withProxy(run: ChaosRun, id = "far") {
 const isGone = (id: string) => (status: Parameters<ReturnType<typeof isMember>>[0]) => !isMember(id)(status);
 
 /** Training does not wait for the one whose network fails. */
-async function goesOn(run: ChaosRun): Promise<void> {
+async function goesOn(run: ChaosRun, steps = 5): Promise<void> {
   const then = run.steps();
-  await run.reaches(then + 5);
+  await run.reaches(then + steps);
 }
 
 const GRPC = ["--set", "workers.transport=grpc"];
@@ -59,21 +59,25 @@ describe("a network that fails one worker", () => {
   });
 
   it("5: a reduce that fails in the middle counts nowhere: bytes are corrupted, the step is whole all the same", async () => {
-    using job = chaosJob({ steps: 400 });
+    using job = chaosJob();
     const clean = await calmRun(job);
-    const run = startRun(job, ...GRPC);
+    const run = startRun(job, ...GRPC, "--workers", "1");
     const { proxy } = await withProxy(run);
     await using _ = proxy;
-    proxy.set({ kind: "corrupt", direction: "up", everyBytes: 150_000 });
-    await pause(1500);
-    proxy.set({ kind: "corrupt", direction: "down", everyBytes: 150_000 });
-    await pause(1500);
+    for (const direction of ["up", "down"] as const) {
+      proxy.set({ kind: "corrupt", direction, everyBytes: 150_000 });
+      for (const flips of [1, 2, 3]) {
+        await until(`flip ${flips} on the way ${direction}`, () => proxy.flips[direction] >= flips);
+        await run.held(() => run.sees("it is there, or back", isMember("far"))); // so that it gets work again
+      }
+      await goesOn(run);
+    }
     proxy.set({ kind: "none" });
     await run.endsLike(clean);
   });
 
   it("14: five workers, and one after the other is cut, slowed, delayed, refused: the sum stays right", async () => {
-    using job = chaosJob({ steps: 400, microBatch: 2 });
+    using job = chaosJob({ steps: 120, microBatch: 2 });
     const clean = await calmRun(job);
     const run = startRun(job, ...GRPC, "--workers", "3");
     const first = await withProxy(run, "far-1");
@@ -84,20 +88,22 @@ describe("a network that fails one worker", () => {
       { kind: "slow", bytesPerSecond: 200_000 },
       { kind: "delay", ms: 40, jitterMs: 40, seed: 1 },
       { kind: "refuse" },
-      { kind: "corrupt", direction: "up", everyBytes: 300_000 },
+      { kind: "corrupt", direction: "up", everyBytes: 150_000 },
       { kind: "drop" },
     ];
     for (const fault of faults) {
       first.proxy.set(fault);
-      await pause(300);
+      await goesOn(run, 2);
       second.proxy.cutAll();
-      await pause(300);
+      await goesOn(run, 2);
       second.proxy.set(fault);
-      await pause(600);
+      await goesOn(run, 6);
       first.proxy.set({ kind: "none" });
       second.proxy.set({ kind: "none" });
+      await run.held(() =>
+        run.sees("both are back", (status) => isMember("far-1")(status) && isMember("far-2")(status)),
+      );
     }
-    await run.held(() => run.sees("both are back", (status) => isMember("far-1")(status) && isMember("far-2")(status)));
     await run.endsLike(clean);
   });
 

@@ -12,7 +12,7 @@ describe("a run that is punished without mercy", () => {
       out: join(job.folder, "punished"),
       workers: 2,
       faults: process.env.PLUME_SOAK ? 100 : 12,
-      everySeconds: 0.5,
+      everySeconds: 0.2,
       seed: 29,
       kinds: FAULT_KINDS,
       args: [],

@@ -12,7 +12,7 @@ import { describePrograms, runMicroBatches } from "./program-suite.ts";
 process.env.TF_ENABLE_ONEDNN_OPTS = "0";
 
 const open = () => openBackend("tfjs-node");
-describeBackend("tfjs-node", open, "tensorflow");
+describeBackend("tfjs-node", open, { engine: "tensorflow" });
 
 // TensorFlow rewrites products of constants in the backward pass: the last digit may differ.
 describePrograms(open, 1e-6, "Mul");

@@ -2,5 +2,6 @@ import { openBackend } from "../../shared/backends/index.ts";
 import { useSwiftShader } from "../support/swiftshader.ts";
 import { describeBackend } from "./backend/suite.ts";
 
-if (process.env.PLUME_TEST_GPU !== "1") useSwiftShader();
-describeBackend("webgpu", () => openBackend("webgpu"));
+const onGpu = process.env.PLUME_TEST_GPU === "1";
+if (!onGpu) useSwiftShader();
+describeBackend("webgpu", () => openBackend("webgpu"), { flatSteps: onGpu ? 100 : 20 });

@@ -1,7 +1,9 @@
-// Parameters of 33 MiB, spread over reducer processes: more bytes than arithmetic, so that a step is quick.
+// Parameters of 25 MiB, spread over reducer processes: more bytes than arithmetic, so that a step is quick. What takes long
+// is to draw them at every start, so these are the fewest that make a shard for each of four processes.
 
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
+import { readSummary, type Summary } from "../../shared/summary.ts";
 import { linesOf, plume, scratchFolder, startPlume, tinyJob, train, until } from "../support/plume.ts";
 import { processesOf } from "../support/processes.ts";
 
@@ -9,7 +11,8 @@ import { processesOf } from "../support/processes.ts";
 const WIDE = [
   "data.source=shapes:64",
   "data.imageSize=4",
-  "model.channels=112",
+  "model.channels=192",
+  "model.channelMult=[1]",
   "model.groups=8",
   "training.globalBatch=4",
   "training.microBatch=1",
@@ -19,6 +22,7 @@ const WIDE = [
 ].flatMap((field) => ["--set", field]);
 
 const shards = (n: number) => ["--set", `coordinator.shards=${n}`];
+const workers = (n: number) => ["--workers", `${n}`];
 const GRPC = ["--set", "workers.transport=grpc"];
 
 interface TargetGroup {
@@ -46,53 +50,62 @@ async function bytesOfReducers(out: string) {
 }
 
 describe("parameters in reducer processes", () => {
-  it("end as the same bits in 1, 2 and 4, over shared memory and over gRPC, as float32 and as int8", async () => {
-    using scratch = scratchFolder();
-    const job = tinyJob(scratch.path);
-    for (const dtype of ["float32", "int8"]) {
+  it.each(["float32", "int8"])(
+    "end as the same bits in 1, 2 and 4, over shared memory and over gRPC, as %s",
+    async (dtype) => {
+      using scratch = scratchFolder();
+      const job = tinyJob(scratch.path);
       const wire = [...WIDE, "--steps", "3", "--set", `training.wireDtype=${dtype}`];
-      const one = await train(job, scratch.file(`${dtype}-1`), ...wire);
-      const two = await train(job, scratch.file(`${dtype}-2`), ...wire, ...shards(2));
-      const four = await train(job, scratch.file(`${dtype}-4`), ...wire, ...shards(4), ...GRPC);
+      const one = await train(job, scratch.file("1"), ...wire, ...workers(1));
+      const two = await train(job, scratch.file("2"), ...wire, ...shards(2), ...workers(1));
+      const four = await train(job, scratch.file("4"), ...wire, ...shards(4), ...GRPC, ...workers(2));
       expect(four.transports).toEqual(["grpc"]);
       for (const other of [two, four]) {
         expect(other.weightsSha256).toBe(one.weightsSha256);
         expect(other.emaSha256).toBe(one.emaSha256);
         expect(other.finalLoss).toBe(one.finalLoss);
       }
-    }
-  });
+    },
+  );
 
-  it("are taken up again from a snapshot when one of them is killed: the same bits", async () => {
-    using scratch = scratchFolder();
-    const job = tinyJob(scratch.path);
+  describe("are taken up again from a snapshot when one of them is killed", () => {
     const twelve = [...WIDE, "--steps", "12"];
-    const calm = await train(job, scratch.file("calm"), ...twelve);
-    for (const way of [[], GRPC]) {
-      const out = scratch.file(`killed-${way.length}`);
+    let calm: Summary;
+    beforeAll(async () => {
+      using scratch = scratchFolder();
+      calm = await train(tinyJob(scratch.path), scratch.file("calm"), ...twelve, ...workers(1));
+    });
+
+    it.each([
+      ["shared memory", []],
+      ["gRPC", GRPC],
+    ])("over %s: the same bits", async (_, way) => {
+      using scratch = scratchFolder();
+      const job = tinyJob(scratch.path);
+      const out = scratch.file("killed");
       const run = startPlume(["train", "-f", job, "--out", out, ...twelve, ...shards(2), ...way]);
       const reducer = () => processesOf(out).find(({ args }) => args.some((arg) => arg.includes("reducer.mjs")))?.pid;
       await until("step 4", () => linesOf(`${out}/ledger.ndjson`).length >= 4);
-      const workers = () => processesOf(out).filter(({ args }) => args.some((arg) => /^worker-\d$/.test(arg)));
+      const workersOf = () => processesOf(out).filter(({ args }) => args.some((arg) => /^worker-\d$/.test(arg)));
       const moved = await bytesOfReducers(out);
       expect(moved.map(({ reducer }) => reducer)).toEqual(["0", "1"]);
       // Over gRPC both ways go through them; over shared memory workers and they read each other's files.
       for (const { bytes } of moved) expect([bytes.in > 0, bytes.out > 0]).toEqual([true, way === GRPC]);
-      const before = workers();
+      const before = workersOf();
       process.kill(reducer()!, "SIGKILL");
       await until("another coordinator", () => readRunLock(out)?.record.incarnation === 2);
-      expect(workers()).toEqual(before); // they stay
+      expect(workersOf()).toEqual(before); // they stay
       const { code, stderr } = await run.finished;
       expect(code, stderr).toBe(0);
       expect(stderr).toMatch(/reducer \d was killed \(SIGKILL\)/);
-      const summary = JSON.parse(linesOf(`${out}/summary.json`).join("\n"));
+      const summary = readSummary(`${out}/summary.json`);
       expect(summary).toMatchObject({ weightsSha256: calm.weightsSha256, incarnation: 2, reproducible: true });
       expect(linesOf(`${out}/ledger.ndjson`)).toHaveLength(12);
       await until("the end of every process", () => processesOf(out).length === 0, 15);
-    }
-    // And a checkpoint that reducers wrote is read by a coordinator without any.
-    const resumed = await train(job, scratch.file("killed-0"), ...WIDE, "--steps", "13");
-    expect(resumed.firstStep).toBe(12);
+      // And a checkpoint that reducers wrote is read by a coordinator without any.
+      const resumed = await train(job, out, ...WIDE, "--steps", "13", ...workers(1));
+      expect(resumed.firstStep).toBe(12);
+    });
   });
 
   it("are refused before anything starts when there are fewer shards than processes", async () => {
@@ -105,7 +118,7 @@ describe("parameters in reducer processes", () => {
       expect(stderr).toContain(message);
     };
     await refused(0, "spec.coordinator.shards");
-    await refused(40, "spec.coordinator.shards 40: the parameters, 32.8 MiB, make 5 shards");
+    await refused(40, "spec.coordinator.shards 40: the parameters, 25.0 MiB, make 4 shards");
     expect(processesOf(scratch.path)).toEqual([]);
   });
 });

@@ -14,7 +14,7 @@ describe("a job on webgpu", () => {
     const train = async (workers: number) => {
       const out = join(scratch.path, `out-${workers}`);
       const args = ["train", "-f", job, "--out", out, "--workers", `${workers}`, "--steps", "2", ...WEBGPU];
-      args.push("--set", "training.globalBatch=4", "--set", "training.microBatch=2");
+      args.push("--set", "training.globalBatch=4", "--set", "training.microBatch=2", "--set", "model.channelMult=[1]");
       const { code, stderr } = await startPlume(args, { env: swiftShader() }).finished;
       expect(code, stderr).toBe(0);
       return readSummary(join(out, "summary.json"));

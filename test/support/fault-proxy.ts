@@ -27,6 +27,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly connections: number;
   /** Passed on by all connections so far; swallowed bytes do not count. */
   readonly bytes: { up: number; down: number };
+  /** Bits flipped by all faults so far. */
+  readonly flips: { up: number; down: number };
   /** Applies to open and future connections at once. Lifting a loss destroys the connections that lost something. */
   set(fault: Fault): void;
   /** Resets every open connection; new ones are accepted. */
@@ -46,8 +48,16 @@ function reset(socket: Socket): void {
   else if (!socket.destroyed) socket.resetAndDestroy();
 }
 
+type Totals = Pick<FaultProxy, "bytes" | "flips">;
+
 /** One direction of one connection. */
-function startLane(direction: Direction, id: number, from: Socket, to: Socket, bytesOf: FaultProxy["bytes"]) {
+function startLane(
+  direction: Direction,
+  id: number,
+  from: Socket,
+  to: Socket,
+  { bytes: bytesOf, flips: flipsOf }: Totals,
+) {
   let fault: Fault = { kind: "none" };
   // A part without bytes is the end of the stream, which waits its turn like any other.
   let queue: { bytes: Buffer; due: number }[] = [];
@@ -125,7 +135,10 @@ function startLane(direction: Direction, id: number, from: Socket, to: Socket, b
 
   function send(bytes: Buffer): void {
     if (fault.kind === "corrupt" && fault.direction === direction) {
-      for (; untilFlip <= bytes.length; untilFlip += fault.everyBytes) bytes[untilFlip - 1]! ^= 1 << (flips++ % 8);
+      for (; untilFlip <= bytes.length; untilFlip += fault.everyBytes) {
+        bytes[untilFlip - 1]! ^= 1 << (flips++ % 8);
+        flipsOf[direction]++;
+      }
       untilFlip -= bytes.length;
     }
     queued -= bytes.length;
@@ -144,10 +157,10 @@ function startLane(direction: Direction, id: number, from: Socket, to: Socket, b
   return lane;
 }
 
-function startConnection(id: number, client: Socket, target: Socket, bytes: FaultProxy["bytes"]) {
+function startConnection(id: number, client: Socket, target: Socket, totals: Totals) {
   const ends = [
-    { socket: client, lane: startLane("up", id, client, target, bytes) },
-    { socket: target, lane: startLane("down", id, target, client, bytes) },
+    { socket: client, lane: startLane("up", id, client, target, totals) },
+    { socket: target, lane: startLane("down", id, target, client, totals) },
   ];
   let fault: Fault = { kind: "none" };
   const connection = { cut: false, closed: Promise.all(ends.map(watch)), apply, destroy };
@@ -188,7 +201,7 @@ function startConnection(id: number, client: Socket, target: Socket, bytes: Faul
 export async function startFaultProxy(target: string | (() => string)): Promise<FaultProxy> {
   let fault: Fault = { kind: "none" };
   let accepted = 0;
-  const bytes = { up: 0, down: 0 };
+  const totals: Totals = { bytes: { up: 0, down: 0 }, flips: { up: 0, down: 0 } };
   const open = new Set<ReturnType<typeof startConnection>>();
   const cutAll = () => {
     for (const connection of open) connection.destroy();
@@ -207,7 +220,7 @@ export async function startFaultProxy(target: string | (() => string)): Promise<
     } catch {
       return reset(client); // No target is as good as one that cannot be reached.
     }
-    const connection = startConnection(accepted++, client, upstream, bytes);
+    const connection = startConnection(accepted++, client, upstream, totals);
     open.add(connection);
     void connection.closed.then(() => open.delete(connection));
     connection.apply(fault);
@@ -220,7 +233,7 @@ export async function startFaultProxy(target: string | (() => string)): Promise<
     get connections() {
       return [...open].filter(({ cut }) => !cut).length;
     },
-    bytes,
+    ...totals,
     set(next) {
       if (next.kind === "slow" && !(next.bytesPerSecond > 0)) throw new RangeError("bytesPerSecond must be over 0");
       if (next.kind === "corrupt" && !(Number.isInteger(next.everyBytes) && next.everyBytes > 0))

@@ -23,6 +23,15 @@ export function childrenOf(parent: number): { readonly pid: number; readonly arg
     .map((name) => ({ pid: Number(name), args: readArguments(name) }));
 }
 
+/** Nothing of it runs any more, whether or not its parent has taken notice. */
+export function isDead(pid: number): boolean {
+  try {
+    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return true;
+  }
+}
+
 function parentOf(pid: string): number | null {
   try {
     return Number(/^PPid:\s+(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);

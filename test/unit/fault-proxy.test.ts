@@ -229,6 +229,7 @@ describe("the fault proxy", () => {
     const wrong = [...got.entries()].filter(([at, byte]) => byte !== data[at]);
     expect(wrong.map(([at]) => at)).toEqual(Array.from({ length: 300 }, (_, period) => period * everyBytes + 999));
     for (const [at, byte] of wrong) expect(Math.log2(byte ^ data[at]!) % 1).toBe(0);
+    expect(proxy.flips).toEqual({ up: 0, down: 0, [direction]: 300 });
   });
 
   it("refuse ends open and new connections until it is lifted", async () => {
