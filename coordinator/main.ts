@@ -12,7 +12,7 @@ import { createLog, type Logger, silentLog } from "../shared/log.ts";
 import { openStore } from "../shared/store/open.ts";
 import type { CoordinatorMessage } from "../shared/supervision.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
-import { needing } from "./http/guard.ts";
+import { openToAll } from "./http/guard.ts";
 import { createSite } from "./http/site.ts";
 import { tokenOfEnvironment } from "./http/token.ts";
 import { createMetrics } from "./metrics/metrics.ts";
@@ -72,8 +72,7 @@ async function main(): Promise<number> {
   const site = createSite({
     token: token ?? tokenOfEnvironment(),
     ...(port === undefined ? {} : { port: Number(port) }),
-    // Open to whoever reaches the port, as health is: they tell how a run goes and nothing of what it is made of.
-    providers: [{ routes: (view) => needing("nothing", createMetrics(view).routes) }],
+    providers: [openToAll((view) => createMetrics(view).routes)],
   });
   const services = await createRunServices({
     job,

@@ -24,6 +24,11 @@ export interface RouteProvider {
 export const needing = (needs: Need, routes: Readonly<Record<string, Route>>): GuardedRoutes =>
   Object.fromEntries(Object.entries(routes).map(([key, handle]) => [key, { needs, handle }]));
 
+/** Open to whoever reaches the port: health and metrics tell how a run goes, and nothing of what it is made of. */
+export const openToAll = (routesOf: (view: RunView) => Readonly<Record<string, Route>>): RouteProvider => ({
+  routes: (view) => needing("nothing", routesOf(view)),
+});
+
 export function guarded(routes: GuardedRoutes, token: string | null): Record<string, Route> {
   return Object.fromEntries(Object.entries(routes).map(([key, route]) => [key, guard(route, token)]));
 }

@@ -1,4 +1,4 @@
-// The run's one HTTP server: the page, what it shows and takes, health, and what others bring (metrics). An onlooker: a run
+// The run's one HTTP server: the page, what it shows and takes, and what others bring (metrics, health). An onlooker: a run
 // goes on the same without it.
 //
 // I1. Loopback alone without a token; elsewhere nothing but health and the page's own files is told without one.
@@ -6,12 +6,12 @@
 //     and says so: the run does not end for it.
 
 import { isLoopback } from "../../shared/http/access.ts";
-import { type HttpServer, reply, startHttp } from "../../shared/http/server.ts";
+import { type HttpServer, startHttp } from "../../shared/http/server.ts";
 import type { PageAddress } from "../../shared/supervision.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import type { Onlooker } from "../onlooker.ts";
 import { commandRoutes } from "./command-route.ts";
-import { type GuardedRoutes, guarded, needing, type RouteProvider } from "./guard.ts";
+import { type GuardedRoutes, guarded, type RouteProvider } from "./guard.ts";
 import { pageRoutes } from "./page.ts";
 import { runRoutes } from "./run-routes.ts";
 import { keptToken } from "./token.ts";
@@ -74,12 +74,7 @@ export function createSite({ token: given, port: before, providers }: SiteOption
         onSlow: () => log.warn("somebody who watches was too slow and was cut"),
       });
       parts = { trace, watchers };
-      const routes: GuardedRoutes[] = [
-        await pageRoutes(),
-        healthRoutes,
-        runRoutes(view, trace, watchers),
-        commandRoutes(view.desk),
-      ];
+      const routes: GuardedRoutes[] = [await pageRoutes(), runRoutes(view, trace, watchers), commandRoutes(view.desk)];
       for (const provider of providers) routes.push(await provider.routes(view));
       for (const each of routes) server!.route(guarded(each, token));
     },
@@ -93,9 +88,3 @@ export function createSite({ token: given, port: before, providers }: SiteOption
     },
   };
 }
-
-/** Alive from the moment that it listens; ready once there is a run to see. */
-const healthRoutes = needing("nothing", {
-  "GET /healthz": ({ response }) => reply(response, 200, "text/plain", "ok\n"),
-  "GET /readyz": ({ response }) => reply(response, 200, "text/plain", "ready\n"),
-});

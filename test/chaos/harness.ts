@@ -82,7 +82,10 @@ ${spec.extra ?? ""}`,
  * files ask at the same time.
  */
 export async function calmRun(job: ChaosJob): Promise<Summary> {
-  const bits = readFileSync(job.file, "utf8").replaceAll(/name: \S+|^ {2}(workers|checkpoint|audit): .*$/gm, "");
+  const bits = readFileSync(job.file, "utf8").replaceAll(
+    /name: \S+|^ {2}(workers|checkpoint|audit|nats|monitoring): .*$/gm,
+    "",
+  );
   const kept = join(inject("calmRuns"), createHash("sha256").update(bits).digest("hex").slice(0, 16));
   if (isFirstToAsk(kept)) await keepCalmRun(job, kept);
   else await until("a calm run that another test has begun", () => existsSync(kept), 120);

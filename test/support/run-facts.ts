@@ -3,7 +3,7 @@
 import type { RunView } from "../../coordinator/onlooker.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 
-export const idleFacts = (spec: JobSpec): Pick<RunView, "context" | "facts" | "workerTargets"> => ({
+export const idleFacts = (spec: JobSpec): Pick<RunView, "context" | "facts" | "workerTargets" | "reducerMetrics"> => ({
   context: { spec, datasetSize: 256, committedBefore: 0, epochMs: Date.now },
   facts: () => ({
     committedSteps: 0,
@@ -15,4 +15,5 @@ export const idleFacts = (spec: JobSpec): Pick<RunView, "context" | "facts" | "w
     saveBufferBytes: 0,
   }),
   workerTargets: () => [],
+  reducerMetrics: [],
 });
