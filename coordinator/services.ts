@@ -29,6 +29,8 @@ export interface RunServices {
 }
 
 const PATROL_MS = 100;
+/** Whoever watches hears so often, however long a step takes. */
+const STATUS_MS = 1_000;
 /** Recoveries that a status shows, the newest. */
 const SHOWN = 20;
 
@@ -169,6 +171,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     async train(stop) {
       let over = true;
       const patrol = setInterval(() => dispatcher.patrol(), PATROL_MS);
+      const pulse = setInterval(() => bus.publish({ kind: "status", status: status() }), STATUS_MS);
       try {
         return await conclude(stop);
       } catch (error) {
@@ -179,6 +182,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
         throw error;
       } finally {
         clearInterval(patrol);
+        clearInterval(pulse);
         await close(over);
       }
     },

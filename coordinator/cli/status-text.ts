@@ -1,7 +1,7 @@
 // What `plume ctl status` prints: where the run is and why, who works, what went wrong, where the time went.
 
 import type { Decision, Member, Recovery, Saves, Status } from "../../proto/gen/plume/v1/control.ts";
-import { duration } from "./progress-line.ts";
+import { duration } from "./progress/words.ts";
 import { table } from "./table.ts";
 
 /** Decisions shown, the newest; `--json` has all that are kept. */

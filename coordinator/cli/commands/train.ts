@@ -21,8 +21,10 @@ import { readRunLock } from "../../../shared/run-lock/lock.ts";
 import { openStore } from "../../../shared/store/open.ts";
 import { readSummary, type Summary } from "../../../shared/summary.ts";
 import { action, type CommandIo } from "../action.ts";
+import { againCommand, commandLine } from "../next.ts";
 import { wholeNumber } from "../options.ts";
-import { createProgressLine, duration } from "../progress-line.ts";
+import { duration } from "../progress/words.ts";
+import { createProgressLine, type ProgressLine } from "../progress-line.ts";
 import { openStart, type Start } from "../start.ts";
 import { type Supervisor, superviseRun } from "../supervisor.ts";
 import { table } from "../table.ts";
@@ -129,6 +131,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   const jobFile = join(scratch, "job.yaml");
   writeFileSync(jobFile, dumpJob(withBackend(job, backend)));
   const devices = cudaDevices();
+  const progress = createProgressLine(process.stderr, () => performance.now());
   let supervisor: Supervisor;
   try {
     supervisor = await superviseRun({
@@ -143,24 +146,28 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
       ...(options.advertise ? { advertise: options.advertise } : {}),
       maxRestarts: job.spec.workers.maxRestarts,
       replaceMs: 1000 * job.spec.workers.replaceSeconds,
-      onNote: (line) => io.note(`  ${line}`),
+      onNote: (line) => progress.note(`  ${line}`),
+      onOutput: progress.note,
     });
   } catch (error) {
+    progress.end();
     rmSync(scratch, { recursive: true, force: true });
     throw error;
   }
-  const interrupts = watchInterrupts(supervisor, io);
+  const interrupts = watchInterrupts(supervisor, progress);
   try {
     banner(io, job, out, supervisor);
-    const warnings = await follow(supervisor, io);
-    await supervisor.done;
+    const warnings = await follow(supervisor, io, progress);
+    await supervisor.done.catch((error) => fail(error, out));
+    progress.end();
     const summary = readSummary(join(out, "summary.json"));
     io.result({ ...summary, out });
     farewell(io, job, out, summary, warnings);
-    if (summary.unsaved !== null) sayUnsaved(io, options, out, summary);
+    if (summary.unsaved !== null) sayUnsaved(io, summary);
     if (interrupts.count > 0) return 130;
     return summary.unsaved === null ? 0 : 1;
   } finally {
+    progress.end();
     interrupts.dispose();
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -211,12 +218,12 @@ function moveAside(out: string, io: CommandIo): void {
 }
 
 /** The first Ctrl-C saves and stops, the second stops at once. */
-function watchInterrupts(supervisor: Supervisor, io: CommandIo): { readonly count: number; dispose(): void } {
+function watchInterrupts(supervisor: Supervisor, progress: ProgressLine): { readonly count: number; dispose(): void } {
   let count = 0;
   const onSignal = () => {
     count++;
     if (count === 1) {
-      io.note("\n  stopping after the step in progress, with a checkpoint; Ctrl-C again stops at once");
+      progress.note("  stopping after the step in progress, with a checkpoint; Ctrl-C again stops at once");
       supervisor.stop();
     } else {
       supervisor.kill();
@@ -237,8 +244,7 @@ function watchInterrupts(supervisor: Supervisor, io: CommandIo): { readonly coun
 }
 
 /** Shows every event until the run is over; a coordinator that is started again is watched again. @returns the warnings seen. */
-async function follow(supervisor: Supervisor, io: CommandIo): Promise<string[]> {
-  const line = createProgressLine(process.stderr, () => performance.now());
+async function follow(supervisor: Supervisor, io: CommandIo, line: ProgressLine): Promise<string[]> {
   const warnings = new Set<string>();
   let over = false;
   const end = supervisor.done
@@ -256,7 +262,6 @@ async function follow(supervisor: Supervisor, io: CommandIo): Promise<string[]> 
     await watchOnce(supervisor.address, show);
     if (!over) await Promise.race([end, sleep(WATCH_AGAIN_MS)]);
   }
-  line.end();
   return [...warnings];
 }
 
@@ -283,14 +288,22 @@ function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): v
   );
 }
 
+/** A failure without a remedy gets one: whoever reads it must know what to do next. */
+function fail(error: unknown, out: string): never {
+  if (!(error instanceof PlumeError) || error.remedy !== undefined) throw error;
+  const { code, message } = error;
+  const remedy = `see ${join(out, "logs", "coordinator.log")}; to go on where it stopped: ${againCommand(process.argv.slice(2))}`;
+  throw new PlumeError(code, message, { remedy, cause: error });
+}
+
 /** The work is done and its result is not where it should be. */
-function sayUnsaved(io: CommandIo, { file }: TrainOptions, out: string, { steps, unsaved }: Summary): void {
+function sayUnsaved(io: CommandIo, { steps, unsaved }: Summary): void {
   io.note(`\nTHE LAST CHECKPOINT, OF STEP ${steps}, IS NOT IN THE STORE: ${unsaved!.replaceAll("\n", "\n  ")}`);
-  io.note(`  once the store works: plume train -f ${file} --out ${relative(process.cwd(), out) || "."}`);
+  io.note(`  once the store works: ${againCommand(process.argv.slice(2))}`);
 }
 
 function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnings: readonly string[]): void {
-  const show = (...parts: string[]) => relative(process.cwd(), join(out, ...parts));
+  const show = (...parts: string[]) => relative(process.cwd(), join(out, ...parts)) || ".";
   const state = summary.outcome === "complete" ? "trained" : "stopped";
   io.print();
   io.print(
@@ -302,6 +315,8 @@ function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnin
     io.print(`  checkpoint      ${job.spec.checkpoint.store ?? show("checkpoints")} (step ${summary.checkpoint})`);
   io.print(`  loss curve      ${show("loss.svg")}`);
   if (summary.sampleGrid) io.print(`  sample grid     ${show("samples", summary.sampleGrid)}`);
-  if (summary.outcome === "stopped") io.print("  run the same command again to resume");
   for (const warning of warnings) io.print(`WARNING: ${warning}`);
+  io.print();
+  if (summary.outcome === "stopped") io.print(`to go on where it stopped: ${againCommand(process.argv.slice(2))}`);
+  else io.print(`to draw samples: ${commandLine("plume", "sample", show(), "-o", `${job.metadata.name}.png`)}`);
 }
