@@ -42,15 +42,20 @@ async function main(): Promise<number> {
     });
   const job = loadJob(values.job, { set: [] });
   let log: Logger = silentLog;
-  const openLog = (): Logger => {
+  const facts: { step?: number } = {};
+  const openLog = (incarnation: number): Logger => {
+    const file = values["log-file"];
     log = createLog(
-      { role: "coordinator", job: job.metadata.name },
-      values["log-file"] ? { file: values["log-file"] } : {},
+      { role: "coordinator" },
+      { file, facts: () => ({ job: job.metadata.name, incarnation, ...facts }) },
     );
     log.info({ version: PLUME_VERSION, out: values.out }, "opening");
     return log;
   };
   const bus = createBus((error) => log.error({ err: error }, "a subscriber failed"));
+  bus.subscribe((event) => {
+    if (event.kind === "status") facts.step = event.status.step;
+  });
   const stop = new AbortController();
   const requestStop = (reason: string) => {
     if (stop.signal.aborted) return false;

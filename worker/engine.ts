@@ -57,6 +57,7 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
     async work(lease, reports) {
       invariant(steps && lease.tuple, "a lease comes after the welcome");
       const { lo, hi, tuple, kind } = lease;
+      log.debug({ step: tuple.step, lo, hi, attempt: tuple.attempt }, "lease taken");
       try {
         const run = kind === WorkKind.WORK_KIND_SAMPLE ? steps.sample : steps.gradient;
         const { outcome, reason } = await run(lease, reports);

@@ -23,7 +23,7 @@ export interface CoordinatorOptions {
   readonly bus: Bus;
   readonly onlookers: readonly Onlooker[];
   /** Called once the inputs are found to be right. */
-  readonly openLog: () => Logger;
+  readonly openLog: (incarnation: number) => Logger;
   readonly requestStop: (reason: string) => boolean;
   /** The parameters are lost with a reducer process: this process must end, and another one go on from a snapshot. */
   readonly onLost: (error: PlumeError) => void;

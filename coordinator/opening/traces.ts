@@ -24,7 +24,7 @@ export async function openTraces(options: CoordinatorOptions, training: Training
   const { incarnation } = lock;
   const folder = openRunFolder(out, job, set, firstStep);
   if (dataIndex) folder.write(DATA_INDEX, dataIndex);
-  const log = openLog();
+  const log = openLog(incarnation);
   await vectors.join(name, incarnation, (index) => folder.file("logs", `reducer-${index}.log`));
   const chain = await restoreMissing(training, folder.file("ledger.ndjson"));
   for (const warning of warnings) log.warn(warning);

@@ -92,7 +92,10 @@ async function answer(request: ReducerRequest): Promise<Answer> {
     case "join":
       of.job = request.job;
       of.incarnation = request.incarnation;
-      log = createLog({ role: "reducer", reducer: values.index! }, { file: request.logFile });
+      log = createLog(
+        { role: "reducer", reducer: values.index! },
+        { file: request.logFile, facts: () => ({ job: of.job, incarnation: of.incarnation, step: of.version }) },
+      );
       log.info({ shards: group.shards.map(({ index }) => index), threads: group.threads }, "joined");
       return { kind: "done" };
     case "serve":

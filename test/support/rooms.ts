@@ -17,6 +17,7 @@ const LEAVES = [
   "shared/invariant.ts",
   "shared/version.ts",
   "shared/log.ts",
+  "shared/secrets.ts",
   "shared/supervision.ts",
   "shared/root.ts",
   "shared/requests.ts",

@@ -16,13 +16,14 @@ import { checkAllowed } from "../../../shared/config/identity.ts";
 import { dumpJob, loadJob } from "../../../shared/config/load.ts";
 import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
+import { LOG_LEVEL_VARIABLE, LOG_LEVELS } from "../../../shared/log.ts";
 import { ownConnection } from "../../../shared/rpc/transport.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
 import { openStore } from "../../../shared/store/open.ts";
 import { readSummary, type Summary } from "../../../shared/summary.ts";
 import { action, type CommandIo } from "../action.ts";
 import { againCommand, commandLine } from "../next.ts";
-import { wholeNumber } from "../options.ts";
+import { oneOf, wholeNumber } from "../options.ts";
 import { duration } from "../progress/words.ts";
 import { createProgressLine, type ProgressLine } from "../progress-line.ts";
 import { openStart, type Start } from "../start.ts";
@@ -41,6 +42,7 @@ interface TrainOptions {
   readonly set: string[];
   readonly init?: string;
   readonly allow: string[];
+  readonly logLevel?: string;
 }
 
 export function trainCommand(): Command {
@@ -61,6 +63,7 @@ export function trainCommand(): Command {
     .option("--listen <host:port>", "address of the coordinator; port 0 takes a free one", "127.0.0.1:0")
     .option("--advertise <host:port>", "address that workers dial, where it is not the coordinator's own")
     .option("--max-restarts <n>", "failures in a row before a worker is given up (workers.maxRestarts)")
+    .option("--log-level <level>", `of logs/ in the run's folder: ${LOG_LEVELS.join(", ")}; PLUME_LOG_LEVEL, else info`)
     .option("--set <path=value>", "override a field of the job, for example training.optimizer.lr=1e-3", collect, [])
     .addHelpText(
       "after",
@@ -118,6 +121,8 @@ const withInitOf = (job: Job, init: string | undefined): Job => ({
 
 async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   checkAllowed(options.allow);
+  const logLevel = options.logLevel === undefined ? null : oneOf("--log-level", options.logLevel, LOG_LEVELS);
+  if (logLevel) process.env[LOG_LEVEL_VARIABLE] = logLevel; // for the processes that it starts
   const asked = loadJob(options.file, { set: [...overrides(options), ...options.set] });
   const out = resolve(options.out ?? join("runs", asked.metadata.name));
   const begun = begunJob(out, options.resume);

@@ -14,7 +14,7 @@ export interface Screen {
   close(): void;
 }
 
-export interface DrawnLine {
+interface DrawnLine {
   readonly painted: string;
   readonly columns: number;
 }
