@@ -13,6 +13,8 @@ import { PlumeError } from "../../shared/errors.ts";
 
 interface MetricsLine {
   readonly step: number;
+  /** When it was committed, in milliseconds since the epoch. */
+  readonly atMs: number;
   readonly loss: number;
   readonly lr: number;
   readonly gradNorm: number;
@@ -27,14 +29,20 @@ export const DATA_INDEX = "data-index.bin";
 export interface RunFolder {
   readonly path: string;
   file(...parts: string[]): string;
-  metrics(line: MetricsLine): void;
+  metrics(line: Omit<MetricsLine, "atMs">): void;
   /** Draws loss.svg from all of metrics.ndjson. */
   chart(title: string): void;
   write(name: string, content: string | Uint8Array): void;
 }
 
 /** Creates the folder and its fixed files; on resume keeps only the metrics of steps before `fromStep`. */
-export function openRunFolder(path: string, job: Job, set: ImageSetCard, fromStep: number): RunFolder {
+export function openRunFolder(
+  path: string,
+  job: Job,
+  set: ImageSetCard,
+  fromStep: number,
+  epochMs: () => number,
+): RunFolder {
   try {
     for (const sub of ["samples", "logs"]) mkdirSync(join(path, sub), { recursive: true });
   } catch (error) {
@@ -58,9 +66,9 @@ export function openRunFolder(path: string, job: Job, set: ImageSetCard, fromSte
     path,
     file,
     write,
-    metrics(line) {
+    metrics({ step, ...line }) {
       try {
-        appendFileSync(metricsFile, `${JSON.stringify(line)}\n`);
+        appendFileSync(metricsFile, `${JSON.stringify({ step, atMs: epochMs(), ...line })}\n`);
       } catch {
         // A point of a curve is not worth a run: where nothing can be written, the ledger says so.
       }

@@ -22,7 +22,7 @@ export async function openTraces(options: CoordinatorOptions, training: Training
   const { name } = job.metadata;
   const lock = acquireRunLock(out, { job: name, version: PLUME_VERSION });
   const { incarnation } = lock;
-  const folder = openRunFolder(out, job, set, firstStep);
+  const folder = openRunFolder(out, job, set, firstStep, Date.now);
   if (dataIndex) folder.write(DATA_INDEX, dataIndex);
   const log = openLog(incarnation);
   await vectors.join(name, incarnation, (index) => folder.file("logs", `reducer-${index}.log`));
