@@ -3,7 +3,7 @@
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { StepSeconds } from "../../shared/bus/events.ts";
+import type { StepLine } from "../../shared/bus/step-line.ts";
 import { dumpJob } from "../../shared/config/load.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import { writtenCard } from "../../shared/data/card.ts";
@@ -11,25 +11,13 @@ import { lossChart } from "../../shared/data/chart.ts";
 import type { ImageSetCard } from "../../shared/data/image-set.ts";
 import { PlumeError } from "../../shared/errors.ts";
 
-interface MetricsLine {
-  readonly step: number;
-  /** When it was committed, in milliseconds since the epoch. */
-  readonly atMs: number;
-  readonly loss: number;
-  readonly lr: number;
-  readonly gradNorm: number;
-  readonly workers: number;
-  readonly imagesPerSecond: number;
-  readonly seconds: StepSeconds;
-}
-
 /** The run's copy of its data set's index. */
 export const DATA_INDEX = "data-index.bin";
 
 export interface RunFolder {
   readonly path: string;
   file(...parts: string[]): string;
-  metrics(line: Omit<MetricsLine, "atMs">): void;
+  metrics(line: Omit<StepLine, "atMs">): void;
   /** Draws loss.svg from all of metrics.ndjson. */
   chart(title: string): void;
   write(name: string, content: string | Uint8Array): void;
@@ -77,13 +65,13 @@ export function openRunFolder(
   };
 }
 
-function readMetrics(file: string): MetricsLine[] {
+function readMetrics(file: string): StepLine[] {
   if (!existsSync(file)) return [];
   return readFileSync(file, "utf8")
     .split("\n")
     .flatMap((line) => {
       try {
-        return line ? [JSON.parse(line) as MetricsLine] : [];
+        return line ? [JSON.parse(line) as StepLine] : [];
       } catch {
         return []; // a line torn by a crash: its step is replayed
       }

@@ -1,10 +1,11 @@
 // Runs beside each other: the same curves in one picture, what their jobs differ in, what came of them, whether they are the
 // same bits.
 
+import type { StepLine } from "../bus/step-line.ts";
 import { chart, type Series } from "./chart.ts";
 import { figure, note, page, safe, section, table } from "./html.ts";
 import { when } from "./numbers.ts";
-import type { RunRecord, StepRecord } from "./read-run.ts";
+import type { RunRecord } from "./read-run.ts";
 import { figuresOf, TONES } from "./report.ts";
 import { columnsOf, smoothed } from "./series.ts";
 
@@ -166,7 +167,7 @@ const byTime: Axis = ({ steps }) => {
   return added(steps);
 };
 
-function added(steps: readonly StepRecord[]): number[] {
+function added(steps: readonly StepLine[]): number[] {
   let all = 0;
   return steps.map(({ seconds }) => {
     all += Number.isFinite(seconds.total) ? seconds.total : 0;

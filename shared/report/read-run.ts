@@ -6,28 +6,17 @@ import { basename, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
 import { readEvents, type StampedEvent } from "../bus/event-log.ts";
-import type { Recovery, StepSeconds } from "../bus/events.ts";
+import type { Recovery } from "../bus/events.ts";
+import type { StepLine } from "../bus/step-line.ts";
 import { type Job, jobSchema } from "../config/schema.ts";
 import { describeError, PlumeError } from "../errors.ts";
 import { type AuditReport, auditLedger } from "../ledger/audit.ts";
 import type { LedgerLine } from "../ledger/line.ts";
 import { parseJson, readBegin, readLedger, wholeLines } from "../ledger/read.ts";
 import { readRunLock } from "../run-lock/lock.ts";
-import { readSummary, type Summary } from "../summary.ts";
+import { readSummary, recoverySchema, type Summary } from "../summary.ts";
 import { type Picture, readPictures } from "./pictures.ts";
 import { createTimeline, type Timeline } from "./timeline.ts";
-
-export interface StepRecord {
-  readonly step: number;
-  readonly loss: number;
-  readonly lr: number;
-  readonly gradNorm: number;
-  readonly workers: number;
-  readonly imagesPerSecond: number;
-  readonly seconds: StepSeconds;
-  /** Milliseconds since the epoch; runs of an earlier plume have none. */
-  readonly atMs?: number;
-}
 
 export type Outcome = "running" | "complete" | "stopped" | "failed" | "killed" | "unknown";
 
@@ -41,7 +30,7 @@ export interface RunRecord {
   readonly spec: unknown;
   readonly dataset: { readonly name: string; readonly size: number; readonly digest: string } | null;
   readonly summary: Summary | null;
-  readonly steps: readonly StepRecord[];
+  readonly steps: readonly StepLine[];
   readonly events: readonly StampedEvent[];
   readonly recoveries: readonly Recovery[];
   readonly secondsByState: Readonly<Record<string, number>>;
@@ -124,16 +113,7 @@ const datasetSchema = z.object({ name: z.string().default("?"), size: z.int().mi
 /** Seconds and recoveries of a run that has no summary yet, or never got one. */
 const journalSchema = z.object({
   seconds: z.record(z.string(), z.number()),
-  recoveries: z.array(
-    z.object({
-      kind: z.enum(["worker", "coordinator"]),
-      subject: z.string(),
-      reason: z.string(),
-      step: z.int(),
-      seconds: z.number(),
-      atMs: z.number(),
-    }),
-  ),
+  recoveries: z.array(recoverySchema),
 });
 
 function readJournal(file: string): z.infer<typeof journalSchema> | null {
@@ -166,11 +146,11 @@ const stepSchema = z.object({
 });
 
 /** Whole lines alone; the newest of a step that was computed again. */
-function readSteps(file: string): readonly StepRecord[] {
-  const steps = new Map<number, StepRecord>();
+function readSteps(file: string): readonly StepLine[] {
+  const steps = new Map<number, StepLine>();
   for (const { text } of wholeLines(file)) {
     const { data } = stepSchema.safeParse(parseJson(text));
-    if (data) steps.set(data.step, data as StepRecord);
+    if (data) steps.set(data.step, data as StepLine);
   }
   return [...steps.values()].sort((a, b) => a.step - b.step);
 }

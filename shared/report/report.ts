@@ -1,11 +1,12 @@
 // One run as a page: what came of it, whether it learnt, how fast, who computed, what broke, what proves it.
 
 import { stringify } from "yaml";
+import type { StepLine } from "../bus/step-line.ts";
 import { chart, type Series } from "./chart.ts";
 import { facts, figure, folded, note, page, safe, section, table } from "./html.ts";
 import { marksOf } from "./moments.ts";
 import { bytes, percent, seconds, short, when, whole } from "./numbers.ts";
-import type { Outcome, RunRecord, StepRecord } from "./read-run.ts";
+import type { Outcome, RunRecord } from "./read-run.ts";
 import { columnsOf, type Point, smoothed } from "./series.ts";
 import { timelineChart } from "./timeline.ts";
 
@@ -81,17 +82,15 @@ export function figuresOf({
 }
 
 /** Over all steps, and nothing but steps. */
-function rateOf(steps: readonly StepRecord[], batch: number | undefined): number | null {
+function rateOf(steps: readonly StepLine[], batch: number | undefined): number | null {
   const spent = sum(steps.map((each) => each.seconds.total));
   return batch !== undefined && spent > 0 ? (batch * steps.length) / spent : null;
 }
 
 const sum = (values: readonly number[]): number => values.reduce((a, b) => a + (Number.isFinite(b) ? b : 0), 0);
 
-const pointsOf = (
-  steps: readonly StepRecord[],
-  field: "loss" | "lr" | "gradNorm" | "imagesPerSecond",
-): Point[] => steps.map((each) => ({ x: each.step, y: each[field] }));
+const pointsOf = (steps: readonly StepLine[], field: "loss" | "lr" | "gradNorm" | "imagesPerSecond"): Point[] =>
+  steps.map((each) => ({ x: each.step, y: each[field] }));
 
 function learning({ steps }: RunRecord): string[] {
   if (steps.length === 0) return [note("no step is committed yet")];
@@ -113,7 +112,7 @@ function learning({ steps }: RunRecord): string[] {
 }
 
 /** Parts of a step's seconds that add up; the pull and the data are parts of the handover. */
-const PARTS: readonly (readonly [string, (step: StepRecord) => number])[] = [
+const PARTS: readonly (readonly [string, (step: StepLine) => number])[] = [
   ["compute", ({ seconds }) => seconds.compute],
   ["pull", ({ seconds }) => Math.min(seconds.pull, seconds.handover)],
   ["data", ({ seconds }) => Math.min(seconds.data, Math.max(0, seconds.handover - seconds.pull))],
