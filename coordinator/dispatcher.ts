@@ -35,6 +35,8 @@ interface RoundPlan {
   readonly V: number;
   /** Digest of the parameters (gradient) or of the EMA (sample) that the work begins with. */
   readonly vectorDigest: string;
+  /** Of the span that the work is a part of. */
+  readonly traceParent: string;
   /** Makes the place where payloads go; called again when the round has to begin again. */
   readonly collect: () => Collector;
 }
@@ -123,9 +125,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const lend = ({ worker, block, attempt }: Lease) => {
     const kind = round!.kind === "sample" ? WorkKind.WORK_KIND_SAMPLE : WorkKind.WORK_KIND_GRADIENT;
     membership.owes(worker);
-    const { vectorDigest } = plan!;
+    const { vectorDigest, traceParent } = plan!;
     const { lo, hi } = block;
-    outbox().lease(worker, { tuple: tupleOf(attempt), lo, hi, paramsVersion: version, kind, vectorDigest });
+    const tuple = tupleOf(attempt);
+    outbox().lease(worker, { tuple, lo, hi, paramsVersion: version, kind, vectorDigest, traceParent });
   };
 
   const takeBack = (leases: readonly Lease[]) => {

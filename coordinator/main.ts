@@ -11,6 +11,7 @@ import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
 import { openStore } from "../shared/store/open.ts";
 import type { CoordinatorMessage } from "../shared/supervision.ts";
+import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { createRunServices } from "./services.ts";
 
@@ -66,6 +67,10 @@ async function main(): Promise<number> {
   process.on("SIGTERM", () => requestStop("SIGTERM"));
   process.on("SIGINT", () => {}); // a terminal sends Ctrl-C to the whole group; the command line decides what it means
 
+  await using tracer = await openTracer({
+    service: "plume-coordinator",
+    onFailure: (reason) => log.warn({ reason }, "spans cannot be sent; the run goes on without"),
+  });
   const services = await createRunServices({
     job,
     out: values.out,
@@ -77,6 +82,7 @@ async function main(): Promise<number> {
     openStore,
     bus,
     onlookers: [],
+    tracer,
     openLog,
     requestStop,
     onLost(error) {

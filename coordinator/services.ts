@@ -47,7 +47,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   const savers = openSavers(options, training, traces);
 
   const { set, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
-  const { lock, incarnation, folder, log, ledger, decisions, events, accounts } = traces;
+  const { lock, incarnation, folder, log, ledger, decisions, events, accounts, tracer } = traces;
   const { dispatcher, sessions, sharedMemory, membership, progress, members, status, setPhase, blemish } = crew;
   const { checkpointer, snapshotter, copied, unsaved } = savers;
 
@@ -64,9 +64,10 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     checkpointer,
     snapshot: snapshotter.offer,
     copied,
-    gallery: createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus }),
+    gallery: createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus, tracer: options.tracer }),
     hold,
     bus,
+    tracer,
     now: () => clock.now(),
     setPhase,
     onOtherBits: (step, digest, before) =>

@@ -11,6 +11,7 @@ import { openImageSet } from "../shared/data/open.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { invariant } from "../shared/invariant.ts";
 import type { Logger } from "../shared/log.ts";
+import type { Tracer } from "../shared/tracing/tracer.ts";
 import type { Compute } from "./compute.ts";
 import type { ComputeInit } from "./messages.ts";
 import { createPrefetch, type Prefetch } from "./prefetch.ts";
@@ -31,10 +32,17 @@ export interface EngineOptions {
   readonly workerId: string;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly tracer: Tracer;
   readonly openCompute: (init: ComputeInit) => Promise<Compute>;
 }
 
-export function createEngine({ workerId, clock, log, openCompute }: EngineOptions): WorkerEngine & AsyncDisposable {
+export function createEngine({
+  workerId,
+  clock,
+  log,
+  tracer,
+  openCompute,
+}: EngineOptions): WorkerEngine & AsyncDisposable {
   let prepared: Prepared | null = null;
   let steps: Steps | null = null;
 
@@ -50,7 +58,8 @@ export function createEngine({ workerId, clock, log, openCompute }: EngineOption
       const { job, incarnation, reducerPorts } = welcome;
       const reducers = reducerPorts.map((port) => dial(port));
       const transfers = createTransfers({ client: dial(), reducers, job, incarnation, layout, shmFolder });
-      steps = createSteps({ workerId, compute, prefetch, transfers, gridImages: spec.sampling.count, clock });
+      const gridImages = spec.sampling.count;
+      steps = createSteps({ workerId, compute, prefetch, transfers, gridImages, clock, tracer });
       return { backend, device, layoutDigest: layout.digest, numericsClass, specDigest, dataDigest: set.digest };
     },
 

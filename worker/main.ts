@@ -9,6 +9,7 @@ import { createLog, type LogFacts } from "../shared/log.ts";
 import { TrainingClient } from "../shared/rpc/training-service.ts";
 import { ownConnection } from "../shared/rpc/transport.ts";
 import type { WorkerMessage } from "../shared/supervision.ts";
+import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { startComputeThread } from "./compute.ts";
 import { createEngine } from "./engine.ts";
@@ -43,8 +44,13 @@ async function main(): Promise<string> {
   process.on("disconnect", () => leave.abort()); // whoever started this process is gone
   const { coordinator, id } = values;
   const tell = (message: WorkerMessage) => void (process.connected && process.send?.(message));
+  await using tracer = await openTracer({
+    service: "plume-worker",
+    resource: { "service.instance.id": id },
+    onFailure: (reason) => log.warn({ reason }, "spans cannot be sent; the work goes on without"),
+  });
   await using thread = startComputeThread();
-  await using engine = createEngine({ workerId: id, clock: systemClock, log, openCompute: thread.open });
+  await using engine = createEngine({ workerId: id, clock: systemClock, log, tracer, openCompute: thread.open });
   let productive = false;
   try {
     const reason = await runSessions(

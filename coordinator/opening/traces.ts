@@ -11,6 +11,7 @@ import { PLUME_VERSION } from "../../shared/version.ts";
 import { createAccounts } from "../accounting/accounts.ts";
 import { DATA_INDEX, openRunFolder } from "../files/run-folder.ts";
 import { createDecisionLog } from "../reporting/decisions.ts";
+import { createStepTracer } from "../training/step-tracer.ts";
 import type { CoordinatorOptions } from "./options.ts";
 import type { Training } from "./training.ts";
 
@@ -58,7 +59,8 @@ export async function openTraces(options: CoordinatorOptions, training: Training
       `incarnation ${incarnation}`,
       `from the ${from} of step ${firstStep}; ${ledger.cut.size} committed steps are computed again`,
     );
-  return { lock, incarnation, folder, log, ledger, chain, decisions, events, accounts };
+  const tracer = createStepTracer(options.tracer, name, incarnation);
+  return { lock, incarnation, folder, log, ledger, chain, decisions, events, accounts, tracer };
 }
 
 /** A folder that lacks the ledger up to the first step gets the one that came with the checkpoint. @returns what is whole of it. */

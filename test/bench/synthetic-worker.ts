@@ -13,6 +13,7 @@ import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { TrainingClient } from "../../shared/rpc/training-service.ts";
 import { ownConnection } from "../../shared/rpc/transport.ts";
 import { buildLayout, type Layout } from "../../shared/tensor/layout.ts";
+import { noTracer } from "../../shared/tracing/tracer.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import { openWire } from "../../shared/wire/index.ts";
 import type { Compute } from "../../worker/compute.ts";
@@ -71,7 +72,13 @@ async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
 }
 
 async function work(id: string): Promise<void> {
-  await using engine = createEngine({ workerId: id, clock: systemClock, log: silentLog, openCompute: openReady });
+  await using engine = createEngine({
+    workerId: id,
+    clock: systemClock,
+    log: silentLog,
+    tracer: noTracer,
+    openCompute: openReady,
+  });
   await runSessions(
     {
       address: values.coordinator!,

@@ -57,7 +57,7 @@ describe("plume report and compare", () => {
       faults: [],
     });
     const html = readFileSync(page, "utf8");
-    expect(html.length).toBe(told.bytes);
+    expect(Buffer.byteLength(html)).toBe(told.bytes);
     for (const text of [summary.weightsSha256, "worker-0", "worker-1", "checkpoint", "data:image/webp;base64,"])
       expect(html).toContain(text);
     cpSync(run, scratch.file("copy"), { recursive: true });

@@ -67,6 +67,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/http": [],
   // What a run leaves is read by whoever tells of it.
   "shared/report": ["shared/bus", "shared/config", "shared/ledger", "shared/run-lock"],
+  "shared/tracing": [],
   "shared/run-lock": [],
   "shared/rpc": ["shared/tensor", "proto/gen"],
   "shared/pipeline": [
