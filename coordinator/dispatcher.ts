@@ -28,6 +28,7 @@ import { createWatchList, WATCHED_BLOCKS } from "./membership/watch-list.ts";
 import { decideCopies } from "./planner/copies.ts";
 import { decideGrants } from "./planner/grants.ts";
 import type { DecisionLog } from "./reporting/decisions.ts";
+import { createWorkMeter, type WorkMeter } from "./reporting/work-meter.ts";
 
 interface RoundPlan {
   readonly kind: RoundKind;
@@ -60,6 +61,8 @@ export interface Dispatcher {
   /** Version of the parameters: the number of committed steps. */
   readonly version: number;
   readonly round: Round<Sink> | null;
+  /** What was not simply computed and used. */
+  readonly work: WorkMeter["counts"];
   open(plan: RoundPlan): void;
   /** Waits until the round is whole, or returns null when stopped first. */
   finish(stop: AbortSignal): Promise<readonly Result[] | null>;
@@ -116,6 +119,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   let openedMs = 0;
   let sharedAmong = "";
   const watchList = createWatchList();
+  const meter = createWorkMeter();
 
   const roundOf = (kind: RoundKind, step: number) =>
     [round, previous].find((candidate) => candidate?.kind === kind && candidate.step === step);
@@ -183,6 +187,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       if (isWorthTelling(purpose))
         decisions.note(purpose, `[${block.lo}, ${block.hi}) of step ${current.step}`, reason);
       lend(current.copy(now(), worker, block, purpose));
+      meter.copied(current.kind, block, purpose);
     }
   };
 
@@ -200,6 +205,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       settle?.reject(new PlumeError("NUMERICS", verdict.reason, { remedy }));
     } else if (verdict.kind === "accept") {
       for (const sink of verdict.unused) sink.discard();
+      meter.discarded(current.kind, block, verdict.unused.length);
       takeBack(verdict.revoked);
       outrun(verdict.revoked);
       const mine = generation;
@@ -220,9 +226,16 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       if (purpose === "first" && done === 0) membership.measured(worker, (now() - progressMs) / 1000);
   };
 
+  const takeFrom = (worker: WorkerId, which: "all" | "queued"): Lease[] => {
+    const current = round;
+    return current ? meter.reassigned(current, () => current.revoke(worker, which)) : [];
+  };
+
   /** Nothing that came in counts any more: every piece is pending again. */
   const restart = (current: Round<Sink>) => {
     takeBack(current.leases);
+    for (const { block, accepted, held } of current.works)
+      meter.discarded(current.kind, block, held.length + (accepted ? 1 : 0));
     for (const sink of current.reset()) sink.discard();
     collector!.dispose();
     collector = plan!.collect();
@@ -255,6 +268,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
     get round() {
       return round;
+    },
+    get work() {
+      return meter.counts;
     },
 
     open(next) {
@@ -301,11 +317,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     },
     replan,
 
-    gone: (worker) => void round?.revoke(worker),
-
-    leaving(worker) {
-      if (round) takeBack(round.revoke(worker, "queued"));
-    },
+    gone: (worker) => void takeFrom(worker, "all"),
+    leaving: (worker) => takeBack(takeFrom(worker, "queued")),
 
     progress(worker, { tuple, kind, block }, done, seconds) {
       progressed(worker);
@@ -318,7 +331,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       if (!tuple || tuple.job !== job || tuple.incarnation !== incarnation)
         return { kind: "stale", reason: `${tuple?.job} ${tuple?.incarnation} is over, this is ${job} ${incarnation}` };
       const named = roundOf(kind, tuple.step);
-      if (named) return compared(worker, named.claim(worker, block, tuple.attempt, digest));
+      if (named) {
+        const answer = named.claim(worker, block, tuple.attempt, digest);
+        if (answer.kind !== "take") meter.discarded(kind, block);
+        return compared(worker, answer);
+      }
       const open = round ? `the ${round.kind} round of step ${round.step} is open` : "no round is open";
       return { kind: "stale", reason: `a ${kind} for step ${tuple.step} refused: ${open}` };
     },
@@ -334,8 +351,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         ? compared(lease.worker, home.finish(lease, result, payload))
         : { kind: "stale", reason: "the round was closed meanwhile" };
       progressed(lease.worker); // it may owe nothing more now
-      if (verdict.kind === "stale" || verdict.kind === "duplicate") payload.discard();
-      else {
+      if (verdict.kind === "stale" || verdict.kind === "duplicate") {
+        payload.discard();
+        meter.discarded(lease.kind, lease.block);
+      } else {
         if (verdict.kind === "accept") credit(home!, lease.block);
         conclude(verdict, lease.block);
         // Nothing to decide after an accepted block: copies of what is late wait for the next patrol.

@@ -1,18 +1,23 @@
 // The coordinator process: wires the job, the state, the server and the run, then waits. Started by the command line
 // (or a container) as: node --import tsx coordinator/main.ts --job FILE --out DIR [--listen HOST:PORT] [--resume WHICH]
-// [--recovering]. With an IPC channel it tells its parent that it is ready, which workers it wants, and why it failed
-// (shared/supervision.ts).
+// [--recovering] [--page-port N]. With an IPC channel it tells its parent that it is ready, which workers it wants, and
+// why it failed (shared/supervision.ts).
 
 import { parseArgs } from "node:util";
 import { createBus } from "../shared/bus/bus.ts";
 import { systemClock } from "../shared/clock.ts";
-import { loadJob } from "../shared/config/load.ts";
+import { loadJobAndToken } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
 import { openStore } from "../shared/store/open.ts";
 import type { CoordinatorMessage } from "../shared/supervision.ts";
 import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
+import { needing } from "./http/guard.ts";
+import { createSite } from "./http/site.ts";
+import { tokenOfEnvironment } from "./http/token.ts";
+import { createMetrics } from "./metrics/metrics.ts";
+import { createNats } from "./nats/onlooker.ts";
 import { createRunServices } from "./services.ts";
 
 const { values } = parseArgs({
@@ -24,6 +29,8 @@ const { values } = parseArgs({
     allow: { type: "string", multiple: true, default: [] },
     recovering: { type: "boolean", default: false },
     "log-file": { type: "string" },
+    /** Of the page, instead of monitoring.port: the one that it had before a restart. */
+    "page-port": { type: "string" },
   },
 });
 
@@ -41,7 +48,7 @@ async function main(): Promise<number> {
     throw new PlumeError("INVALID_ARGUMENT", "--job FILE and --out DIR are needed", {
       remedy: "plume train starts a coordinator with both",
     });
-  const job = loadJob(values.job, { set: [] });
+  const { job, token } = loadJobAndToken(values.job, { set: [] });
   let log: Logger = silentLog;
   const facts: { step?: number } = {};
   const openLog = (incarnation: number): Logger => {
@@ -71,6 +78,13 @@ async function main(): Promise<number> {
     service: "plume-coordinator",
     onFailure: (reason) => log.warn({ reason }, "spans cannot be sent; the run goes on without"),
   });
+  const port = values["page-port"];
+  const site = createSite({
+    token: token ?? tokenOfEnvironment(),
+    ...(port === undefined ? {} : { port: Number(port) }),
+    // Open to whoever reaches the port, as health is: they tell how a run goes and nothing of what it is made of.
+    providers: [{ routes: (view) => needing("nothing", createMetrics(view).routes) }],
+  });
   const services = await createRunServices({
     job,
     out: values.out,
@@ -81,7 +95,7 @@ async function main(): Promise<number> {
     clock: systemClock,
     openStore,
     bus,
-    onlookers: [],
+    onlookers: [site, createNats({ recovering: values.recovering, epochMs: Date.now })],
     tracer,
     openLog,
     requestStop,
@@ -102,8 +116,9 @@ async function main(): Promise<number> {
   });
   // A run whose command line is gone must not train on alone.
   process.on("disconnect", () => requestStop("the command line is gone"));
-  await tell({ kind: "ready", address: services.address });
-  log.info({ address: services.address }, "listening");
+  const { address, page } = services;
+  await tell({ kind: "ready", address, page });
+  log.info({ address, page: page?.url }, "listening");
   const unsaved = await services.train(stop.signal);
   if (unsaved === null || process.send) return 0; // the command line reads it in summary.json, and says it
   process.stderr.write(`plume: the last state is not in the store: ${unsaved}\n`);

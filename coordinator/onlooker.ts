@@ -9,6 +9,8 @@ import type { RunStatus } from "../shared/bus/events.ts";
 import type { Job } from "../shared/config/schema.ts";
 import type { StatusReport } from "../shared/control/verbs.ts";
 import type { Logger } from "../shared/log.ts";
+import type { RunContext, RunFacts } from "../shared/metrics/run/source.ts";
+import type { PageAddress } from "../shared/supervision.ts";
 import type { Desk } from "./control/desk.ts";
 
 /** A run as it is seen from outside. */
@@ -19,6 +21,11 @@ export interface RunView {
   readonly folder: string;
   status(): RunStatus;
   report(): StatusReport;
+  /** What a status does not say and metrics do. */
+  readonly context: RunContext;
+  facts(): RunFacts;
+  /** host:port of each worker's metrics, of those that can be reached. */
+  workerTargets(): readonly { readonly worker: string; readonly address: string }[];
   /** What was wrong before anyone could watch. */
   readonly warnings: readonly string[];
   /** Everything, measurements included, as it happens. */
@@ -30,6 +37,8 @@ export interface RunView {
 }
 
 export interface Onlooker {
+  /** Where a person finds it, once it is attached; null or absent where there is nothing to open. */
+  readonly page?: PageAddress | null;
   /** Before anything is written. @throws PlumeError when it can never work as the job asks for it. */
   open(job: Job): Promise<void>;
   /** The run is about to begin. */
@@ -37,3 +46,7 @@ export interface Onlooker {
   /** Once, whether it was attached or not. */
   close(): Promise<void>;
 }
+
+/** The one that people open. */
+export const pageOf = (onlookers: readonly Onlooker[]): PageAddress | null =>
+  onlookers.find((onlooker) => onlooker.page)?.page ?? null;

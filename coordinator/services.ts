@@ -6,11 +6,11 @@ import { rmSync } from "node:fs";
 import type { StatusReport } from "../shared/control/verbs.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { countSkipped } from "../shared/ledger/skipped.ts";
-import { isFinal } from "../shared/supervision.ts";
+import { isFinal, type PageAddress } from "../shared/supervision.ts";
 import { createCommands } from "./control/commands.ts";
 import { createDesk } from "./control/desk.ts";
 import { createHold } from "./control/hold.ts";
-import type { RunView } from "./onlooker.ts";
+import { pageOf, type RunView } from "./onlooker.ts";
 import { openCrew } from "./opening/crew.ts";
 import type { CoordinatorOptions } from "./opening/options.ts";
 import { openSavers } from "./opening/savers.ts";
@@ -24,6 +24,7 @@ import { type RunContext, run, saveCheckpoint } from "./training/run.ts";
 
 export interface RunServices {
   readonly address: string;
+  readonly page: PageAddress | null;
   /** Trains to the end; resolves when everything is closed, with why the last state is not in the store. */
   train(stop: AbortSignal): Promise<string | null>;
 }
@@ -48,7 +49,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
 
   const { set, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
   const { lock, incarnation, folder, log, ledger, decisions, events, accounts, tracer } = traces;
-  const { dispatcher, sessions, sharedMemory, membership, progress, members, status, setPhase, blemish } = crew;
+  const { dispatcher, sessions, sharedMemory, meters, membership, progress, members, status, setPhase, blemish } = crew;
   const { checkpointer, snapshotter, copied, unsaved } = savers;
 
   const hold = createHold(accounts.paused);
@@ -108,8 +109,34 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     decisions: [...decisions.newest],
   });
   const desk = createDesk({ commands, report, stop: options.requestStop, bus });
-  const view: RunView = { job, incarnation, folder: folder.path, status, report, warnings, bus, events, desk, log };
+  const committedBefore = firstStep + ledger.cut.size;
+  const view: RunView = {
+    job,
+    incarnation,
+    folder: folder.path,
+    status,
+    report,
+    context: { spec, datasetSize: set.size, committedBefore, epochMs: Date.now },
+    facts: () => ({
+      committedSteps: Math.max(dispatcher.version, committedBefore),
+      secondsByState: accounts.counted,
+      checkpointStep: checkpointer.newest,
+      work: dispatcher.work,
+      flows: meters.flows(),
+      gradientRawBytes: meters.gradientRawBytes(),
+      saveBufferBytes: training.buffers.used,
+    }),
+    workerTargets: () => membership.metricsTargets,
+    warnings,
+    bus,
+    events,
+    desk,
+    log,
+  };
+  // What an onlooker warns of now is news to whoever begins to watch later.
+  const unheard = bus.subscribe((event) => void (event.kind === "warning" && warnings.push(event.message)));
   for (const onlooker of onlookers) await onlooker.attach(view);
+  unheard();
   const server = serve(
     bound,
     sessions,
@@ -122,10 +149,13 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       bytes: vectors.bytes,
       dispatcher,
       shmFolder: sharedMemory.folder,
+      onReceived: meters.onReceived,
+      onSent: meters.onSent,
     },
-    createControl({ bus, desk, status, warnings }),
+    createControl({ bus, events, incarnation, desk, status, warnings }),
   );
-  lock.announce(server.address);
+  const page = pageOf(onlookers);
+  lock.announce(server.address, page?.url);
 
   /** Files that say how the run ended. @returns why its last state is not in the store; null when it is. */
   const conclude = async (stop: AbortSignal) => {
@@ -169,6 +199,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
 
   return {
     address: server.address,
+    page,
     async train(stop) {
       let over = true;
       const patrol = setInterval(() => dispatcher.patrol(), PATROL_MS);

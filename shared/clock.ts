@@ -7,6 +7,20 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => performance.now() };
 
+/** Resolves once the promise has settled, or after `ms`. */
+export async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms);
+  });
+  const settled = promise.then(
+    () => {},
+    () => {},
+  );
+  await Promise.race([settled, late]);
+  clearTimeout(timer);
+}
+
 /** Resolves after `ms`, or rejects with the signal's reason. */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -34,6 +34,9 @@ export const entry = (name: keyof typeof ENTRIES): Entry =>
     ? { file: join(ROOT, ENTRIES[name]), execArgv: ["--import", "tsx", "--enable-source-maps"] }
     : { file: join(dirname(HERE), `${name}.mjs`), execArgv: ["--enable-source-maps"] };
 
+/** The folder of the bundle; null when this process runs from the sources. */
+export const BUNDLE = FROM_SOURCES ? null : dirname(HERE);
+
 function nearest(name: string, from: string): string {
   let folder = from;
   while (!existsSync(join(folder, name)) && dirname(folder) !== folder) folder = dirname(folder);

@@ -2,8 +2,16 @@
 
 import type { ErrorCode } from "./errors.ts";
 
+export interface PageAddress {
+  /** http://host:port */
+  readonly url: string;
+  /** With the token in it, for the one who started the run. */
+  readonly link: string;
+}
+
 export type CoordinatorMessage =
-  | { readonly kind: "ready"; readonly address: string }
+  /** Where it listens; where its page is, and what opens the page: the token, where the coordinator made one. */
+  | { readonly kind: "ready"; readonly address: string; readonly page: PageAddress | null }
   /** The run is over: workers leave because they are not needed any more. */
   | { readonly kind: "ending" }
   /** A step was committed: what fails later is no crash loop. */

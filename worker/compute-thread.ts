@@ -63,7 +63,9 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
     lent.set(id, sum);
     const total = (performance.now() - started) / 1000;
     const digest = heap.digest(sum);
-    reply({ kind: "gradient", id, payload: heap.encode(sum), digest, losses, seconds: { compute: total } });
+    const { usedBytes, tensors, tensorBytes } = backend.memory();
+    const device = { usedBytes, tensors, tensorBytes };
+    reply({ kind: "gradient", id, payload: heap.encode(sum), digest, losses, seconds: { compute: total }, device });
   };
 
   /** One fixed micro-batch of the fresh parameters: its digest names the numerics class of this device. */

@@ -14,6 +14,8 @@ import type { Logger } from "../shared/log.ts";
 import type { Tracer } from "../shared/tracing/tracer.ts";
 import type { Compute } from "./compute.ts";
 import type { ComputeInit } from "./messages.ts";
+import type { WorkerMeter } from "./meter.ts";
+import type { Monitor } from "./monitor.ts";
 import { createPrefetch, type Prefetch } from "./prefetch.ts";
 import type { WorkerEngine } from "./session.ts";
 import { createSteps, type Steps } from "./step.ts";
@@ -34,15 +36,12 @@ export interface EngineOptions {
   readonly log: Logger;
   readonly tracer: Tracer;
   readonly openCompute: (init: ComputeInit) => Promise<Compute>;
+  readonly meter: WorkerMeter;
+  readonly monitor: Monitor;
 }
 
-export function createEngine({
-  workerId,
-  clock,
-  log,
-  tracer,
-  openCompute,
-}: EngineOptions): WorkerEngine & AsyncDisposable {
+export function createEngine(options: EngineOptions): WorkerEngine & AsyncDisposable {
+  const { workerId, clock, log, tracer, openCompute, meter, monitor } = options;
   let prepared: Prepared | null = null;
   let steps: Steps | null = null;
 
@@ -57,10 +56,21 @@ export function createEngine({
       const { backend, device, layout } = compute.ready;
       const { job, incarnation, reducerPorts } = welcome;
       const reducers = reducerPorts.map((port) => dial(port));
-      const transfers = createTransfers({ client: dial(), reducers, job, incarnation, layout, shmFolder });
-      const gridImages = spec.sampling.count;
-      steps = createSteps({ workerId, compute, prefetch, transfers, gridImages, clock, tracer });
-      return { backend, device, layoutDigest: layout.digest, numericsClass, specDigest, dataDigest: set.digest };
+      const onMoved = meter.moved;
+      const transfers = createTransfers({ client: dial(), reducers, job, incarnation, layout, shmFolder, onMoved });
+      steps = createSteps({
+        workerId,
+        compute,
+        prefetch,
+        transfers,
+        gridImages: spec.sampling.count,
+        clock,
+        meter,
+        tracer,
+      });
+      const metricsPort = await monitor.listen(job, spec.monitoring);
+      const digests = { layoutDigest: layout.digest, specDigest, dataDigest: set.digest };
+      return { backend, device, numericsClass, metricsPort, ...digests };
     },
 
     async work(lease, reports) {
@@ -71,11 +81,14 @@ export function createEngine({
         const run = kind === WorkKind.WORK_KIND_SAMPLE ? steps.sample : steps.gradient;
         const { outcome, reason } = await run(lease, reports);
         if (reason) log.warn({ step: tuple.step, lo, hi, outcome, reason }, "result not taken");
-        return outcome === PushOutcome.PUSH_OUTCOME_ACCEPTED;
+        const taken = outcome === PushOutcome.PUSH_OUTCOME_ACCEPTED;
+        meter.block(taken);
+        return taken;
       } catch (error) {
         // The coordinator has moved on: nothing is owed any more. Anything else ends the session.
         const stale = error instanceof PlumeError && error.code === "STALE";
         if (!stale && !reports.revoked.aborted) throw error;
+        meter.block(false);
         log.info({ step: tuple.step, lo, hi, reason: describeError(error) }, "lease abandoned");
         return false;
       }

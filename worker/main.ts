@@ -13,6 +13,8 @@ import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { startComputeThread } from "./compute.ts";
 import { createEngine } from "./engine.ts";
+import { createWorkerMeter } from "./meter.ts";
+import { createMonitor } from "./monitor.ts";
 import { runSessions, type WorkerEngine } from "./session.ts";
 
 const { values } = parseArgs({
@@ -50,7 +52,17 @@ async function main(): Promise<string> {
     onFailure: (reason) => log.warn({ reason }, "spans cannot be sent; the work goes on without"),
   });
   await using thread = startComputeThread();
-  await using engine = createEngine({ workerId: id, clock: systemClock, log, tracer, openCompute: thread.open });
+  const meter = createWorkerMeter();
+  await using monitor = createMonitor(id, meter.counts, log);
+  await using engine = createEngine({
+    workerId: id,
+    clock: systemClock,
+    log,
+    tracer,
+    openCompute: thread.open,
+    meter,
+    monitor,
+  });
   let productive = false;
   try {
     const reason = await runSessions(
@@ -63,7 +75,11 @@ async function main(): Promise<string> {
         log,
         patienceSeconds: Number(values.patience),
         now: () => systemClock.now(),
-        onJoined: () => tell({ kind: "joined" }),
+        onJoined() {
+          meter.connected(true);
+          tell({ kind: "joined" });
+        },
+        onParted: () => meter.connected(false),
         onProductive() {
           if (!productive) tell({ kind: "productive" });
           productive = true;

@@ -2,6 +2,7 @@
 // shared memory, pixels are transferred.
 
 import type { ErrorCode } from "../shared/errors.ts";
+import type { DeviceFigures } from "../shared/metrics/worker/source.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 import type { Block } from "../shared/tensor/tree.ts";
 
@@ -73,6 +74,8 @@ export type ComputeReply =
       readonly digest: string;
       readonly losses: readonly number[];
       readonly seconds: Readonly<Record<string, number>>;
+      /** With every block, so that whoever asks for it does not have to wait for this thread. */
+      readonly device: DeviceFigures;
     }
   | {
       readonly kind: "sample";

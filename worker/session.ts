@@ -60,6 +60,8 @@ export interface SessionOptions {
   readonly patienceSeconds: number;
   readonly now: () => number;
   readonly onJoined: () => void;
+  /** The session is over, whether it was joined or not. */
+  readonly onParted: () => void;
   /** A result was taken. */
   readonly onProductive: () => void;
 }
@@ -91,6 +93,7 @@ export async function runSessions(options: SessionOptions, signal: AbortSignal):
     const ending = await oneSession(options, instance, signal, () => {
       lastContact = now();
     });
+    options.onParted();
     if (ending.kind === "drained") return ending.reason;
     if (signal.aborted) return "asked to leave";
     const without = now() - lastContact;

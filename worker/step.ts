@@ -9,6 +9,7 @@ import { tileRange } from "../shared/pipeline/tiles.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
 import { type Tracer, traced } from "../shared/tracing/tracer.ts";
 import type { Compute } from "./compute.ts";
+import type { WorkerMeter } from "./meter.ts";
 import type { Prefetch } from "./prefetch.ts";
 import type { Reports } from "./session.ts";
 import type { Transfers } from "./transfers.ts";
@@ -21,6 +22,7 @@ export interface StepOptions {
   /** Images of a sample grid. */
   readonly gridImages: number;
   readonly clock: Clock;
+  readonly meter: Pick<WorkerMeter, "computed" | "spent">;
   readonly tracer: Tracer;
 }
 
@@ -32,7 +34,7 @@ export interface Steps {
 }
 
 export function createSteps(options: StepOptions): Steps {
-  const { workerId, compute, prefetch, transfers, gridImages, clock, tracer } = options;
+  const { workerId, compute, prefetch, transfers, gridImages, clock, meter, tracer } = options;
   let onDevice = "";
 
   /** A lease is a span, and each part of its work one in it. */
@@ -68,7 +70,9 @@ export function createSteps(options: StepOptions): Steps {
       await compute.load(vectorDigest);
     });
     onDevice = wanted;
-    return (clock.now() - started) / 1000;
+    const seconds = (clock.now() - started) / 1000;
+    meter.spent("pull", seconds);
+    return seconds;
   };
 
   type Part = ReturnType<typeof begin>["part"];
@@ -85,6 +89,7 @@ export function createSteps(options: StepOptions): Steps {
       const asked = clock.now();
       const loaded = await part("data", () => batches);
       const data = (clock.now() - asked) / 1000;
+      meter.spent("data", data);
 
       const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
       const result = await part("compute", () =>
@@ -92,14 +97,18 @@ export function createSteps(options: StepOptions): Steps {
       );
 
       const { digest, losses, payload } = result;
+      meter.computed(hi - lo, result.device);
+      meter.spent("compute", result.seconds.compute ?? 0);
       const ids = loaded.map((batch) => batch.ids);
       const skipped = loaded.flatMap((batch) => batch.skipped);
       const seconds = { ...result.seconds, pull, data };
       const kind = WorkKind.WORK_KIND_GRADIENT;
       const header = { workerId, tuple, lo, hi, kind, digest, losses: [...losses], ids, skipped, seconds };
+      const pushed = clock.now();
       try {
         return await part("push", () => undamaged(() => transfers.push(header, payload, reports.closed)));
       } finally {
+        meter.spent("push", (clock.now() - pushed) / 1000);
         compute.release(result.id);
       }
     },

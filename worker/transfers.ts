@@ -44,12 +44,15 @@ export interface TransferOptions {
   readonly layout: Layout;
   /** Empty: no shared memory. */
   readonly shmFolder: string;
+  /** So many bytes of payload are over. */
+  readonly onMoved: (direction: "in" | "out", transport: "shm" | "grpc", bytes: number) => void;
 }
 
 /** Bytes between two words about a pull; a smaller one is not worth a word. */
 const REPORT_BYTES = 16 * 1024 * 1024;
 
-export function createTransfers({ client, reducers, job, incarnation, layout, shmFolder }: TransferOptions): Transfers {
+export function createTransfers(options: TransferOptions): Transfers {
+  const { client, reducers, job, incarnation, layout, shmFolder, onMoved } = options;
   /** Files that a push is using. */
   const slots: boolean[] = [];
   const deadline = () => ({ deadline: Date.now() + CALL_DEADLINE_MS });
@@ -101,7 +104,8 @@ export function createTransfers({ client, reducers, job, incarnation, layout, sh
   return {
     async pull(kind, version, flat, onBytes, signal) {
       // No file, or not all of it: it was replaced by a newer version, or there was no room. The coordinator knows which.
-      if (shmFolder && (await readShared(join(shmFolder, sharedParamsFile(kind, version)), flat))) return;
+      if (shmFolder && (await readShared(join(shmFolder, sharedParamsFile(kind, version)), flat)))
+        return onMoved("in", "shm", flat.byteLength);
       const vector = kind === "ema" ? VectorKind.VECTOR_KIND_EMA : VectorKind.VECTOR_KIND_PARAMS;
       setMaxListeners(0, signal); // one a shard
       let bytes = 0;
@@ -117,17 +121,22 @@ export function createTransfers({ client, reducers, job, incarnation, layout, sh
           pullShard(vector, version, s.index, flat.subarray(s.offset * 4, (s.offset + s.size) * 4), onChunk, signal),
         ),
       );
+      onMoved("in", "grpc", flat.byteLength);
     },
 
     async push(header, payload, signal) {
       const slot = slots.findIndex((taken) => !taken);
       const mine = slot < 0 ? slots.length : slot;
       slots[mine] = true;
-      const whole: PushHeader = { ...header, bytes: sizeOf(payload), shmFile: "", spread: false };
+      const bytes = sizeOf(payload);
+      const whole: PushHeader = { ...header, bytes, shmFile: "", spread: false };
       try {
         const name = sharedResultFile(header.workerId, process.pid, mine);
-        if (shmFolder && (await writeShared(join(shmFolder, name), payload)))
+        if (shmFolder && (await writeShared(join(shmFolder, name), payload))) {
+          onMoved("out", "shm", bytes);
           return await pushChunks(client, { ...whole, shmFile: name }, [], deadline(), signal);
+        }
+        onMoved("out", "grpc", bytes);
         if (reducers.length > 0 && header.kind === WorkKind.WORK_KIND_GRADIENT)
           return await pushSpread({ ...whole, spread: true }, payload, signal);
         return await pushChunks(client, whole, payload, deadline(), signal);

@@ -3,7 +3,7 @@
 // there, booking the time in between on "recovering".
 
 import type { Phase, Recovery, Saves } from "../../shared/bus/events.ts";
-import { createGoodput, type GoodputState } from "./goodput.ts";
+import { createGoodput, type GoodputSeconds, type GoodputState } from "./goodput.ts";
 import { readJournal, removeJournal, writeJournal } from "./journal.ts";
 import { createRecoveries } from "./recoveries.ts";
 
@@ -28,6 +28,8 @@ export interface Accounts {
   readonly blemishes: readonly string[];
   readonly saves: Saves;
   view(): { secondsByState: Readonly<Record<string, number>>; wallSeconds: number; goodput: number };
+  /** Seconds by state as counters have them: of the newest journal, from which the next incarnation goes on, and never less. */
+  readonly counted: Readonly<Record<string, number>>;
   /** `over`: the run has ended, and nothing is left to go on from. */
   close(over: boolean): void;
 }
@@ -79,6 +81,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
   const usual: number[] = [];
   let closed = false;
   let saves: Saves = before?.saves ?? NO_SAVES;
+  let counted = before?.counted ?? before?.seconds ?? goodput.view(now()).seconds;
 
   const book = (next: GoodputState) => {
     state = next;
@@ -92,10 +95,12 @@ export function createAccounts(options: AccountsOptions): Accounts {
   const write = () => {
     if (closed) return;
     const { seconds } = goodput.view(now());
+    const most = mostOf(counted, seconds);
     const entry = {
       markedAtMs: epochMs(),
       firstStep,
       seconds,
+      counted: most,
       recoveries: [...recoveries.all],
       open: [...recoveries.open],
       desired,
@@ -105,6 +110,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     };
     try {
       writeJournal(file, entry);
+      counted = most;
     } catch {
       // A full disk costs the accounts of a crash that may never come; it must not cost the run.
     }
@@ -121,6 +127,9 @@ export function createAccounts(options: AccountsOptions): Accounts {
     blemishes,
     get saves() {
       return saves;
+    },
+    get counted() {
+      return counted;
     },
     get desired() {
       return desired;
@@ -206,6 +215,11 @@ function addSaves(saves: Saves, change: Partial<Saves>): Saves {
   const keys = Object.keys(saves) as (keyof Saves)[];
   return Object.fromEntries(keys.map((key) => [key, saves[key] + (change[key] ?? 0)])) as unknown as Saves;
 }
+
+const mostOf = (a: GoodputSeconds, b: GoodputSeconds): GoodputSeconds => {
+  const larger = (Object.keys(a) as GoodputState[]).map((state) => [state, Math.max(a[state], b[state])]);
+  return Object.fromEntries(larger) as GoodputSeconds;
+};
 
 /** 0 when nothing is known: then all of it counts as recovery. */
 function medianOf(values: readonly number[]): number {

@@ -1,17 +1,9 @@
 // Where the wall time of a run went. Invariant: the seconds of the states always sum to the wall time. It holds by
 // construction: every stretch of time is booked once, on one state, and wall time is nothing but the sum of the books.
 
+import { GOODPUT_STATES } from "../../shared/bus/events.ts";
 import { invariant } from "../../shared/invariant.ts";
 
-export const GOODPUT_STATES = [
-  "productive",
-  "recovering",
-  "checkpointing",
-  "sampling",
-  "waiting",
-  "paused",
-  "redone",
-] as const;
 export type GoodputState = (typeof GOODPUT_STATES)[number];
 export type GoodputSeconds = Readonly<Record<GoodputState, number>>;
 

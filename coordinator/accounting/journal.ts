@@ -4,7 +4,7 @@
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { z } from "zod";
-import { GOODPUT_STATES } from "./goodput.ts";
+import { GOODPUT_STATES } from "../../shared/bus/events.ts";
 
 const failureSchema = z.object({
   kind: z.enum(["worker", "coordinator"]),
@@ -18,6 +18,8 @@ const journalSchema = z.object({
   markedAtMs: z.number(),
   firstStep: z.int(),
   seconds: z.record(z.enum(GOODPUT_STATES), z.number()),
+  /** The most that each state ever had in a journal: time may be moved to another state later, counters may not go back. */
+  counted: z.record(z.enum(GOODPUT_STATES), z.number()).optional(),
   recoveries: z.array(failureSchema.extend({ step: z.int(), seconds: z.number() })),
   /** Failures without a committed step since. */
   open: z.array(failureSchema),

@@ -20,7 +20,10 @@ export interface Buffers {
 
 /** A kept buffer serves if not more than this share of it is wasted. */
 const LARGEST_WASTE = 0.25;
-const GRAIN = 1 << 16;
+/** Buffers are multiples of it. */
+export const GRAIN = 1 << 16;
+
+const roundUp = (bytes: number): number => Math.ceil(bytes / GRAIN) * GRAIN;
 
 export function createBuffers(limit: number): Buffers {
   const kept: Uint8Array[] = [];
@@ -31,14 +34,15 @@ export function createBuffers(limit: number): Buffers {
   let waits = 0;
 
   const reuse = (bytes: number): Uint8Array | null => {
-    const index = kept.findIndex(({ byteLength }) => byteLength >= bytes && bytes >= byteLength * (1 - LARGEST_WASTE));
+    const size = roundUp(bytes);
+    const index = kept.findIndex(({ byteLength }) => byteLength >= size && size >= byteLength * (1 - LARGEST_WASTE));
     if (index < 0) return null;
     const [buffer] = kept.splice(index, 1);
     keptBytes -= buffer!.byteLength;
     return buffer!;
   };
   const allocate = (bytes: number): Uint8Array => {
-    const size = Math.ceil(bytes / GRAIN) * GRAIN;
+    const size = roundUp(bytes);
     while (kept.length > 0 && used + keptBytes + size > limit) keptBytes -= kept.shift()!.byteLength;
     return Buffer.allocUnsafeSlow(size);
   };

@@ -10,7 +10,7 @@ import { metadataOf, type PartSource } from "../../shared/checkpoint/write.ts";
 import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
 import { vectorsOf } from "../../shared/pipeline/initial-state.ts";
 import type { Shard } from "../../shared/tensor/layout.ts";
-import type { Buffers } from "./buffers.ts";
+import { type Buffers, GRAIN } from "./buffers.ts";
 
 export interface Capture {
   readonly parts: readonly PartSource[];
@@ -106,6 +106,21 @@ export function beginCapture(reducer: Reducer, buffers: Buffers): Capture {
       for (const { copy } of copies) copy.drop();
     },
   };
+}
+
+/**
+ * Touches the memory of a save before the first one needs it: the kernel takes ten times a copy's time to hand out a fresh
+ * page, and training would wait for it. Makes way for whoever needs the memory.
+ */
+export async function warmUp(reducer: Reducer, buffers: Buffers): Promise<void> {
+  const warm: Uint8Array[] = [];
+  for (const { bytes } of partsOf(reducer)) {
+    if (buffers.short || buffers.used + bytes + GRAIN > buffers.limit) break;
+    const buffer = await buffers.take(bytes);
+    warm.push(buffer.fill(0));
+    await setImmediate();
+  }
+  for (const buffer of warm) buffers.give(buffer);
 }
 
 /** One file for each vector and shard. */

@@ -3,9 +3,10 @@
 // while it goes on: a folder is named after what it was made of and never changes.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { pageFiles } from "../ui/build.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CACHE = join(ROOT, "node_modules/.cache/plume");
@@ -23,7 +24,7 @@ const UNUSED_DAYS = 30;
 
 /**
  * @param more other entry points by name, and the folders that they are made of: benches run as plume itself does.
- * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, reducer.mjs and compute-thread.mjs.
+ * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, reducer.mjs, compute-thread.mjs, and the page.
  */
 export async function bundled(more = {}, sources = []) {
   const folder = join(CACHE, keyOf([...SOURCES, ...sources]));
@@ -52,6 +53,8 @@ async function build(folder, entryPoints) {
     sourcemap: true,
     logLevel: "error",
   });
+  mkdirSync(join(partial, "page"));
+  for (const { name, contents } of await pageFiles()) writeFileSync(join(partial, "page", name), contents);
   try {
     renameSync(partial, folder);
   } catch (error) {
@@ -66,7 +69,7 @@ function keyOf(folders) {
   const files = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true }).map((name) => join(folder, name)),
   );
-  for (const file of ["package.json", ...files.filter((name) => name.endsWith(".ts")).sort()]) {
+  for (const file of ["package.json", ...files.filter((name) => /\.(ts|css|html|svg)$/.test(name)).sort()]) {
     const { size, mtimeMs } = statSync(join(ROOT, file));
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   }

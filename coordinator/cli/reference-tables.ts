@@ -1,4 +1,4 @@
-// The README's generated tables: the job's fields from its schema, the error codes from theirs. `--write` renews what
+// The README's generated tables: the job's fields from its schema, the error codes and the metrics from their tables. `--write` renews what
 // stands between the markers, `--check` exits 1 when it is not what would be written. `--readme FILE` for another file.
 
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { fieldRows } from "../../shared/config/fields.ts";
 import { describeError, ERROR_CODES, PlumeError } from "../../shared/errors.ts";
+import type { Metric } from "../../shared/metrics/metric.ts";
+import { METRICS } from "../../shared/metrics/table.ts";
 import { asset } from "../../shared/root.ts";
 
 /** What stands between `<!-- generated:NAME -->` and `<!-- /generated -->`. */
@@ -14,6 +16,11 @@ const TABLES: Readonly<Record<string, () => string>> = {
     markdownTable(
       ["field of `spec`", "type", "default", "meaning"],
       fieldRows().map(({ path, type, default: fallback, meaning }) => [code(path), type, code(fallback), meaning]),
+    ),
+  metrics: () =>
+    markdownTable(
+      ["metric", "of the", "type", "labels", "meaning"],
+      METRICS.map(({ name, by, kind, labels, help }) => [code(name), by, kind, labelsOf(labels), help]),
     ),
   errors: () =>
     markdownTable(
@@ -27,6 +34,12 @@ const TABLES: Readonly<Record<string, () => string>> = {
       ]),
     ),
 };
+
+/** Their values where those are few. */
+const labelsOf = (labels: Metric["labels"]): string =>
+  Object.entries(labels)
+    .map(([label, values]) => `${code(label)}${values ? `: ${values.join(", ")}` : ""}`)
+    .join("; ");
 
 const code = (text: string): string => (text === "" || text === "required" ? text : `\`${text}\``);
 

@@ -1,13 +1,14 @@
 // What `plume ctl status` prints: where the run is and why, who works, what went wrong, where the time went.
 
-import type { Decision, Member, Recovery, Saves, Status } from "../../proto/gen/plume/v1/control.ts";
+import type { MemberView, Recovery, Saves } from "../../shared/bus/events.ts";
+import type { Decision, StatusReport } from "../../shared/control/verbs.ts";
 import { duration } from "./progress/words.ts";
 import { table } from "./table.ts";
 
 /** Decisions shown, the newest; `--json` has all that are kept. */
 const SHOWN = 8;
 
-export function statusText(status: Status): string {
+export function statusText(status: StatusReport): string {
   const { job, phase, reason, step, steps, loss, imagesPerSecond, etaSeconds, incarnation } = status;
   const percent = steps > 0 ? ` (${((100 * step) / steps).toFixed(0)} %)` : "";
   const rows = [
@@ -19,6 +20,7 @@ export function statusText(status: Status): string {
     ["time", timeLine(status)],
     ["recoveries", recoveriesLine(status.recoveries)],
     ["checkpoints", savesLine(status.saves)],
+    ...(status.page ? [["page", status.page]] : []),
   ];
   const parts = [table(rows)];
   if (status.members.length > 0) parts.push(membersTable(status.members));
@@ -26,16 +28,16 @@ export function statusText(status: Status): string {
   return parts.join("\n\n");
 }
 
-function workersLine({ members, desired, min, max }: Status): string {
+function workersLine({ members, desired, min, max }: StatusReport): string {
   const counts = new Map<string, number>();
   for (const member of members) counts.set(stateOf(member), (counts.get(stateOf(member)) ?? 0) + 1);
   const states = [...counts].map(([state, n]) => `${n} ${state}`).join(", ") || "none";
   return `${states}; ${desired} asked for, ${min} to ${max} allowed`;
 }
 
-const stateOf = ({ phase, suspect }: Member) => (suspect ? "suspect" : phase);
+const stateOf = ({ phase, suspect }: MemberView) => (suspect ? "suspect" : phase);
 
-function timeLine({ secondsByState, wallSeconds, goodput }: Status): string {
+function timeLine({ secondsByState, wallSeconds, goodput }: StatusReport): string {
   const shares = Object.entries(secondsByState)
     .filter(([, seconds]) => seconds >= 0.05)
     .sort(([, a], [, b]) => b - a)
@@ -49,8 +51,7 @@ function recoveriesLine(recoveries: readonly Recovery[]): string {
   return `${recoveries.length}${recoveries.length === 20 ? " or more" : ""}; the last: ${subject}, ${seconds.toFixed(1)} s until step ${step} was committed`;
 }
 
-function savesLine(saves: Saves | undefined): string {
-  if (!saves) return "unknown";
+function savesLine(saves: Saves): string {
   const { written, failed, retried, stallSeconds, passedOver } = saves;
   const parts = [`${written} written, ${failed} failed, ${retried} tried again`];
   parts.push(`training waited ${stallSeconds.toFixed(2)} s for them`);
@@ -58,7 +59,7 @@ function savesLine(saves: Saves | undefined): string {
   return parts.join("; ");
 }
 
-function membersTable(members: readonly Member[]): string {
+function membersTable(members: readonly MemberView[]): string {
   const head = ["worker", "state", "heard", "share", "speed", "holds", "device"];
   const rows = [...members]
     .sort((a, b) => a.workerId.localeCompare(b.workerId, "en", { numeric: true }))

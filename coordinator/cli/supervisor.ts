@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { PlumeError } from "../../shared/errors.ts";
 import { entry } from "../../shared/root.ts";
-import { type CoordinatorMessage, isFinal, type WorkerMessage } from "../../shared/supervision.ts";
+import { type CoordinatorMessage, isFinal, type PageAddress, type WorkerMessage } from "../../shared/supervision.ts";
 import { decideRestart } from "./restart.ts";
 
 export interface SupervisorOptions {
@@ -22,6 +22,8 @@ export interface SupervisorOptions {
   /** Fields that may differ from the checkpoint's though they decide bits. */
   readonly allow: readonly string[];
   readonly listen: string;
+  /** What opens the page; the coordinator alone gets it. */
+  readonly token: string | null;
   /** host:port that workers dial; the coordinator's own when absent. */
   readonly advertise?: string;
   /** Failures in a row, without any work done, before a process is given up. */
@@ -36,6 +38,7 @@ export interface SupervisorOptions {
 export interface Supervisor {
   /** host:port of the coordinator. */
   readonly address: string;
+  readonly page: PageAddress | null;
   /** Resolves when the coordinator has ended well; rejects with its error. */
   readonly done: Promise<void>;
   /** First: stop after the step in progress, with a checkpoint. Second: at once. */
@@ -67,6 +70,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   const slots = new Map<number, Slot>();
   let wanted = options.workers;
   let address: string | null = null;
+  let page: PageAddress | null = null;
   let coordinator: ChildProcess;
   let ending = false;
   let stopping = false;
@@ -94,7 +98,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
     const { file, execArgv } = entry(name);
     const child = spawn(process.execPath, [...execArgv, file, ...args], {
       cwd: process.cwd(),
-      env: { ...process.env, ...environment, NODE_PATH: undefined } as NodeJS.ProcessEnv,
+      env: { ...process.env, PLUME_TOKEN: undefined, ...environment, NODE_PATH: undefined } as NodeJS.ProcessEnv,
       stdio: ["ignore", "inherit", "pipe", "ipc"],
       // A group of its own: Ctrl-C in a terminal reaches the command line alone, which decides what it means.
       detached: true,
@@ -120,15 +124,18 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   const startCoordinator = (recovering: boolean, failuresInRow: number) => {
     const args = ["--job", jobFile, "--out", out, "--listen", address ?? listen];
     args.push("--log-file", join(logs, "coordinator.log"));
+    if (page) args.push("--page-port", new URL(page.url).port || "80");
     for (const field of allow) args.push("--allow", field);
     args.push(...(recovering ? ["--resume", "latest", "--recovering"] : ["--resume", resume]));
     let failure: PlumeError | null = null;
     let productive = false;
-    coordinator = start("coordinator", args);
+    const token = options.token ?? process.env.PLUME_TOKEN;
+    coordinator = start("coordinator", args, token ? { PLUME_TOKEN: token } : {});
     coordinator.on("message", (message: CoordinatorMessage) => {
       switch (message.kind) {
         case "ready":
           address = message.address;
+          page = message.page;
           onReady(message.address);
           return scale(wanted); // those that left with the coordinator before are wanted again
         case "productive":
@@ -231,6 +238,9 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
   return {
     get address() {
       return address!;
+    },
+    get page() {
+      return page;
     },
     done,
     stop() {

@@ -62,7 +62,9 @@ export function createCommands(options: CommandOptions): Commands {
 
     scale(replicas) {
       const before = accounts.desired;
-      const phase = hold.paused === null ? options.phase() : "Paused";
+      // What the run says follows at its next step, after a pause as after a resume.
+      const said = options.phase();
+      const phase = hold.paused !== null ? "Paused" : said === "Paused" ? "Training" : said;
       const decision = decideScale(replicas, { phase, desired: before, min, max, supervised: supervisor !== null });
       if (decision.kind === "refuse")
         throw new PlumeError("FAILED_PRECONDITION", decision.reason, { remedy: decision.remedy });

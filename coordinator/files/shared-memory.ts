@@ -40,8 +40,11 @@ const none: SharedMemory = { folder: "", nonce: "", publish: async () => {}, for
 export function openSharedMemory(
   job: string,
   transport: "auto" | "shm" | "grpc",
-  /** Called once, the first time that a vector does not fit. */
-  onFull: (error: unknown) => void,
+  hooks: {
+    /** Called once, the first time that a vector does not fit. */
+    readonly onFull: (error: unknown) => void;
+    readonly onPublished?: (kind: "params" | "ema") => void;
+  },
 ): SharedMemory {
   if (transport === "grpc" || !isWritable(SHM_ROOT)) return none;
   sweepOrphans();
@@ -62,9 +65,10 @@ export function openSharedMemory(
         await save(fresh);
         await rename(fresh, file);
         published.push(file);
+        hooks.onPublished?.(kind);
       } catch (error) {
         await rm(fresh, { force: true });
-        if (!full) onFull(error);
+        if (!full) hooks.onFull(error);
         full = true;
       }
     },

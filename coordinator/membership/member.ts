@@ -12,6 +12,8 @@ export interface Member {
   readonly suspect: string | null;
   readonly device: string;
   readonly transport: "grpc" | "shm";
+  /** host:port of its metrics; empty where they cannot be reached. */
+  readonly metrics: string;
   readonly numericsClass: string;
   readonly joinedMs: number;
   readonly lastHeardMs: number;

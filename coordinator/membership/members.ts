@@ -25,7 +25,7 @@ export interface MemberChange {
 
 export interface Membership {
   admit(arrival: Arrival): Admission;
-  ready(id: WorkerId, candidate: Candidate, description: { device: string; transport: Member["transport"] }): Admission;
+  ready(id: WorkerId, candidate: Candidate, description: Pick<Member, "device" | "transport" | "metrics">): Admission;
   heard(id: WorkerId): void;
   /** It was given work. */
   owes(id: WorkerId): void;
@@ -47,6 +47,8 @@ export interface Membership {
   patrol(): { readonly id: WorkerId; readonly reason: string }[];
   quorum(): Quorum;
   readonly members: Members;
+  /** Where the metrics of those that have any are. */
+  readonly metricsTargets: readonly { readonly worker: WorkerId; readonly address: string }[];
   /** Numerics classes of all workers that were ever ready, the run's own first. */
   readonly classes: readonly string[];
 }
@@ -83,6 +85,9 @@ export function createMembership(options: MembershipOptions): Membership {
   return {
     members,
     classes,
+    get metricsTargets() {
+      return [...members.values()].flatMap(({ id, metrics }) => (metrics ? [{ worker: id, address: metrics }] : []));
+    },
 
     admit(arrival) {
       const { id, instance } = arrival;
@@ -104,6 +109,7 @@ export function createMembership(options: MembershipOptions): Membership {
         suspect: null,
         device: "",
         transport: "grpc",
+        metrics: "",
         numericsClass: "",
         joinedMs: now(),
         lastHeardMs: now(),

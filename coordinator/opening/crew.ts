@@ -9,8 +9,12 @@ import { PLUME_VERSION } from "../../shared/version.ts";
 import { createDispatcher } from "../dispatcher.ts";
 import { openSharedMemory } from "../files/shared-memory.ts";
 import { createMembership } from "../membership/members.ts";
+import { pageOf } from "../onlooker.ts";
 import { createProgress } from "../reporting/progress.ts";
 import { createStatus } from "../reporting/status.ts";
+import { createWireMeter, type WireMeter } from "../reporting/wire-meter.ts";
+import type { PullSource } from "../rpc/pull.ts";
+import type { PushTarget } from "../rpc/push.ts";
 import { createSessions, type Sessions } from "../rpc/session.ts";
 import type { RunContext } from "../training/run.ts";
 import type { CoordinatorOptions } from "./options.ts";
@@ -79,9 +83,22 @@ export function openCrew(options: CoordinatorOptions, training: Training, traces
     },
   });
 
-  const sharedMemory = openSharedMemory(name, spec.workers.transport, (error) =>
-    log.warn({ err: error }, "shared memory is full; tensors travel by gRPC"),
-  );
+  const wire = createWireMeter();
+  const vectorBytes = layout.size * Float32Array.BYTES_PER_ELEMENT;
+  let gradients = 0;
+  const sharedMemory = openSharedMemory(name, spec.workers.transport, {
+    onFull: (error) => log.warn({ err: error }, "shared memory is full; tensors travel by gRPC"),
+    onPublished: (payload) => wire.count({ direction: "out", payload, transport: "shm" }, vectorBytes),
+  });
+  const meters: Meters = {
+    flows: () => wire.flows,
+    gradientRawBytes: () => gradients * vectorBytes,
+    onSent: (payload, bytes) => wire.count({ direction: "out", payload, transport: "grpc" }, bytes),
+    onReceived(payload, transport, bytes) {
+      wire.count({ direction: "in", payload, transport }, bytes);
+      if (payload === "gradient") gradients++;
+    },
+  };
   /** A share of all blocks, drawn from the job's seed. */
   const audited = (step: number, { lo }: Block) =>
     spec.audit.rate > 0 &&
@@ -105,6 +122,7 @@ export function openCrew(options: CoordinatorOptions, training: Training, traces
     dispatcher,
     log,
     shmNonce: sharedMemory.nonce,
+    metricsHost: spec.monitoring.host,
     onGone: sharedMemory.forget,
     welcome: () => ({
       job: name,
@@ -128,7 +146,14 @@ export function openCrew(options: CoordinatorOptions, training: Training, traces
     accounts,
     membership,
     leases: () => dispatcher.round?.leases ?? [],
+    page: () => pageOf(options.onlookers)?.url,
     now,
   });
-  return { membership, dispatcher, sessions, sharedMemory, progress, members, status, setPhase, blemish };
+  return { membership, dispatcher, sessions, sharedMemory, meters, progress, members, status, setPhase, blemish };
+}
+
+/** What passes between a coordinator and its workers, counted. */
+interface Meters extends Required<Pick<PullSource, "onSent"> & Pick<PushTarget, "onReceived">> {
+  readonly flows: () => WireMeter["flows"];
+  readonly gradientRawBytes: () => number;
 }

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { extendLedger } from "../../shared/checkpoint/ledger-chain.ts";
 import { sleep } from "../../shared/clock.ts";
 import { describeError } from "../../shared/errors.ts";
+import { warmUp } from "../checkpointing/capture.ts";
 import { createCheckpointer } from "../checkpointing/checkpointer.ts";
 import { createSnapshotter } from "../checkpointing/snapshots.ts";
 import type { CoordinatorOptions } from "./options.ts";
@@ -22,6 +23,7 @@ export function openSavers(
   const { set, reducer, buffers, store, snapshots, firstStep, from, warnings } = training;
   const { keep, keepEvery, snapshotSeconds, retrySeconds, bufferMiB } = job.spec.checkpoint;
   const now = () => clock.now();
+  void warmUp(reducer, buffers);
   /** Why the newest save failed; null when it did not. */
   let failure: { readonly step: number; readonly reason: string } | null = null;
 

@@ -15,6 +15,8 @@ export interface StatusOptions {
   readonly accounts: Accounts;
   readonly membership: Membership;
   readonly leases: () => readonly Lease[];
+  /** Where the run's page is, once it is there. */
+  readonly page: () => string | undefined;
   readonly now: () => number;
 }
 
@@ -24,7 +26,7 @@ export interface StatusView {
 }
 
 export function createStatus(options: StatusOptions): StatusView {
-  const { job, incarnation, spec, progress, accounts, membership, leases, now } = options;
+  const { job, incarnation, spec, progress, accounts, membership, leases, page, now } = options;
   const { min, max } = spec.workers;
 
   const members = (): MemberView[] => {
@@ -60,6 +62,7 @@ export function createStatus(options: StatusOptions): StatusView {
       max,
       ...accounts.view(),
       saves: accounts.saves,
+      page: page(),
     }),
   };
 }

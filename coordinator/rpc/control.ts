@@ -1,30 +1,42 @@
-// Control over gRPC: every event as it happens, and what `plume ctl` asks. A wire and nothing more: what is asked goes to the
+// Control over gRPC: every event as it happens, the kept ones again, and what `plume ctl` asks. A wire and nothing more: what is asked goes to the
 // desk, and the desk's answer back.
 
 import { randomUUID } from "node:crypto";
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
-import type { ControlServiceServer, WatchRequest, WatchResponse } from "../../proto/gen/plume/v1/control.ts";
+import type {
+  ControlServiceServer,
+  EventsRequest,
+  EventsResponse,
+  WatchRequest,
+  WatchResponse,
+} from "../../proto/gen/plume/v1/control.ts";
+import { createBell, heard } from "../../shared/bell.ts";
 import type { Bus } from "../../shared/bus/bus.ts";
+import type { EventLog } from "../../shared/bus/event-log.ts";
 import type { RunEvent, RunStatus } from "../../shared/bus/events.ts";
 import type { Arguments, Results, Verb } from "../../shared/control/verbs.ts";
 import { PlumeError } from "../../shared/errors.ts";
-import { toServiceError } from "../../shared/rpc/call.ts";
+import { toServiceError, writeMessage } from "../../shared/rpc/call.ts";
 import type { Desk } from "../control/desk.ts";
 
 export type ControlHandlers = ControlServiceServer;
+type EventsCall = ServerWritableStream<EventsRequest, EventsResponse>;
 
 /** Events a slow watcher may fall behind before its stream is ended. */
 const WATCH_BACKLOG = 10_000;
 
 export interface ControlOptions {
   readonly bus: Bus;
+  readonly events: EventLog;
+  readonly incarnation: number;
   readonly desk: Desk;
   readonly status: () => RunStatus;
   /** What was wrong before anyone could watch. */
   readonly warnings: readonly string[];
 }
 
-export function createControl({ bus, desk, status, warnings }: ControlOptions): ControlHandlers {
+export function createControl(options: ControlOptions): ControlHandlers {
+  const { bus, desk, status, warnings } = options;
   const ask = async <V extends Verb>(verb: V, requestId: string, args: Arguments<V>): Promise<Results[V]> => {
     const reply = await desk.ask({ id: requestId || randomUUID(), verb, args, by: "gRPC" });
     if (reply.ok) return reply.result as Results[V];
@@ -42,9 +54,12 @@ export function createControl({ bus, desk, status, warnings }: ControlOptions): 
           secondsByState: { ...secondsByState },
           recoveries: [...recoveries],
           decisions: [...decisions],
+          page: report.page ?? "",
         },
       };
     }),
+
+    events: (call: EventsCall) => void replay(call, options),
 
     watch: (call: ServerWritableStream<WatchRequest, WatchResponse>) => {
       const send = (event: RunEvent) => {
@@ -69,6 +84,38 @@ export function createControl({ bus, desk, status, warnings }: ControlOptions): 
     checkpoint: answer(({ requestId }) => ask("checkpoint", requestId, {})),
     scale: answer(({ requestId, replicas }) => ask("scale", requestId, { replicas })),
   };
+}
+
+/** The kept events, as fast as they are read: what waits is in the log, not in the stream. */
+async function replay(call: EventsCall, { events, incarnation }: ControlOptions): Promise<void> {
+  const news = createBell();
+  let watched = true;
+  const gone = () => {
+    watched = false;
+    unsubscribe();
+    news.ring();
+  };
+  const unsubscribe = events.subscribe(() => news.ring());
+  for (const broken of ["cancelled", "error", "close"]) call.on(broken, gone);
+  let last = call.request.afterId || null;
+  let over = false;
+  try {
+    while (watched && !over) {
+      const seen = news.rung;
+      for (const { id, atMs, event } of events.after(last)) {
+        await writeMessage(call, { id, atMs, event: JSON.stringify(event) });
+        last = id;
+        over = event.kind === "end" && id.startsWith(`${incarnation}-`);
+      }
+      if (!call.request.follow) break;
+      if (watched && !over) await heard(news, seen);
+    }
+  } catch {
+    // Whoever watched is gone.
+  } finally {
+    gone();
+    call.end();
+  }
 }
 
 /** A unary handler from a function: what it throws becomes the call's typed error. */

@@ -12,6 +12,8 @@ export interface PullSource {
   readonly version: number;
   /** A shard's bytes as they are; undefined when they are not here. */
   bytes(vector: "params" | "ema", shard: number): Uint8Array | undefined;
+  /** A shard was sent. */
+  readonly onSent?: (vector: "params" | "ema", bytes: number) => void;
 }
 
 export async function handlePull(
@@ -21,7 +23,8 @@ export async function handlePull(
   const { vector, version, shard } = call.request;
   try {
     refuseStale(source, call.request);
-    const bytes = source.bytes(vector === VectorKind.VECTOR_KIND_EMA ? "ema" : "params", shard);
+    const kind = vector === VectorKind.VECTOR_KIND_EMA ? "ema" : "params";
+    const bytes = source.bytes(kind, shard);
     if (!bytes) throw new PlumeError("INVALID_ARGUMENT", `shard ${shard} asked for, it is not here`, OTHER_VERSION);
     for (const chunk of chunksOf(bytes)) {
       await writeMessage(call, { chunk: chunk as Buffer });
@@ -29,6 +32,7 @@ export async function handlePull(
       if (source.version !== version)
         throw new PlumeError("STALE", `version ${version} was replaced by ${source.version} while it was sent`);
     }
+    source.onSent?.(kind, bytes.byteLength);
     call.end();
   } catch (error) {
     call.emit("error", toServiceError(error));

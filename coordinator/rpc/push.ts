@@ -22,12 +22,14 @@ export interface PushTarget {
   readonly dispatcher: Pick<Dispatcher, "claim" | "receive" | "handIn">;
   /** Empty when there is none. */
   readonly shmFolder: string;
+  /** So many bytes of a result are here. */
+  readonly onReceived?: (payload: "gradient" | "sample", transport: "shm" | "grpc", bytes: number) => void;
 }
 
 export type PushCall = ServerReadableStream<PushRequest, PushResponse>;
 
 export async function handlePush(
-  { dispatcher, shmFolder }: PushTarget,
+  { dispatcher, shmFolder, onReceived }: PushTarget,
   call: PushCall,
   respond: sendUnaryData<PushResponse>,
 ): Promise<void> {
@@ -49,6 +51,7 @@ export async function handlePush(
         OTHER_VERSION,
       );
     const received = await sink.fill(sourceOf(header, chunks, shmFolder), gone.signal);
+    onReceived?.(kind, header.shmFile ? "shm" : "grpc", received);
     if (received !== sink.bytes) throw new PlumeError("DATA_LOSS", `${received} of ${sink.bytes} bytes arrived`);
     const digest = await sink.arrived();
     if (digest !== header.digest)

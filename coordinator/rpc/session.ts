@@ -13,6 +13,7 @@ import { type WorkerId, workerId } from "../../shared/ids.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { Dispatcher, Outbox } from "../dispatcher.ts";
 import type { Membership } from "../membership/members.ts";
+import { metricsAddress } from "./metrics-address.ts";
 
 /** Codes that another worker would come to as well. */
 const DATA_FAULTS: ReadonlySet<string> = new Set(["DATA_LOSS", "INVALID_ARGUMENT", "NOT_FOUND"]);
@@ -20,6 +21,7 @@ const DATA_FAULTS: ReadonlySet<string> = new Set(["DATA_LOSS", "INVALID_ARGUMENT
 type SessionStream = ServerDuplexStream<SessionRequest, SessionResponse>;
 type Incoming = NonNullable<SessionRequest["message"]>;
 type Departure = "left" | "lost" | "expelled";
+type Farewell = { readonly change: Departure; readonly reason: string };
 
 /** Open streams by worker. */
 export interface Sessions extends Outbox {
@@ -34,11 +36,21 @@ export interface SessionOptions {
   readonly log: Logger;
   readonly welcome: () => Welcome;
   readonly shmNonce: string;
+  /** Address that workers offer their metrics on; a wildcard for each one's own. */
+  readonly metricsHost: string;
   /** A member's session is over: nothing that it left lying about is wanted. */
   readonly onGone: (worker: WorkerId) => void;
 }
 
-export function createSessions({ membership, dispatcher, log, welcome, shmNonce, onGone }: SessionOptions): Sessions {
+export function createSessions({
+  membership,
+  dispatcher,
+  log,
+  welcome,
+  shmNonce,
+  metricsHost,
+  onGone,
+}: SessionOptions): Sessions {
   const streams = new Map<WorkerId, SessionStream>();
 
   const refuse = (stream: SessionStream, message: string, retry: boolean) => {
@@ -85,9 +97,10 @@ export function createSessions({ membership, dispatcher, log, welcome, shmNonce,
       case "heartbeat":
         return send(id, { $case: "heartbeat", value: {} });
       case "ready": {
-        const { backend, device, shmNonce: nonce } = message.value;
+        const { backend, device, shmNonce: nonce, metricsPort } = message.value;
         const transport = shmNonce !== "" && nonce === shmNonce ? "shm" : "grpc";
-        const admission = membership.ready(id, message.value, { device: `${backend}: ${device}`, transport });
+        const metrics = metricsAddress(stream.getPeer(), metricsHost, metricsPort);
+        const admission = membership.ready(id, message.value, { device: `${backend}: ${device}`, transport, metrics });
         if (admission.kind === "refuse") {
           streams.delete(id);
           refuse(stream, admission.reason, admission.retry);
@@ -118,10 +131,13 @@ export function createSessions({ membership, dispatcher, log, welcome, shmNonce,
     }
   };
 
+  /** Once the run is over, whoever goes is not lost. */
+  let drained: Farewell | null = null;
+
   return {
     handle(stream) {
       let id: WorkerId | null = null;
-      let farewell: { readonly change: Departure; readonly reason: string } | null = null;
+      let farewell: Farewell | null = null;
 
       const onRequest = (message: Incoming) => {
         if (message.$case === "hello") {
@@ -140,7 +156,8 @@ export function createSessions({ membership, dispatcher, log, welcome, shmNonce,
 
       const onEnd = (reason: string) => {
         if (!id || streams.get(id) !== stream) return;
-        gone(id, farewell?.change ?? "lost", farewell?.reason ?? reason);
+        const bye = farewell ?? drained;
+        gone(id, bye?.change ?? "lost", bye?.reason ?? reason);
       };
 
       stream.on("data", (request: SessionRequest) => {
@@ -169,6 +186,7 @@ export function createSessions({ membership, dispatcher, log, welcome, shmNonce,
     },
 
     drain(reason) {
+      drained = { change: "left", reason };
       for (const stream of streams.values()) {
         stream.write({ message: { $case: "drain", value: { reason } } });
         stream.end();

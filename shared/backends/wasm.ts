@@ -4,7 +4,7 @@
 import { createRequire } from "node:module";
 import { dirname, sep } from "node:path";
 import { PlumeError } from "../errors.ts";
-import type { Backend, BackendAdapter } from "./backend.ts";
+import { type Backend, type BackendAdapter, tensorMemory } from "./backend.ts";
 import type { WasmBackend } from "./wasm-kernels/heap.ts";
 import { planProgram } from "./wasm-plan.ts";
 
@@ -57,14 +57,14 @@ async function start(limitBytes: number): Promise<Backend> {
   registerGradients();
   registerKernels(openHeapKernels(inside));
   limitHeap(inside, limitBytes);
-  const memory = () => ({ usedBytes: inside.wasm.HEAPU8.length, limitBytes });
+  const usedBytes = () => inside.wasm.HEAPU8.length;
   return {
     name: "wasm",
     device: "wasm (XNNPACK, SIMD, 1 thread)",
-    memory,
+    memory: () => ({ usedBytes: usedBytes(), limitBytes, ...tensorMemory(tf) }),
     program: (computation) => planProgram(tf, inside, computation),
     check: () => {
-      if (memory().usedBytes > limitBytes) throw outgrown(memory().usedBytes, limitBytes);
+      if (usedBytes() > limitBytes) throw outgrown(usedBytes(), limitBytes);
     },
   };
 }

@@ -21,6 +21,8 @@ export interface StampedEvent {
 }
 
 export interface EventLog {
+  /** When the first of all was, in milliseconds since the epoch: it tells this run from others of its job. Null before it. */
+  readonly beganMs: number | null;
   /** The kept events after this one, oldest first: all that are remembered when it is null or unknown. */
   after(id: string | null): readonly StampedEvent[];
   /** @returns the function that ends the subscription. */
@@ -39,7 +41,9 @@ export interface EventLogOptions {
 const REMEMBERED = 10_000;
 
 export function openEventLog({ file, incarnation, bus, epochMs, onListenerError }: EventLogOptions): EventLog {
-  const remembered = readEvents(file).slice(-REMEMBERED);
+  const before = readEvents(file);
+  const remembered = before.slice(-REMEMBERED);
+  let beganMs = before[0]?.atMs ?? null;
   /** A line that a crash has torn must not swallow the next one. */
   let separator = existsSync(file) ? "\n" : "";
   const listeners = new Set<(event: StampedEvent) => void>();
@@ -47,6 +51,7 @@ export function openEventLog({ file, incarnation, bus, epochMs, onListenerError 
 
   const keep = (event: KeptEvent) => {
     const stamped = { id: `${incarnation}-${++count}`, atMs: epochMs(), event };
+    beganMs ??= stamped.atMs;
     try {
       appendFileSync(file, `${separator}${JSON.stringify(stamped)}\n`);
       separator = "";
@@ -69,7 +74,11 @@ export function openEventLog({ file, incarnation, bus, epochMs, onListenerError 
   });
 
   return {
-    after: (id) => remembered.slice(remembered.findIndex((each) => each.id === id) + 1),
+    get beganMs() {
+      return beganMs;
+    },
+    // From the end: who follows asks for the newest.
+    after: (id) => remembered.slice(remembered.findLastIndex((each) => each.id === id) + 1),
     subscribe(listener) {
       listeners.add(listener);
       return () => void listeners.delete(listener);

@@ -18,7 +18,7 @@ export interface MemberView {
   readonly pulled?: number | undefined;
 }
 
-const PHASES = [
+export const PHASES = [
   "Starting",
   "Waiting",
   "Recovering",
@@ -31,6 +31,17 @@ const PHASES = [
   "Failed",
 ] as const;
 export type Phase = (typeof PHASES)[number];
+
+/** What wall time is spent on. */
+export const GOODPUT_STATES = [
+  "productive",
+  "recovering",
+  "checkpointing",
+  "sampling",
+  "waiting",
+  "paused",
+  "redone",
+] as const;
 
 export interface RunStatus {
   readonly job: string;
@@ -54,6 +65,8 @@ export interface RunStatus {
   readonly wallSeconds: number;
   readonly goodput: number;
   readonly saves: Saves;
+  /** http://host:port of the run's page. */
+  readonly page?: string | undefined;
 }
 
 /** What became of a run's checkpoints. */
@@ -80,7 +93,7 @@ export interface Recovery {
   readonly atMs: number;
 }
 
-const WORKER_CHANGES = ["joined", "left", "lost", "expelled", "refused", "suspect", "well"] as const;
+export const WORKER_CHANGES = ["joined", "left", "lost", "expelled", "refused", "suspect", "well"] as const;
 export type WorkerChange = (typeof WORKER_CHANGES)[number];
 
 /** Seconds of one step by part. The parts of workers are the slowest worker's; the rest is the coordinator's own. */

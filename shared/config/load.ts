@@ -13,18 +13,37 @@ export interface LoadOptions {
   readonly set: readonly string[];
 }
 
-/** @throws PlumeError NOT_FOUND or INVALID_ARGUMENT. */
-export function loadJob(file: string, { set }: LoadOptions): Job {
-  let text: string;
+export interface JobAndToken {
+  readonly job: Job;
+  /** monitoring.token; null when the file has none. */
+  readonly token: string | null;
+}
+
+/**
+ * The job without its token, which must be nowhere that a job is: job.yaml, checkpoints, what workers get, logs.
+ * @throws PlumeError NOT_FOUND or INVALID_ARGUMENT.
+ */
+export const loadJob = (file: string, options: LoadOptions): Job => loadJobAndToken(file, options).job;
+
+/** For whoever serves the page: the token beside the job. @throws PlumeError NOT_FOUND or INVALID_ARGUMENT. */
+export function loadJobAndToken(file: string, { set }: LoadOptions): JobAndToken {
+  return apart(parse(readText(file), file, set));
+}
+
+function apart(job: Job): JobAndToken {
+  const { token, ...monitoring } = job.spec.monitoring;
+  return { job: { ...job, spec: { ...job.spec, monitoring } }, token: token ?? null };
+}
+
+function readText(file: string): string {
   try {
-    text = readFileSync(file, "utf8");
+    return readFileSync(file, "utf8");
   } catch (cause) {
     throw new PlumeError("NOT_FOUND", `cannot read the job file ${file}: ${(cause as Error).message}`, {
       remedy: "name a YAML file with -f, for example deploy/jobs/shapes.yaml",
       cause,
     });
   }
-  return parseJob(text, { file, set });
 }
 
 /** @param file for messages. */
@@ -32,6 +51,10 @@ export function parseJob(
   text: string,
   { file = "job", set = [] }: { file?: string; set?: readonly string[] } = {},
 ): Job {
+  return apart(parse(text, file, set)).job;
+}
+
+function parse(text: string, file: string, set: readonly string[]): Job {
   const value = parseYaml(text, file);
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new PlumeError("INVALID_ARGUMENT", `${file} holds no job`, {

@@ -4,6 +4,8 @@ import type { z } from "zod";
 import { fieldNames, fieldType } from "./fields.ts";
 
 const MOST_ISSUES = 5;
+/** Fields whose value is for nobody's eyes. */
+const SECRET = new Set(["spec.monitoring.token"]);
 
 /** @param job the value that was refused, for the values at the paths. */
 export function describeIssues(issues: readonly z.core.$ZodIssue[], job: object): string {
@@ -25,7 +27,8 @@ function describeIssue(issue: z.core.$ZodIssue, job: object): string[] {
   const names = fieldNames(issue.path).join(", ");
   if (input === undefined) return [`${path} is missing; ${names ? `its fields are ${names}` : "give it a value"}`];
   const wanted = names ? `a group of the fields ${names}` : fieldType(issue.path);
-  return [`${path} ${shorten(input)}: ${problemOf(issue, wanted)}`];
+  const value = SECRET.has(path) ? "(not shown)" : shorten(input);
+  return [`${path} ${value}: ${problemOf(issue, wanted)}`];
 }
 
 function problemOf(issue: z.core.$ZodIssue, wanted: string | undefined): string {

@@ -12,7 +12,7 @@ interface HttpRequest {
 }
 
 /** Answers by `reply`, or takes over `response`. */
-type Route = (request: HttpRequest) => void | Promise<void>;
+export type Route = (request: HttpRequest) => void | Promise<void>;
 
 export interface HttpServer {
   readonly port: number;
@@ -29,21 +29,24 @@ export interface HttpOptions {
   readonly port: number;
   /** The field that named the port, for the message when it is taken. */
   readonly field: string;
-  /** Host names besides IP addresses, localhost and `host` under which requests may come. */
-  readonly names?: readonly string[];
+  /** Host names besides IP addresses, localhost and `host` under which requests may come; "any" where a token guards. */
+  readonly names?: readonly string[] | "any";
   readonly onError: (error: unknown) => void;
 }
 
+const BASE = "http://plume";
 const HEADERS_MS = 10_000;
 
 /** Listens; until routes are there everything is answered by 503. @throws PlumeError INVALID_ARGUMENT where it cannot. */
 export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { host, field, names = [], onError } = options;
   const routes = new Map<string, Route>();
-  const known = new Set(["localhost", host.toLowerCase(), ...names.map((name) => name.toLowerCase())]);
+  const known = names === "any" ? null : new Set(["localhost", host.toLowerCase(), ...names.map(lower)]);
 
   const handle = async (incoming: IncomingMessage, response: ServerResponse) => {
-    const url = new URL(incoming.url ?? "/", "http://plume");
+    const asked = incoming.url ?? "/";
+    if (!URL.canParse(asked, BASE)) return reply(response, 400, "text/plain", "this is no address\n");
+    const url = new URL(asked, BASE);
     if (!isKnown(known, incoming.headers.host)) return reply(response, 421, "text/plain", "another host's name\n");
     if (routes.size === 0) return reply(response, 503, "text/plain", "starting\n");
     const found = find(routes, incoming.method ?? "GET", url.pathname);
@@ -53,6 +56,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   };
   const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 3 * HEADERS_MS }, (incoming, response) => {
     response.setHeader("x-content-type-options", "nosniff");
+    response.on("error", () => {}); // whoever asked is gone
     handle(incoming, response).catch((error) => {
       onError(error);
       if (!response.headersSent) reply(response, 500, "text/plain", "an error of plume; its log has it\n");
@@ -96,14 +100,16 @@ function find(routes: ReadonlyMap<string, Route>, asked: string, path: string): 
 }
 
 /** A page of another site reaches an address here only under that site's name. */
-function isKnown(known: ReadonlySet<string>, header: string | undefined): boolean {
-  if (header === undefined) return true; // HTTP/1.0: no browser
+function isKnown(known: ReadonlySet<string> | null, header: string | undefined): boolean {
+  if (known === null || header === undefined) return true; // HTTP/1.0: no browser
   const name = header
     .replace(/:\d+$/, "")
     .replace(/^\[(.*)\]$/, "$1")
     .toLowerCase();
   return isIP(name) !== 0 || known.has(name);
 }
+
+const lower = (name: string): string => name.toLowerCase();
 
 const reachable = (host: string): string => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host);
 

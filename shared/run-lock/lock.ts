@@ -25,6 +25,8 @@ const recordSchema = z.strictObject({
   incarnation: z.int().min(1),
   /** host:port of the coordinator; empty until its server has its port. */
   address: z.string(),
+  /** Of its page, without the token; empty where it has none, or not yet. */
+  url: z.string().default(""),
   version: z.string(),
   /** ISO 8601. */
   since: z.string(),
@@ -34,8 +36,8 @@ export type LockRecord = z.infer<typeof recordSchema>;
 
 export interface RunLock {
   readonly incarnation: number;
-  /** Says where the coordinator listens. @throws PlumeError STALE when another one has taken over. */
-  announce(address: string): void;
+  /** Says where the coordinator listens, and where its page is. @throws PlumeError STALE when another one has taken over. */
+  announce(address: string, url?: string): void;
   /** The file on disk is still this holder's. */
   held(): boolean;
   /** Twice is safe; another holder's file is left alone. */
@@ -139,6 +141,7 @@ const recordOf = ({ job, version }: { job: string; version: string }, incarnatio
   pid: process.pid,
   startTime: startTimeOf(process.pid) ?? "",
   address: "",
+  url: "",
   since: new Date().toISOString(),
 });
 
@@ -156,9 +159,9 @@ function holding(file: string, mine: LockRecord): RunLock {
   return {
     incarnation: mine.incarnation,
     held,
-    announce(address) {
+    announce(address, url = "") {
       if (!held()) throw new PlumeError("STALE", `${file}: another coordinator has taken over this run`);
-      replaceFile(file, JSON.stringify({ ...mine, address }));
+      replaceFile(file, JSON.stringify({ ...mine, address, url }));
     },
     release() {
       if (held()) rmSync(file, { force: true });

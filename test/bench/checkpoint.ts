@@ -88,9 +88,13 @@ async function stall(
     // Room for the whole state: what is measured is the copy, not the wait for a store that is slower than training.
     spec: { checkpoint: { everySteps, keep: 1, snapshotSeconds: 0, bufferMiB: 4096 } },
   });
-  const { written, stallSeconds } = run.checkpoints;
-  const perSave = (1000 * stallSeconds) / Math.max(1, written);
-  return { parameters: run.bytes / 4, computeMs, written, step: run.parts.total!, stallMs: perSave };
+  return {
+    parameters: run.bytes / 4,
+    computeMs,
+    saves: run.stallsMs.length,
+    step: run.parts.total!,
+    stall: summarise(run.stallsMs),
+  };
 }
 
 async function disk(folder: string, parameters: number) {
@@ -172,19 +176,19 @@ try {
   const { quick } = options;
   const stalls = [await stall(24, [1, 2], quick ? 60 : 200, 10)];
   // Seldom enough that the store has taken one save before the next begins.
-  const large = [quick ? 80 : LARGE_CHANNELS, [1, 2, 4], quick ? 12 : 24, quick ? 4 : 12] as const;
+  const large = [quick ? 80 : LARGE_CHANNELS, [1, 2, 4], quick ? 12 : 30, quick ? 4 : 6] as const;
   for (const computeMs of [0, DEVICE_MS]) stalls.push(await stall(...large, computeMs));
   console.log("\n### A save beside steps, whose workers compute nothing or leave the host's cores alone\n");
-  const share = ({ stallMs, step }: (typeof stalls)[number]) => stallMs / step.median;
+  const share = ({ stall, step }: (typeof stalls)[number]) => stall.median / step.median;
   console.log(
     markdownTable([
       ["parameters", "compute, ms", "saves", "step, ms", "training waits a save, ms", "of a step"],
       ...stalls.map((each) => [
         `${(each.parameters / 1e6).toFixed(1)} M`,
         String(each.computeMs),
-        String(each.written),
+        String(each.saves),
         spread(each.step, 1),
-        each.stallMs.toFixed(2),
+        spread(each.stall, 2),
         `${(100 * share(each)).toFixed(1)} %`,
       ]),
     ]),

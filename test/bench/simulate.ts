@@ -121,7 +121,7 @@ async function simulate(n: number, steps: number): Promise<Row> {
       membership.ready(
         id,
         { numericsClass: "n", specDigest: "s", layoutDigest: "l", dataDigest: "d" },
-        { device: "d", transport: "shm" },
+        { device: "d", transport: "shm", metrics: "" },
       ),
     );
     decide(() => dispatcher.replan());

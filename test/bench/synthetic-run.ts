@@ -5,6 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
+import { readEvents } from "../../shared/bus/event-log.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
@@ -20,6 +21,8 @@ export interface SyntheticRun {
   /** Milliseconds of a step by part, and in all. */
   readonly parts: Readonly<Record<string, Summary>>;
   readonly checkpoints: RunSummary["checkpoints"];
+  /** Milliseconds that training waited for each save. */
+  readonly stallsMs: readonly number[];
 }
 
 export interface SyntheticOptions {
@@ -102,7 +105,10 @@ export async function syntheticRun(options: SyntheticOptions): Promise<Synthetic
     const parts = PARTS.map((part) => [part, summarise(seconds.map((of) => (of[part] ?? 0) * 1000))] as const);
     const layout = buildLayout(buildNetwork(parseJob(jobYaml).spec, 3).params);
     const { checkpoints } = readSummary(join(folder, "run/summary.json"));
-    return { workers, bytes: layout.size * 4, parts: Object.fromEntries(parts), checkpoints };
+    const stallsMs = readEvents(join(folder, "run/events.ndjson")).flatMap(({ event }) =>
+      event.kind === "checkpoint" ? [1000 * event.stallSeconds] : [],
+    );
+    return { workers, bytes: layout.size * 4, parts: Object.fromEntries(parts), checkpoints, stallsMs };
   } finally {
     for (const child of children) child.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });

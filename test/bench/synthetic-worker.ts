@@ -19,6 +19,8 @@ import { openWire } from "../../shared/wire/index.ts";
 import type { Compute } from "../../worker/compute.ts";
 import { createEngine } from "../../worker/engine.ts";
 import type { ComputeInit } from "../../worker/messages.ts";
+import { createWorkerMeter } from "../../worker/meter.ts";
+import { createMonitor } from "../../worker/monitor.ts";
 import { runSessions } from "../../worker/session.ts";
 
 const { values } = parseArgs({
@@ -64,6 +66,7 @@ async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
         digest,
         losses: batches.map(() => 1),
         seconds: { compute: 0 },
+        device: { tensors: 0, tensorBytes: 0, usedBytes: 0 },
       };
     },
     sample: () => Promise.reject(new Error("a synthetic worker draws nothing")),
@@ -72,12 +75,16 @@ async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
 }
 
 async function work(id: string): Promise<void> {
+  const meter = createWorkerMeter();
+  await using monitor = createMonitor(id, meter.counts, silentLog);
   await using engine = createEngine({
     workerId: id,
     clock: systemClock,
     log: silentLog,
     tracer: noTracer,
     openCompute: openReady,
+    meter,
+    monitor,
   });
   await runSessions(
     {
@@ -89,7 +96,8 @@ async function work(id: string): Promise<void> {
       log: silentLog,
       patienceSeconds: 30,
       now: () => systemClock.now(),
-      onJoined: () => {},
+      onJoined: () => meter.connected(true),
+      onParted: () => meter.connected(false),
       onProductive: () => {},
     },
     new AbortController().signal,

@@ -22,6 +22,8 @@ import { PLUME_VERSION } from "../../shared/version.ts";
 import { type Compute, type ComputeThread, startComputeThread } from "../../worker/compute.ts";
 import { createEngine } from "../../worker/engine.ts";
 import type { ComputeInit } from "../../worker/messages.ts";
+import { createWorkerMeter } from "../../worker/meter.ts";
+import { createMonitor } from "../../worker/monitor.ts";
 import { runSessions, type WorkerEngine } from "../../worker/session.ts";
 
 const { values } = parseArgs({
@@ -68,7 +70,17 @@ async function main(): Promise<void> {
   process.on("disconnect", () => process.exit(1));
   await using thread = startComputeThread();
   const openCompute = (init: ComputeInit) => openFaulty(thread, init);
-  await using engine = createEngine({ workerId: id!, clock: systemClock, log, tracer: noTracer, openCompute });
+  const meter = createWorkerMeter();
+  await using monitor = createMonitor(id!, meter.counts, log);
+  await using engine = createEngine({
+    workerId: id!,
+    clock: systemClock,
+    log,
+    tracer: noTracer,
+    openCompute,
+    meter,
+    monitor,
+  });
   const other: WorkerEngine = {
     work: engine.work,
     prepare: async (...args) => ({ ...(await engine.prepare(...args)), specDigest: "0".repeat(64) }),
@@ -83,7 +95,8 @@ async function main(): Promise<void> {
       log,
       patienceSeconds: 30,
       now: () => systemClock.now(),
-      onJoined: () => {},
+      onJoined: () => meter.connected(true),
+      onParted: () => meter.connected(false),
       onProductive: () => {},
     },
     leave.signal,

@@ -73,6 +73,7 @@ export function startCoordinator(parts: Parts, surroundings: Surroundings): Coor
     dispatcher,
     log: quiet,
     shmNonce: "",
+    metricsHost: "127.0.0.1",
     welcome: () => ({
       job: "job",
       incarnation,

@@ -89,6 +89,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
     worker.queue = [];
     worker.leaving = false;
     const stream = {
+      getPeer: () => "unknown",
       on: (event: string, listener: (value?: unknown) => void) => void link.listeners.set(event, listener),
       write: ({ message }: { message: Outgoing }) => {
         if (message.$case === "lease") issue(link, message.value);
@@ -146,6 +147,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
             device: "d",
             numericsClass: "n",
             shmNonce: "",
+            metricsPort: 0,
             dataDigest: "d",
             layoutDigest: "l",
             specDigest: "s",

@@ -28,6 +28,7 @@ function check(title, command, args, options = {}) {
 check("format and lint", bin("biome"), ["ci", "--max-diagnostics=50", "."]);
 check("nothing is exported for nobody", bin("knip"), ["--no-progress"]);
 check("types", bin("tsc"), ["--noEmit", "-p", "."]);
+check("types of the page", bin("tsc"), ["--noEmit", "-p", "coordinator/ui"]);
 check("proto lint", bin("buf"), ["lint"], { cwd: join(root, "proto") });
 const base = spawnSync("git", ["rev-parse", "--verify", "-q", "origin/main"], {
   cwd: root,
@@ -49,6 +50,7 @@ check("reference tables are fresh", process.execPath, [
   "coordinator/cli/reference-tables.ts",
   "--check",
 ]);
+check("dashboards are fresh", process.execPath, ["--import", "tsx", "deploy/grafana/dashboards.ts", "--check"]);
 check("rooms import only what they may", process.execPath, ["--import", "tsx", "test/support/rooms.ts"]);
 
 if (failed.length > 0) {

@@ -1,5 +1,7 @@
 // Finding the processes of a run, as an operator would: by what they were started with.
 
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 
@@ -35,6 +37,14 @@ function readArguments(pid: string): string[] {
   } catch {
     return []; // gone since it was listed
   }
+}
+
+/** SIGKILL, unless it is gone already. */
+export async function killed(child: ChildProcess | null): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = once(child, "exit");
+  child.kill("SIGKILL");
+  await gone;
 }
 
 export const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));

@@ -9,6 +9,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Files directly in shared/: they import nothing of ours but each other. */
 const LEAVES = [
+  "shared/bell.ts",
   "shared/cache-folder.ts",
   "shared/errors.ts",
   "shared/parallel.ts",
@@ -65,6 +66,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/bus": [],
   "shared/control": ["shared/bus"],
   "shared/http": [],
+  "shared/metrics": ["shared/bus", "shared/config", "shared/control", "shared/http", "shared/optim"],
+  "shared/nats": ["shared/bus", "shared/control"],
   // What a run leaves is read by whoever tells of it.
   "shared/report": ["shared/bus", "shared/config", "shared/ledger", "shared/run-lock"],
   "shared/tracing": [],
@@ -136,14 +139,26 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "coordinator/planner",
     "coordinator/reporting",
   ],
+  // What the page and its server say to each other, for both of them.
+  "coordinator/http/api.ts": ["shared"],
+  "coordinator/http": ["shared", "coordinator/control", "coordinator/onlooker.ts", "coordinator/ui/build.mjs"],
+  "coordinator/ui": ["shared/bus", "coordinator/http/api.ts"],
   // What whoever watches gets; the wires are theirs.
   "coordinator/onlooker.ts": ["shared", "coordinator/control"],
+  "coordinator/metrics": ["shared", "coordinator/onlooker.ts"],
   // Whoever puts a coordinator together knows its parts; no part knows them.
   "coordinator/opening": ["shared", "coordinator"],
   "coordinator/services.ts": ["shared", "coordinator"],
-  "coordinator/main.ts": ["shared", "coordinator/services.ts"],
+  "coordinator/nats": ["shared", "coordinator/control", "coordinator/onlooker.ts"],
+  "coordinator/main.ts": [
+    "shared",
+    "coordinator/http",
+    "coordinator/metrics",
+    "coordinator/nats",
+    "coordinator/services.ts",
+  ],
   // The command line is the user's hand: it talks to a coordinator, it does not reach into one.
-  "coordinator/cli": ["shared", "proto/gen"],
+  "coordinator/cli": ["shared", "proto/gen", "coordinator/ui/build.mjs"],
   worker: ["shared", "proto/gen"],
   deploy: ["shared"],
   test: ["shared", "proto/gen", "coordinator", "worker", "deploy"],

@@ -1,14 +1,13 @@
 // A real S3 server on loopback, with a bucket and keys of its own: versitygw, which keeps objects as files.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
 import { CreateBucketCommand, HeadBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { cacheFolder } from "../../shared/cache-folder.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import "../../shared/store/s3-client.ts"; // which hushes the SDK's word about coming versions of Node
 import { scratchFolder } from "./plume.ts";
-import { freePort, pause } from "./processes.ts";
+import { freePort, killed, pause } from "./processes.ts";
 
 export const S3_KEY = "plume-test-key";
 export const S3_SECRET = "plume-test-secret-3141592653";
@@ -76,10 +75,7 @@ export async function startS3Server(): Promise<S3Server> {
   const kill = async (): Promise<void> => {
     const child = server;
     server = null;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
-    const gone = once(child, "exit");
-    child.kill("SIGKILL");
-    await gone;
+    await killed(child);
   };
 
   const dispose = async (): Promise<void> => {

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Accounts, createAccounts } from "../../coordinator/accounting/accounts.ts";
-import { GOODPUT_STATES } from "../../coordinator/accounting/goodput.ts";
+import { GOODPUT_STATES } from "../../shared/bus/events.ts";
 
 const EPOCH = 1_700_000_000_000;
 const none = Object.fromEntries(GOODPUT_STATES.map((state) => [state, 0]));

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { createBuffers } from "../../coordinator/checkpointing/buffers.ts";
+import { warmUp } from "../../coordinator/checkpointing/capture.ts";
 import { type CheckpointerOptions, createCheckpointer } from "../../coordinator/checkpointing/checkpointer.ts";
 import { createAttempts, decideRetry } from "../../coordinator/checkpointing/retry.ts";
 import { listCheckpoints, readCheckpoint } from "../../shared/checkpoint/read.ts";
@@ -254,5 +255,59 @@ describe("a call that failed", () => {
     expect(await Promise.all([1, 2, 3, 4].map(() => attempts.attempt(call)))).toEqual(Array(4).fill("done"));
     expect(retries).toEqual([500]);
     expect(attempts.failing).toBe(false);
+  });
+});
+
+describe("memory that is touched before the first save", () => {
+  /** Buffers of nothing but fresh memory, which the save would have had to touch. */
+  const fresh = (buffers: ReturnType<typeof createBuffers>) => {
+    let allocated = 0;
+    const { allocUnsafeSlow } = Buffer;
+    Buffer.allocUnsafeSlow = (size) => {
+      if (size >= PART_BYTES) allocated++;
+      return allocUnsafeSlow(size);
+    };
+    return {
+      get allocated() {
+        return allocated;
+      },
+      buffers,
+      [Symbol.dispose]: () => {
+        Buffer.allocUnsafeSlow = allocUnsafeSlow;
+      },
+    };
+  };
+
+  it("is all that a save takes, within the bound", async () => {
+    const { reducer, buffers, checkpointer } = await open();
+    await using _ = reducer;
+    await warmUp(reducer, buffers);
+    expect(buffers.used).toBe(0);
+    using counted = fresh(buffers);
+    await checkpointer.save(1);
+    await checkpointer.settled();
+    expect(counted.allocated).toBe(0);
+  });
+
+  it("stops where the bound is", async () => {
+    const { reducer, buffers } = await open({}, 4 * PART_BYTES);
+    await using _ = reducer;
+    await warmUp(reducer, buffers);
+    expect(buffers.used).toBe(0);
+    expect(buffers.peak).toBeGreaterThan(2 * PART_BYTES);
+    expect(buffers.peak).toBeLessThanOrEqual(4 * PART_BYTES);
+  });
+
+  it("makes way for a save that begins meanwhile", async () => {
+    const { reducer, store, buffers, checkpointer, said } = await open({}, 4 * PART_BYTES);
+    await using _ = reducer;
+    await fill(reducer, 1);
+    const warming = warmUp(reducer, buffers);
+    await checkpointer.save(1);
+    await checkpointer.settled();
+    await warming;
+    expect(said).toEqual(["written 1"]);
+    expect(await valuesIn(store, 1)).toEqual(new Set([1]));
+    expect(buffers.used).toBe(0);
   });
 });

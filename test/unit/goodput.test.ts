@@ -2,7 +2,8 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createGoodput, GOODPUT_STATES, type GoodputSeconds } from "../../coordinator/accounting/goodput.ts";
+import { createGoodput, type GoodputSeconds } from "../../coordinator/accounting/goodput.ts";
+import { GOODPUT_STATES } from "../../shared/bus/events.ts";
 
 const none = Object.fromEntries(GOODPUT_STATES.map((state) => [state, 0])) as GoodputSeconds;
 const sum = (seconds: GoodputSeconds) => Object.values(seconds).reduce((total, each) => total + each, 0);

@@ -22,6 +22,7 @@ const member = (name: string, change: Partial<Member> = {}): Member => ({
   suspect: null,
   device: "wasm",
   transport: "shm",
+  metrics: "",
   numericsClass: "wasm:1",
   joinedMs: 0,
   lastHeardMs: 0,
@@ -179,7 +180,11 @@ describe("the members", () => {
       onChange: (change) => changes.push(change),
     });
     const ready = (name: string, change: object = {}) =>
-      all.ready(workerId(name), { numericsClass: "n", ...digests, ...change }, { device: "d", transport: "shm" });
+      all.ready(
+        workerId(name),
+        { numericsClass: "n", ...digests, ...change },
+        { device: "d", transport: "shm", metrics: "" },
+      );
     const join = (name: string) => {
       const admission = all.admit(arrival(name));
       if (admission.kind === "admit") ready(name);

@@ -37,6 +37,7 @@ const record = (change: Partial<LockRecord> = {}): LockRecord => ({
   startTime: "100",
   incarnation: 1,
   address: "",
+  url: "",
   version: "1",
   since: "2026-01-01T00:00:00.000Z",
   ...change,

@@ -45,7 +45,10 @@ function play(patienceSeconds: number, ...scripts: (Says | number)[][]) {
     patienceSeconds,
     now: () => nowMs,
   };
-  const ended = runSessions({ ...options, onJoined() {}, onProductive() {} }, new AbortController().signal);
+  const ended = runSessions(
+    { ...options, onJoined() {}, onParted() {}, onProductive() {} },
+    new AbortController().signal,
+  );
   return ended.then((reason) => ({ reason, sessions }));
 }
 

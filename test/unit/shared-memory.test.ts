@@ -11,8 +11,10 @@ const save = (value: number) => (file: string) =>
 
 let shared: SharedMemory;
 const open = () => {
-  shared = openSharedMemory("unit", "shm", (error) => {
-    throw error;
+  shared = openSharedMemory("unit", "shm", {
+    onFull: (error) => {
+      throw error;
+    },
   });
   return shared;
 };

@@ -11,6 +11,7 @@ import { SHM_ROOT } from "../../../shared/rpc/shm.ts";
 import { PLUME_VERSION } from "../../../shared/version.ts";
 import { action, type CommandIo } from "../action.ts";
 import type { Finding } from "../finding.ts";
+import { natsFinding } from "../nats-finding.ts";
 import { s3Finding } from "../s3-finding.ts";
 import { table } from "../table.ts";
 
@@ -23,11 +24,15 @@ export function doctorCommand(): Command {
   return new Command("doctor")
     .description("what this machine has, and what to do about what is missing")
     .option("--store <url>", "also whether this store can be read, for example s3://bucket/runs")
-    .addHelpText("after", "\nExamples:\n  plume doctor --json\n  plume doctor --store s3://bucket/runs")
+    .option("--nats <url>", "also whether this NATS server answers; NATS_URL when absent")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  plume doctor --json\n  plume doctor --store s3://bucket/runs\n  plume doctor --nats nats://nats:4222",
+    )
     .action(action(doctor));
 }
 
-async function doctor(io: CommandIo, { store }: { store?: string }): Promise<number> {
+async function doctor(io: CommandIo, { store, nats }: { store?: string; nats?: string }): Promise<number> {
   const findings = [
     node(),
     machine(),
@@ -37,6 +42,7 @@ async function doctor(io: CommandIo, { store }: { store?: string }): Promise<num
     ...(await backends()),
     fashionMnist(),
     await s3Finding(store),
+    await natsFinding(nats),
   ];
   io.print(`plume ${PLUME_VERSION}`);
   io.print(table([["", "what", "found"], ...findings.map(({ what, state, detail }) => [state, what, detail])]));

@@ -13,7 +13,7 @@ import { listCheckpoints } from "../../../shared/checkpoint/read.ts";
 import { sleep } from "../../../shared/clock.ts";
 import { fieldRows } from "../../../shared/config/fields.ts";
 import { checkAllowed } from "../../../shared/config/identity.ts";
-import { dumpJob, loadJob } from "../../../shared/config/load.ts";
+import { dumpJob, loadJob, loadJobAndToken } from "../../../shared/config/load.ts";
 import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { LOG_LEVEL_VARIABLE, LOG_LEVELS } from "../../../shared/log.ts";
@@ -123,7 +123,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   checkAllowed(options.allow);
   const logLevel = options.logLevel === undefined ? null : oneOf("--log-level", options.logLevel, LOG_LEVELS);
   if (logLevel) process.env[LOG_LEVEL_VARIABLE] = logLevel; // for the processes that it starts
-  const asked = loadJob(options.file, { set: [...overrides(options), ...options.set] });
+  const { job: asked, token } = loadJobAndToken(options.file, { set: [...overrides(options), ...options.set] });
   const out = resolve(options.out ?? join("runs", asked.metadata.name));
   const begun = begunJob(out, options.resume);
   const backend = await backendOf(asked, begun);
@@ -148,6 +148,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
       resume,
       allow: options.allow,
       listen: options.listen,
+      token,
       ...(options.advertise ? { advertise: options.advertise } : {}),
       maxRestarts: job.spec.workers.maxRestarts,
       replaceMs: 1000 * job.spec.workers.replaceSeconds,
@@ -291,6 +292,7 @@ function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): v
   io.print(
     `coordinator on ${supervisor.address}, ${workers.replicas} worker process${workers.replicas === 1 ? "" : "es"}, run folder ${relative(process.cwd(), out) || "."}`,
   );
+  if (supervisor.page) io.print(`watch it at ${supervisor.page.link}`);
 }
 
 /** A failure without a remedy gets one: whoever reads it must know what to do next. */

@@ -9,7 +9,7 @@ import util from "node:util";
 import { cacheFolder } from "../../cache-folder.ts";
 import { PlumeError } from "../../errors.ts";
 import { ROOT } from "../../root.ts";
-import type { Backend, BackendAdapter, BackendName } from "../backend.ts";
+import { type Backend, type BackendAdapter, type BackendName, tensorMemory } from "../backend.ts";
 import { computeEnvironment } from "../environment.ts";
 import { lendCore } from "../lend-core.ts";
 import type { Binding, NodeBackend } from "./binding.ts";
@@ -113,7 +113,7 @@ async function open(name: BackendName, { folder, binding: file }: Installation, 
   return {
     name,
     device: `TensorFlow ${version} (${device})`,
-    memory: () => ({ usedBytes: tf.memory().numBytes, limitBytes: Number.POSITIVE_INFINITY }),
+    memory: () => ({ usedBytes: tf.memory().numBytes, limitBytes: Number.POSITIVE_INFINITY, ...tensorMemory(tf) }),
     check() {},
     program: (computation) => graphProgram(tf, backend, computation),
   };

@@ -11,7 +11,7 @@ import type * as tfjs from "@tensorflow/tfjs-core";
 import { cacheFolder } from "../../cache-folder.ts";
 import { PlumeError } from "../../errors.ts";
 import { eagerProgram } from "../../nn/program.ts";
-import type { Backend, BackendAdapter } from "../backend.ts";
+import { type Backend, type BackendAdapter, tensorMemory } from "../backend.ts";
 import { lendCore } from "../lend-core.ts";
 
 const folder = () => cacheFolder("webgpu/current");
@@ -117,7 +117,11 @@ async function start(): Promise<Backend> {
   return {
     name: "webgpu",
     device: `${adapterInfo.vendor} ${adapterInfo.architecture} (WebGPU through Dawn)`,
-    memory: () => ({ usedBytes: inside.bufferManager.numBytesAllocated, limitBytes: Number.POSITIVE_INFINITY }),
+    memory: () => ({
+      usedBytes: inside.bufferManager.numBytesAllocated,
+      limitBytes: Number.POSITIVE_INFINITY,
+      ...tensorMemory(tf),
+    }),
     check() {
       if (broken) throw broken;
     },

@@ -56,7 +56,11 @@ export interface Status {
   /** The newest last. */
   recoveries: Recovery[];
   decisions: Decision[];
-  saves: Saves | undefined;
+  saves:
+    | Saves
+    | undefined;
+  /** http://host:port of the run's page; empty without one. */
+  page: string;
 }
 
 export interface Status_SecondsByStateEntry {
@@ -117,6 +121,21 @@ export interface WatchRequest {
 }
 
 export interface WatchResponse {
+  /** JSON of shared/bus/events.ts: one event. */
+  event: string;
+}
+
+export interface EventsRequest {
+  /** The ones after this one; all that are remembered when it is empty or unknown. */
+  afterId: string;
+  /** And then those that come, until the run ends. */
+  follow: boolean;
+}
+
+export interface EventsResponse {
+  id: string;
+  /** Milliseconds since the epoch. */
+  atMs: number;
   /** JSON of shared/bus/events.ts: one event. */
   event: string;
 }
@@ -267,6 +286,7 @@ function createBaseStatus(): Status {
     recoveries: [],
     decisions: [],
     saves: undefined,
+    page: "",
   };
 }
 
@@ -331,6 +351,9 @@ export const Status: MessageFns<Status> = {
     }
     if (message.saves !== undefined) {
       Saves.encode(message.saves, writer.uint32(162).fork()).join();
+    }
+    if (message.page !== "") {
+      writer.uint32(170).string(message.page);
     }
     return writer;
   },
@@ -509,6 +532,14 @@ export const Status: MessageFns<Status> = {
             }
 
             message.saves = Saves.decode(reader, reader.uint32());
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.page = reader.string();
             continue;
           }
         }
@@ -1088,6 +1119,131 @@ export const WatchResponse: MessageFns<WatchResponse> = {
   },
 };
 
+function createBaseEventsRequest(): EventsRequest {
+  return { afterId: "", follow: false };
+}
+
+export const EventsRequest: MessageFns<EventsRequest> = {
+  encode(message: EventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.afterId !== "") {
+      writer.uint32(10).string(message.afterId);
+    }
+    if (message.follow !== false) {
+      writer.uint32(16).bool(message.follow);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.afterId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.follow = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseEventsResponse(): EventsResponse {
+  return { id: "", atMs: 0, event: "" };
+}
+
+export const EventsResponse: MessageFns<EventsResponse> = {
+  encode(message: EventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== "") {
+      writer.uint32(10).string(message.id);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(17).double(message.atMs);
+    }
+    if (message.event !== "") {
+      writer.uint32(26).string(message.event);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 17) {
+              break;
+            }
+
+            message.atMs = reader.double();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.event = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 function createBaseStopRequest(): StopRequest {
   return { reason: "", requestId: "" };
 }
@@ -1606,6 +1762,16 @@ export const ControlServiceService = {
     responseSerialize: (value: WatchResponse): Buffer => Buffer.from(WatchResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): WatchResponse => WatchResponse.decode(value),
   },
+  /** The events that are kept, oldest first: no statuses, no steps. */
+  events: {
+    path: "/plume.v1.ControlService/Events" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: EventsRequest): Buffer => Buffer.from(EventsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): EventsRequest => EventsRequest.decode(value),
+    responseSerialize: (value: EventsResponse): Buffer => Buffer.from(EventsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): EventsResponse => EventsResponse.decode(value),
+  },
   /** Ends the run after the step in progress, with a checkpoint. */
   stop: {
     path: "/plume.v1.ControlService/Stop" as const,
@@ -1661,6 +1827,8 @@ export interface ControlServiceServer extends UntypedServiceImplementation {
   getStatus: handleUnaryCall<GetStatusRequest, GetStatusResponse>;
   /** Every event from now on; the first one is the current status. */
   watch: handleServerStreamingCall<WatchRequest, WatchResponse>;
+  /** The events that are kept, oldest first: no statuses, no steps. */
+  events: handleServerStreamingCall<EventsRequest, EventsResponse>;
   /** Ends the run after the step in progress, with a checkpoint. */
   stop: handleUnaryCall<StopRequest, StopResponse>;
   /** Lets the step in progress finish, then computes nothing until Resume. */
@@ -1695,6 +1863,13 @@ export interface ControlServiceClient extends Client {
     metadata?: Metadata,
     options?: Partial<CallOptions>,
   ): ClientReadableStream<WatchResponse>;
+  /** The events that are kept, oldest first: no statuses, no steps. */
+  events(request: EventsRequest, options?: Partial<CallOptions>): ClientReadableStream<EventsResponse>;
+  events(
+    request: EventsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<EventsResponse>;
   /** Ends the run after the step in progress, with a checkpoint. */
   stop(request: StopRequest, callback: (error: ServiceError | null, response: StopResponse) => void): ClientUnaryCall;
   stop(

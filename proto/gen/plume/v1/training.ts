@@ -139,6 +139,8 @@ export interface Ready {
   layoutDigest: string;
   /** sha256 of the resolved job file that the worker was prepared for. */
   specDigest: string;
+  /** Port of the worker's metrics and health, on monitoring.host; 0 when it has none. */
+  metricsPort: number;
 }
 
 export interface Heartbeat {
@@ -827,7 +829,16 @@ export const Welcome: MessageFns<Welcome> = {
 };
 
 function createBaseReady(): Ready {
-  return { backend: "", device: "", numericsClass: "", shmNonce: "", dataDigest: "", layoutDigest: "", specDigest: "" };
+  return {
+    backend: "",
+    device: "",
+    numericsClass: "",
+    shmNonce: "",
+    dataDigest: "",
+    layoutDigest: "",
+    specDigest: "",
+    metricsPort: 0,
+  };
 }
 
 export const Ready: MessageFns<Ready> = {
@@ -852,6 +863,9 @@ export const Ready: MessageFns<Ready> = {
     }
     if (message.specDigest !== "") {
       writer.uint32(58).string(message.specDigest);
+    }
+    if (message.metricsPort !== 0) {
+      writer.uint32(64).uint32(message.metricsPort);
     }
     return writer;
   },
@@ -923,6 +937,14 @@ export const Ready: MessageFns<Ready> = {
             }
 
             message.specDigest = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.metricsPort = reader.uint32();
             continue;
           }
         }

@@ -1,0 +1,100 @@
+// The run's one HTTP server: the page, what it shows and takes, health, and what others bring (metrics). An onlooker: a run
+// goes on the same without it.
+//
+// I1. Loopback alone without a token; elsewhere nothing but health and the page's own files is told without one.
+// I2. A coordinator that takes another's place takes its port, so that open pages go on; if it cannot, it takes another one
+//     and says so: the run does not end for it.
+
+import { isLoopback } from "../../shared/http/access.ts";
+import { type HttpServer, reply, startHttp } from "../../shared/http/server.ts";
+import type { PageAddress } from "../../shared/supervision.ts";
+import { PLUME_VERSION } from "../../shared/version.ts";
+import type { Onlooker } from "../onlooker.ts";
+import { commandRoutes } from "./command-route.ts";
+import { type GuardedRoutes, guarded, needing, type RouteProvider } from "./guard.ts";
+import { pageRoutes } from "./page.ts";
+import { runRoutes } from "./run-routes.ts";
+import { keptToken } from "./token.ts";
+import { openTrace, type Trace } from "./trace.ts";
+import { createWatchers, type Watchers } from "./watchers.ts";
+
+export interface SiteOptions {
+  /** monitoring.token or PLUME_TOKEN; null when the user gave none. */
+  readonly token: string | null;
+  /** Where the page of this run was before a restart. */
+  readonly port?: number;
+  readonly providers: readonly RouteProvider[];
+}
+
+export function createSite({ token: given, port: before, providers }: SiteOptions): Onlooker {
+  let server: HttpServer | null = null;
+  let parts: { readonly trace: Trace; readonly watchers: Watchers } | null = null;
+  let page: PageAddress | null = null;
+  let moved = "";
+  let onError = (_error: unknown) => {};
+
+  return {
+    get page() {
+      return page;
+    },
+
+    async open(job) {
+      const { host, port } = job.spec.monitoring;
+      const start = (at: number) =>
+        startHttp({
+          host,
+          port: at,
+          field: "monitoring.port",
+          names: given !== null || !isLoopback(host) ? "any" : [],
+          onError: (error) => onError(error),
+        });
+      try {
+        server = await start(before ?? port);
+      } catch (error) {
+        if (before === undefined) throw error;
+        moved = (error as Error).message;
+        server = await start(0);
+      }
+    },
+
+    async attach(view) {
+      const { log, bus, events, incarnation } = view;
+      onError = (error) => log.error({ err: error }, "a request failed");
+      if (moved) log.warn(`the page is on another port than before: ${moved}`);
+      const token = given ?? (isLoopback(view.job.spec.monitoring.host) ? null : keptToken(view.folder));
+      const { url } = server!;
+      page = { url, link: given === null && token !== null ? `${url}/#token=${token}` : url };
+      const trace = openTrace(view);
+      const watchers = createWatchers({
+        bus,
+        events,
+        status: view.status,
+        hello: { incarnation, version: PLUME_VERSION },
+        onSlow: () => log.warn("somebody who watches was too slow and was cut"),
+      });
+      parts = { trace, watchers };
+      const routes: GuardedRoutes[] = [
+        await pageRoutes(),
+        healthRoutes,
+        runRoutes(view, trace, watchers),
+        commandRoutes(view.desk),
+      ];
+      for (const provider of providers) routes.push(await provider.routes(view));
+      for (const each of routes) server!.route(guarded(each, token));
+    },
+
+    async close() {
+      await parts?.watchers.end();
+      parts?.trace.close();
+      for (const provider of providers) await provider.close?.();
+      await server?.close();
+      server = null;
+    },
+  };
+}
+
+/** Alive from the moment that it listens; ready once there is a run to see. */
+const healthRoutes = needing("nothing", {
+  "GET /healthz": ({ response }) => reply(response, 200, "text/plain", "ok\n"),
+  "GET /readyz": ({ response }) => reply(response, 200, "text/plain", "ready\n"),
+});

@@ -1,0 +1,33 @@
+// The metrics of a run, as routes for whoever has a server.
+
+import type { Phase } from "../../shared/bus/events.ts";
+import { createRegistry } from "../../shared/metrics/registry.ts";
+import { monitoringRoutes, type Routes } from "../../shared/metrics/routes.ts";
+import { RUN_COLLECTORS } from "../../shared/metrics/table.ts";
+import type { RunView } from "../onlooker.ts";
+import { targetsRoute } from "./targets.ts";
+
+const OVER: readonly Phase[] = ["Complete", "Stopped", "Failed"];
+
+/** GET /metrics, /healthz, /readyz and /targets. Listens to the run from now on. */
+export function createMetrics(view: RunView): { readonly routes: Routes } {
+  const registry = createRegistry({
+    collectors: RUN_COLLECTORS,
+    context: view.context,
+    labels: { training_job: view.job.metadata.name, component: "coordinator" },
+  });
+  view.bus.subscribe(registry.event);
+  const { incarnation } = view;
+  return {
+    routes: {
+      ...monitoringRoutes({
+        render: () => registry.render({ incarnation, status: view.status(), facts: view.facts() }),
+        unready() {
+          const { phase, reason } = view.status();
+          return OVER.includes(phase) ? `${phase}: ${reason}` : null;
+        },
+      }),
+      "GET /targets": targetsRoute(view),
+    },
+  };
+}

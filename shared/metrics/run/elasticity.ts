@@ -1,0 +1,41 @@
+// Who takes part, who came and went, and what it cost.
+
+import { WORKER_CHANGES } from "../../bus/events.ts";
+import { counter, gauge, histogram, LONG_SECONDS } from "../metric.ts";
+import { ofRun } from "./source.ts";
+
+const STATES = ["ready", "joining", "leaving", "suspect"] as const;
+
+export const elasticity = ofRun(
+  {
+    workers: gauge("plume_workers", "Members by state; a suspect one is counted as that alone.", { state: STATES }),
+    desired: gauge("plume_workers_desired", "Workers asked for."),
+    min: gauge("plume_workers_min", "Below so many the job waits."),
+    max: gauge("plume_workers_max", "Most that are let in."),
+    changes: counter("plume_membership_changes_total", "What happened to workers.", { change: WORKER_CHANGES }),
+    changed: gauge("plume_last_membership_change_timestamp_seconds", "When a worker last joined, left or was lost."),
+    scaled: gauge("plume_last_scale_timestamp_seconds", "When another number of workers was last asked for."),
+    recovery: histogram(
+      "plume_recovery_duration_seconds",
+      "From a failure to the next committed step that was not committed before.",
+      LONG_SECONDS,
+      { kind: ["worker", "coordinator"] },
+    ),
+  },
+  (m, { epochMs }) => ({
+    event(event) {
+      if (event.kind === "recovered") m.recovery.observe(event.recovery.seconds, { kind: event.recovery.kind });
+      if (event.kind === "scale") m.scaled.set(epochMs() / 1000);
+      if (event.kind !== "worker") return;
+      m.changes.add(1, { change: event.change });
+      if (["joined", "left", "lost", "expelled"].includes(event.change)) m.changed.set(epochMs() / 1000);
+    },
+    scrape({ status }) {
+      const states = status.members.map(({ phase, suspect }) => (suspect === "" ? phase : "suspect"));
+      for (const state of STATES) m.workers.set(states.filter((each) => each === state).length, { state });
+      m.desired.set(status.desired);
+      m.min.set(status.min);
+      m.max.set(status.max);
+    },
+  }),
+);

@@ -1,0 +1,81 @@
+// A connection, and what its errors mean to a person.
+
+import {
+  AuthorizationError,
+  connect,
+  type NatsConnection,
+  type NodeConnectionOptions,
+  UserAuthenticationExpiredError,
+} from "@nats-io/transport-node";
+import { PlumeError } from "../errors.ts";
+import { type NatsSettings, shownServers } from "./settings.ts";
+
+/**
+ * Each address is dialled once.
+ * @throws PlumeError FAILED_PRECONDITION when a server is there and will not have us or we not it, UNAVAILABLE when none answers
+ */
+export async function connectNats(settings: NatsSettings, options: NodeConnectionOptions): Promise<NatsConnection> {
+  try {
+    return await connect(options);
+  } catch (error) {
+    throw explain(await reasonOf(error, options), settings);
+  }
+}
+
+/**
+ * A server that wants a certificate says so after its handshake, and a client that would connect again has forgotten it by the
+ * time it gives up: a second one, that would not, is told.
+ */
+async function reasonOf(error: unknown, options: NodeConnectionOptions): Promise<unknown> {
+  if (!options.tls || (error as Error).name !== "TimeoutError") return error;
+  try {
+    const connection = await connect({ ...options, reconnect: false });
+    await connection.close();
+    return error;
+  } catch (reason) {
+    return reason;
+  }
+}
+
+/** Node's words for a certificate that is not believed. */
+const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET)/;
+
+function explain(error: unknown, settings: NatsSettings): PlumeError {
+  const servers = `the NATS server ${shownServers(settings)}`;
+  const { code = "", message } = rootOf(error);
+  const refuse = (what: string, remedy: string) =>
+    new PlumeError("FAILED_PRECONDITION", what, { remedy, cause: error });
+  if (error instanceof AuthorizationError || error instanceof UserAuthenticationExpiredError)
+    return refuse(
+      `${servers} refuses ${settings.credentials ? `the credentials of ${settings.credentials}` : "whoever has no credentials"}: ${message}`,
+      "name a file with a user's credentials (nats.credentials, --creds), or set NATS_USER and NATS_PASSWORD",
+    );
+  if (code.startsWith("ERR_SSL") || code === "EPROTO")
+    return refuse(
+      `${servers} refuses the TLS handshake: ${message}`,
+      "where it asks for a certificate, give nats.cert and nats.key",
+    );
+  if (UNTRUSTED.test(code))
+    return refuse(
+      `the certificate of ${servers} is not trusted: ${message}`,
+      "give the authority that signed it as nats.ca (--ca), and call the server by a name in its certificate",
+    );
+  if (/not support 'tls'/.test(message))
+    return refuse(`${servers} has no TLS`, "take away tls:// and nats.ca, or turn TLS on in the server");
+  const reason = message === "timeout" ? "no answer" : message || code;
+  return new PlumeError("UNAVAILABLE", `${servers} cannot be reached: ${reason}`, {
+    remedy: "correct the address, or start the server",
+    cause: error,
+  });
+}
+
+interface Root {
+  readonly code?: string;
+  readonly message: string;
+}
+
+/** The innermost cause: nats.js wraps what the socket says. */
+function rootOf(error: unknown): Root {
+  if (!(error instanceof Error)) return { message: String(error ?? "the connection was closed") };
+  return error.cause instanceof Error ? rootOf(error.cause) : (error as Root);
+}
