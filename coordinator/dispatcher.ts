@@ -15,7 +15,6 @@ import {
   type Claim,
   createRound,
   type Lease,
-  type Purpose,
   type Result,
   type Round,
   type RoundKind,
@@ -34,9 +33,8 @@ interface RoundPlan {
   readonly kind: RoundKind;
   readonly step: number;
   readonly V: number;
-  /** Digest of the parameters (gradient) or of the EMA (sample) that the work begins with. */
+  /** Digest of the parameters (gradient) or of the EMA (sample) that the work begins with, and the span it is a part of. */
   readonly vectorDigest: string;
-  /** Of the span that the work is a part of. */
   readonly traceParent: string;
   /** Makes the place where payloads go; called again when the round has to begin again. */
   readonly collect: () => Collector;
@@ -130,9 +128,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const kind = round!.kind === "sample" ? WorkKind.WORK_KIND_SAMPLE : WorkKind.WORK_KIND_GRADIENT;
     membership.owes(worker);
     const { vectorDigest, traceParent } = plan!;
-    const { lo, hi } = block;
-    const tuple = tupleOf(attempt);
-    outbox().lease(worker, { tuple, lo, hi, paramsVersion: version, kind, vectorDigest, traceParent });
+    const what = { lo: block.lo, hi: block.hi, paramsVersion: version, kind, vectorDigest, traceParent };
+    outbox().lease(worker, { tuple: tupleOf(attempt), ...what });
   };
 
   const takeBack = (leases: readonly Lease[]) => {
@@ -184,8 +181,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       }
     if (round !== current) return;
     for (const { worker, block, purpose, reason } of decideCopies(now(), current.works, workers)) {
-      if (isWorthTelling(purpose))
-        decisions.note(purpose, `[${block.lo}, ${block.hi}) of step ${current.step}`, reason);
+      if (purpose !== "audit") decisions.note(purpose, `[${block.lo}, ${block.hi}) of step ${current.step}`, reason);
       lend(current.copy(now(), worker, block, purpose));
       meter.copied(current.kind, block, purpose);
     }
@@ -380,8 +376,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     watchList.confirmed(worker);
   }
 }
-
-const isWorthTelling = (purpose: Purpose) => purpose !== "audit";
 
 /** Pieces that each worker still has to compute. */
 function queueOf(round: Round<Sink>): Map<WorkerId, number> {

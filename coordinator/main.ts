@@ -9,6 +9,7 @@ import { systemClock } from "../shared/clock.ts";
 import { loadJobAndToken } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
+import { keepSecret } from "../shared/secrets.ts";
 import { openStore } from "../shared/store/open.ts";
 import type { CoordinatorMessage } from "../shared/supervision.ts";
 import { openTracer } from "../shared/tracing/open.ts";
@@ -49,6 +50,8 @@ async function main(): Promise<number> {
       remedy: "plume train starts a coordinator with both",
     });
   const { job, token } = loadJobAndToken(values.job, { set: [] });
+  const given = token ?? tokenOfEnvironment();
+  if (given !== null) keepSecret(given);
   let log: Logger = silentLog;
   const facts: { step?: number } = {};
   const openLog = (incarnation: number): Logger => {
@@ -80,7 +83,7 @@ async function main(): Promise<number> {
   });
   const port = values["page-port"];
   const site = createSite({
-    token: token ?? tokenOfEnvironment(),
+    token: given,
     ...(port === undefined ? {} : { port: Number(port) }),
     // Open to whoever reaches the port, as health is: they tell how a run goes and nothing of what it is made of.
     providers: [{ routes: (view) => needing("nothing", createMetrics(view).routes) }],

@@ -1,7 +1,7 @@
 // What must not be told: keys, tokens and passwords, taken out of any text that is kept or shown.
 //
 // I1. Every line of a log, every event and every message of an error goes through `redact`. A secret of the
-//     environment is found anywhere, any other by its form.
+//     environment, and one that was kept, is found anywhere, any other by its form.
 
 const GONE = "[redacted]";
 /** Shorter ones would be found in every other word. */
@@ -32,11 +32,18 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
+const kept = new Set<string>();
 let values: RegExp | null | undefined;
+
+/** From now on this value is taken out of every text of this process. */
+export function keepSecret(value: string): void {
+  kept.add(value);
+  values = undefined;
+}
 
 /** The text without what must not be told. */
 export function redact(text: string): string {
-  if (values === undefined) values = anyOf(ofEnvironment(process.env));
+  if (values === undefined) values = anyOf([...kept, ...ofEnvironment(process.env)]);
   const told = values ? text.replace(values, GONE) : text;
   return FORMS.reduce((rest, [form, instead]) => rest.replace(form, instead), told);
 }

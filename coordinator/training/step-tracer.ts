@@ -2,7 +2,7 @@
 
 import { type Span, type Tracer, traced } from "../../shared/tracing/tracer.ts";
 
-export interface StepTrace extends Disposable {
+interface StepTrace extends Disposable {
   /** @param body gets the context of its own span. */
   part<T>(name: string, body: (context: string) => Promise<T>): Promise<T>;
 }

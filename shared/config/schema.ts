@@ -255,15 +255,7 @@ const monitoringSchema = z.strictObject({
 
 const natsSchema = z.strictObject({
   servers: z
-    .array(
-      z
-        .string()
-        .min(1)
-        .refine(
-          (url) => !url.includes("@"),
-          "holds a user name or a password: nats.credentials names a file with them",
-        ),
-    )
+    .array(z.string().min(1))
     .default([])
     .describe("URLs of the NATS servers that carry commands, events and status; without any the run has none"),
   credentials: z.string().min(1).optional().describe("file of the user's JWT and nkey seed (.creds)"),

@@ -22,7 +22,7 @@ const EVERY_MS = 1_000;
 const FAREWELL_MS = 2_000;
 
 /** OpenTelemetry's own variables. */
-export const isTraced = (env: Environment): boolean =>
+const isTraced = (env: Environment): boolean =>
   Boolean(env.OTEL_EXPORTER_OTLP_ENDPOINT || env.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) &&
   env.OTEL_SDK_DISABLED !== "true" &&
   env.OTEL_TRACES_EXPORTER !== "none";

@@ -9,7 +9,7 @@ export interface Span {
   end(error?: unknown): void;
 }
 
-export interface SpanStart {
+interface SpanStart {
   /** Context of the span that this is a part of; the span begins a trace when it is empty or absent. */
   readonly parent?: string;
   readonly attributes?: Attributes;
