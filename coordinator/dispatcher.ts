@@ -15,7 +15,6 @@ import {
   type Claim,
   createRound,
   type Lease,
-  type Purpose,
   type Result,
   type Round,
   type RoundKind,
@@ -34,8 +33,9 @@ interface RoundPlan {
   readonly kind: RoundKind;
   readonly step: number;
   readonly V: number;
-  /** Digest of the parameters (gradient) or of the EMA (sample) that the work begins with. */
+  /** Digest of the parameters (gradient) or of the EMA (sample) that the work begins with, and the span it is a part of. */
   readonly vectorDigest: string;
+  readonly traceParent: string;
   /** Makes the place where payloads go; called again when the round has to begin again. */
   readonly collect: () => Collector;
 }
@@ -127,9 +127,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const lend = ({ worker, block, attempt }: Lease) => {
     const kind = round!.kind === "sample" ? WorkKind.WORK_KIND_SAMPLE : WorkKind.WORK_KIND_GRADIENT;
     membership.owes(worker);
-    const { vectorDigest } = plan!;
-    const { lo, hi } = block;
-    outbox().lease(worker, { tuple: tupleOf(attempt), lo, hi, paramsVersion: version, kind, vectorDigest });
+    const { vectorDigest, traceParent } = plan!;
+    const what = { lo: block.lo, hi: block.hi, paramsVersion: version, kind, vectorDigest, traceParent };
+    outbox().lease(worker, { tuple: tupleOf(attempt), ...what });
   };
 
   const takeBack = (leases: readonly Lease[]) => {
@@ -181,8 +181,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       }
     if (round !== current) return;
     for (const { worker, block, purpose, reason } of decideCopies(now(), current.works, workers)) {
-      if (isWorthTelling(purpose))
-        decisions.note(purpose, `[${block.lo}, ${block.hi}) of step ${current.step}`, reason);
+      if (purpose !== "audit") decisions.note(purpose, `[${block.lo}, ${block.hi}) of step ${current.step}`, reason);
       lend(current.copy(now(), worker, block, purpose));
       meter.copied(current.kind, block, purpose);
     }
@@ -377,8 +376,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     watchList.confirmed(worker);
   }
 }
-
-const isWorthTelling = (purpose: Purpose) => purpose !== "audit";
 
 /** Pieces that each worker still has to compute. */
 function queueOf(round: Round<Sink>): Map<WorkerId, number> {

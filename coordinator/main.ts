@@ -9,8 +9,10 @@ import { systemClock } from "../shared/clock.ts";
 import { loadJobAndToken } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
+import { keepSecret } from "../shared/secrets.ts";
 import { openStore } from "../shared/store/open.ts";
 import type { CoordinatorMessage } from "../shared/supervision.ts";
+import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { openToAll } from "./http/guard.ts";
 import { createSite } from "./http/site.ts";
@@ -48,16 +50,23 @@ async function main(): Promise<number> {
       remedy: "plume train starts a coordinator with both",
     });
   const { job, token } = loadJobAndToken(values.job, { set: [] });
+  const given = token ?? tokenOfEnvironment();
+  if (given !== null) keepSecret(given);
   let log: Logger = silentLog;
-  const openLog = (): Logger => {
+  const facts: { step?: number } = {};
+  const openLog = (incarnation: number): Logger => {
+    const file = values["log-file"];
     log = createLog(
-      { role: "coordinator", job: job.metadata.name },
-      values["log-file"] ? { file: values["log-file"] } : {},
+      { role: "coordinator" },
+      { file, facts: () => ({ job: job.metadata.name, incarnation, ...facts }) },
     );
     log.info({ version: PLUME_VERSION, out: values.out }, "opening");
     return log;
   };
   const bus = createBus((error) => log.error({ err: error }, "a subscriber failed"));
+  bus.subscribe((event) => {
+    if (event.kind === "status") facts.step = event.status.step;
+  });
   const stop = new AbortController();
   const requestStop = (reason: string) => {
     if (stop.signal.aborted) return false;
@@ -68,9 +77,13 @@ async function main(): Promise<number> {
   process.on("SIGTERM", () => requestStop("SIGTERM"));
   process.on("SIGINT", () => {}); // a terminal sends Ctrl-C to the whole group; the command line decides what it means
 
+  await using tracer = await openTracer({
+    service: "plume-coordinator",
+    onFailure: (reason) => log.warn({ reason }, "spans cannot be sent; the run goes on without"),
+  });
   const port = values["page-port"];
   const site = createSite({
-    token: token ?? tokenOfEnvironment(),
+    token: given,
     ...(port === undefined ? {} : { port: Number(port) }),
     providers: [openToAll((view) => createMetrics(view).routes)],
   });
@@ -85,6 +98,7 @@ async function main(): Promise<number> {
     openStore,
     bus,
     onlookers: [site, createNats({ recovering: values.recovering, epochMs: Date.now })],
+    tracer,
     openLog,
     requestStop,
     onLost(error) {

@@ -30,6 +30,8 @@ export interface RunServices {
 }
 
 const PATROL_MS = 100;
+/** Whoever watches hears so often, however long a step takes. */
+const STATUS_MS = 1_000;
 /** Recoveries that a status shows, the newest. */
 const SHOWN = 20;
 
@@ -46,7 +48,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   const savers = openSavers(options, training, traces);
 
   const { set, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
-  const { lock, reducerMetrics, incarnation, folder, log, ledger, decisions, events, accounts } = traces;
+  const { lock, reducerMetrics, incarnation, folder, log, ledger, decisions, events, accounts, tracer } = traces;
   const { dispatcher, sessions, sharedMemory, meters, membership, progress, members, status, setPhase, blemish } = crew;
   const { checkpointer, snapshotter, copied, unsaved } = savers;
 
@@ -63,9 +65,10 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     checkpointer,
     snapshot: snapshotter.offer,
     copied,
-    gallery: createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus }),
+    gallery: createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus, tracer: options.tracer }),
     hold,
     bus,
+    tracer,
     now: () => clock.now(),
     setPhase,
     onOtherBits: (step, digest, before) =>
@@ -201,6 +204,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     async train(stop) {
       let over = true;
       const patrol = setInterval(() => dispatcher.patrol(), PATROL_MS);
+      const pulse = setInterval(() => bus.publish({ kind: "status", status: status() }), STATUS_MS);
       try {
         return await conclude(stop);
       } catch (error) {
@@ -211,6 +215,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
         throw error;
       } finally {
         clearInterval(patrol);
+        clearInterval(pulse);
         await close(over);
       }
     },

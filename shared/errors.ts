@@ -1,6 +1,8 @@
 // The one base error of plume. A code fixes the gRPC status and the process's exit code; the message names the
 // subject, the value and the remedy. User faults throw PlumeError; impossible states call `invariant`.
 
+import { redact } from "./secrets.ts";
+
 /**
  * grpc: the status number sent over gRPC. exit: the exit code of the command line (1 failed, 2 a mistake of the user).
  * says: what its message names; what to do about it is the remedy.
@@ -83,7 +85,7 @@ export class PlumeError extends Error {
   /** @param options.remedy undefined only where an error of another process came without one. */
   constructor(code: ErrorCode, message: string, options: { remedy: string | undefined; cause?: unknown });
   constructor(code: ErrorCode, message: string, options: { remedy?: string | undefined; cause?: unknown } = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    super(redact(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.remedy = options.remedy;
   }
@@ -96,6 +98,5 @@ export class PlumeError extends Error {
 /** One or two lines for a person: `error: <message>` and the remedy. Never a stack trace for a PlumeError. */
 export function describeError(error: unknown): string {
   if (error instanceof PlumeError) return error.remedy ? `${error.message}\n  ${error.remedy}` : error.message;
-  if (error instanceof Error) return error.message;
-  return String(error);
+  return redact(error instanceof Error ? error.message : String(error));
 }

@@ -4,6 +4,16 @@ import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { PlumeError } from "./errors.ts";
 
+/** shared/bus/events.ts: Recovery. */
+export const recoverySchema = z.object({
+  kind: z.enum(["worker", "coordinator"]),
+  subject: z.string(),
+  reason: z.string(),
+  step: z.int(),
+  seconds: z.number(),
+  atMs: z.number(),
+});
+
 const summarySchema = z.object({
   job: z.string(),
   outcome: z.enum(["complete", "stopped"]),
@@ -29,16 +39,7 @@ const summarySchema = z.object({
   /** Failures that the run survived: workers lost, coordinators started again. */
   recoveries: z.int(),
   /** Each of them, from the failure to the next committed step. */
-  recoveryLog: z.array(
-    z.object({
-      kind: z.enum(["worker", "coordinator"]),
-      subject: z.string(),
-      reason: z.string(),
-      step: z.int(),
-      seconds: z.number(),
-      atMs: z.number(),
-    }),
-  ),
+  recoveryLog: z.array(recoverySchema),
   /** Coordinators that this run folder has had. */
   incarnation: z.int(),
   /** Digests of the canary micro-batch of all workers that took part. */

@@ -11,6 +11,7 @@ import { openImageSet } from "../shared/data/open.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { invariant } from "../shared/invariant.ts";
 import type { Logger } from "../shared/log.ts";
+import type { Tracer } from "../shared/tracing/tracer.ts";
 import type { Compute } from "./compute.ts";
 import type { ComputeInit } from "./messages.ts";
 import type { WorkerMeter } from "./meter.ts";
@@ -33,13 +34,14 @@ export interface EngineOptions {
   readonly workerId: string;
   readonly clock: Clock;
   readonly log: Logger;
+  readonly tracer: Tracer;
   readonly openCompute: (init: ComputeInit) => Promise<Compute>;
   readonly meter: WorkerMeter;
   readonly monitor: Monitor;
 }
 
 export function createEngine(options: EngineOptions): WorkerEngine & AsyncDisposable {
-  const { workerId, clock, log, openCompute, meter, monitor } = options;
+  const { workerId, clock, log, tracer, openCompute, meter, monitor } = options;
   let prepared: Prepared | null = null;
   let steps: Steps | null = null;
 
@@ -56,7 +58,16 @@ export function createEngine(options: EngineOptions): WorkerEngine & AsyncDispos
       const reducers = reducerPorts.map((port) => dial(port));
       const onMoved = meter.moved;
       const transfers = createTransfers({ client: dial(), reducers, job, incarnation, layout, shmFolder, onMoved });
-      steps = createSteps({ workerId, compute, prefetch, transfers, gridImages: spec.sampling.count, clock, meter });
+      steps = createSteps({
+        workerId,
+        compute,
+        prefetch,
+        transfers,
+        gridImages: spec.sampling.count,
+        clock,
+        meter,
+        tracer,
+      });
       const metricsPort = await monitor.listen(job, spec.monitoring);
       const digests = { layoutDigest: layout.digest, specDigest, dataDigest: set.digest };
       return { backend, device, numericsClass, metricsPort, ...digests };
@@ -65,6 +76,7 @@ export function createEngine(options: EngineOptions): WorkerEngine & AsyncDispos
     async work(lease, reports) {
       invariant(steps && lease.tuple, "a lease comes after the welcome");
       const { lo, hi, tuple, kind } = lease;
+      log.debug({ step: tuple.step, lo, hi, attempt: tuple.attempt }, "lease taken");
       try {
         const run = kind === WorkKind.WORK_KIND_SAMPLE ? steps.sample : steps.gradient;
         const { outcome, reason } = await run(lease, reports);

@@ -5,16 +5,17 @@ import { parseArgs } from "node:util";
 import { credentials } from "@grpc/grpc-js";
 import { systemClock } from "../shared/clock.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
-import { createLog } from "../shared/log.ts";
+import { createLog, type LogFacts } from "../shared/log.ts";
 import { TrainingClient } from "../shared/rpc/training-service.ts";
 import { ownConnection } from "../shared/rpc/transport.ts";
 import type { WorkerMessage } from "../shared/supervision.ts";
+import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { startComputeThread } from "./compute.ts";
 import { createEngine } from "./engine.ts";
 import { createWorkerMeter } from "./meter.ts";
 import { createMonitor } from "./monitor.ts";
-import { runSessions } from "./session.ts";
+import { runSessions, type WorkerEngine } from "./session.ts";
 
 const { values } = parseArgs({
   options: {
@@ -34,13 +35,22 @@ async function main(): Promise<string> {
     throw new PlumeError("INVALID_ARGUMENT", "--coordinator HOST:PORT and --id NAME are needed", {
       remedy: "plume train starts workers with both",
     });
-  const log = createLog({ role: "worker", worker: values.id }, values["log-file"] ? { file: values["log-file"] } : {});
+  let facts: LogFacts = {};
+  const noteFacts = (more: LogFacts) => {
+    facts = { ...facts, ...more };
+  };
+  const log = createLog({ role: "worker", worker: values.id }, { file: values["log-file"], facts: () => facts });
   const leave = new AbortController();
   process.on("SIGTERM", () => leave.abort());
   process.on("SIGINT", () => {}); // a terminal sends Ctrl-C to the whole group; the coordinator drains its workers
   process.on("disconnect", () => leave.abort()); // whoever started this process is gone
   const { coordinator, id } = values;
   const tell = (message: WorkerMessage) => void (process.connected && process.send?.(message));
+  await using tracer = await openTracer({
+    service: "plume-worker",
+    resource: { "service.instance.id": id },
+    onFailure: (reason) => log.warn({ reason }, "spans cannot be sent; the work goes on without"),
+  });
   await using thread = startComputeThread();
   const meter = createWorkerMeter();
   await using monitor = createMonitor(id, meter.counts, log);
@@ -48,6 +58,7 @@ async function main(): Promise<string> {
     workerId: id,
     clock: systemClock,
     log,
+    tracer,
     openCompute: thread.open,
     meter,
     monitor,
@@ -60,7 +71,7 @@ async function main(): Promise<string> {
         connect: (address) => new TrainingClient(address, credentials.createInsecure(), ownConnection),
         workerId: id,
         version: PLUME_VERSION,
-        engine,
+        engine: noting(engine, noteFacts),
         log,
         patienceSeconds: Number(values.patience),
         now: () => systemClock.now(),
@@ -83,6 +94,18 @@ async function main(): Promise<string> {
     throw error;
   }
 }
+
+/** The engine as it is, and each line of the log says what it is at. */
+const noting = (engine: WorkerEngine, note: (facts: LogFacts) => void): WorkerEngine => ({
+  prepare(welcome, ...rest) {
+    note({ job: welcome.job, incarnation: welcome.incarnation });
+    return engine.prepare(welcome, ...rest);
+  },
+  work(lease, reports) {
+    note({ step: lease.tuple!.step });
+    return engine.work(lease, reports);
+  },
+});
 
 main().then(
   () => process.exit(0),

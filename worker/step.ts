@@ -7,6 +7,7 @@ import type { Clock } from "../shared/clock.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { tileRange } from "../shared/pipeline/tiles.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
+import { type Tracer, traced } from "../shared/tracing/tracer.ts";
 import type { Compute } from "./compute.ts";
 import type { WorkerMeter } from "./meter.ts";
 import type { Prefetch } from "./prefetch.ts";
@@ -22,6 +23,7 @@ export interface StepOptions {
   readonly gridImages: number;
   readonly clock: Clock;
   readonly meter: Pick<WorkerMeter, "computed" | "spent">;
+  readonly tracer: Tracer;
 }
 
 export interface Steps {
@@ -32,8 +34,26 @@ export interface Steps {
 }
 
 export function createSteps(options: StepOptions): Steps {
-  const { workerId, compute, prefetch, transfers, gridImages, clock, meter } = options;
+  const { workerId, compute, prefetch, transfers, gridImages, clock, meter, tracer } = options;
   let onDevice = "";
+
+  /** A lease is a span, and each part of its work one in it. */
+  const begin = ({ tuple, lo, hi, traceParent }: Lease) => {
+    const { job, incarnation, step, attempt } = tuple!;
+    const attributes = {
+      "plume.job": job,
+      "plume.incarnation": incarnation,
+      "plume.step": step,
+      "plume.worker": workerId,
+      "plume.attempt": attempt,
+      "plume.lo": lo,
+      "plume.hi": hi,
+    };
+    const span = tracer.span("lease", { parent: traceParent, attributes });
+    const part = <T>(name: string, body: () => Promise<T>) =>
+      traced(tracer.span(name, { parent: span.context, attributes }), body);
+    return { span, part };
+  };
 
   /** Brings the device to the vector that a lease begins with. @returns seconds spent. */
   const ensure = async (
@@ -55,22 +75,26 @@ export function createSteps(options: StepOptions): Steps {
     return seconds;
   };
 
-  return {
-    async gradient(lease, reports) {
+  type Part = ReturnType<typeof begin>["part"];
+
+  const work = {
+    async gradient(lease: Lease, reports: Reports, part: Part) {
       const { lo, hi, tuple } = lease;
       const step = tuple!.step;
 
       // Images are read while the parameters travel.
       const batches = prefetch.take(step, { lo, hi });
       batches.catch(() => {});
-      const pull = await ensure("params", lease, reports);
+      const pull = await part("pull", () => ensure("params", lease, reports));
       const asked = clock.now();
-      const loaded = await batches;
+      const loaded = await part("data", () => batches);
       const data = (clock.now() - asked) / 1000;
       meter.spent("data", data);
 
       const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
-      const result = await compute.gradient(step, { lo, hi }, raw, reports.progress, reports.revoked);
+      const result = await part("compute", () =>
+        compute.gradient(step, { lo, hi }, raw, reports.progress, reports.revoked),
+      );
 
       const { digest, losses, payload } = result;
       meter.computed(hi - lo, result.device);
@@ -82,25 +106,31 @@ export function createSteps(options: StepOptions): Steps {
       const header = { workerId, tuple, lo, hi, kind, digest, losses: [...losses], ids, skipped, seconds };
       const pushed = clock.now();
       try {
-        return await undamaged(() => transfers.push(header, payload, reports.closed));
+        return await part("push", () => undamaged(() => transfers.push(header, payload, reports.closed)));
       } finally {
         meter.spent("push", (clock.now() - pushed) / 1000);
         compute.release(result.id);
       }
     },
 
-    async sample(lease, reports) {
+    async sample(lease: Lease, reports: Reports, part: Part) {
       const { lo, hi, tuple } = lease;
-      const pull = await ensure("ema", lease, reports);
+      const pull = await part("pull", () => ensure("ema", lease, reports));
       const { from, to } = tileRange({ lo, hi }, gridImages);
-      const result = await compute.sample(from, to, (done) => reports.progress(done, 0));
+      const result = await part("compute", () => compute.sample(from, to, (done) => reports.progress(done, 0)));
       const digest = createHash("sha256").update(result.pixels).digest("hex");
       const seconds = { ...result.seconds, pull };
       const kind = WorkKind.WORK_KIND_SAMPLE;
       const header = { workerId, tuple, lo, hi, kind, digest, losses: [], ids: [], skipped: [], seconds };
-      return undamaged(() => transfers.push(header, [result.pixels], reports.closed));
+      return part("push", () => undamaged(() => transfers.push(header, [result.pixels], reports.closed)));
     },
   };
+
+  const whole = (kind: keyof typeof work) => (lease: Lease, reports: Reports) => {
+    const { span, part } = begin(lease);
+    return traced(span, () => work[kind](lease, reports, part));
+  };
+  return { gradient: whole("gradient"), sample: whole("sample") };
 }
 
 /** Times that a transfer is tried before the connection is given up. */

@@ -31,6 +31,8 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
     (await import("./commands/audit.ts")).auditCommand(async (...args) =>
       (await import("./replay.ts")).replay(...args),
     ),
+  report: async () => (await import("./commands/report.ts")).reportCommand(),
+  compare: async () => (await import("./commands/compare.ts")).compareCommand(),
   checkpoints: async () => (await import("./commands/checkpoints.ts")).checkpointsCommand(),
   data: async () => (await import("./commands/data.ts")).dataCommand(),
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),

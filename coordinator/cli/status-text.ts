@@ -2,7 +2,7 @@
 
 import type { MemberView, Recovery, Saves } from "../../shared/bus/events.ts";
 import type { Decision, StatusReport } from "../../shared/control/verbs.ts";
-import { duration } from "./progress-line.ts";
+import { duration } from "./progress/words.ts";
 import { table } from "./table.ts";
 
 /** Decisions shown, the newest; `--json` has all that are kept. */

@@ -31,6 +31,8 @@ export interface SupervisorOptions {
   /** An expelled worker that is not back after so long is replaced. */
   readonly replaceMs: number;
   readonly onNote: (line: string) => void;
+  /** A line that one of the processes wrote. */
+  readonly onOutput: (line: string) => void;
 }
 
 export interface Supervisor {
@@ -62,7 +64,7 @@ interface Slot {
 
 export async function superviseRun(options: SupervisorOptions): Promise<Supervisor> {
   const { jobFile, out, workerEnvironment, min, resume, allow, listen, advertise } = options;
-  const { maxRestarts, replaceMs, onNote } = options;
+  const { maxRestarts, replaceMs, onNote, onOutput } = options;
   const logs = join(out, "logs");
   const children = new Set<ChildProcess>();
   const slots = new Map<number, Slot>();
@@ -102,7 +104,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
       detached: true,
     });
     createInterface({ input: child.stderr! }).on("line", (line) => {
-      if (!CHATTER.test(line)) process.stderr.write(`${line}\n`);
+      if (!CHATTER.test(line)) onOutput(line);
     });
     children.add(child);
     child.on("exit", () => children.delete(child));

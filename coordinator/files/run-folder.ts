@@ -3,7 +3,7 @@
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { StepSeconds } from "../../shared/bus/events.ts";
+import type { StepLine } from "../../shared/bus/step-line.ts";
 import { dumpJob } from "../../shared/config/load.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import { writtenCard } from "../../shared/data/card.ts";
@@ -11,30 +11,26 @@ import { lossChart } from "../../shared/data/chart.ts";
 import type { ImageSetCard } from "../../shared/data/image-set.ts";
 import { PlumeError } from "../../shared/errors.ts";
 
-interface MetricsLine {
-  readonly step: number;
-  readonly loss: number;
-  readonly lr: number;
-  readonly gradNorm: number;
-  readonly workers: number;
-  readonly imagesPerSecond: number;
-  readonly seconds: StepSeconds;
-}
-
 /** The run's copy of its data set's index. */
 export const DATA_INDEX = "data-index.bin";
 
 export interface RunFolder {
   readonly path: string;
   file(...parts: string[]): string;
-  metrics(line: MetricsLine): void;
+  metrics(line: Omit<StepLine, "atMs">): void;
   /** Draws loss.svg from all of metrics.ndjson. */
   chart(title: string): void;
   write(name: string, content: string | Uint8Array): void;
 }
 
 /** Creates the folder and its fixed files; on resume keeps only the metrics of steps before `fromStep`. */
-export function openRunFolder(path: string, job: Job, set: ImageSetCard, fromStep: number): RunFolder {
+export function openRunFolder(
+  path: string,
+  job: Job,
+  set: ImageSetCard,
+  fromStep: number,
+  epochMs: () => number,
+): RunFolder {
   try {
     for (const sub of ["samples", "logs"]) mkdirSync(join(path, sub), { recursive: true });
   } catch (error) {
@@ -58,9 +54,9 @@ export function openRunFolder(path: string, job: Job, set: ImageSetCard, fromSte
     path,
     file,
     write,
-    metrics(line) {
+    metrics({ step, ...line }) {
       try {
-        appendFileSync(metricsFile, `${JSON.stringify(line)}\n`);
+        appendFileSync(metricsFile, `${JSON.stringify({ step, atMs: epochMs(), ...line })}\n`);
       } catch {
         // A point of a curve is not worth a run: where nothing can be written, the ledger says so.
       }
@@ -69,13 +65,13 @@ export function openRunFolder(path: string, job: Job, set: ImageSetCard, fromSte
   };
 }
 
-function readMetrics(file: string): MetricsLine[] {
+function readMetrics(file: string): StepLine[] {
   if (!existsSync(file)) return [];
   return readFileSync(file, "utf8")
     .split("\n")
     .flatMap((line) => {
       try {
-        return line ? [JSON.parse(line) as MetricsLine] : [];
+        return line ? [JSON.parse(line) as StepLine] : [];
       } catch {
         return []; // a line torn by a crash: its step is replayed
       }

@@ -7,6 +7,7 @@
 
 import { isLoopback } from "../../shared/http/access.ts";
 import { type HttpServer, startHttp } from "../../shared/http/server.ts";
+import { keepSecret } from "../../shared/secrets.ts";
 import type { PageAddress } from "../../shared/supervision.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import type { Onlooker } from "../onlooker.ts";
@@ -62,6 +63,7 @@ export function createSite({ token: given, port: before, providers }: SiteOption
       onError = (error) => log.error({ err: error }, "a request failed");
       if (moved) log.warn(`the page is on another port than before: ${moved}`);
       const token = given ?? (isLoopback(view.job.spec.monitoring.host) ? null : keptToken(view.folder));
+      if (token !== null) keepSecret(token);
       const { url } = server!;
       page = { url, link: given === null && token !== null ? `${url}/#token=${token}` : url };
       log.info({ url }, "monitoring");

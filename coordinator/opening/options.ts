@@ -7,6 +7,7 @@ import type { PlumeError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { StoreAccess } from "../../shared/store/access.ts";
 import type { ObjectStore } from "../../shared/store/object-store.ts";
+import type { Tracer } from "../../shared/tracing/tracer.ts";
 import type { Onlooker } from "../onlooker.ts";
 
 export interface CoordinatorOptions {
@@ -22,8 +23,9 @@ export interface CoordinatorOptions {
   readonly openStore: (url: string, access: StoreAccess) => Promise<ObjectStore>;
   readonly bus: Bus;
   readonly onlookers: readonly Onlooker[];
+  readonly tracer: Tracer;
   /** Called once the inputs are found to be right. */
-  readonly openLog: () => Logger;
+  readonly openLog: (incarnation: number) => Logger;
   readonly requestStop: (reason: string) => boolean;
   /** The parameters are lost with a reducer process: this process must end, and another one go on from a snapshot. */
   readonly onLost: (error: PlumeError) => void;

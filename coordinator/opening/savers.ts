@@ -18,7 +18,7 @@ const SNAPSHOTS = 2;
 export function openSavers(
   { job, clock, bus }: CoordinatorOptions,
   training: Training,
-  { log, ledger, chain, accounts, incarnation }: Traces,
+  { log, ledger, chain, accounts, incarnation, tracer }: Traces,
 ) {
   const { set, reducer, buffers, store, snapshots, firstStep, from, warnings } = training;
   const { keep, keepEvery, snapshotSeconds, retrySeconds, bufferMiB } = job.spec.checkpoint;
@@ -68,6 +68,7 @@ export function openSavers(
     onWritten({ prefix, ...written }) {
       failure = null;
       accounts.saved({ written: 1 });
+      tracer.saved(written.step, written.seconds);
       bus.publish({ kind: "checkpoint", key: prefix, ...written });
     },
     onRetry(step, error, afterMs) {
@@ -79,6 +80,7 @@ export function openSavers(
     onFailed(step, error) {
       failure = { step, reason: describeError(error) };
       accounts.saved({ failed: 1 });
+      tracer.saved(step, 0, error);
       log.error({ step, err: error }, "checkpoint failed");
       bus.publish({ kind: "checkpoint-failed", ...failure });
     },

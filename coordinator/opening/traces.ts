@@ -11,6 +11,7 @@ import { PLUME_VERSION } from "../../shared/version.ts";
 import { createAccounts } from "../accounting/accounts.ts";
 import { DATA_INDEX, openRunFolder } from "../files/run-folder.ts";
 import { createDecisionLog } from "../reporting/decisions.ts";
+import { createStepTracer } from "../training/step-tracer.ts";
 import type { CoordinatorOptions } from "./options.ts";
 import type { Training } from "./training.ts";
 
@@ -22,9 +23,9 @@ export async function openTraces(options: CoordinatorOptions, training: Training
   const { name } = job.metadata;
   const lock = acquireRunLock(out, { job: name, version: PLUME_VERSION });
   const { incarnation } = lock;
-  const folder = openRunFolder(out, job, set, firstStep);
+  const folder = openRunFolder(out, job, set, firstStep, Date.now);
   if (dataIndex) folder.write(DATA_INDEX, dataIndex);
-  const log = openLog();
+  const log = openLog(incarnation);
   const ofRun = { job: name, incarnation, metricsHost: job.spec.monitoring.host };
   const reducerMetrics = await vectors.join(ofRun, (index) => folder.file("logs", `reducer-${index}.log`));
   const chain = await restoreMissing(training, folder.file("ledger.ndjson"));
@@ -59,7 +60,8 @@ export async function openTraces(options: CoordinatorOptions, training: Training
       `incarnation ${incarnation}`,
       `from the ${from} of step ${firstStep}; ${ledger.cut.size} committed steps are computed again`,
     );
-  return { lock, reducerMetrics, incarnation, folder, log, ledger, chain, decisions, events, accounts };
+  const tracer = createStepTracer(options.tracer, name, incarnation);
+  return { lock, reducerMetrics, incarnation, folder, log, ledger, chain, decisions, events, accounts, tracer };
 }
 
 /** A folder that lacks the ledger up to the first step gets the one that came with the checkpoint. @returns what is whole of it. */

@@ -95,7 +95,10 @@ async function answer(request: ReducerRequest): Promise<Answer> {
     case "join":
       of.job = request.run.job;
       of.incarnation = request.run.incarnation;
-      log = createLog({ role: "reducer", reducer: values.index! }, { file: request.run.logFile });
+      log = createLog(
+        { role: "reducer", reducer: values.index! },
+        { file: request.run.logFile, facts: () => ({ job: of.job, incarnation: of.incarnation, step: of.version }) },
+      );
       log.info({ shards: group.shards.map(({ index }) => index), threads: group.threads }, "joined");
       return { kind: "joined", metricsPort: await meter.join(request.run, values.index!, log) };
     case "serve":

@@ -11,6 +11,7 @@ import type { Reducer } from "../../shared/kernels/reducer.ts";
 import { tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
 import { consecutive, fillRegions, readRegions } from "../../shared/tensor/regions.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
+import { type Tracer, traced } from "../../shared/tracing/tracer.ts";
 import type { Collector, Sink } from "../aggregation/sink.ts";
 import type { Dispatcher } from "../dispatcher.ts";
 import type { RunFolder } from "../files/run-folder.ts";
@@ -29,9 +30,11 @@ export interface GalleryOptions {
   readonly sharedMemory: SharedMemory;
   readonly folder: RunFolder;
   readonly bus: Bus;
+  readonly tracer: Tracer;
 }
 
-export function createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus }: GalleryOptions): Gallery {
+export function createGallery(options: GalleryOptions): Gallery {
+  const { spec, set, reducer, dispatcher, sharedMemory, folder, bus, tracer } = options;
   const { count } = spec.sampling;
   const { height, width, channels } = set;
   const imageBytes = height * width * channels;
@@ -45,8 +48,10 @@ export function createGallery({ spec, set, reducer, dispatcher, sharedMemory, fo
         dispose: () => {},
       });
       const vectorDigest = await reducer.digest(reducer.ema);
-      dispatcher.open({ kind: "sample", step, V: tilesOf(count), vectorDigest, collect });
-      if (!(await dispatcher.finish(stop))) return null;
+      const span = tracer.span("sample", { attributes: { "plume.step": step } });
+      dispatcher.open({ kind: "sample", step, V: tilesOf(count), vectorDigest, traceParent: span.context, collect });
+      const drawn = await traced(span, () => dispatcher.finish(stop));
+      if (!drawn) return null;
       const file = folder.file("samples", `step-${String(step).padStart(8, "0")}.png`);
       const labelled = spec.model.classes > 0;
       const columns = labelled ? spec.model.classes : Math.ceil(Math.sqrt(count));

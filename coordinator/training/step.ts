@@ -19,6 +19,7 @@ import type { SharedMemory } from "../files/shared-memory.ts";
 import { type AppliedStep, applySum, type SummedGradient } from "./apply.ts";
 import { ledgerLine } from "./ledger-line.ts";
 import { type StepMarks, stepSeconds, workersOf } from "./step-seconds.ts";
+import type { StepTracer } from "./step-tracer.ts";
 
 export interface StepContext {
   readonly job: Job;
@@ -32,6 +33,7 @@ export interface StepContext {
   readonly folder: RunFolder;
   readonly hold: Hold;
   readonly bus: Bus;
+  readonly tracer: StepTracer;
   readonly now: () => number;
   /** Resolves once no save needs the vectors as they are. */
   readonly copied: () => Promise<void>;
@@ -41,21 +43,22 @@ export interface StepContext {
 
 /** @returns null when the run was stopped before the step was whole. */
 export async function trainStep(context: StepContext, step: number, stop: AbortSignal): Promise<AppliedStep | null> {
-  const { reducer, hold, now } = context;
+  const { reducer, hold, now, tracer } = context;
   const started = now();
+  using trace = tracer.begin(step);
 
   // Micro-batches out, partial sums in, the tree closed.
-  const gradient = await gather(context, step, stop);
+  const gradient = await trace.part("gather", (parent) => gather(context, step, parent, stop));
   if (!gradient) return null;
   const gathered = now();
 
   // Parameters forward by one version, and the line that makes it a fact.
-  const applied = await hold.exclusive(() => commit(context, step, gradient));
+  const applied = await trace.part("apply", () => hold.exclusive(() => commit(context, step, gradient)));
   reducer.release(gradient.root);
   const committed = now();
 
   // The new version to everyone, the numbers to whoever watches.
-  await publishParams(context, step + 1);
+  await trace.part("publish", () => publishParams(context, step + 1));
   report(context, applied, { started, gathered, committed, published: now() });
   return applied;
 }
@@ -67,6 +70,7 @@ export const publishParams = ({ sharedMemory, reducer }: StepContext, version: n
 async function gather(
   { job, reducer, dispatcher }: StepContext,
   step: number,
+  traceParent: string,
   stop: AbortSignal,
 ): Promise<SummedGradient | null> {
   const V = microBatchesPerStep(job.spec);
@@ -76,7 +80,7 @@ async function gather(
       root = sum;
     });
   const vectorDigest = await reducer.digest(reducer.params);
-  dispatcher.open({ kind: "gradient", step, V, vectorDigest, collect });
+  dispatcher.open({ kind: "gradient", step, V, vectorDigest, traceParent, collect });
   const results = await dispatcher.finish(stop);
   if (!results) return null;
   invariant(root, "a finished round has closed its tree");

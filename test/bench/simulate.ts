@@ -198,7 +198,7 @@ async function simulate(n: number, steps: number): Promise<Row> {
     const spentBefore = spentMs;
     const decisionsBefore = decisions;
     const begun = nowS;
-    timed(() => dispatcher.open({ kind: "gradient", step, V, vectorDigest: "", collect }));
+    timed(() => dispatcher.open({ kind: "gradient", step, V, vectorDigest: "", traceParent: "", collect }));
     let over = false;
     const finished = dispatcher.finish(stop.signal).then(() => {
       over = true;

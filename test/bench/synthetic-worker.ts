@@ -13,6 +13,7 @@ import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { TrainingClient } from "../../shared/rpc/training-service.ts";
 import { ownConnection } from "../../shared/rpc/transport.ts";
 import { buildLayout, type Layout } from "../../shared/tensor/layout.ts";
+import { noTracer } from "../../shared/tracing/tracer.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import { openWire } from "../../shared/wire/index.ts";
 import type { Compute } from "../../worker/compute.ts";
@@ -80,6 +81,7 @@ async function work(id: string): Promise<void> {
     workerId: id,
     clock: systemClock,
     log: silentLog,
+    tracer: noTracer,
     openCompute: openReady,
     meter,
     monitor,

@@ -9,6 +9,7 @@ import { systemClock } from "../../shared/clock.ts";
 import { loadJob } from "../../shared/config/load.ts";
 import { createLog } from "../../shared/log.ts";
 import { openStore } from "../../shared/store/open.ts";
+import { noTracer } from "../../shared/tracing/tracer.ts";
 import { type SavePhase, tellingStore } from "./save-phases.ts";
 
 export interface Life {
@@ -45,6 +46,7 @@ const services = await createRunServices({
     throw error;
   }),
   onlookers: [],
+  tracer: noTracer,
   openLog: () => createLog({ role: "coordinator" }, { file: `${values.out}/logs/coordinator.log` }),
   requestStop: () => false,
   onLost: () => process.exit(1),

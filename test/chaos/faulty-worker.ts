@@ -17,6 +17,7 @@ import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { TrainingClient } from "../../shared/rpc/training-service.ts";
 import { ownConnection } from "../../shared/rpc/transport.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
+import { noTracer } from "../../shared/tracing/tracer.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import { type Compute, type ComputeThread, startComputeThread } from "../../worker/compute.ts";
 import { createEngine } from "../../worker/engine.ts";
@@ -71,7 +72,15 @@ async function main(): Promise<void> {
   const openCompute = (init: ComputeInit) => openFaulty(thread, init);
   const meter = createWorkerMeter();
   await using monitor = createMonitor(id!, meter.counts, log);
-  await using engine = createEngine({ workerId: id!, clock: systemClock, log, openCompute, meter, monitor });
+  await using engine = createEngine({
+    workerId: id!,
+    clock: systemClock,
+    log,
+    tracer: noTracer,
+    openCompute,
+    meter,
+    monitor,
+  });
   const other: WorkerEngine = {
     work: engine.work,
     prepare: async (...args) => ({ ...(await engine.prepare(...args)), specDigest: "0".repeat(64) }),

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { SOURCES } from "../../shared/data/sources/index.ts";
 import type { Summary } from "../../shared/summary.ts";
@@ -41,6 +41,32 @@ describe("what a run leaves", () => {
     });
     expect(summary.weightsSha256).toMatch(/^[0-9a-f]{64}$/);
     expect(summary.sampleGrid).toBe("step-00000008.png");
+  });
+});
+
+describe("plume report and compare", () => {
+  it("tell a real run from its folder, and know a copy of it for the same bits", async () => {
+    const page = scratch.file("page.html");
+    const told = await json("report", run, "-o", page);
+    expect(told).toMatchObject({
+      job: "tiny",
+      outcome: "complete",
+      steps: 8,
+      samples: 1,
+      exactlyOnce: true,
+      faults: [],
+    });
+    const html = readFileSync(page, "utf8");
+    expect(Buffer.byteLength(html)).toBe(told.bytes);
+    for (const text of [summary.weightsSha256, "worker-0", "worker-1", "checkpoint", "data:image/webp;base64,"])
+      expect(html).toContain(text);
+    cpSync(run, scratch.file("copy"), { recursive: true });
+    expect(await json("compare", run, scratch.file("copy"))).toMatchObject({
+      sameWeights: true,
+      sameEma: true,
+      verdict: "the weights and their EMA are the same bits after 8 steps",
+      differences: [],
+    });
   });
 });
 

@@ -26,7 +26,7 @@ describe("a run that is stopped", () => {
     run.child.kill("SIGINT");
     const { code, stdout, stderr } = await run.finished;
     expect(code, stderr).toBe(130);
-    expect(stdout).toContain("run the same command again to resume");
+    expect(stdout).toMatch(/to go on where it stopped: plume train -f \S+ --out \S+/);
     const stopped = readSummary(`${out}/summary.json`);
     expect(stopped.outcome).toBe("stopped");
     expect(stopped.checkpoint).toBe(stopped.steps);

@@ -120,7 +120,7 @@ export async function drive(
         dispose: () => {},
       };
     };
-    mine.dispatcher.open({ kind: "gradient", step, V, vectorDigest: "", collect });
+    mine.dispatcher.open({ kind: "gradient", step, V, vectorDigest: "", traceParent: "", collect });
     const results = await mine.dispatcher.finish(mine.stop.signal);
     if (!results || !isCurrent(mine)) return;
     // The step is about to become a fact.

@@ -16,13 +16,16 @@ import { checkAllowed } from "../../../shared/config/identity.ts";
 import { dumpJob, loadJob, loadJobAndToken } from "../../../shared/config/load.ts";
 import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
+import { LOG_LEVEL_VARIABLE, LOG_LEVELS } from "../../../shared/log.ts";
 import { ownConnection } from "../../../shared/rpc/transport.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
 import { openStore } from "../../../shared/store/open.ts";
 import { readSummary, type Summary } from "../../../shared/summary.ts";
 import { action, type CommandIo } from "../action.ts";
-import { wholeNumber } from "../options.ts";
-import { createProgressLine, duration } from "../progress-line.ts";
+import { againCommand, commandLine } from "../next.ts";
+import { oneOf, wholeNumber } from "../options.ts";
+import { duration } from "../progress/words.ts";
+import { createProgressLine, type ProgressLine } from "../progress-line.ts";
 import { openStart, type Start } from "../start.ts";
 import { type Supervisor, superviseRun } from "../supervisor.ts";
 import { table } from "../table.ts";
@@ -39,6 +42,7 @@ interface TrainOptions {
   readonly set: string[];
   readonly init?: string;
   readonly allow: string[];
+  readonly logLevel?: string;
 }
 
 export function trainCommand(): Command {
@@ -59,6 +63,7 @@ export function trainCommand(): Command {
     .option("--listen <host:port>", "address of the coordinator; port 0 takes a free one", "127.0.0.1:0")
     .option("--advertise <host:port>", "address that workers dial, where it is not the coordinator's own")
     .option("--max-restarts <n>", "failures in a row before a worker is given up (workers.maxRestarts)")
+    .option("--log-level <level>", `of logs/ in the run's folder: ${LOG_LEVELS.join(", ")}; PLUME_LOG_LEVEL, else info`)
     .option("--set <path=value>", "override a field of the job, for example training.optimizer.lr=1e-3", collect, [])
     .addHelpText(
       "after",
@@ -116,6 +121,8 @@ const withInitOf = (job: Job, init: string | undefined): Job => ({
 
 async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   checkAllowed(options.allow);
+  const logLevel = options.logLevel === undefined ? null : oneOf("--log-level", options.logLevel, LOG_LEVELS);
+  if (logLevel) process.env[LOG_LEVEL_VARIABLE] = logLevel; // for the processes that it starts
   const { job: asked, token } = loadJobAndToken(options.file, { set: [...overrides(options), ...options.set] });
   const out = resolve(options.out ?? join("runs", asked.metadata.name));
   const begun = begunJob(out, options.resume);
@@ -129,6 +136,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   const jobFile = join(scratch, "job.yaml");
   writeFileSync(jobFile, dumpJob(withBackend(job, backend)));
   const devices = cudaDevices();
+  const progress = createProgressLine(process.stderr, () => performance.now());
   let supervisor: Supervisor;
   try {
     supervisor = await superviseRun({
@@ -144,24 +152,28 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
       ...(options.advertise ? { advertise: options.advertise } : {}),
       maxRestarts: job.spec.workers.maxRestarts,
       replaceMs: 1000 * job.spec.workers.replaceSeconds,
-      onNote: (line) => io.note(`  ${line}`),
+      onNote: (line) => progress.note(`  ${line}`),
+      onOutput: progress.note,
     });
   } catch (error) {
+    progress.end();
     rmSync(scratch, { recursive: true, force: true });
     throw error;
   }
-  const interrupts = watchInterrupts(supervisor, io);
+  const interrupts = watchInterrupts(supervisor, progress);
   try {
     banner(io, job, out, supervisor);
-    const warnings = await follow(supervisor, io);
-    await supervisor.done;
+    const warnings = await follow(supervisor, io, progress);
+    await supervisor.done.catch((error) => fail(error, out));
+    progress.end();
     const summary = readSummary(join(out, "summary.json"));
     io.result({ ...summary, out });
     farewell(io, job, out, summary, warnings);
-    if (summary.unsaved !== null) sayUnsaved(io, options, out, summary);
+    if (summary.unsaved !== null) sayUnsaved(io, summary);
     if (interrupts.count > 0) return 130;
     return summary.unsaved === null ? 0 : 1;
   } finally {
+    progress.end();
     interrupts.dispose();
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -212,12 +224,12 @@ function moveAside(out: string, io: CommandIo): void {
 }
 
 /** The first Ctrl-C saves and stops, the second stops at once. */
-function watchInterrupts(supervisor: Supervisor, io: CommandIo): { readonly count: number; dispose(): void } {
+function watchInterrupts(supervisor: Supervisor, progress: ProgressLine): { readonly count: number; dispose(): void } {
   let count = 0;
   const onSignal = () => {
     count++;
     if (count === 1) {
-      io.note("\n  stopping after the step in progress, with a checkpoint; Ctrl-C again stops at once");
+      progress.note("  stopping after the step in progress, with a checkpoint; Ctrl-C again stops at once");
       supervisor.stop();
     } else {
       supervisor.kill();
@@ -238,8 +250,7 @@ function watchInterrupts(supervisor: Supervisor, io: CommandIo): { readonly coun
 }
 
 /** Shows every event until the run is over; a coordinator that is started again is watched again. @returns the warnings seen. */
-async function follow(supervisor: Supervisor, io: CommandIo): Promise<string[]> {
-  const line = createProgressLine(process.stderr, () => performance.now());
+async function follow(supervisor: Supervisor, io: CommandIo, line: ProgressLine): Promise<string[]> {
   const warnings = new Set<string>();
   let over = false;
   const end = supervisor.done
@@ -257,7 +268,6 @@ async function follow(supervisor: Supervisor, io: CommandIo): Promise<string[]> 
     await watchOnce(supervisor.address, show);
     if (!over) await Promise.race([end, sleep(WATCH_AGAIN_MS)]);
   }
-  line.end();
   return [...warnings];
 }
 
@@ -285,14 +295,22 @@ function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): v
   if (supervisor.page) io.print(`watch it at ${supervisor.page.link}`);
 }
 
+/** A failure without a remedy gets one: whoever reads it must know what to do next. */
+function fail(error: unknown, out: string): never {
+  if (!(error instanceof PlumeError) || error.remedy !== undefined) throw error;
+  const { code, message } = error;
+  const remedy = `see ${join(out, "logs", "coordinator.log")}; to go on where it stopped: ${againCommand(process.argv.slice(2))}`;
+  throw new PlumeError(code, message, { remedy, cause: error });
+}
+
 /** The work is done and its result is not where it should be. */
-function sayUnsaved(io: CommandIo, { file }: TrainOptions, out: string, { steps, unsaved }: Summary): void {
+function sayUnsaved(io: CommandIo, { steps, unsaved }: Summary): void {
   io.note(`\nTHE LAST CHECKPOINT, OF STEP ${steps}, IS NOT IN THE STORE: ${unsaved!.replaceAll("\n", "\n  ")}`);
-  io.note(`  once the store works: plume train -f ${file} --out ${relative(process.cwd(), out) || "."}`);
+  io.note(`  once the store works: ${againCommand(process.argv.slice(2))}`);
 }
 
 function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnings: readonly string[]): void {
-  const show = (...parts: string[]) => relative(process.cwd(), join(out, ...parts));
+  const show = (...parts: string[]) => relative(process.cwd(), join(out, ...parts)) || ".";
   const state = summary.outcome === "complete" ? "trained" : "stopped";
   io.print();
   io.print(
@@ -304,6 +322,8 @@ function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnin
     io.print(`  checkpoint      ${job.spec.checkpoint.store ?? show("checkpoints")} (step ${summary.checkpoint})`);
   io.print(`  loss curve      ${show("loss.svg")}`);
   if (summary.sampleGrid) io.print(`  sample grid     ${show("samples", summary.sampleGrid)}`);
-  if (summary.outcome === "stopped") io.print("  run the same command again to resume");
   for (const warning of warnings) io.print(`WARNING: ${warning}`);
+  io.print();
+  if (summary.outcome === "stopped") io.print(`to go on where it stopped: ${againCommand(process.argv.slice(2))}`);
+  else io.print(`to draw samples: ${commandLine("plume", "sample", show(), "-o", `${job.metadata.name}.png`)}`);
 }

@@ -3,7 +3,7 @@
 import { Command } from "commander";
 import { readState, surveyStore } from "../../../../shared/checkpoint/verify.ts";
 import { action, type CommandIo } from "../../action.ts";
-import { duration } from "../../progress-line.ts";
+import { duration } from "../../progress/words.ts";
 import { megabytes, table } from "../../table.ts";
 import { STORE, storeAndStep } from "./store.ts";
 

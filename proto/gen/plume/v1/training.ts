@@ -183,6 +183,8 @@ export interface Lease {
   kind: WorkKind;
   /** Digest of the vector that the work begins with; what was pulled must have it before it is used. */
   vectorDigest: string;
+  /** W3C trace context of the step; empty when nothing is traced. */
+  traceParent: string;
 }
 
 /** Drop the lease: its step is over or another worker has finished it. */
@@ -1255,7 +1257,7 @@ export const Leave: MessageFns<Leave> = {
 };
 
 function createBaseLease(): Lease {
-  return { tuple: undefined, lo: 0, hi: 0, paramsVersion: 0, kind: 0, vectorDigest: "" };
+  return { tuple: undefined, lo: 0, hi: 0, paramsVersion: 0, kind: 0, vectorDigest: "", traceParent: "" };
 }
 
 export const Lease: MessageFns<Lease> = {
@@ -1277,6 +1279,9 @@ export const Lease: MessageFns<Lease> = {
     }
     if (message.vectorDigest !== "") {
       writer.uint32(50).string(message.vectorDigest);
+    }
+    if (message.traceParent !== "") {
+      writer.uint32(58).string(message.traceParent);
     }
     return writer;
   },
@@ -1340,6 +1345,14 @@ export const Lease: MessageFns<Lease> = {
             }
 
             message.vectorDigest = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.traceParent = reader.string();
             continue;
           }
         }
