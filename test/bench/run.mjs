@@ -15,6 +15,7 @@ const NAMES = [
   "wire",
   "simulate",
   "data",
+  "watchers",
   "plane-peer",
   "synthetic-worker",
 ];

@@ -92,11 +92,11 @@ export async function openSite({
   const hold = createHold(null);
   const commands = createCommands({
     job: "tiny",
-    spec,
-    hold,
-    accounts,
-    decisions,
     bus,
+    hold,
+    spec,
+    decisions,
+    accounts,
     phase: () => progress.view().phase,
     supervisor: { scale: () => {} },
     checkpoint: async () => ({ step: progress.view().step, written: true }),
