@@ -11,7 +11,7 @@ import { createConnection, type LinkState } from "./connection.ts";
 import { byId, el, setText } from "./dom.ts";
 import { createEvents, drawCheckpoints } from "./events.ts";
 import { drawHeader } from "./header.ts";
-import { emptyModel, lastStep, type Topic, takeBlocks, takeEvent, takeHistory, takeSteps } from "./model.ts";
+import { beginAnew, emptyModel, lastStep, type Topic, takeBlocks, takeEvent, takeHistory, takeSteps } from "./model.ts";
 import { drawNotices } from "./notices.ts";
 import { bounds, type Range } from "./range.ts";
 import { createSamples } from "./samples.ts";
@@ -53,8 +53,10 @@ function onState(state: LinkState): void {
 }
 
 function onMessage(name: string, data: unknown, id: string | null): void {
-  if (name === "hello") void refresh();
-  else if (name === "status") {
+  if (name === "hello") {
+    beginAnew(model);
+    void refresh();
+  } else if (name === "status") {
     model.status = data as RunStatus;
     touch("status");
   } else if (name === "steps") {

@@ -68,8 +68,14 @@ export function takeSteps(model: Model, steps: readonly StepEvent[]): void {
     const last = model.tail.at(-1)?.step ?? model.history?.last ?? -1;
     if (event.step <= last) continue; // it came with the history
     model.tail.push(event);
+    if (event.step <= (model.columns.at(-1)?.[0] ?? -1)) continue;
     model.columns.push([event.step, event.blocks.flatMap(({ lo, hi, worker }) => [lo, hi, placeOf(model, worker)])]);
   }
+}
+
+/** A connection that is new: a coordinator that was killed computes its last steps again. */
+export function beginAnew(model: Model): void {
+  model.tail = [];
 }
 
 export function takeHistory(model: Model, history: HistoryAnswer): void {

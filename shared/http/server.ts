@@ -58,6 +58,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     response.setHeader("x-content-type-options", "nosniff");
     response.on("error", () => {}); // whoever asked is gone
     handle(incoming, response).catch((error) => {
+      if (incoming.errored || response.destroyed) return; // whoever asked is gone
       onError(error);
       if (!response.headersSent) reply(response, 500, "text/plain", "an error of plume; its log has it\n");
       else response.destroy();
@@ -66,7 +67,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   server.listen(options.port, host);
   await once(server, "listening").catch((error: NodeJS.ErrnoException) => {
     throw new PlumeError("INVALID_ARGUMENT", `${field} ${options.port} on ${host}: ${whyNot(error)}`, {
-      remedy: `choose another ${field}, or 0 for a free one`,
+      remedy: isOfHost(error) ? "name an address of this machine" : `choose another ${field}, or 0 for a free one`,
       cause: error,
     });
   });
@@ -113,9 +114,12 @@ const lower = (name: string): string => name.toLowerCase();
 
 const reachable = (host: string): string => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host);
 
+const isOfHost = ({ code }: NodeJS.ErrnoException) => code === "EADDRNOTAVAIL" || code === "ENOTFOUND";
+
 function whyNot(error: NodeJS.ErrnoException): string {
   if (error.code === "EADDRINUSE") return "is taken by another process";
   if (error.code === "EACCES") return "may not be used by this user";
   if (error.code === "EADDRNOTAVAIL") return "is no address of this machine";
+  if (error.code === "ENOTFOUND") return "is no name that can be found";
   return error.message;
 }

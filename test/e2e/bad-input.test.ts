@@ -51,6 +51,29 @@ describe("a mistake in the job file", () => {
   });
 });
 
+describe("an address for the page", () => {
+  it("that another process has: names the field, the port and the way out, and leaves nothing behind", async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(0, "127.0.0.1", resolve));
+    const { port } = other.address() as { port: number };
+    expectMistake(
+      await trainWith(`monitoring.port=${port}`),
+      2,
+      `monitoring.port ${port} on 127.0.0.1: is taken`,
+      "0 for a free one",
+    );
+    await new Promise((resolve) => other.close(resolve));
+  });
+  it("that is not this machine's", async () => {
+    expectMistake(
+      await trainWith("monitoring.host=192.0.2.1"),
+      2,
+      "192.0.2.1: is no address of this machine",
+      "name an address",
+    );
+  });
+});
+
 describe("broken data", () => {
   it("a corrupt IDX file: names the file and what is wrong", async () => {
     const folder = scratch.file("idx");
