@@ -64,6 +64,7 @@ export function createSite({ token: given, port: before, providers }: SiteOption
       const token = given ?? (isLoopback(view.job.spec.monitoring.host) ? null : keptToken(view.folder));
       const { url } = server!;
       page = { url, link: given === null && token !== null ? `${url}/#token=${token}` : url };
+      log.info({ url }, "monitoring");
       const trace = openTrace(view);
       const watchers = createWatchers({
         bus,

@@ -105,10 +105,12 @@ function ending({ ended, run, status, link }: Model, onAgain: () => void): HTMLE
   );
 }
 
-function copy(text: string): HTMLElement {
+/** Null where the browser lets no page write to the clipboard: over plain HTTP from another machine. */
+function copy(text: string): HTMLElement | null {
+  if (!navigator.clipboard) return null;
   const button = el("button", { type: "button", class: "small quiet", "aria-label": `Copy: ${text}` }, "copy");
   button.addEventListener("click", () => {
-    void navigator.clipboard?.writeText(text).then(() => {
+    void navigator.clipboard.writeText(text).then(() => {
       button.textContent = "copied";
     });
   });
