@@ -1,7 +1,7 @@
 // The run's one HTTP server: the page, what it shows and takes, and what others bring (metrics, health). An onlooker: a run
 // goes on the same without it.
 //
-// I1. Loopback alone without a token; elsewhere nothing but health and the page's own files is told without one.
+// I1. Loopback alone without a token; elsewhere nothing but health, metrics and the page's own files is told without one.
 // I2. A coordinator that takes another's place takes its port, so that open pages go on; if it cannot, it takes another one
 //     and says so: the run does not end for it.
 

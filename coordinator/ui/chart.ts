@@ -11,6 +11,8 @@ export interface Line {
   readonly values: readonly (number | null)[];
   /** high and low of a band, drawn between them and not read out. */
   readonly role?: "high" | "low" | "faint";
+  /** Read out where the cursor is, and not at rest. */
+  readonly isDetail?: boolean;
 }
 
 export interface ChartOptions {
@@ -46,7 +48,7 @@ export function createChart({ host, readout, name, unit = "", onZoom }: ChartOpt
     const step = steps[index];
     if (step === undefined) return readout.replaceChildren();
     const parts = lines
-      .filter(({ role }) => role !== "high" && role !== "low")
+      .filter(({ role, isDetail }) => role !== "high" && role !== "low" && !(isNow && isDetail))
       .map(({ label, values }) => `${label} ${number(values[index])}`);
     readout.textContent = `${isNow ? "" : `step ${count(Math.round(step))}: `}${parts.join(", ")}${unit}`;
   };

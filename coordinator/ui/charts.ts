@@ -101,7 +101,10 @@ export function createCharts(model: Model, onRange: (range: Range) => void, redr
       lr.draw(steps, [plain("lr", "lr")], view);
       throughput.draw(
         steps,
-        [{ label: "all", stroke: accent, width: 1.75, values: rate }, ...perWorker(model, steps, rate)],
+        [
+          { label: "all", stroke: accent, width: 1.75, values: rate },
+          ...perWorker(model, steps, series.imagesPerSecond.mean, factor),
+        ],
         view,
       );
     },
@@ -126,7 +129,7 @@ function curves({ history, tail }: Model, [from, to]: readonly [number, number])
 }
 
 /** Each worker's part of the throughput: by its micro-batches of the last step at hand. */
-function perWorker({ columns, workers }: Model, steps: readonly number[], total: Numbers): Line[] {
+function perWorker({ columns, workers }: Model, steps: readonly number[], total: Numbers, factor: number): Line[] {
   if (workers.length < 2 || workers.length > 32) return [];
   const values = workers.map(() => [] as (number | null)[]);
   let at = 0;
@@ -134,9 +137,15 @@ function perWorker({ columns, workers }: Model, steps: readonly number[], total:
     while (at + 1 < columns.length && columns[at + 1]![0] <= step) at++;
     const shares = sharesOf(columns[at]?.[1] ?? [], workers.length);
     const rate = total[i] ?? null;
-    for (const [w, share] of shares.entries()) values[w]!.push(rate === null || share === 0 ? null : rate * share);
+    for (const [w, share] of shares.entries()) values[w]!.push(rate === null ? null : rate * share);
   }
-  return workers.map((name, w) => ({ label: name, stroke: () => workerColor(name), width: 1.25, values: values[w]! }));
+  return workers.map((name, w) => ({
+    label: name,
+    stroke: () => workerColor(name),
+    width: 1.25,
+    values: smoothed(steps, values[w]!, factor),
+    isDetail: true,
+  }));
 }
 
 export function sharesOf(blocks: readonly number[], workers: number): number[] {

@@ -12,7 +12,8 @@ export function number(x: number | null | undefined): string {
   if (size >= 10_000) return count(x);
   if (size >= 100) return x.toFixed(size >= 1_000 ? 0 : 1);
   if (size >= 1) return x.toFixed(size >= 10 ? 2 : 3);
-  return size >= 0.001 ? x.toPrecision(4) : x.toExponential(2);
+  if (size >= 0.001) return x.toPrecision(4);
+  return size >= 0.0001 ? String(Number(x.toPrecision(3))) : x.toExponential(2);
 }
 
 export function duration(seconds: number): string {

@@ -86,7 +86,7 @@ function drawFigures({ events, tail, history, run }: Model, status: RunStatus): 
       saves.failed > 0
         ? `${saves.failed} failed`
         : saved
-          ? `newest ${roughly(Math.max(0, Date.now() - saved.atMs) / 1000)} ago`
+          ? `${roughly(Math.max(0, Date.now() - saved.atMs) / 1000)} ago`
           : "",
     ],
   ];
