@@ -118,7 +118,7 @@ describe("parameters in reducer processes", () => {
       expect(stderr).toContain(message);
     };
     await refused(0, "spec.coordinator.shards");
-    await refused(40, "spec.coordinator.shards 40: the parameters, 25.0 MiB, make 4 shards");
+    await refused(40, "spec.coordinator.shards 40: the parameters, 24.9 MiB, make 4 shards");
     expect(processesOf(scratch.path)).toEqual([]);
   });
 });
