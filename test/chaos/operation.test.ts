@@ -15,6 +15,8 @@ import { type ChaosJob, type ChaosRun, calmRun, chaosJob, losses, ready, startRu
 
 /** Seconds without NATS. */
 const OUTAGE = 20;
+/** Time for commands that a user types, each in a process of its own. */
+const STEPS = 400;
 
 const nats = useNatsServer();
 let job: ChaosJob & Disposable;
@@ -26,7 +28,7 @@ let url: string;
 let errors: readonly string[];
 
 beforeAll(async () => {
-  job = chaosJob({ workers: "min: 1" });
+  job = chaosJob({ steps: STEPS });
   writeFileSync(job.file, `${readFileSync(job.file, "utf8")}  nats: { servers: ["${nats().url}"] }\n`);
   run = startRun(job);
   await run.reaches(1);
@@ -112,7 +114,7 @@ describe("an hour of operation", () => {
     const committed = await metric("plume_samples_committed_total");
     expect(committed % 16).toBe(0);
     expect(await metric("plume_samples_duplicate_total")).toBe(0);
-    using undisturbed = chaosJob();
+    using undisturbed = chaosJob({ steps: STEPS });
     await run.endsLike(await calmRun(undisturbed));
     await shows("#phase", "Complete");
     expect(errors).toEqual([]);
