@@ -89,7 +89,7 @@ function dashboard({ uid, title, description, rows, workers }: DashboardSource):
     },
     templating: {
       list: [
-        { type: "datasource", name: "datasource", label: "Data Source", query: "prometheus", current: {}, refresh: 1 },
+        { type: "datasource", name: "datasource", label: "Data source", query: "prometheus", current: {}, refresh: 1 },
         variable("job", "Job", "label_values(plume_step, job)"),
         variable(
           "instance",

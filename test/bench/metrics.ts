@@ -13,6 +13,7 @@ import { RUN_COLLECTORS } from "../../shared/metrics/table.ts";
 import { ROOT } from "../../shared/root.ts";
 import { linesOf, startPlume, until } from "../support/plume.ts";
 import { freePort, pause } from "../support/processes.ts";
+import { idleFacts } from "../support/run-facts.ts";
 import { COMMON_OPTIONS, finish, machineLine, markdownTable, spread, summarise } from "./measure.ts";
 
 const { values: options } = parseArgs({ options: COMMON_OPTIONS });
@@ -86,9 +87,10 @@ async function live() {
 /** What a step's event and a scrape cost by themselves, with so many workers. */
 async function collectors(workers: number) {
   const { spec } = parseJob(readFileSync(join(ROOT, "deploy/jobs/fashion.yaml"), "utf8"));
+  const { context, facts } = idleFacts(spec);
   const registry = createRegistry({
     collectors: RUN_COLLECTORS,
-    context: { spec, datasetSize: 60_000, committedBefore: 0, epochMs: Date.now },
+    context,
     labels: { training_job: "bench", component: "coordinator" },
   });
   const names = Array.from({ length: workers }, (_, k) => `worker-${k}`);
@@ -146,15 +148,6 @@ async function collectors(workers: number) {
     goodput: 1,
     saves,
   };
-  const facts = {
-    committedSteps: 1,
-    secondsByState: {},
-    checkpointStep: null,
-    work: { reassigned: 0, discarded: 0, copied: { speculation: 0, audit: 0, settle: 0 } },
-    flows: [],
-    gradientRawBytes: 0,
-    saveBufferBytes: 0,
-  };
   const STEPS = 2_000;
   const eventUs: number[] = [];
   const renderMs: number[] = [];
@@ -163,7 +156,7 @@ async function collectors(workers: number) {
     for (let k = 0; k < STEPS / 20; k++) registry.event({ ...step, step: repeat * STEPS + k });
     eventUs.push(((performance.now() - started) * 1000) / (STEPS / 20));
     const asked = performance.now();
-    await registry.render({ incarnation: 1, status, facts });
+    await registry.render({ incarnation: 1, status, facts: facts() });
     renderMs.push(performance.now() - asked);
   }
   return { workers, eventUs: summarise(eventUs), renderMs: summarise(renderMs) };

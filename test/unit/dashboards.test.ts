@@ -63,7 +63,7 @@ describe.each(dashboards.map((each) => [each.uid, each] as const))("the dashboar
   });
 
   it("lets one choose the data source, the job and the instance (template-datasource, -job, -instance)", () => {
-    expect(variable("datasource")).toMatchObject({ type: "datasource", label: "Data Source", query: "prometheus" });
+    expect(variable("datasource")).toMatchObject({ type: "datasource", label: "Data source", query: "prometheus" });
     for (const [name, label] of [
       ["job", "Job"],
       ["instance", "Instance"],

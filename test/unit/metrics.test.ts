@@ -9,6 +9,7 @@ import { parseJob } from "../../shared/config/load.ts";
 import { createRegistry } from "../../shared/metrics/registry.ts";
 import type { RunFacts } from "../../shared/metrics/run/source.ts";
 import { METRICS, RUN_COLLECTORS } from "../../shared/metrics/table.ts";
+import { idleFacts } from "../support/run-facts.ts";
 
 const { spec } = parseJob(
   "metadata: { name: tiny }\nspec: { data: { source: 'shapes:100' }, training: { globalBatch: 16, microBatch: 4 }, workers: { max: 8 } }",
@@ -35,15 +36,7 @@ const STATUS: RunStatus = {
   saves: { written: 0, failed: 0, retried: 0, stallSeconds: 0, passedOver: 0 },
 };
 
-const FACTS: RunFacts = {
-  committedSteps: 10,
-  secondsByState: { productive: 5 },
-  checkpointStep: null,
-  work: { reassigned: 0, discarded: 0, copied: { speculation: 0, audit: 0, settle: 0 } },
-  flows: [],
-  gradientRawBytes: 0,
-  saveBufferBytes: 0,
-};
+const FACTS: RunFacts = { ...idleFacts(spec).facts(), committedSteps: 10, secondsByState: { productive: 5 } };
 
 const step = (change: Partial<Extract<RunEvent, { kind: "step" }>>): RunEvent => ({
   kind: "step",
