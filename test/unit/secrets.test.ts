@@ -39,7 +39,7 @@ describe("redact", () => {
       "no heartbeat for 1.6 s",
       "s3://bucket/runs/shapes",
       '{"step":4,"digest":"91ab91ab91ab91ab","nonce":"x","tokens":12}',
-      "at run (file:///work/worker/session.ts:10:3)",
+      "at run (file:///app/worker/session.ts:10:3)",
       "http://127.0.0.1:9000 does not answer",
     ])
       expect(redact(text)).toBe(text);
