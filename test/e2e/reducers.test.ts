@@ -32,8 +32,8 @@ interface TargetGroup {
 
 /** What each reducer of a run says that it has taken in and given out, found as Prometheus finds it. */
 async function bytesOfReducers(out: string) {
-  const line = linesOf(`${out}/logs/coordinator.log`).findLast((each) => each.includes('"monitoring"'))!;
-  const { url } = JSON.parse(line) as { url: string };
+  const line = linesOf(`${out}/logs/coordinator.log`).findLast((each) => each.includes('"listening"'))!;
+  const { page: url } = JSON.parse(line) as { page: string };
   const groups = (await (await fetch(`${url}/targets`)).json()) as TargetGroup[];
   return Promise.all(
     groups

@@ -4,11 +4,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { plainName } from "../../shared/checkpoint/manifest.ts";
+import { ROOT } from "../../shared/root.ts";
 import { readSummary, type Summary } from "../../shared/summary.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export const SHAPES_JOB = join(ROOT, "deploy/jobs/shapes.yaml");
 
 export interface Finished {
