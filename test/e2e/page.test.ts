@@ -7,7 +7,16 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { openBrowser, type Watched, watchedPage } from "../support/browser.ts";
-import { plume, type Running, scratchFolder, startPlume, tinyJob, until, workerPid } from "../support/plume.ts";
+import {
+  linesOf,
+  plume,
+  type Running,
+  scratchFolder,
+  startPlume,
+  tinyJob,
+  until,
+  workerPid,
+} from "../support/plume.ts";
 import { processesOf } from "../support/processes.ts";
 
 const TOKEN = "a-token-that-is-in-no-file-0123456789";
@@ -127,8 +136,12 @@ describe("the live page", () => {
     await expect.poll(async () => (await shown())[1] - (await shown())[0]).toBeLessThan(await step());
     await page.keyboard.press("0");
     await expect(page.getByRole("button", { name: "all" }).first().getAttribute("aria-pressed")).resolves.toBe("true");
-    await page.keyboard.press("Home");
-    await says("#loss-value", /^step 0: /);
+    // The first step that is shown: until all of them have come, that of the zoomed curve.
+    const first = async () => {
+      await page.keyboard.press("Home");
+      return page.textContent("#loss-value");
+    };
+    await expect.poll(first, { timeout: 60_000 }).toMatch(/^step 0: /);
     await page.mouse.move(5, 5);
     const smooth = page.getByRole("slider", { name: "smoothing" });
     await smooth.fill("0");
@@ -183,7 +196,8 @@ describe("the live page", () => {
     await confirm("Pause", "Pause");
     await expect.poll(() => phase().textContent()).toBe("Paused");
     expect(await page.textContent("#reason")).toContain("asked to pause (HTTP)");
-    const at = await step();
+    const at = linesOf(`${out}/ledger.ndjson`).length;
+    await expect.poll(step, { timeout: 60_000 }).toBe(at); // the page hears of steps some at once
     await confirm("Checkpoint", "Checkpoint");
     await says("#toasts", `The checkpoint of step ${at} is written.`);
     await says("#checkpoints tbody", String(at));
