@@ -135,7 +135,9 @@ describe("the live page", () => {
     await page.keyboard.press("+");
     await expect.poll(async () => (await shown())[1] - (await shown())[0]).toBeLessThan(await step());
     await page.keyboard.press("0");
-    await expect(page.getByRole("button", { name: "all" }).first().getAttribute("aria-pressed")).resolves.toBe("true");
+    await expect
+      .poll(() => page.getByRole("button", { name: "all" }).first().getAttribute("aria-pressed"))
+      .toBe("true");
     // The first step that is shown: until all of them have come, that of the zoomed curve.
     const first = async () => {
       await page.keyboard.press("Home");
@@ -208,7 +210,7 @@ describe("the live page", () => {
 
   it("shows the kinds of events that are asked for", async () => {
     await page.getByLabel("workers", { exact: true }).uncheck();
-    expect(await page.textContent("#events")).not.toContain("joined");
+    await expect.poll(() => page.textContent("#events")).not.toContain("joined");
     await page.getByLabel("workers", { exact: true }).check();
     await says("#events", /worker-0 joined/);
   });
@@ -232,7 +234,7 @@ describe("the live page", () => {
     await stepPasses(before);
     expect(readRunLock(out)!.record.url).toBe(url);
     expect(await page.evaluate("window.mark")).toBe("not loaded again");
-    expect(await page.locator("#notice").isHidden()).toBe(true);
+    await expect.poll(() => page.locator("#notice").isHidden()).toBe(true);
     const told = await page
       .locator("#events tr")
       .evaluateAll((rows: { textContent: string }[]) => rows.map(({ textContent }) => textContent));
