@@ -75,6 +75,9 @@ type Mistake = { [Code in ErrorCode]: (typeof ERROR_CODES)[Code]["exit"] extends
 /** For a message that no plume of this version sends. */
 export const OTHER_VERSION = { remedy: "install the same version of plume everywhere" } as const;
 
+/** What somebody else sent, in a message: quoted, and cut where it is long. */
+export const quoted = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
+
 export class PlumeError extends Error {
   readonly code: ErrorCode;
   /** What the reader can do about it; printed after the message. */

@@ -1,10 +1,11 @@
 // One kept event as a line for a person: when, what kind, what happened.
 
 import type { StampedEvent } from "../../shared/bus/event-log.ts";
+import { when } from "../../shared/report/numbers.ts";
+import { megabytes } from "./table.ts";
 
 export function eventText({ atMs, event }: StampedEvent): string {
-  const when = new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
-  return `${when}  ${event.kind.padEnd(17)}  ${textOf(event)}`;
+  return `${when(atMs)}  ${event.kind.padEnd(17)}  ${textOf(event)}`;
 }
 
 function textOf(event: StampedEvent["event"]): string {
@@ -14,7 +15,7 @@ function textOf(event: StampedEvent["event"]): string {
     case "worker":
       return `${event.workerId} ${event.change}: ${event.reason}`;
     case "checkpoint":
-      return `step ${event.step}, ${(event.bytes / 1e6).toFixed(1)} MB in ${event.seconds.toFixed(2)} s`;
+      return `step ${event.step}, ${megabytes(event.bytes)} in ${event.seconds.toFixed(2)} s`;
     case "checkpoint-retry":
       return `step ${event.step} again in ${event.afterSeconds.toFixed(1)} s: ${event.reason}`;
     case "checkpoint-failed":

@@ -2,6 +2,7 @@
 
 import type { MemberView, Recovery, Saves } from "../../shared/bus/events.ts";
 import type { Decision, StatusReport } from "../../shared/control/verbs.ts";
+import { byName, stateCounts, stateOf } from "./members.ts";
 import { duration } from "./progress/words.ts";
 import { table } from "./table.ts";
 
@@ -29,13 +30,8 @@ export function statusText(status: StatusReport): string {
 }
 
 function workersLine({ members, desired, min, max }: StatusReport): string {
-  const counts = new Map<string, number>();
-  for (const member of members) counts.set(stateOf(member), (counts.get(stateOf(member)) ?? 0) + 1);
-  const states = [...counts].map(([state, n]) => `${n} ${state}`).join(", ") || "none";
-  return `${states}; ${desired} asked for, ${min} to ${max} allowed`;
+  return `${stateCounts(members) || "none"}; ${desired} asked for, ${min} to ${max} allowed`;
 }
-
-const stateOf = ({ phase, suspect }: MemberView) => (suspect ? "suspect" : phase);
 
 function timeLine({ secondsByState, wallSeconds, goodput }: StatusReport): string {
   const shares = Object.entries(secondsByState)
@@ -61,22 +57,19 @@ function savesLine(saves: Saves): string {
 
 function membersTable(members: readonly MemberView[]): string {
   const head = ["worker", "state", "heard", "share", "speed", "holds", "device"];
-  const rows = [...members]
-    .sort((a, b) => a.workerId.localeCompare(b.workerId, "en", { numeric: true }))
-    .map((member) => {
-      const { workerId, heartbeatAgeMs, share, imagesPerSecond, queued, device, transport, suspect, pulled } = member;
-      const state =
-        pulled === undefined ? stateOf(member) : `${stateOf(member)}, pulling ${(100 * pulled).toFixed(0)} %`;
-      return [
-        workerId,
-        suspect ? `${state} (${suspect})` : state,
-        `${(heartbeatAgeMs / 1000).toFixed(1)} s ago`,
-        `${(100 * share).toFixed(0)} %`,
-        `${imagesPerSecond.toFixed(0)} images/s`,
-        `${queued}`,
-        device ? `${device}, ${transport}` : "",
-      ];
-    });
+  const rows = [...members].sort(byName).map((member) => {
+    const { workerId, heartbeatAgeMs, share, imagesPerSecond, queued, device, transport, suspect, pulled } = member;
+    const state = pulled === undefined ? stateOf(member) : `${stateOf(member)}, pulling ${(100 * pulled).toFixed(0)} %`;
+    return [
+      workerId,
+      suspect ? `${state} (${suspect})` : state,
+      `${(heartbeatAgeMs / 1000).toFixed(1)} s ago`,
+      `${(100 * share).toFixed(0)} %`,
+      `${imagesPerSecond.toFixed(0)} images/s`,
+      `${queued}`,
+      device ? `${device}, ${transport}` : "",
+    ];
+  });
   return table([head, ...rows]);
 }
 

@@ -1,6 +1,7 @@
 // Where all wires bring what they are asked: checks it against the table of verbs, carries it out once, answers.
 
 import type { Bus } from "../../shared/bus/bus.ts";
+import { refusal } from "../../shared/control/reply.ts";
 import {
   type ControlReply,
   type ControlRequest,
@@ -9,7 +10,7 @@ import {
   VERBS,
   type Verb,
 } from "../../shared/control/verbs.ts";
-import { PlumeError } from "../../shared/errors.ts";
+import { PlumeError, quoted } from "../../shared/errors.ts";
 import type { Commands } from "./commands.ts";
 
 export interface Desk {
@@ -47,7 +48,7 @@ export function createDesk({ commands, report, stop, bus }: DeskOptions): Desk {
       const args = argumentsOf(request);
       return { id, verb, ok: true, result: await acts[verb as Verb](args as never, by) };
     } catch (error) {
-      return { id, verb, ok: false, error: errorOf(error) };
+      return refusal(id, verb, error);
     }
   };
 
@@ -62,7 +63,7 @@ export function createDesk({ commands, report, stop, bus }: DeskOptions): Desk {
       const isChange = Object.hasOwn(VERBS, verb) && VERBS[verb as Verb].changes;
       if (!isChange || id.length === 0 || id.length > LONGEST_ID) return carryOut(request);
       const known = replies.get(id);
-      if (known && known.verb !== verb) return { id, verb, ok: false, error: errorOf(usedBefore(id, known.verb)) };
+      if (known && known.verb !== verb) return refusal(id, verb, usedBefore(id, known.verb));
       if (known) return known.reply;
       const reply = carryOut(request);
       replies.set(id, { verb, reply });
@@ -77,7 +78,7 @@ export function createDesk({ commands, report, stop, bus }: DeskOptions): Desk {
 function argumentsOf({ verb, args, id }: ControlRequest): unknown {
   const verbs = Object.keys(VERBS).join(", ");
   if (!Object.hasOwn(VERBS, verb))
-    throw new PlumeError("INVALID_ARGUMENT", `${shown(verb)} is no command`, { remedy: `use one of ${verbs}` });
+    throw new PlumeError("INVALID_ARGUMENT", `${quoted(verb)} is no command`, { remedy: `use one of ${verbs}` });
   const { takes, changes } = VERBS[verb as Verb];
   if (changes && (id.length === 0 || id.length > LONGEST_ID))
     throw new PlumeError("INVALID_ARGUMENT", `the request's id has ${id.length} characters`, {
@@ -93,13 +94,6 @@ function argumentsOf({ verb, args, id }: ControlRequest): unknown {
 }
 
 const usedBefore = (id: string, verb: string) =>
-  new PlumeError("INVALID_ARGUMENT", `the id ${shown(id)} was used for ${verb} before`, {
+  new PlumeError("INVALID_ARGUMENT", `the id ${quoted(id)} was used for ${verb} before`, {
     remedy: "give each request an id of its own",
   });
-
-const shown = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);
-
-function errorOf(error: unknown) {
-  const known = error instanceof PlumeError ? error : new PlumeError("INTERNAL", String(error));
-  return { code: known.code, message: known.message, remedy: known.remedy ?? null };
-}

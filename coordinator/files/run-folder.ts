@@ -1,7 +1,7 @@
 // What a run leaves on disk besides the ledger and the checkpoints: resolved job, data set card, metrics, loss chart,
 // sample grids, summary. Every file is whole or absent.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { StepLine } from "../../shared/bus/step-line.ts";
 import { dumpJob } from "../../shared/config/load.ts";
@@ -10,6 +10,7 @@ import { writtenCard } from "../../shared/data/card.ts";
 import { lossChart } from "../../shared/data/chart.ts";
 import type { ImageSetCard } from "../../shared/data/image-set.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import { readNdjson } from "../../shared/ndjson.ts";
 
 /** The run's copy of its data set's index. */
 export const DATA_INDEX = "data-index.bin";
@@ -45,7 +46,7 @@ export function openRunFolder(
     renameSync(file(`${name}.tmp`), file(name));
   };
   const metricsFile = file("metrics.ndjson");
-  const kept = readMetrics(metricsFile).filter((line) => line.step < fromStep);
+  const kept = readNdjson<StepLine>(metricsFile).filter((line) => line.step < fromStep);
   write("metrics.ndjson", kept.map((line) => `${JSON.stringify(line)}\n`).join(""));
   write("job.yaml", dumpJob(job));
   write("dataset.json", writtenCard(set));
@@ -61,19 +62,6 @@ export function openRunFolder(
         // A point of a curve is not worth a run: where nothing can be written, the ledger says so.
       }
     },
-    chart: (title) => write("loss.svg", lossChart(readMetrics(metricsFile), { title })),
+    chart: (title) => write("loss.svg", lossChart(readNdjson<StepLine>(metricsFile), { title })),
   };
-}
-
-function readMetrics(file: string): StepLine[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, "utf8")
-    .split("\n")
-    .flatMap((line) => {
-      try {
-        return line ? [JSON.parse(line) as StepLine] : [];
-      } catch {
-        return []; // a line torn by a crash: its step is replayed
-      }
-    });
 }

@@ -4,6 +4,7 @@
 // I2. Whatever comes, the run goes on: what is no command gets a refusal, and what comes too fast is not begun.
 
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import { refusal } from "../../shared/control/reply.ts";
 import type { ControlReply } from "../../shared/control/verbs.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/log.ts";
@@ -35,7 +36,7 @@ export function listenForCommands({ connection, job, desk, log, onRefused }: Com
         });
       return await desk.ask({ ...decodeCommand(message.data), verb, by: "NATS" });
     } catch (error) {
-      return refusal(verb, error);
+      return refusal("", verb, error);
     }
   };
 
@@ -57,12 +58,6 @@ export function listenForCommands({ connection, job, desk, log, onRefused }: Com
   });
 }
 
-function refusal(verb: string, error: unknown): ControlReply {
-  const known = error instanceof PlumeError ? error : new PlumeError("INTERNAL", String(error));
-  const { code, message, remedy = null } = known;
-  return { id: "", verb, ok: false, error: { code, message, remedy } };
-}
-
 /** A server does not carry everything. */
 function encodeWithin(most: number, reply: ControlReply): Uint8Array {
   const bytes = encode(reply);
@@ -70,5 +65,5 @@ function encodeWithin(most: number, reply: ControlReply): Uint8Array {
   const error = new PlumeError("RESOURCE_EXHAUSTED", `the answer has ${bytes.length} bytes, the server takes ${most}`, {
     remedy: "raise max_payload in the NATS server's configuration",
   });
-  return encode({ ...refusal(reply.verb, error), id: reply.id });
+  return encode(refusal(reply.id, reply.verb, error));
 }

@@ -1,5 +1,5 @@
-// Control over gRPC: every event as it happens, the kept ones again, and what `plume ctl` asks. A wire and nothing more: what is asked goes to the
-// desk, and the desk's answer back.
+// Control over gRPC: every event as it happens, the kept ones again, and what `plume ctl` asks. A wire and nothing more: what
+// is asked goes to the desk, and the desk's answer back.
 
 import { randomUUID } from "node:crypto";
 import type { ServerUnaryCall, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
@@ -14,8 +14,8 @@ import { createBell, heard } from "../../shared/bell.ts";
 import type { Bus } from "../../shared/bus/bus.ts";
 import type { EventLog } from "../../shared/bus/event-log.ts";
 import type { RunEvent, RunStatus } from "../../shared/bus/events.ts";
+import { errorOf } from "../../shared/control/reply.ts";
 import type { Arguments, Results, Verb } from "../../shared/control/verbs.ts";
-import { PlumeError } from "../../shared/errors.ts";
 import { toServiceError, writeMessage } from "../../shared/rpc/call.ts";
 import type { Desk } from "../control/desk.ts";
 
@@ -39,9 +39,8 @@ export function createControl(options: ControlOptions): ControlHandlers {
   const { bus, desk, status, warnings } = options;
   const ask = async <V extends Verb>(verb: V, requestId: string, args: Arguments<V>): Promise<Results[V]> => {
     const reply = await desk.ask({ id: requestId || randomUUID(), verb, args, by: "gRPC" });
-    if (reply.ok) return reply.result as Results[V];
-    const { code, message, remedy } = reply.error;
-    throw new PlumeError(code, message, { remedy: remedy ?? undefined });
+    if (!reply.ok) throw errorOf(reply);
+    return reply.result as Results[V];
   };
   return {
     getStatus: answer(async () => {

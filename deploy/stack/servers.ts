@@ -96,8 +96,9 @@ export async function startServers(folder: string, ports: Ports): Promise<AsyncD
     await Promise.all(running.map(ended));
   };
   try {
-    for (const plan of plans(folder, ports)) running.push(startServer(folder, plan));
-    await Promise.all(plans(folder, ports).map((plan, i) => answers(plan, running[i]!, folder)));
+    const servers = plans(folder, ports);
+    for (const plan of servers) running.push(startServer(folder, plan));
+    await Promise.all(servers.map((plan, i) => answers(plan, running[i]!, folder)));
   } catch (error) {
     await stop();
     throw error;

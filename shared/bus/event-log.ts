@@ -5,7 +5,8 @@
 // I2. A subscriber hears of an event after it is kept; together with `after` nothing is missed and nothing comes twice.
 // I3. A full disk costs the file its lines, never the run or the subscribers.
 
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
+import { readNdjson } from "../ndjson.ts";
 import type { Bus } from "./bus.ts";
 import type { RunEvent } from "./events.ts";
 
@@ -87,15 +88,4 @@ export function openEventLog({ file, incarnation, bus, epochMs, onListenerError 
 }
 
 /** Events of a run's folder, oldest first; a line torn by a crash is passed over. */
-export function readEvents(file: string): StampedEvent[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, "utf8")
-    .split("\n")
-    .flatMap((line) => {
-      try {
-        return line ? [JSON.parse(line) as StampedEvent] : [];
-      } catch {
-        return [];
-      }
-    });
-}
+export const readEvents = (file: string): StampedEvent[] => readNdjson<StampedEvent>(file);

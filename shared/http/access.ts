@@ -8,6 +8,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
 import { isIP } from "node:net";
+import { quoted } from "../errors.ts";
 
 /** nothing: the same for everybody, health and the page's own files. see: what a run does. act: change it. */
 export type Need = "nothing" | "see" | "act";
@@ -29,12 +30,12 @@ export function decideAccess(need: Need, headers: IncomingHttpHeaders, token: st
   if (headers["sec-fetch-site"] === "cross-site" || headers["sec-fetch-site"] === "same-site")
     return refuse(403, "the request comes from a page of another site", "open the run's own page");
   if (headers.origin !== undefined && !isOwnOrigin(headers))
-    return refuse(403, `the request comes from ${shown(headers.origin)}`, "open the run's own page");
+    return refuse(403, `the request comes from ${quoted(headers.origin)}`, "open the run's own page");
   if (need === "see") return { kind: "allow" };
   if (headers[PROOF_HEADER] === undefined)
     return refuse(403, `a command needs the header ${PROOF_HEADER}`, `send ${PROOF_HEADER}: 1`);
   if (!/^application\/json\s*(;|$)/i.test(headers["content-type"] ?? ""))
-    return refuse(415, `a command comes as JSON, not as ${shown(headers["content-type"] ?? "nothing")}`, AS_JSON);
+    return refuse(415, `a command comes as JSON, not as ${quoted(headers["content-type"] ?? "nothing")}`, AS_JSON);
   return { kind: "allow" };
 }
 
@@ -65,5 +66,3 @@ function isOwnOrigin({ origin, host, "x-forwarded-host": forwarded }: IncomingHt
   const from = new URL(origin!).host;
   return from !== "" && [host, forwarded].some((name) => typeof name === "string" && name.toLowerCase() === from);
 }
-
-const shown = (text: string): string => JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}...` : text);

@@ -7,7 +7,7 @@
 import { z } from "zod";
 import type { StampedEvent } from "../bus/event-log.ts";
 import type { ControlReply } from "../control/verbs.ts";
-import { ERROR_CODES, type ErrorCode, PlumeError } from "../errors.ts";
+import { PlumeError } from "../errors.ts";
 
 /** Far more than any command has. */
 export const LONGEST_COMMAND = 64 * 1024;
@@ -48,12 +48,6 @@ export function decodeReply(bytes: Uint8Array): ControlReply {
   const parsed = replySchema.safeParse(parseJson(bytes));
   if (!parsed.success) throw new PlumeError("INTERNAL", "what answers is no coordinator of plume");
   return parsed.data as ControlReply;
-}
-
-/** The error of a refusal, as it was where it was thrown. */
-export function errorOf({ error }: ControlReply & { readonly ok: false }): PlumeError {
-  const code: ErrorCode = Object.hasOwn(ERROR_CODES, error.code) ? error.code : "INTERNAL";
-  return new PlumeError(code, error.message, { remedy: error.remedy ?? undefined });
 }
 
 const eventSchema = z.object({ id: z.string(), atMs: z.number(), event: z.looseObject({ kind: z.string() }) });

@@ -3,7 +3,7 @@
 
 import { redact } from "../secrets.ts";
 import { safe } from "./html.ts";
-import { linearTicks, logTicks, short } from "./numbers.ts";
+import { linearTicks, logTicks, place, short } from "./numbers.ts";
 import { type Column, quantile } from "./series.ts";
 
 export interface Series {
@@ -53,14 +53,14 @@ export function chart(options: ChartOptions): string {
   const parts = [
     ...domain.ticks.map(
       (tick) =>
-        `<path class="grid" d="M${LEFT} ${r(y(tick))}H${W - RIGHT}"/><text x="${LEFT - 7}" y="${r(y(tick) + 4)}" text-anchor="end">${short(tick)}</text>`,
+        `<path class="grid" d="M${LEFT} ${place(y(tick))}H${W - RIGHT}"/><text x="${LEFT - 7}" y="${place(y(tick) + 4)}" text-anchor="end">${short(tick)}</text>`,
     ),
     ...linearTicks(x0, x1, wide ? 10 : 5).map(
-      (tick) => `<text x="${r(x(tick))}" y="${H - BOTTOM + 15}" text-anchor="middle">${short(tick)}</text>`,
+      (tick) => `<text x="${place(x(tick))}" y="${H - BOTTOM + 15}" text-anchor="middle">${short(tick)}</text>`,
     ),
     `<text x="${W - RIGHT}" y="${H - 4}" text-anchor="end">${safe(xLabel)}</text>`,
     ...(stacked ? areas(series, x, y) : series.flatMap((each) => curve(each, x, y))),
-    ...markLines(marks, x0, x1, (at) => `M${r(x(at))} ${TOP}V${H - BOTTOM}`),
+    ...markLines(marks, x0, x1, (at) => `M${place(x(at))} ${TOP}V${H - BOTTOM}`),
     `<line class="cursor" y1="${TOP}" y2="${H - BOTTOM}"/>`,
   ];
   const frame = [x0, x1, LEFT, W - RIGHT].map((value) => Number(value.toPrecision(9))).join(" ");
@@ -118,16 +118,16 @@ type Place = (value: number) => number;
 
 function curve({ columns, colour, faint, dashed }: Series, x: Place, y: Place): string[] {
   const stroke = `var(--c${colour % 8})`;
-  const path = columns.map((each, i) => `${i === 0 ? "M" : "L"}${r(x(each.x))} ${r(y(each.y))}`).join("");
+  const path = columns.map((each, i) => `${i === 0 ? "M" : "L"}${place(x(each.x))} ${place(y(each.y))}`).join("");
   const isBand = faint && columns.some(({ low, high }) => high > low);
-  const upper = columns.map((each, i) => `${i === 0 ? "M" : "L"}${r(x(each.x))} ${r(y(each.high))}`).join("");
+  const upper = columns.map((each, i) => `${i === 0 ? "M" : "L"}${place(x(each.x))} ${place(y(each.high))}`).join("");
   const lower = [...columns]
     .reverse()
-    .map((each) => `L${r(x(each.x))} ${r(y(each.low))}`)
+    .map((each) => `L${place(x(each.x))} ${place(y(each.low))}`)
     .join("");
   if (isBand) return [`<path d="${upper}${lower}Z" fill="${stroke}" opacity="0.25"/>`];
   if (columns.length === 1)
-    return [`<circle cx="${r(x(columns[0]!.x))}" cy="${r(y(columns[0]!.y))}" r="2.5" fill="${stroke}"/>`];
+    return [`<circle cx="${place(x(columns[0]!.x))}" cy="${place(y(columns[0]!.y))}" r="2.5" fill="${stroke}"/>`];
   return [
     `<path d="${path}" fill="none" stroke="${stroke}" stroke-width="${faint ? 1 : 1.6}" stroke-linejoin="round"${dashed ? ' stroke-dasharray="5 5"' : ""} opacity="${faint ? 0.4 : 1}"/>`,
   ];
@@ -138,12 +138,12 @@ function areas(series: readonly Series[], x: Place, y: Place): string[] {
   const floor = series[0]!.columns.map(() => 0);
   return series.map(({ columns, colour }) => {
     const lower = columns
-      .map((each, i) => `L${r(x(each.x))} ${r(y(floor[i]!))}`)
+      .map((each, i) => `L${place(x(each.x))} ${place(y(floor[i]!))}`)
       .reverse()
       .join("");
     const upper = columns.map((each, i) => {
       floor[i] = floor[i]! + each.y;
-      return `${i === 0 ? "M" : "L"}${r(x(each.x))} ${r(y(floor[i]!))}`;
+      return `${i === 0 ? "M" : "L"}${place(x(each.x))} ${place(y(floor[i]!))}`;
     });
     return `<path d="${upper.join("")}${lower}Z" fill="var(--c${colour % 8})" opacity="0.8"/>`;
   });
@@ -165,7 +165,6 @@ function numbersOf(series: readonly Series[], xLabel: string, unit: string): str
   return `<script type="application/json">${redact(JSON.stringify(data)).replaceAll("<", "\\u003c")}</script>`;
 }
 
-const r = (value: number): string => String(Math.round(value * 10) / 10);
 const clamp = (share: number): number => Math.min(1, Math.max(0, share));
 const min = (values: readonly number[]): number => values.reduce((a, b) => Math.min(a, b));
 const max = (values: readonly number[]): number => values.reduce((a, b) => Math.max(a, b));

@@ -28,6 +28,9 @@ export function seconds(s: number): string {
 
 export const bytes = (n: number): string => (n >= 1e9 ? `${(n / 1e9).toFixed(2)} GB` : `${(n / 1e6).toFixed(1)} MB`);
 
+/** In a picture: a tenth of a unit is finer than a screen. */
+export const place = (x: number): string => String(Math.round(x * 10) / 10);
+
 /** UTC, to the second. */
 export const when = (atMs: number): string => new Date(atMs).toISOString().slice(0, 19).replace("T", " ");
 

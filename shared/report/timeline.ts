@@ -3,7 +3,7 @@
 
 import { type Mark, markLines } from "./chart.ts";
 import { safe } from "./html.ts";
-import { linearTicks, percent, short } from "./numbers.ts";
+import { linearTicks, percent, place, short } from "./numbers.ts";
 
 interface BlockOwner {
   readonly lo: number;
@@ -105,9 +105,9 @@ export function timelineChart({ from, to, stretch, lanes }: Timeline, marks: rea
     return `<path class="grid" d="M${LEFT} ${floor}H${W - RIGHT}"/><path d="${steps(shares, floor, (k) => x(Math.min(to, from + k * stretch)))}" fill="var(--c${i % 8})"/><text x="${LEFT - 8}" y="${floor - 6}" text-anchor="end">${safe(name)}<title>${safe(worker)}</title></text><text x="${W - RIGHT + 8}" y="${floor - 6}">${percent(share)}</text>`;
   });
   const ticks = linearTicks(from, to, 10).map(
-    (tick) => `<text x="${r(x(tick))}" y="${bottom + 14}" text-anchor="middle">${short(tick)}</text>`,
+    (tick) => `<text x="${place(x(tick))}" y="${bottom + 14}" text-anchor="middle">${short(tick)}</text>`,
   );
-  const lines = markLines(marks, from, to, (at) => `M${r(x(at))} 4V${bottom}`);
+  const lines = markLines(marks, from, to, (at) => `M${place(x(at))} 4V${bottom}`);
   return `<svg class="chart" viewBox="0 0 ${W} ${H}" role="img">${[...rows, ...ticks, ...lines].join("\n")}</svg>`;
 }
 
@@ -122,12 +122,10 @@ function fewer(lanes: readonly Lane[]): Lane[] {
 
 /** A skyline: as high as the share, equal neighbours as one. */
 function steps(shares: readonly number[], floor: number, x: (k: number) => number): string {
-  let path = `M${r(x(0))} ${floor}`;
+  let path = `M${place(x(0))} ${floor}`;
   shares.forEach((share, k) => {
     if (k > 0 && share === shares[k - 1]) return;
-    path += `H${r(x(k))}V${r(floor - LANE * share)}`;
+    path += `H${place(x(k))}V${place(floor - LANE * share)}`;
   });
-  return `${path}H${r(x(shares.length))}V${floor}Z`;
+  return `${path}H${place(x(shares.length))}V${floor}Z`;
 }
-
-const r = (value: number): string => String(Math.round(value * 10) / 10);

@@ -4,7 +4,8 @@ import { decideFeatures } from "../../coordinator/nats/features.ts";
 import { decideGap, isLater } from "../../coordinator/nats/gap.ts";
 import { createBell, heard } from "../../shared/bell.ts";
 import type { StampedEvent } from "../../shared/bus/event-log.ts";
-import { decodeCommand, decodeEvent, decodeReply, encode, errorOf } from "../../shared/nats/codec.ts";
+import { errorOf } from "../../shared/control/reply.ts";
+import { decodeCommand, decodeEvent, decodeReply, encode } from "../../shared/nats/codec.ts";
 import { connectionOptions } from "../../shared/nats/settings.ts";
 import {
   type CATEGORIES,

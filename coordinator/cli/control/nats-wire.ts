@@ -12,9 +12,10 @@ import {
 } from "@nats-io/transport-node";
 import type { StampedEvent } from "../../../shared/bus/event-log.ts";
 import { sleep } from "../../../shared/clock.ts";
+import { errorOf } from "../../../shared/control/reply.ts";
 import type { Results, Verb } from "../../../shared/control/verbs.ts";
 import { PlumeError } from "../../../shared/errors.ts";
-import { decodeEvent, decodeReply, encode, errorOf } from "../../../shared/nats/codec.ts";
+import { decodeEvent, decodeReply, encode } from "../../../shared/nats/codec.ts";
 import { connectNats } from "../../../shared/nats/connection.ts";
 import { connectionOptions, type NatsSettings, shownServers } from "../../../shared/nats/settings.ts";
 import { commandSubject, eventStream, parseMessageId } from "../../../shared/nats/subjects.ts";

@@ -1,6 +1,7 @@
 // The live block: the run, why it is as it is, and its workers, as lines that fit the terminal. Pure.
 
 import type { MemberView, Phase, RunStatus } from "../../../shared/bus/events.ts";
+import { byName, stateCounts, stateOf } from "../members.ts";
 import { columnsOf, padEnd, padStart, plain } from "./columns.ts";
 import { clipLine, type Line, type Look, lineColumns, type Span, span, type Tone } from "./style.ts";
 import { duration, lossWords, percent, speedWords } from "./words.ts";
@@ -111,8 +112,6 @@ function whyLine(status: RunStatus, ages: Ages, { unicode }: Look): Line {
 const isRemarkable = ({ phase, suspect, pulled }: MemberView) =>
   suspect !== "" || phase !== "ready" || pulled !== undefined;
 
-const byName = (a: MemberView, b: MemberView) => a.workerId.localeCompare(b.workerId, "en", { numeric: true });
-
 /** One line a worker; where there is no room for all, the remarkable ones come first and the rest is summed up. */
 function workerLines({ members }: RunStatus, rows: number, look: Look): Line[] {
   if (rows <= 0) return [];
@@ -122,8 +121,6 @@ function workerLines({ members }: RunStatus, rows: number, look: Look): Line[] {
   const rest = sorted.filter((member) => !chosen.includes(member));
   return [...table(chosen.sort(byName)), restLine(rest, chosen.length > 0, look)];
 }
-
-const stateOf = ({ phase, suspect }: MemberView) => (suspect ? "suspect" : phase);
 
 function table(members: readonly MemberView[]): Line[] {
   const rows = members.map((member) => [
@@ -153,10 +150,7 @@ function troubleOf({ suspect, pulled }: MemberView): string {
 }
 
 function restLine(members: readonly MemberView[], more: boolean, { unicode }: Look): Line {
-  const counts = new Map<string, number>();
-  for (const member of members) counts.set(stateOf(member), (counts.get(stateOf(member)) ?? 0) + 1);
-  const states = [...counts].map(([state, n]) => `${n} ${state}`).join(", ");
   const speed = members.reduce((sum, { imagesPerSecond }) => sum + imagesPerSecond, 0);
   const who = `${members.length} ${more ? "more " : ""}workers`;
-  return [span(`  ${unicode ? "…" : "..."} ${who}: ${states}, ${speedWords(speed)} images/s`, "dim")];
+  return [span(`  ${unicode ? "…" : "..."} ${who}: ${stateCounts(members)}, ${speedWords(speed)} images/s`, "dim")];
 }

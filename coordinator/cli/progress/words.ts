@@ -1,6 +1,7 @@
 // Events and numbers in words.
 
 import type { RunEvent, RunStatus, WorkerChange } from "../../../shared/bus/events.ts";
+import { megabytes } from "../table.ts";
 import { plain } from "./columns.ts";
 import type { Tone } from "./style.ts";
 
@@ -33,7 +34,7 @@ function words(event: RunEvent): readonly [string, Tone] | null {
       return [`${event.workerId} ${event.change}: ${event.reason}`, TONES[event.change]];
     case "checkpoint": {
       const { step, bytes, seconds } = event;
-      return [`checkpoint of step ${step} saved (${(bytes / 1e6).toFixed(1)} MB, ${seconds.toFixed(2)} s)`, "plain"];
+      return [`checkpoint of step ${step} saved (${megabytes(bytes)}, ${seconds.toFixed(2)} s)`, "plain"];
     }
     case "checkpoint-retry": {
       const { step, afterSeconds, reason } = event;
