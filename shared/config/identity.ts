@@ -8,6 +8,8 @@ import type { JobSpec } from "./schema.ts";
 
 /** Fields that may change between a checkpoint and its resumption without changing the meaning of what was trained. */
 const FREE = new Set([
+  "suspend",
+  "kubernetes",
   "workers",
   "coordinator",
   "audit",

@@ -8,6 +8,7 @@ import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
+import { kubernetesSchema } from "./kubernetes.ts";
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
@@ -113,6 +114,12 @@ const workersSchema = z.strictObject({
   replicas: positiveInt.max(1024).default(2).describe("worker processes to start"),
   min: positiveInt.default(1).describe("the job pauses below this many"),
   max: positiveInt.default(8).describe("largest number of workers admitted"),
+  perPod: positiveInt
+    .max(16)
+    .default(1)
+    .describe(
+      "worker processes in a pod of a cluster, one a device; replicas counts processes and is a multiple of it",
+    ),
   backend: z
     .enum(BACKEND_CHOICES)
     .default("auto")
@@ -279,6 +286,13 @@ const specSchema = z
     sampling: samplingSchema.prefault({}),
     monitoring: monitoringSchema.prefault({}),
     nats: natsSchema.prefault({}),
+    suspend: z
+      .boolean()
+      .default(false)
+      .describe("in a cluster: save a checkpoint, then give everything back; false again goes on from there"),
+    kubernetes: kubernetesSchema
+      .prefault({})
+      .describe("what the job's pods get in a cluster; a run on one machine does not read it"),
   })
   .superRefine((spec, ctx) => {
     const refuse = (path: (string | number)[], message: string) => ctx.addIssue({ code: "custom", path, message });
@@ -313,6 +327,11 @@ const specSchema = z
       refuse(
         ["workers", "replicas"],
         `${workers.replicas} is above workers.max ${workers.max}; raise max or start fewer`,
+      );
+    if (workers.replicas % workers.perPod !== 0)
+      refuse(
+        ["workers", "replicas"],
+        `${workers.replicas} processes do not fill pods of ${workers.perPod}; choose a multiple of workers.perPod`,
       );
     if (diffusion.schedule === "linear" && diffusion.timesteps <= 20)
       refuse(

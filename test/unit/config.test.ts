@@ -166,7 +166,7 @@ describe("the reference of fields", () => {
   it("has every field of a resolved job, each with a type and a meaning", () => {
     const rows = new Map(fieldRows().map((row) => [row.path, row]));
     const leaves = (value: unknown, path: string): string[] =>
-      typeof value === "object" && value !== null && !Array.isArray(value)
+      typeof value === "object" && value !== null && !Array.isArray(value) && !rows.has(path)
         ? Object.entries(value).flatMap(([key, child]) => leaves(child, path ? `${path}.${key}` : key))
         : [path];
     for (const path of leaves(load().spec, "")) expect(rows.has(path), path).toBe(true);

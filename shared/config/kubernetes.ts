@@ -1,0 +1,56 @@
+// The job's pods in a cluster: what is Kubernetes' own, in its own words. A run on one machine reads none of it.
+
+import { z } from "zod";
+import { PLUME_VERSION } from "../version.ts";
+
+const quantities = z.record(z.string(), z.union([z.string(), z.number()]));
+
+/** What the pods of one kind get beside what plume gives them; words and forms are Kubernetes'. */
+const podSchema = (requests: Readonly<Record<string, string>>) =>
+  z.strictObject({
+    resources: z
+      .strictObject({
+        requests: quantities.default(requests).describe("cpu, memory, nvidia.com/gpu: what a pod is promised"),
+        limits: quantities.default({}).describe("and the most that it may take"),
+      })
+      .prefault({})
+      .describe("of each pod"),
+    nodeSelector: z.record(z.string(), z.string()).default({}).describe("labels of the nodes that may run them"),
+    tolerations: z
+      .array(
+        z.strictObject({
+          key: z.string().optional(),
+          operator: z.enum(["Exists", "Equal"]).optional(),
+          value: z.string().optional(),
+          effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
+          tolerationSeconds: z.int().optional(),
+        }),
+      )
+      .default([])
+      .describe("taints of nodes that they bear"),
+    priorityClassName: z.string().min(1).optional().describe("who has to go first where a cluster is full"),
+    runtimeClassName: z.string().min(1).optional().describe("for example nvidia"),
+    annotations: z.record(z.string(), z.string()).default({}).describe("more annotations of each pod"),
+  });
+
+export const kubernetesSchema = z.strictObject({
+  image: z.string().min(1).default(`plume:${PLUME_VERSION}`).describe("the image of plume, with its registry"),
+  imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent").describe("when it is pulled"),
+  secret: z
+    .string()
+    .min(1)
+    .default("plume-store")
+    .describe("Secret whose entries all pods find in their environment, such as AWS_ACCESS_KEY_ID; it may be absent"),
+  storage: z
+    .string()
+    .regex(/^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "must be a quantity such as 20Gi")
+    .optional()
+    .describe("size of a volume for the run's folder, which then outlives the coordinator's pod; none when absent"),
+  ttlSeconds: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("a DiffusionJob is deleted so long after its end, its checkpoints are not; never when absent"),
+  coordinator: podSchema({ cpu: "1", memory: "2Gi" }).prefault({}).describe("the coordinator's pod"),
+  workers: podSchema({ cpu: "1", memory: "2Gi" }).prefault({}).describe("the workers' pods"),
+});
