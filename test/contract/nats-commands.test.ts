@@ -98,7 +98,7 @@ describe("a command over NATS", () => {
     const token = fc.stringMatching(/^[!-)+-\-/-=?-~]{1,40}$/); // no space, dot, star or greater-than
     const verb = fc.oneof(fc.constantFrom(...Object.keys(VERBS), "__proto__", "constructor", "toString"), token);
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(verb, payload), { minLength: 40, maxLength: 60 }), async (messages) => {
+      fc.asyncProperty(fc.array(fc.tuple(verb, payload), { minLength: 48, maxLength: 60 }), async (messages) => {
         const answers = await Promise.all(
           messages.map(([name, bytes]) =>
             connection
@@ -109,7 +109,7 @@ describe("a command over NATS", () => {
         for (const answer of answers as ControlReply[])
           if (!answer.ok) expect(Object.keys(ERROR_CODES)).toContain(answer.error.code);
       }),
-      { numRuns: 100 },
+      { numRuns: 210 },
     );
     // Of what was sent, only what has the form of a command and an id was carried out.
     expect(run.done.slice(before).every((each) => /^(pause|resume|stop|checkpoint|scale \d+)$/.test(each))).toBe(true);
