@@ -133,6 +133,29 @@ describe("a command over NATS", () => {
   });
 });
 
+describe("a second run of the same name", () => {
+  it("says that it hears what is meant for the first, which goes on; one that takes another's place says nothing", async () => {
+    const first = openTestRun({ folder: scratch.path, name: "twin", spec: { nats: { servers: [server().url] } } });
+    const second = openTestRun({ folder: scratch.path, name: "twin", spec: { nats: { servers: [server().url] } } });
+    const onlookers = [first, second, first].map(() => createNats({ recovering: false, epochMs: Date.now }));
+    for (const [i, { view }] of [first, second].entries()) {
+      await onlookers[i]!.open(view.job);
+      await onlookers[i]!.attach(view);
+      if (i === 1) await expect.poll(() => second.warnings.length).toBe(1);
+    }
+    expect(first.warnings).toEqual([]);
+    expect(second.warnings[0]).toMatch(/another run on the NATS server .* is named twin.*another metadata\.name/);
+    await onlookers[0]!.close();
+    await onlookers[1]!.close();
+    await onlookers[2]!.open(first.view.job);
+    await onlookers[2]!.attach(first.view);
+    first.publish({ kind: "warning", message: "the last" });
+    await pause(500);
+    expect(first.warnings).toEqual(["the last"]);
+    await onlookers[2]!.close();
+  });
+});
+
 describe("plume ctl over NATS", () => {
   it("says that nobody listens to a job of that name", async () => {
     await using nobody = await wire("nobody");
