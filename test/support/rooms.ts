@@ -163,6 +163,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   worker: ["shared", "proto/gen"],
   deploy: ["shared"],
   "k8s/render": ["shared/config"],
+  "k8s/crd": ["shared/bus", "shared/config"],
+  "k8s/operator": ["shared", "k8s/crd", "k8s/render"],
   test: ["shared", "proto/gen", "coordinator", "worker", "deploy", "k8s"],
 };
 
