@@ -27,6 +27,7 @@ const ENTRIES = {
   worker: "worker/main.ts",
   reducer: "coordinator/reducers/main.ts",
   "compute-thread": "worker/compute-thread.ts",
+  operator: "k8s/operator/main.ts",
 };
 const SOURCES = ["coordinator", "worker", "shared", "proto/gen", "k8s"];
 /** What `plume render` fills in. */

@@ -2,8 +2,8 @@
 // is and who we are (also with rotated tokens, exec plugins, OIDC); the wire is node:https, because client-node's own calls
 // have no time-outs, and its watches hang for ever on a server that went silent.
 
-import { Agent, type RequestOptions, request } from "node:https";
 import type { IncomingMessage } from "node:http";
+import { Agent, type RequestOptions, request } from "node:https";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { PlumeError } from "../../shared/errors.ts";
 
@@ -109,8 +109,7 @@ export function createApi({ config, before, after }: ApiOptions): Api {
     async *lines(call, signal) {
       const incoming = await answered(async () => {
         const opened = await open(call, SILENCE_MS, signal);
-        if ((opened.statusCode ?? 500) >= 300)
-          throw refusalOf(opened.statusCode ?? 500, await textOf(opened, call));
+        if ((opened.statusCode ?? 500) >= 300) throw refusalOf(opened.statusCode ?? 500, await textOf(opened, call));
         return opened;
       }, call);
       yield* linesOf(incoming, call);

@@ -3,8 +3,8 @@
 
 import { type ChannelCredentials, status } from "@grpc/grpc-js";
 import { describeError, PlumeError } from "../../shared/errors.ts";
-import { controlClient } from "../../shared/rpc/control-client.ts";
 import { fromServiceError } from "../../shared/rpc/call.ts";
+import { controlClient } from "../../shared/rpc/control-client.ts";
 import type { Said, Save } from "./observed.ts";
 
 export interface CoordinatorsOptions {

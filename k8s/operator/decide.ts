@@ -3,10 +3,10 @@
 // I1. An object that is as it should be costs no call. One that is not is applied whole, whoever changed it.
 // I2. Nothing is deleted but old job files, pods that cannot go on by themselves, and the job itself at the end of its days.
 
-import type { KubernetesObject, Pod, StatefulSet } from "../../shared/kubernetes/object.ts";
 import { driftOf } from "./drift.ts";
 import { eventsOf } from "./events.ts";
 import { isOwnedBy, ownerOf } from "./job.ts";
+import type { KubernetesObject, Pod, StatefulSet } from "./objects.ts";
 import {
   type Action,
   configMapsOf,
@@ -111,9 +111,7 @@ function rescuesOf(nowMs: number, { pods, nodes }: Observed, options: OperatorOp
     return { pod, decision: decideRescue(nowMs, pod, node, options) };
   });
   const actions = decisions.flatMap(({ pod, decision }) =>
-    decision.kind === "rescue"
-      ? [{ kind: "delete", object: pod, force: true, reason: decision.reason } as const]
-      : [],
+    decision.kind === "rescue" ? [{ kind: "delete", object: pod, force: true, reason: decision.reason } as const] : [],
   );
   const waits = decisions.map(({ decision }) => (decision.kind === "wait" ? decision.againMs : null));
   return { actions, againMs: soonest(...waits) };

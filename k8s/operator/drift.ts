@@ -3,7 +3,7 @@
 //
 // I1. Equal means: an apply would change nothing. A field that we own and want no more is a difference too.
 
-import type { FieldSet, KubernetesObject } from "../../shared/kubernetes/object.ts";
+import type { FieldSet, KubernetesObject } from "./objects.ts";
 import { sameQuantity } from "./quantity.ts";
 
 export const MANAGER = "plume-operator";
@@ -56,7 +56,9 @@ function listDrift(wanted: readonly unknown[], is: readonly unknown[], owned: Fi
     const twin = is.find((each) => isAt(key, each));
     if (item === undefined || twin === undefined) return `${path}[${key.slice(2)}]`;
     matched++;
-    const drift = key.startsWith("k:") ? mapDrift(item as Fields, twin as Fields, field, `${path}[${key.slice(2)}]`) : null;
+    const drift = key.startsWith("k:")
+      ? mapDrift(item as Fields, twin as Fields, field, `${path}[${key.slice(2)}]`)
+      : null;
     if (drift) return drift;
   }
   return matched === wanted.length ? null : path;
@@ -73,11 +75,7 @@ function isAt(key: string, item: unknown): boolean {
 function covers(wanted: unknown, is: unknown): boolean {
   if (isEmpty(wanted) && isEmpty(is)) return true;
   if (Array.isArray(wanted))
-    return (
-      Array.isArray(is) &&
-      is.length === wanted.length &&
-      wanted.every((item, index) => covers(item, is[index]))
-    );
+    return Array.isArray(is) && is.length === wanted.length && wanted.every((item, index) => covers(item, is[index]));
   if (typeof wanted === "object" && wanted !== null)
     return (
       typeof is === "object" &&

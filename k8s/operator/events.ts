@@ -1,8 +1,8 @@
 // What a person is told of a job: by what has changed in its status. Pure, so that an operator that begins again tells nothing
 // twice.
 
-import { type Condition, conditionOf } from "../../shared/kubernetes/conditions.ts";
-import type { JobStatus } from "./job.ts";
+import type { DiffusionJobStatus } from "../crd/status.ts";
+import { type Condition, conditionOf } from "./conditions.ts";
 import type { JobEvent } from "./observed.ts";
 
 /** Reasons of conditions that need somebody's help. */
@@ -10,21 +10,21 @@ const WARNINGS = new Set(["CheckpointFailed", "CoordinatorUnreachable"]);
 /** Reasons for which steps are not being committed that are no trouble. */
 const QUIET = new Set(["Paused", "Suspended", "Complete", "Failed", "Invalid"]);
 
-export function eventsOf(before: JobStatus | undefined, next: JobStatus): JobEvent[] {
+export function eventsOf(before: DiffusionJobStatus | undefined, next: DiffusionJobStatus): JobEvent[] {
   if (before === undefined || before.conditions === undefined) return firstWords(next);
   return (next.conditions ?? []).flatMap((condition) => {
-    const old = conditionOf(before.conditions as readonly Condition[], condition.type as Condition["type"]);
+    const old = conditionOf(before.conditions, condition.type);
     const changed = old?.status !== condition.status || old.reason !== condition.reason;
-    return changed ? told(condition as Condition, old) : [];
+    return changed ? told(condition, old) : [];
   });
 }
 
-function firstWords(next: JobStatus): JobEvent[] {
+function firstWords(next: DiffusionJobStatus): JobEvent[] {
   const invalid = (next.conditions ?? []).find(({ type }) => type === "Invalid");
   if (invalid?.status === "True") return [{ type: "Warning", reason: "Invalid", message: invalid.message }];
   const stuck = (next.conditions ?? []).filter(({ type, status }) => type === "Progressing" && status === "False");
   const launched = { type: "Normal", reason: "Launched", message: "its objects are applied" } as const;
-  return [launched, ...stuck.flatMap((condition) => told(condition as Condition, undefined))];
+  return [launched, ...stuck.flatMap((condition) => told(condition, undefined))];
 }
 
 function told({ type, status, reason, message }: Condition, old: Condition | undefined): JobEvent[] {
@@ -50,9 +50,7 @@ function told({ type, status, reason, message }: Condition, old: Condition | und
       return is || QUIET.has(reason) ? [] : warning(reason);
     case "CoordinatorReady":
       return !is && reason === "Unreachable" ? warning("CoordinatorUnreachable") : [];
-    case "WorkersReady":
-      return [];
     default:
-      return type satisfies never;
+      return []; // WorkersReady: what is the matter is told of Progressing
   }
 }

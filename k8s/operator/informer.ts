@@ -6,10 +6,10 @@
 // I3. Whoever listens is told of objects, and does no work in the telling.
 
 import { sleep } from "../../shared/clock.ts";
-import type { KubernetesObject } from "../../shared/kubernetes/object.ts";
 import type { Logger } from "../../shared/log.ts";
-import { ApiError, type Api } from "./api.ts";
+import { type Api, ApiError } from "./api.ts";
 import { apiVersionOf, collectionPath, type KindName } from "./kinds.ts";
+import type { KubernetesObject } from "./objects.ts";
 
 export interface InformerOptions {
   readonly api: Api;
@@ -28,6 +28,8 @@ export interface InformerOptions {
 export interface Informer {
   get(namespace: string, name: string): KubernetesObject | undefined;
   all(): Iterable<KubernetesObject>;
+  /** By the label of the job that they are made for. */
+  ofJob(namespace: string, job: string): readonly KubernetesObject[];
   /** Resolves once the first list is in. */
   readonly synced: Promise<void>;
   /** Resolves after the signal. */
@@ -44,6 +46,7 @@ interface WatchLine {
   readonly object: KubernetesObject & { readonly code?: number; readonly message?: string; readonly reason?: string };
 }
 
+const INSTANCE = "app.kubernetes.io/instance";
 const PAGE = 500;
 /** The server ends a watch after so long, so that a lost one is not lost for ever. */
 const WATCH_SECONDS = 300;
@@ -55,6 +58,7 @@ export function startInformer(options: InformerOptions): Informer {
   const path = collectionPath(kind, namespace);
   const query = labelSelector === undefined ? {} : { labelSelector };
   const objects = new Map<string, KubernetesObject>();
+  const byJob = new Map<string, Set<string>>();
   let onSynced = () => {};
   const synced = new Promise<void>((resolve) => {
     onSynced = resolve;
@@ -82,13 +86,26 @@ export function startInformer(options: InformerOptions): Informer {
 
   const keep = (object: KubernetesObject) => {
     const key = keyOf(object);
-    if (objects.get(key)?.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    const before = objects.get(key);
+    if (before?.metadata.resourceVersion === object.metadata.resourceVersion) return;
+    if (before) index(before, (keys) => keys.delete(key));
     objects.set(key, object);
+    index(object, (keys) => keys.add(key));
     onChange(object);
   };
 
+  const index = ({ metadata }: KubernetesObject, change: (keys: Set<string>) => void) => {
+    const job = `${metadata.namespace}/${metadata.labels?.[INSTANCE] ?? ""}`;
+    const keys = byJob.get(job) ?? new Set<string>();
+    change(keys);
+    if (keys.size > 0) byJob.set(job, keys);
+    else byJob.delete(job);
+  };
+
   const drop = (key: string, object: KubernetesObject) => {
+    const before = objects.get(key);
     objects.delete(key);
+    if (before) index(before, (keys) => keys.delete(key));
     onChange(object);
   };
 
@@ -135,6 +152,7 @@ export function startInformer(options: InformerOptions): Informer {
   return {
     get: (ns, name) => objects.get(`${ns}/${name}`),
     all: () => objects.values(),
+    ofJob: (ns, job) => [...(byJob.get(`${ns}/${job}`) ?? [])].map((key) => objects.get(key)!),
     synced,
     done: run(),
   };

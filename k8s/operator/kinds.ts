@@ -1,6 +1,6 @@
 // The kinds of objects that the operator reads and writes, and where the API server has them.
 
-import type { KubernetesObject } from "../../shared/kubernetes/object.ts";
+import type { KubernetesObject } from "./objects.ts";
 
 interface Kind {
   readonly apiVersion: string;

@@ -1,11 +1,11 @@
 // Leading, and being told that one leads no more: the shell around election.ts.
 
 import { sleep } from "../../shared/clock.ts";
-import type { KubernetesObject } from "../../shared/kubernetes/object.ts";
 import type { Logger } from "../../shared/log.ts";
-import { ApiError, type Api } from "./api.ts";
+import { type Api, ApiError } from "./api.ts";
 import { decideLease, type ElectionOptions, isLost, type LeaseRecord, type Sighting, sighted } from "./election.ts";
 import { apiVersionOf, collectionPath } from "./kinds.ts";
+import type { KubernetesObject } from "./objects.ts";
 
 export interface LeaseOptions {
   readonly api: Api;

@@ -2,8 +2,9 @@
 
 import type { Job } from "../../shared/config/schema.ts";
 import type { StatusReport } from "../../shared/control/verbs.ts";
-import type { KubernetesObject, Pod, StatefulSet } from "../../shared/kubernetes/object.ts";
-import type { DiffusionJob, JobStatus } from "./job.ts";
+import type { DiffusionJobStatus } from "../crd/status.ts";
+import type { DiffusionJob } from "./job.ts";
+import type { KubernetesObject, Pod, StatefulSet } from "./objects.ts";
 import type { NodeState } from "./rescue.ts";
 
 /** The job file in the object, and the objects that it asks for, or what is wrong with it. */
@@ -73,7 +74,7 @@ export interface JobEvent {
 export interface Decision {
   readonly actions: readonly Action[];
   /** To be written; null when there is nothing to write now. */
-  readonly status: JobStatus | null;
+  readonly status: DiffusionJobStatus | null;
   readonly events: readonly JobEvent[];
   /** null: not before something happens. */
   readonly requeueAfterMs: number | null;

@@ -3,7 +3,7 @@
 // I1. Taking such a pod away is safe even if it still runs behind a broken network: a coordinator of an older incarnation and
 //     its workers are refused (fencing), and no volume is shared.
 
-import type { Node, Pod } from "../../shared/kubernetes/object.ts";
+import type { Node, Pod } from "./objects.ts";
 
 /** As far as it may be asked: an operator of one namespace may not read nodes. */
 export type NodeState =

@@ -5,9 +5,10 @@
 //     read back* says Suspended, Complete or Failed. An operator that dies in between is followed by one that knows.
 // I2. An end counts for the job file that ended: another one (more steps, a mistake put right) begins again.
 
-import { conditionOf, holds } from "../../shared/kubernetes/conditions.ts";
-import type { KubernetesObject } from "../../shared/kubernetes/object.ts";
-import { controllerOf, isOwnedBy, KIND } from "./job.ts";
+import { KIND } from "../crd/object.ts";
+import { conditionOf, holds } from "./conditions.ts";
+import { controllerOf, isOwnedBy } from "./job.ts";
+import type { KubernetesObject } from "./objects.ts";
 import { configMapsOf, isOf, isSame, type Observed, setOf } from "./observed.ts";
 import { isRunning, mistakeOf, troubleOf } from "./trouble.ts";
 
@@ -99,7 +100,10 @@ function endSeen(observed: Observed): End | null {
     return null;
   }
   if (hasOtherFile(observed)) return null;
-  const mistake = pods.filter((pod) => isOf(pod, "coordinator")).map(mistakeOf).find((each) => each !== null);
+  const mistake = pods
+    .filter((pod) => isOf(pod, "coordinator"))
+    .map(mistakeOf)
+    .find((each) => each !== null);
   return mistake === undefined ? null : { type: "Failed", reason: "Mistake", message: mistake };
 }
 
@@ -107,8 +111,7 @@ function endSeen(observed: Observed): End | null {
 function suspension(nowMs: number, observed: Observed, saveAgainMs: number): Stage {
   const { job, said, save } = observed;
   const written = conditionOf(job.status?.conditions, "Suspended");
-  if (written?.status === "True")
-    return { kind: "suspended", reason: written.reason, message: written.message };
+  if (written?.status === "True") return { kind: "suspended", reason: written.reason, message: written.message };
   const idle = nothingToSave(observed);
   if (idle) return { kind: "suspendable", reason: "NothingToSave", message: idle };
   if (save.kind === "saved") return { kind: "suspendable", reason: "CheckpointSaved", message: savedAt(observed) };

@@ -1,57 +1,67 @@
 // The status of a job: what is seen, and of what cannot be seen now the last that was. Pure.
 
-import { nextConditions } from "../../shared/kubernetes/conditions.ts";
-import type { JobStatus } from "./job.ts";
+import type { StatusReport } from "../../shared/control/verbs.ts";
+import { columnsOf, type DiffusionJobStatus } from "../crd/status.ts";
+import { nextConditions, timeText } from "./conditions.ts";
 import { type Observed, setOf } from "./observed.ts";
 import type { Stage } from "./stage.ts";
 import { type Crew, phaseOf, verdictsOf } from "./verdicts.ts";
 
-export function statusOf(nowMs: number, stage: Stage, observed: Observed): JobStatus {
+export function statusOf(nowMs: number, stage: Stage, observed: Observed): DiffusionJobStatus {
   const { job, said } = observed;
-  const before = job.status ?? {};
+  const before: DiffusionJobStatus = job.status ?? {};
   const generation = job.metadata.generation ?? 0;
   const crew = crewOf(stage, observed);
   const { replicas, ready, desired } = crew;
   const { name } = job.metadata;
   const selector = `app.kubernetes.io/name=plume,app.kubernetes.io/instance=${name},app.kubernetes.io/component=worker`;
-  const told = said.kind === "answered" ? numbersOf(said.report) : kept(before);
-  return {
+  const told = said.kind === "answered" ? numbersOf(said.report, before) : kept(before);
+  const status: DiffusionJobStatus = {
     observedGeneration: generation,
     phase: phaseOf(stage, observed),
-    ...told,
-    ...(GOING.has(stage.kind) ? {} : { etaSeconds: 0, samplesPerSecond: 0 }),
+    ...(GOING.has(stage.kind) ? told : atRest(told)),
     workers: { replicas, ready, desired, selector },
     conditions: nextConditions(nowMs, generation, before.conditions ?? [], verdictsOf(stage, observed, crew)),
   };
+  return { ...status, columns: columnsOf(status) };
+}
+
+/** Where nothing is computed there is no speed, and no end to wait for. */
+function atRest({ samplesPerSecond: _, etaSeconds: __, ...told }: Told): Told {
+  return told;
 }
 
 const GOING: ReadonlySet<Stage["kind"]> = new Set(["running", "suspending"]);
 
 type Told = Pick<
-  JobStatus,
+  DiffusionJobStatus,
   "step" | "steps" | "loss" | "samplesPerSecond" | "etaSeconds" | "checkpoint" | "weightsSha256"
 >;
 
-function numbersOf(report: Extract<Observed["said"], { kind: "answered" }>["report"]): Told {
+function numbersOf(report: StatusReport, before: DiffusionJobStatus): Told {
   const { step, steps, loss, imagesPerSecond, etaSeconds, checkpoint, weightsSha256 } = report;
+  // Of a checkpoint of an earlier coordinator the time is not told: it is the one that was written down then.
+  const newest = checkpoint?.atMs ? { ...checkpoint, time: timeText(checkpoint.atMs) } : before.checkpoint;
   return {
     step,
     steps,
     ...(Number.isFinite(loss) && { loss: rounded(loss, 6) }),
     samplesPerSecond: rounded(imagesPerSecond, 1),
     etaSeconds: Math.round(etaSeconds),
-    ...(checkpoint && {
-      checkpoint: {
-        step: checkpoint.step,
-        url: checkpoint.url,
-        ...(checkpoint.atMs > 0 && { time: new Date(checkpoint.atMs).toISOString().replace(/\.\d+Z$/, "Z") }),
-      },
-    }),
+    ...(newest && { checkpoint: { step: newest.step, time: newest.time, ...(newest.url && { url: newest.url }) } }),
     ...(weightsSha256 && { weightsSha256 }),
   };
 }
 
-function kept({ step, steps, loss, samplesPerSecond, etaSeconds, checkpoint, weightsSha256 }: JobStatus): Told {
+function kept({
+  step,
+  steps,
+  loss,
+  samplesPerSecond,
+  etaSeconds,
+  checkpoint,
+  weightsSha256,
+}: DiffusionJobStatus): Told {
   const all = { step, steps, loss, samplesPerSecond, etaSeconds, checkpoint, weightsSha256 };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
@@ -68,7 +78,7 @@ function crewOf(stage: Stage, { job, reading, children, said }: Observed): Crew 
   return {
     replicas: (set?.status?.replicas ?? 0) * perPod,
     ready: over ? inPods : (members ?? inPods),
-    desired: spec?.replicas ?? job.spec.workers?.replicas ?? 0,
+    desired: spec?.replicas ?? (job.spec.workers as { replicas?: number } | undefined)?.replicas ?? 0,
     min: spec?.min ?? 1,
   };
 }
@@ -81,8 +91,8 @@ export type WriteDecision =
 /** Changes that a person waits for are written at once, numbers at most every so often. */
 export function decideWrite(
   nowMs: number,
-  before: JobStatus | undefined,
-  next: JobStatus,
+  before: DiffusionJobStatus | undefined,
+  next: DiffusionJobStatus,
   { writtenMs, everyMs }: { readonly writtenMs: number | null; readonly everyMs: number },
 ): WriteDecision {
   if (JSON.stringify(ordered(before)) === JSON.stringify(ordered(next))) return { kind: "same" };
@@ -92,7 +102,7 @@ export function decideWrite(
   return nowMs >= dueMs ? { kind: "write", reason: "numbers" } : { kind: "wait", againMs: dueMs - nowMs };
 }
 
-function firstTelling(before: JobStatus | undefined, next: JobStatus): string | null {
+function firstTelling(before: DiffusionJobStatus | undefined, next: DiffusionJobStatus): string | null {
   if (before?.phase !== next.phase) return `phase ${next.phase}`;
   if (before?.observedGeneration !== next.observedGeneration) return "another generation";
   if (before?.weightsSha256 !== next.weightsSha256) return "weights";

@@ -1,6 +1,6 @@
 // What keeps a pod from running, in Kubernetes' own words. Pure.
 
-import type { ContainerStatus, Pod } from "../../shared/kubernetes/object.ts";
+import type { ContainerStatus, Pod } from "./objects.ts";
 
 export interface Trouble {
   /** One word: Unschedulable, ImagePullBackOff, CrashLoopBackOff, ... */

@@ -1,7 +1,8 @@
 // A job's phase and its conditions, in words that `kubectl get` and `kubectl describe` show. Pure.
 
-import type { ConditionType, Verdict } from "../../shared/kubernetes/conditions.ts";
-import { holds as holdsIn, conditionOf } from "../../shared/kubernetes/conditions.ts";
+import type { JobPhase } from "../crd/status.ts";
+import type { ConditionType, Verdict } from "./conditions.ts";
+import { conditionOf, holds as holdsIn } from "./conditions.ts";
 import { isOf, type Observed } from "./observed.ts";
 import type { Stage } from "./stage.ts";
 import { commonTrouble, isReady, isRunning, type Trouble } from "./trouble.ts";
@@ -103,13 +104,17 @@ function suspended(stage: Stage, { job }: Observed): Verdict {
 function ended(type: "Complete" | "Failed", stage: Stage): Verdict {
   if ((stage.kind === "ending" || stage.kind === "ended") && stage.end.type === type)
     return yes(stage.end.reason, stage.end.message);
-  return no(type === "Complete" ? "NotComplete" : "NotFailed", type === "Complete" ? "steps are left" : "it has not failed");
+  return no(
+    type === "Complete" ? "NotComplete" : "NotFailed",
+    type === "Complete" ? "steps are left" : "it has not failed",
+  );
 }
 
 /** One word for the column PHASE. */
-export function phaseOf(stage: Stage, observed: Observed): string {
+export function phaseOf(stage: Stage, observed: Observed): JobPhase {
   if (stage.kind === "invalid") return "Invalid";
-  if (stage.kind === "ending" || stage.kind === "ended") return stage.end.reason === "Stopped" ? "Stopped" : stage.end.type;
+  if (stage.kind === "ending" || stage.kind === "ended")
+    return stage.end.reason === "Stopped" ? "Stopped" : stage.end.type;
   if (stage.kind === "suspended" || stage.kind === "suspendable") return "Suspended";
   if (stage.kind === "suspending" && stage.reason === "SavingCheckpoint") return "Suspending";
   const { said, pods, job } = observed;
