@@ -159,10 +159,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "coordinator/services.ts",
   ],
   // The command line is the user's hand: it talks to a coordinator, it does not reach into one.
-  "coordinator/cli": ["shared", "proto/gen", "coordinator/ui/build.mjs"],
+  "coordinator/cli": ["shared", "proto/gen", "coordinator/ui/build.mjs", "k8s/render"],
   worker: ["shared", "proto/gen"],
   deploy: ["shared"],
+  "k8s/render": ["shared/config"],
   "k8s/crd": ["shared/bus", "shared/config"],
+  "k8s/operator": ["shared", "k8s/crd", "k8s/render"],
   test: ["shared", "proto/gen", "coordinator", "worker", "deploy", "k8s"],
 };
 
