@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chownSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -106,9 +106,16 @@ describe("the image's layer", () => {
     expect(bytes).toBeLessThan(250e6);
   });
 
-  it("is the same bits when it is built again", async () => {
+  it("is the same bits from another folder, where only what the Dockerfile's builder gets is", async () => {
     using scratch = scratchFolder();
-    await buildRootfs(scratch.file("again"), "wasm");
+    const context = scratch.file("context");
+    const ignored = readFileSync(join(ROOT, "deploy/docker/Dockerfile.dockerignore"), "utf8");
+    for (const [, name] of ignored.matchAll(/^!(.+)$/gm))
+      cpSync(join(ROOT, name!), join(context, name!), { recursive: true });
+    execFileSync("cp", ["-al", join(ROOT, "node_modules"), context]);
+    const command = ["--import", "tsx", "deploy/docker/rootfs.ts", "--out", scratch.file("again")];
+    const said = execFileSync(process.execPath, command, { cwd: context, encoding: "utf8" });
+    expect(said).toMatch(/^node +\d+\.\d MB$/m);
     const layer = (folder: string) => {
       const tar = execFileSync("tar", ["--sort=name", "--numeric-owner", "-C", folder, "-c", "."], {
         maxBuffer: 1 << 30,
