@@ -3,7 +3,17 @@
 // while it goes on: a folder is named after what it was made of and never changes.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pageFiles } from "../ui/build.mjs";
@@ -17,14 +27,17 @@ export const ENTRIES = {
   worker: "worker/main.ts",
   reducer: "coordinator/reducers/main.ts",
   "compute-thread": "worker/compute-thread.ts",
+  operator: "k8s/operator/main.ts",
 };
-const SOURCES = ["coordinator", "worker", "shared", "proto/gen"];
+const SOURCES = ["coordinator", "worker", "shared", "proto/gen", "k8s"];
+/** What `plume render` fills in. */
+const MANIFESTS = "k8s/base";
 /** A folder that no process began with for so long is nobody's. */
 const UNUSED_DAYS = 30;
 
 /**
  * @param more other entry points by name, and the folders that they are made of: benches run as plume itself does.
- * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, reducer.mjs, compute-thread.mjs, and the page.
+ * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, reducer.mjs, compute-thread.mjs, the page, and the manifests.
  */
 export async function bundled(more = {}, sources = []) {
   const folder = join(CACHE, keyOf([...SOURCES, ...sources]));
@@ -47,7 +60,7 @@ async function build(folder, entryPoints) {
   }
 }
 
-/** Bundles entry points into a folder, with the page. @param options esbuild's, for a bundle of another kind. */
+/** Bundles entry points into a folder, with the page and the manifests. @param options esbuild's, for a bundle of another kind. */
 export async function writeBundle(folder, entryPoints, options = {}) {
   const { build: esbuild } = await import("esbuild");
   const result = await esbuild({
@@ -67,6 +80,9 @@ export async function writeBundle(folder, entryPoints, options = {}) {
   });
   mkdirSync(join(folder, "page"));
   for (const { name, contents } of await pageFiles()) writeFileSync(join(folder, "page", name), contents);
+  mkdirSync(join(folder, "base"));
+  for (const name of readdirSync(join(ROOT, MANIFESTS)).filter((each) => each.endsWith(".yaml")))
+    copyFileSync(join(ROOT, MANIFESTS, name), join(folder, "base", name));
   return result;
 }
 
@@ -76,7 +92,7 @@ function keyOf(folders) {
   const files = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true }).map((name) => join(folder, name)),
   );
-  for (const file of ["package.json", ...files.filter((name) => /\.(ts|css|html|svg)$/.test(name)).sort()]) {
+  for (const file of ["package.json", ...files.filter((name) => /\.(ts|css|html|svg|yaml)$/.test(name)).sort()]) {
     const { size, mtimeMs } = statSync(join(ROOT, file));
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   }

@@ -159,12 +159,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "coordinator/services.ts",
   ],
   // The command line is the user's hand: it talks to a coordinator, it does not reach into one.
-  "coordinator/cli": ["shared", "proto/gen", "coordinator/ui/build.mjs"],
+  "coordinator/cli": ["shared", "proto/gen", "coordinator/ui/build.mjs", "k8s/render"],
   worker: ["shared", "proto/gen"],
   deploy: ["shared"],
   // The image holds the bundle that the command line would make.
   "deploy/docker": ["shared", "coordinator/cli/bundle.mjs"],
-  test: ["shared", "proto/gen", "coordinator", "worker", "deploy"],
+  "k8s/render": ["shared/config"],
+  "k8s/crd": ["shared/bus", "shared/config"],
+  "k8s/operator": ["shared", "k8s/crd", "k8s/render"],
+  test: ["shared", "proto/gen", "coordinator", "worker", "deploy", "k8s"],
 };
 
 const isWithin = (file: string, folder: string): boolean => file === folder || file.startsWith(`${folder}/`);
@@ -228,7 +231,7 @@ function* sources(folder: string): Generator<string> {
   }
 }
 
-const faults = ["shared", "coordinator", "worker", "deploy", "test"].flatMap((folder) =>
+const faults = ["shared", "coordinator", "worker", "deploy", "k8s", "test"].flatMap((folder) =>
   [...sources(folder)].flatMap((file) => {
     const source = readFileSync(join(ROOT, file), "utf8");
     return [...faultsOf(file, source), ...tooLong(file, source)];
