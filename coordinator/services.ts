@@ -69,6 +69,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     hold,
     bus,
     tracer,
+    lingers: options.linger !== undefined,
     now: () => clock.now(),
     setPhase,
     onOtherBits: (step, digest, before) =>
