@@ -79,7 +79,10 @@ it("trains to the bits of any other workers, starts again what dies in it, tells
   // Nobody supervises it here, so that the workers are sent away at the end, and the pod with them.
   expect(await pod.ended).toBe(0);
   await expect.poll(() => get(`${there}:7071/readyz`)).toEqual({ status: 200, text: "ok\n" });
-  expect(readSummary(scratch.file("run", "summary.json"))).toMatchObject({ weightsSha256: calm.weightsSha256, outcome: "complete" });
+  expect(readSummary(scratch.file("run", "summary.json"))).toMatchObject({
+    weightsSha256: calm.weightsSha256,
+    outcome: "complete",
+  });
   coordinator.child.kill("SIGTERM");
   expect(await coordinator.ended).toBe(0);
 
