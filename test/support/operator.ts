@@ -94,6 +94,7 @@ export const reportOf = (report: Partial<StatusReport>): StatusReport => ({
   decisions: [],
   checkpoint: null,
   weightsSha256: null,
+  over: false,
   ...report,
 });
 

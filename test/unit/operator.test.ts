@@ -41,7 +41,13 @@ function followed(observed: Observed): Observed {
 }
 
 const suspended = diffusionJob({ spec: { suspend: true } });
-const complete = { phase: "Complete", reason: "20 of 20 steps", step: 20, weightsSha256: "ab".repeat(32) } as const;
+const complete = {
+  phase: "Complete",
+  reason: "20 of 20 steps",
+  step: 20,
+  weightsSha256: "ab".repeat(32),
+  over: true,
+} as const;
 
 describe("launch", () => {
   it("applies exactly what plume render prints, and one owner more", () => {
@@ -305,9 +311,14 @@ describe("the end", () => {
     expect(replicasOf(see(readBack).actions)).toEqual({ "tiny-coordinator": 0, "tiny-worker": 0 });
   });
 
-  it("waits for the digest", () => {
-    const early = running(diffusionJob(), { ...complete, weightsSha256: null });
-    expect(holds(conditionsOf(early), "Complete")).toBe(false);
+  it("is no end while the coordinator may be started again", () => {
+    for (const phase of ["Complete", "Stopped", "Failed"] as const) {
+      const early = running(diffusionJob(), { ...complete, phase, over: false });
+      expect(replicasOf(see(early).actions)).toEqual({});
+      expect(
+        conditionsOf(early).filter(({ type, status }) => /Complete|Failed/.test(type) && status === "True"),
+      ).toEqual([]);
+    }
   });
 
   it("stays complete, with its digest, when nobody answers any more", () => {
