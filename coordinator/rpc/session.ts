@@ -97,9 +97,9 @@ export function createSessions({
       case "heartbeat":
         return send(id, { $case: "heartbeat", value: {} });
       case "ready": {
-        const { backend, device, shmNonce: nonce, metricsPort } = message.value;
+        const { backend, device, shmNonce: nonce, metricsPort, metricsHost: own } = message.value;
         const transport = shmNonce !== "" && nonce === shmNonce ? "shm" : "grpc";
-        const metrics = metricsAddress(stream.getPeer(), metricsHost, metricsPort);
+        const metrics = metricsAddress(stream.getPeer(), own || metricsHost, metricsPort);
         const admission = membership.ready(id, message.value, { device: `${backend}: ${device}`, transport, metrics });
         if (admission.kind === "refuse") {
           streams.delete(id);

@@ -1,9 +1,10 @@
 // The custom resource definition of a DiffusionJob, made of the job's schema and the status's.
 
+import { decidesBits } from "../../shared/config/identity.ts";
 import { jobSchema } from "../../shared/config/schema.ts";
 import { GROUP, KIND, PLURAL, VERSION } from "./object.ts";
 import { statusSchema } from "./status.ts";
-import { type Structural, structuralOf } from "./structural.ts";
+import { type Structural, structuralOf, type Validation } from "./structural.ts";
 import { specValidations } from "./validations.ts";
 
 /** What `kubectl get dj` shows; those of priority 1 with -o wide. */
@@ -63,7 +64,8 @@ export const diffusionJobDefinition = () => ({
 
 function objectSchema(): Structural {
   const { metadata, spec } = structuralOf(jobSchema).properties!;
-  const [nameRule] = metadata!.properties!.name!["x-kubernetes-validations"]!;
+  const { name } = metadata!.properties!;
+  const [{ rule, message }] = name!["x-kubernetes-validations"] as [Validation];
   return {
     type: "object",
     description:
@@ -72,27 +74,51 @@ function objectSchema(): Structural {
     properties: {
       apiVersion: { type: "string" },
       kind: { type: "string" },
-      metadata: { type: "object" },
+      metadata: { type: "object", properties: { name: { type: "string" } } },
       spec: specOf(spec!),
       status: statusOf(),
     },
     "x-kubernetes-validations": [
-      {
-        rule: nameRule!.rule.replace("self", "self.metadata.name"),
-        message: `metadata.name ${nameRule!.message}`,
-      },
+      { rule: rule.replace("self", "self.metadata.name"), message: message!, fieldPath: ".metadata.name" },
     ],
   };
 }
 
-/** Without the token: whoever may read a job would read it. It comes from a Secret. */
 function specOf(spec: Structural): Structural {
-  const { token: _, ...monitoring } = spec.properties!.monitoring!.properties!;
+  const { monitoring, workers, ...groups } = withRemarks(spec, "").properties!;
   return {
     ...spec,
-    properties: { ...spec.properties, monitoring: { ...spec.properties!.monitoring, properties: monitoring } },
+    properties: { ...groups, monitoring: withoutToken(monitoring!), workers: withFloorAsRule(workers!) },
     "x-kubernetes-validations": specValidations(),
   };
+}
+
+/** Whoever may read a job would read it. It comes from a Secret. */
+function withoutToken(monitoring: Structural): Structural {
+  const { token: _, ...properties } = monitoring.properties!;
+  return { ...monitoring, properties };
+}
+
+/** kubectl scale --replicas=0 gets an answer that says what to do instead: a rule, where a minimum says its number. */
+function withFloorAsRule(workers: Structural): Structural {
+  const { minimum: _, ...replicas } = workers.properties!.replicas!;
+  return { ...workers, properties: { ...workers.properties, replicas } };
+}
+
+/** What kubectl explain does not tell by itself: a field's default, and that it cannot change. */
+function withRemarks(node: Structural, path: string): Structural {
+  if (node.properties) {
+    const properties = Object.entries(node.properties).map(
+      ([name, child]) => [name, withRemarks(child, path ? `${path}.${name}` : name)] as const,
+    );
+    return { ...node, properties: Object.fromEntries(properties) };
+  }
+  const remarks = [
+    node.description,
+    node.default !== undefined && `default ${JSON.stringify(node.default)}`,
+    decidesBits(path) && "cannot change",
+  ];
+  return { ...node, description: remarks.filter(Boolean).join("; ") };
 }
 
 /** Conditions are a map by their type: whoever applies one does not touch the others. */

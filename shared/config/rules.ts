@@ -64,7 +64,7 @@ export const RULES: readonly Rule[] = [
     cel: {
       holds: "self.training.globalBatch % self.training.microBatch == 0",
       message:
-        "string(self.training.microBatch) + ' does not divide globalBatch ' + string(self.training.globalBatch) + '; choose a divisor'",
+        "'%d does not divide globalBatch %d; choose a divisor'.format([self.training.microBatch, self.training.globalBatch])",
     },
   },
   {
@@ -73,7 +73,7 @@ export const RULES: readonly Rule[] = [
       unless(isWhole(spec), () => `${spec.data.patch} does not divide imageSize ${spec.data.imageSize}`),
     cel: {
       holds: WHOLE,
-      message: "string(self.data.patch) + ' does not divide imageSize ' + string(self.data.imageSize)",
+      message: "'%d does not divide imageSize %d'.format([self.data.patch, self.data.imageSize])",
     },
   },
   {
@@ -89,7 +89,7 @@ export const RULES: readonly Rule[] = [
     },
     cel: {
       holds: `!(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
-      message: `string(${LEVELS}) + ' levels halve ' + string(${PIXELS}) + ' pixels ' + string(${LEVELS} - 1) + ' times, and ' + string(${PIXELS}) + ' is not divisible by ' + string(${MOST_HALVED}) + '; use fewer levels or another imageSize'`,
+      message: `'%d levels halve %d pixels %d times, and %d is not divisible by %d; use fewer levels or another imageSize'.format([${LEVELS}, ${PIXELS}, ${LEVELS} - 1, ${PIXELS}, ${MOST_HALVED}])`,
     },
   },
   {
@@ -103,7 +103,7 @@ export const RULES: readonly Rule[] = [
       ),
     cel: {
       holds: `size(${UNEVEN}) == 0`,
-      message: `string(self.model.groups) + ' does not divide the ' + string(self.model.channels * ${UNEVEN}[0]) + ' channels of level ' + string(self.model.channelMult.indexOf(${UNEVEN}[0]))`,
+      message: `'%d does not divide the %d channels of level %d'.format([self.model.groups, self.model.channels * ${UNEVEN}[0], self.model.channelMult.indexOf(${UNEVEN}[0])])`,
     },
   },
   {
@@ -113,13 +113,13 @@ export const RULES: readonly Rule[] = [
       return spec.model.attention.flatMap((r) =>
         unless(
           !isWhole(spec) || known.includes(r),
-          () => `${r} is no resolution of this network; it has ${known.join(", ")}`,
+          () => `${r} is no resolution of this network; it has [${known.join(", ")}]`,
         ),
       );
     },
     cel: {
       holds: `!(${WHOLE}) || size(${WITHOUT}) == 0`,
-      message: `string(${WITHOUT}[0]) + ' is no resolution of this network; it has ' + ${HALVINGS}.filter(h, h <= ${MOST_HALVED}).map(h, string(${PIXELS} / h)).join(', ')`,
+      message: `'%d is no resolution of this network; it has %s'.format([${WITHOUT}[0], ${HALVINGS}.filter(h, h <= ${MOST_HALVED}).map(h, ${PIXELS} / h)])`,
     },
   },
   {
@@ -127,7 +127,7 @@ export const RULES: readonly Rule[] = [
     faults: ({ workers: { min, max } }) => unless(min <= max, () => `${min} is above max ${max}`),
     cel: {
       holds: "self.workers.min <= self.workers.max",
-      message: "string(self.workers.min) + ' is above max ' + string(self.workers.max)",
+      message: "'%d is above max %d'.format([self.workers.min, self.workers.max])",
     },
   },
   {
@@ -137,7 +137,7 @@ export const RULES: readonly Rule[] = [
     cel: {
       holds: "self.workers.replicas <= self.workers.max",
       message:
-        "string(self.workers.replicas) + ' is above workers.max ' + string(self.workers.max) + '; raise max or start fewer'",
+        "'%d is above workers.max %d; raise max or start fewer'.format([self.workers.replicas, self.workers.max])",
     },
   },
   {
@@ -150,7 +150,7 @@ export const RULES: readonly Rule[] = [
     cel: {
       holds: "self.workers.replicas % self.workers.perPod == 0",
       message:
-        "string(self.workers.replicas) + ' processes do not fill pods of ' + string(self.workers.perPod) + '; choose a multiple of workers.perPod'",
+        "'%d processes do not fill pods of %d; choose a multiple of workers.perPod'.format([self.workers.replicas, self.workers.perPod])",
     },
   },
   {
@@ -164,7 +164,7 @@ export const RULES: readonly Rule[] = [
     cel: {
       holds: "self.diffusion.schedule != 'linear' || self.diffusion.timesteps > 20",
       message:
-        "string(self.diffusion.timesteps) + ' is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule'",
+        "'%d is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule'.format([self.diffusion.timesteps])",
     },
   },
   {
@@ -176,7 +176,7 @@ export const RULES: readonly Rule[] = [
       ),
     cel: {
       holds: "self.sampling.steps <= self.diffusion.timesteps",
-      message: "string(self.sampling.steps) + ' is above diffusion.timesteps ' + string(self.diffusion.timesteps)",
+      message: "'%d is above diffusion.timesteps %d'.format([self.sampling.steps, self.diffusion.timesteps])",
     },
   },
   {
@@ -185,7 +185,7 @@ export const RULES: readonly Rule[] = [
       unless(guidance === 1 || classes > 0, () => `${guidance} needs class labels; set model.classes, or guidance 1`),
     cel: {
       holds: "self.sampling.guidance == 1.0 || self.model.classes > 0",
-      message: "string(self.sampling.guidance) + ' needs class labels; set model.classes, or guidance 1'",
+      message: "'%s needs class labels; set model.classes, or guidance 1'.format([self.sampling.guidance])",
     },
   },
   {

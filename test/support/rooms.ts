@@ -20,6 +20,7 @@ const LEAVES = [
   "shared/log.ts",
   "shared/secrets.ts",
   "shared/supervision.ts",
+  "shared/restart.ts",
   "shared/root.ts",
   "shared/requests.ts",
   "shared/summary.ts",
@@ -101,6 +102,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "shared/store",
     "shared/tensor",
   ],
+  "coordinator/cluster": ["shared/bus", "shared/config", "shared/run-lock"],
   "coordinator/control": [
     "shared/bus",
     "shared/config",
@@ -153,6 +155,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "coordinator/nats": ["shared", "coordinator/control", "coordinator/onlooker.ts"],
   "coordinator/main.ts": [
     "shared",
+    "coordinator/accounting",
+    "coordinator/cluster",
     "coordinator/http",
     "coordinator/metrics",
     "coordinator/nats",
