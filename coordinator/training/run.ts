@@ -13,6 +13,8 @@ export interface RunContext extends StepContext {
   readonly snapshot: (step: number) => Promise<void>;
   readonly gallery: Gallery;
   readonly setPhase: (phase: Phase, reason: string) => void;
+  /** The process outlives the run: one that finds nothing left to do has no workers to draw with, and needs none. */
+  readonly lingers: boolean;
 }
 
 /** Trains from `firstStep` (the number of committed steps) to the end, or until `stop` is aborted. */
@@ -43,7 +45,8 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
   setPhase("Saving", kind === "complete" ? "all steps are done" : "asked to stop");
   await saveCheckpoint(context, { last: true });
   await checkpointer.settled();
-  if (kind === "complete") sampleGrid = await gallery.draw(dispatcher.version, stop);
+  const isNews = step > firstStep || !context.lingers;
+  if (kind === "complete" && isNews) sampleGrid = await gallery.draw(dispatcher.version, stop);
   return { kind, step, lastLoss, sampleGrid };
 }
 
