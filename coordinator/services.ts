@@ -16,6 +16,7 @@ import type { CoordinatorOptions } from "./opening/options.ts";
 import { openSavers } from "./opening/savers.ts";
 import { openTraces } from "./opening/traces.ts";
 import { openTraining } from "./opening/training.ts";
+import { createResults } from "./reporting/result.ts";
 import { summarise } from "./reporting/summary.ts";
 import { createControl } from "./rpc/control.ts";
 import { bindServer, serve } from "./rpc/server.ts";
@@ -104,10 +105,14 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       return { step, written: checkpointer.newest === step };
     },
   });
+  const results = createResults(training.store.url, checkpointer.newest, Date.now);
+  bus.subscribe((event) => void (event.kind === "checkpoint" && results.written(event.step)));
   /** How it ended, while it lingers. */
   let over: { readonly phase: "Complete" | "Stopped" | "Failed"; readonly reason: string } | null = null;
   const report = (): StatusReport => ({
     ...status(),
+    ...results.view(),
+    over: over !== null,
     recoveries: accounts.recoveries.slice(-SHOWN),
     decisions: [...decisions.newest],
   });
@@ -197,6 +202,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       checkpoint: checkpointer.newest,
       unsaved: missing,
     });
+    results.ended(summary.weightsSha256);
     folder.write("summary.json", `${JSON.stringify(summary, null, 2)}\n`);
     const reason = `${outcome.step} of ${spec.training.steps} steps`;
     const phase = outcome.kind === "complete" ? "Complete" : "Stopped";

@@ -21,13 +21,14 @@ import { pageFiles } from "../ui/build.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CACHE = join(ROOT, "node_modules/.cache/plume");
 /** Entry points; shared/root.ts finds them by these names. */
-const ENTRIES = {
+export const ENTRIES = {
   plume: "coordinator/cli/main.ts",
   coordinator: "coordinator/main.ts",
   worker: "worker/main.ts",
   "worker-pod": "worker/pod/main.ts",
   reducer: "coordinator/reducers/main.ts",
   "compute-thread": "worker/compute-thread.ts",
+  operator: "k8s/operator/main.ts",
 };
 const SOURCES = ["coordinator", "worker", "shared", "proto/gen", "k8s"];
 /** What `plume render` fills in. */
@@ -48,14 +49,25 @@ export async function bundled(more = {}, sources = []) {
 }
 
 async function build(folder, entryPoints) {
-  const { build: esbuild } = await import("esbuild");
   mkdirSync(CACHE, { recursive: true });
   sweep();
   const partial = `${folder}.${process.pid}`;
-  await esbuild({
+  await writeBundle(partial, entryPoints);
+  try {
+    renameSync(partial, folder);
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error; // another process was quicker
+  }
+}
+
+/** Bundles entry points into a folder, with the page and the manifests. @param options esbuild's, for a bundle of another kind. */
+export async function writeBundle(folder, entryPoints, options = {}) {
+  const { build: esbuild } = await import("esbuild");
+  const result = await esbuild({
     absWorkingDir: ROOT,
     entryPoints,
-    outdir: partial,
+    outdir: folder,
     outExtension: { ".js": ".mjs" },
     bundle: true,
     splitting: true,
@@ -65,18 +77,14 @@ async function build(folder, entryPoints) {
     target: "node20",
     sourcemap: true,
     logLevel: "error",
+    ...options,
   });
-  mkdirSync(join(partial, "page"));
-  for (const { name, contents } of await pageFiles()) writeFileSync(join(partial, "page", name), contents);
-  mkdirSync(join(partial, "base"));
+  mkdirSync(join(folder, "page"));
+  for (const { name, contents } of await pageFiles()) writeFileSync(join(folder, "page", name), contents);
+  mkdirSync(join(folder, "base"));
   for (const name of readdirSync(join(ROOT, MANIFESTS)).filter((each) => each.endsWith(".yaml")))
-    copyFileSync(join(ROOT, MANIFESTS, name), join(partial, "base", name));
-  try {
-    renameSync(partial, folder);
-  } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
-    if (!existsSync(folder)) throw error; // another process was quicker
-  }
+    copyFileSync(join(ROOT, MANIFESTS, name), join(folder, "base", name));
+  return result;
 }
 
 /** Of every source's path, size and time of change. */

@@ -78,6 +78,9 @@ export const describeDifferences = (all: readonly Difference[], between = "\n  "
 
 const shown = (value: unknown): string => (value === undefined ? "not set" : JSON.stringify(value));
 
+/** Whether a run must keep this field to keep its bits. */
+export const decidesBits = (path: string): boolean => !isFree(path);
+
 export const isAllowable = (path: string): boolean =>
   ALLOWABLE.some((each) => path === each || path.startsWith(`${each}.`));
 

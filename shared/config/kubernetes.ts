@@ -3,19 +3,31 @@
 import { z } from "zod";
 import { PLUME_VERSION } from "../version.ts";
 
-const quantities = z.record(z.string(), z.union([z.string(), z.number()]));
+/** A map has no order: in the order of its keys it has the same bytes, whoever wrote it or carried it. */
+const inOrder = <V>(map: Record<string, V>): Record<string, V> =>
+  Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+export const sortedStrings = z.record(z.string(), z.string()).overwrite(inOrder);
+
+const quantity = z.union([
+  z.string().regex(/^([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$/),
+  z.int().min(0),
+]);
+const quantities = z.record(z.string(), quantity).overwrite(inOrder);
 
 /** What the pods of one kind get beside what plume gives them; words and forms are Kubernetes'. */
 const podSchema = (requests: Readonly<Record<string, string>>) =>
   z.strictObject({
     resources: z
       .strictObject({
-        requests: quantities.default(requests).describe("cpu, memory, nvidia.com/gpu: what a pod is promised"),
+        requests: quantities
+          .default(requests)
+          .describe("cpu, memory, nvidia.com/gpu: what a pod is promised; text, or a whole number"),
         limits: quantities.default({}).describe("and the most that it may take"),
       })
       .prefault({})
       .describe("of each pod"),
-    nodeSelector: z.record(z.string(), z.string()).default({}).describe("labels of the nodes that may run them"),
+    nodeSelector: sortedStrings.default({}).describe("labels of the nodes that may run them"),
     tolerations: z
       .array(
         z.strictObject({
@@ -30,7 +42,7 @@ const podSchema = (requests: Readonly<Record<string, string>>) =>
       .describe("taints of nodes that they bear"),
     priorityClassName: z.string().min(1).optional().describe("who has to go first where a cluster is full"),
     runtimeClassName: z.string().min(1).optional().describe("for example nvidia"),
-    annotations: z.record(z.string(), z.string()).default({}).describe("more annotations of each pod"),
+    annotations: sortedStrings.default({}).describe("more annotations of each pod"),
   });
 
 export const kubernetesSchema = z.strictObject({

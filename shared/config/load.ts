@@ -61,9 +61,19 @@ function parse(text: string, file: string, set: readonly string[]): Job {
       remedy: "it must be a mapping with apiVersion, kind, metadata and spec",
     });
   for (const pair of set) applyOverride(value as Record<string, unknown>, pair);
+  return check(value, file);
+}
+
+/**
+ * A job from elsewhere than a file, defaults filled in and without its token.
+ * @param from for messages. @throws PlumeError INVALID_ARGUMENT.
+ */
+export const checkJob = (value: object, from: string): Job => apart(check(value, from)).job;
+
+function check(value: object, from: string): Job {
   const parsed = jobSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new PlumeError("INVALID_ARGUMENT", `${file}: ${describeIssues(parsed.error.issues, value)}`, {
+  throw new PlumeError("INVALID_ARGUMENT", `${from}: ${describeIssues(parsed.error.issues, value)}`, {
     remedy: "the README has a table of all fields, with types and defaults",
   });
 }

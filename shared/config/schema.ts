@@ -1,5 +1,5 @@
-// The job file. This zod schema is its only source: types, defaults, validation, `--help`, the README's table and
-// (later) the CRD come from it. Every field has a `.describe()` that says what it means and its unit.
+// The job file. This zod schema is its only source: types, defaults, validation, `--help`, the README's table and the
+// CRD come from it. Every field and group has a `.describe()` that says what it means and its unit.
 
 import { z } from "zod";
 import { BACKEND_CHOICES } from "../backends/backend.ts";
@@ -8,7 +8,8 @@ import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
-import { kubernetesSchema } from "./kubernetes.ts";
+import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
+import { MOST_LEVELS, RULES } from "./rules.ts";
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
@@ -49,9 +50,18 @@ export const dataSchema = z.strictObject({
 const modelSchema = z.strictObject({
   type: z.literal("unet").default("unet").describe("architecture; unet is ADM's U-Net"),
   channels: positiveInt.default(32).describe("channels of the first level"),
-  channelMult: z.array(positiveInt).min(1).max(8).default([1, 2]).describe("channel multiplier of each level"),
+  channelMult: z
+    .array(positiveInt)
+    .min(1)
+    .max(MOST_LEVELS)
+    .default([1, 2])
+    .describe("channel multiplier of each level"),
   resBlocks: positiveInt.default(1).describe("residual blocks a level"),
-  attention: z.array(positiveInt).default([]).describe("resolutions (pixels of the feature map) that have attention"),
+  attention: z
+    .array(positiveInt)
+    .max(MOST_LEVELS)
+    .default([])
+    .describe("resolutions (pixels of the feature map) that have attention"),
   headChannels: positiveInt.optional().describe("channels of one attention head; one head when absent"),
   groups: positiveInt.default(8).describe("groups of every GroupNorm"),
   dropout: probability.default(0).describe("dropout rate inside residual blocks"),
@@ -201,10 +211,8 @@ const checkpointSchema = z.strictObject({
 const storeSchema = z.strictObject({
   endpoint: z
     .url()
-    .refine(
-      (url) => !/^[a-z]+:\/\/[^/]*@/i.test(url),
-      "holds a user name or a password: they belong in the environment",
-    )
+    .regex(/^https?:\/\/[^\s/?#]+/, "must be an http:// or https:// URL, such as https://minio.example:9000")
+    .max(2048)
     .optional()
     .describe("URL of an S3 endpoint; AWS_ENDPOINT_URL_S3 or AWS's own when absent"),
   region: z.string().optional().describe("region of s3:// stores; AWS_REGION or the profile's when absent"),
@@ -274,18 +282,22 @@ const natsSchema = z.strictObject({
 const specSchema = z
   .strictObject({
     seed: z.int().min(0).default(0).describe("the one seed: weights, order, noise, samples"),
-    data: dataSchema,
-    model: modelSchema.prefault({}),
-    diffusion: diffusionSchema.prefault({}),
-    training: trainingSchema.prefault({}),
-    workers: workersSchema.prefault({}),
-    coordinator: coordinatorSchema.prefault({}),
-    audit: auditSchema.prefault({}),
-    checkpoint: checkpointSchema.prefault({}),
-    store: storeSchema.prefault({}),
-    sampling: samplingSchema.prefault({}),
-    monitoring: monitoringSchema.prefault({}),
-    nats: natsSchema.prefault({}),
+    data: dataSchema.describe("where the pictures come from, and what becomes of them before training"),
+    model: modelSchema.prefault({}).describe("the network that learns to denoise"),
+    diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
+    training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
+    workers: workersSchema
+      .prefault({})
+      .describe("the processes that compute gradients, one a device; their number changes no bit of the result"),
+    coordinator: coordinatorSchema.prefault({}).describe("the process that holds the parameters and adds gradients up"),
+    audit: auditSchema
+      .prefault({})
+      .describe("a second computation of some gradients, which finds a device that computes wrongly"),
+    checkpoint: checkpointSchema.prefault({}).describe("where and how often the run is saved"),
+    store: storeSchema.prefault({}).describe("how s3:// stores are reached; keys are in the environment, never here"),
+    sampling: samplingSchema.prefault({}).describe("pictures that are drawn while it trains and at its end"),
+    monitoring: monitoringSchema.prefault({}).describe("where page, metrics and health are served"),
+    nats: natsSchema.prefault({}).describe("NATS servers for commands, events and status"),
     suspend: z
       .boolean()
       .default(false)
@@ -294,54 +306,10 @@ const specSchema = z
       .prefault({})
       .describe("what the job's pods get in a cluster; a run on one machine does not read it"),
   })
+  .describe("the job: what is trained, on what, and by how many")
   .superRefine((spec, ctx) => {
-    const refuse = (path: (string | number)[], message: string) => ctx.addIssue({ code: "custom", path, message });
-    const { data, model, training, workers, sampling, diffusion } = spec;
-    if (training.globalBatch % training.microBatch !== 0)
-      refuse(
-        ["training", "microBatch"],
-        `${training.microBatch} does not divide globalBatch ${training.globalBatch}; choose a divisor, for example ${largestDivisorUpTo(training.globalBatch, training.microBatch)}`,
-      );
-    if (data.imageSize % data.patch !== 0)
-      refuse(["data", "patch"], `${data.patch} does not divide imageSize ${data.imageSize}`);
-    const size = data.imageSize / data.patch;
-    const halvings = model.channelMult.length - 1;
-    if (size % 2 ** halvings !== 0)
-      refuse(
-        ["model", "channelMult"],
-        `${model.channelMult.length} levels halve ${size} pixels ${halvings} times, and ${size} is not divisible by ${2 ** halvings}; use fewer levels or another imageSize`,
-      );
-    model.channelMult.forEach((mult, level) => {
-      if ((model.channels * mult) % model.groups !== 0)
-        refuse(
-          ["model", "groups"],
-          `${model.groups} does not divide the ${model.channels * mult} channels of level ${level}`,
-        );
-    });
-    const resolutions = model.channelMult.map((_, level) => size / 2 ** level);
-    for (const r of model.attention)
-      if (!resolutions.includes(r))
-        refuse(["model", "attention"], `${r} is no resolution of this network; it has ${resolutions.join(", ")}`);
-    if (workers.min > workers.max) refuse(["workers", "min"], `${workers.min} is above max ${workers.max}`);
-    if (workers.replicas > workers.max)
-      refuse(
-        ["workers", "replicas"],
-        `${workers.replicas} is above workers.max ${workers.max}; raise max or start fewer`,
-      );
-    if (workers.replicas % workers.perPod !== 0)
-      refuse(
-        ["workers", "replicas"],
-        `${workers.replicas} processes do not fill pods of ${workers.perPod}; choose a multiple of workers.perPod`,
-      );
-    if (diffusion.schedule === "linear" && diffusion.timesteps <= 20)
-      refuse(
-        ["diffusion", "timesteps"],
-        `${diffusion.timesteps} is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule`,
-      );
-    if (sampling.steps > diffusion.timesteps)
-      refuse(["sampling", "steps"], `${sampling.steps} is above diffusion.timesteps ${diffusion.timesteps}`);
-    if (sampling.guidance !== 1 && model.classes === 0)
-      refuse(["sampling", "guidance"], `${sampling.guidance} needs class labels; set model.classes, or guidance 1`);
+    for (const { path, faults } of RULES)
+      for (const message of faults(spec)) ctx.addIssue({ code: "custom", path: [...path], message });
   });
 
 export const jobSchema = z.strictObject({
@@ -349,8 +317,8 @@ export const jobSchema = z.strictObject({
   kind: z.literal("DiffusionJob").default("DiffusionJob"),
   metadata: z.strictObject({
     name: name.describe("the job's name; the run's folder is runs/<name>"),
-    labels: z.record(z.string(), z.string()).optional(),
-    annotations: z.record(z.string(), z.string()).optional(),
+    labels: sortedStrings.optional(),
+    annotations: sortedStrings.optional(),
   }),
   spec: specSchema,
 });
@@ -362,9 +330,4 @@ export type JobSpec = Job["spec"];
 /** V: micro-batches a step, fixed by the spec and never by the number of workers. */
 export function microBatchesPerStep(spec: JobSpec): number {
   return spec.training.globalBatch / spec.training.microBatch;
-}
-
-function largestDivisorUpTo(n: number, limit: number): number {
-  for (let d = Math.min(limit, n); d > 1; d--) if (n % d === 0) return d;
-  return 1;
 }

@@ -1,0 +1,209 @@
+// Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
+// job, and CEL where a cluster's API server does (k8s/crd puts it there). test/e2e/kubernetes/crd.test.ts asks both the
+// same questions.
+
+/** The fields that rules read, defaults filled in. */
+interface Checked {
+  readonly data: { readonly imageSize: number; readonly patch: number };
+  readonly model: {
+    readonly channels: number;
+    readonly channelMult: readonly number[];
+    readonly attention: readonly number[];
+    readonly groups: number;
+    readonly classes: number;
+  };
+  readonly training: { readonly globalBatch: number; readonly microBatch: number };
+  readonly diffusion: { readonly schedule: string; readonly timesteps: number };
+  readonly workers: Readonly<Record<"replicas" | "min" | "max" | "perPod", number>>;
+  readonly sampling: { readonly steps: number; readonly guidance: number };
+  readonly store: { readonly endpoint?: string | undefined };
+}
+
+export interface Rule {
+  /** The field that has to change, below spec. */
+  readonly path: readonly string[];
+  /** What is wrong with it; empty where the rule holds. */
+  readonly faults: (spec: Checked) => readonly string[];
+  /** The same in CEL; `self` is the spec. */
+  readonly cel: {
+    /** True where the rule holds. */
+    readonly holds: string;
+    /** An expression of the message where it does not. */
+    readonly message: string;
+  };
+}
+
+/** As many levels as a network may have, and what each halves a picture to. */
+export const MOST_LEVELS = 8;
+const HALVINGS = `[${Array.from({ length: MOST_LEVELS }, (_, level) => 2 ** level).join(", ")}]`;
+
+const unless = (holds: boolean, message: () => string): readonly string[] => (holds ? [] : [message()]);
+
+const isWhole = ({ data }: Checked): boolean => data.imageSize % data.patch === 0;
+const pixels = ({ data }: Checked): number => data.imageSize / data.patch;
+const WHOLE = "self.data.imageSize % self.data.patch == 0";
+const PIXELS = "(self.data.imageSize / self.data.patch)";
+const LEVELS = "size(self.model.channelMult)";
+const MOST_HALVED = `${HALVINGS}[${LEVELS} - 1]`;
+
+const resolutions = (spec: Checked): number[] => spec.model.channelMult.map((_, level) => pixels(spec) / 2 ** level);
+/** Those of `self.model.attention` that the network does not have. */
+const WITHOUT = `self.model.attention.filter(r, !${HALVINGS}.exists(h, h <= ${MOST_HALVED} && r * h == ${PIXELS}))`;
+/** Those of `self.model.channelMult` whose channels the groups do not divide. */
+const UNEVEN = "self.model.channelMult.filter(m, self.model.channels * m % self.model.groups != 0)";
+
+export const RULES: readonly Rule[] = [
+  {
+    path: ["training", "microBatch"],
+    faults: ({ training: { globalBatch, microBatch } }) =>
+      unless(
+        globalBatch % microBatch === 0,
+        () =>
+          `${microBatch} does not divide globalBatch ${globalBatch}; choose a divisor, for example ${largestDivisorUpTo(globalBatch, microBatch)}`,
+      ),
+    cel: {
+      holds: "self.training.globalBatch % self.training.microBatch == 0",
+      message:
+        "'%d does not divide globalBatch %d; choose a divisor'.format([self.training.microBatch, self.training.globalBatch])",
+    },
+  },
+  {
+    path: ["data", "patch"],
+    faults: (spec) =>
+      unless(isWhole(spec), () => `${spec.data.patch} does not divide imageSize ${spec.data.imageSize}`),
+    cel: {
+      holds: WHOLE,
+      message: "'%d does not divide imageSize %d'.format([self.data.patch, self.data.imageSize])",
+    },
+  },
+  {
+    path: ["model", "channelMult"],
+    faults: (spec) => {
+      const levels = spec.model.channelMult.length;
+      const size = pixels(spec);
+      return unless(
+        !isWhole(spec) || size % 2 ** (levels - 1) === 0,
+        () =>
+          `${levels} levels halve ${size} pixels ${levels - 1} times, and ${size} is not divisible by ${2 ** (levels - 1)}; use fewer levels or another imageSize`,
+      );
+    },
+    cel: {
+      holds: `!(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
+      message: `'%d levels halve %d pixels %d times, and %d is not divisible by %d; use fewer levels or another imageSize'.format([${LEVELS}, ${PIXELS}, ${LEVELS} - 1, ${PIXELS}, ${MOST_HALVED}])`,
+    },
+  },
+  {
+    path: ["model", "groups"],
+    faults: ({ model: { channels, channelMult, groups } }) =>
+      channelMult.flatMap((mult, level) =>
+        unless(
+          (channels * mult) % groups === 0,
+          () => `${groups} does not divide the ${channels * mult} channels of level ${level}`,
+        ),
+      ),
+    cel: {
+      holds: `size(${UNEVEN}) == 0`,
+      message: `'%d does not divide the %d channels of level %d'.format([self.model.groups, self.model.channels * ${UNEVEN}[0], self.model.channelMult.indexOf(${UNEVEN}[0])])`,
+    },
+  },
+  {
+    path: ["model", "attention"],
+    faults: (spec) => {
+      const known = resolutions(spec);
+      return spec.model.attention.flatMap((r) =>
+        unless(
+          !isWhole(spec) || known.includes(r),
+          () => `${r} is no resolution of this network; it has [${known.join(", ")}]`,
+        ),
+      );
+    },
+    cel: {
+      holds: `!(${WHOLE}) || size(${WITHOUT}) == 0`,
+      message: `'%d is no resolution of this network; it has %s'.format([${WITHOUT}[0], ${HALVINGS}.filter(h, h <= ${MOST_HALVED}).map(h, ${PIXELS} / h)])`,
+    },
+  },
+  {
+    path: ["workers", "min"],
+    faults: ({ workers: { min, max } }) => unless(min <= max, () => `${min} is above max ${max}`),
+    cel: {
+      holds: "self.workers.min <= self.workers.max",
+      message: "'%d is above max %d'.format([self.workers.min, self.workers.max])",
+    },
+  },
+  {
+    path: ["workers", "replicas"],
+    faults: ({ workers: { replicas, max } }) =>
+      unless(replicas <= max, () => `${replicas} is above workers.max ${max}; raise max or start fewer`),
+    cel: {
+      holds: "self.workers.replicas <= self.workers.max",
+      message:
+        "'%d is above workers.max %d; raise max or start fewer'.format([self.workers.replicas, self.workers.max])",
+    },
+  },
+  {
+    path: ["workers", "replicas"],
+    faults: ({ workers: { replicas, perPod } }) =>
+      unless(
+        replicas % perPod === 0,
+        () => `${replicas} processes do not fill pods of ${perPod}; choose a multiple of workers.perPod`,
+      ),
+    cel: {
+      holds: "self.workers.replicas % self.workers.perPod == 0",
+      message:
+        "'%d processes do not fill pods of %d; choose a multiple of workers.perPod'.format([self.workers.replicas, self.workers.perPod])",
+    },
+  },
+  {
+    path: ["diffusion", "timesteps"],
+    faults: ({ diffusion: { schedule, timesteps } }) =>
+      unless(
+        schedule !== "linear" || timesteps > 20,
+        () =>
+          `${timesteps} is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule`,
+      ),
+    cel: {
+      holds: "self.diffusion.schedule != 'linear' || self.diffusion.timesteps > 20",
+      message:
+        "'%d is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule'.format([self.diffusion.timesteps])",
+    },
+  },
+  {
+    path: ["sampling", "steps"],
+    faults: ({ sampling, diffusion }) =>
+      unless(
+        sampling.steps <= diffusion.timesteps,
+        () => `${sampling.steps} is above diffusion.timesteps ${diffusion.timesteps}`,
+      ),
+    cel: {
+      holds: "self.sampling.steps <= self.diffusion.timesteps",
+      message: "'%d is above diffusion.timesteps %d'.format([self.sampling.steps, self.diffusion.timesteps])",
+    },
+  },
+  {
+    path: ["sampling", "guidance"],
+    faults: ({ sampling: { guidance }, model: { classes } }) =>
+      unless(guidance === 1 || classes > 0, () => `${guidance} needs class labels; set model.classes, or guidance 1`),
+    cel: {
+      holds: "self.sampling.guidance == 1.0 || self.model.classes > 0",
+      message: "'%s needs class labels; set model.classes, or guidance 1'.format([self.sampling.guidance])",
+    },
+  },
+  {
+    path: ["store", "endpoint"],
+    // Here rather than with the field: a message about a field repeats its value.
+    faults: ({ store: { endpoint = "" } }) =>
+      unless(
+        !/^[^/]*\/\/[^/]*@/.test(endpoint),
+        () => "holds a user name or a password: they belong in the environment",
+      ),
+    cel: {
+      holds: "!has(self.store.endpoint) || !self.store.endpoint.matches('^[^/]*//[^/]*@')",
+      message: "'holds a user name or a password: they belong in the environment'",
+    },
+  },
+];
+
+function largestDivisorUpTo(n: number, limit: number): number {
+  for (let d = Math.min(limit, n); d > 1; d--) if (n % d === 0) return d;
+  return 1;
+}
