@@ -70,6 +70,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     hold,
     bus,
     tracer,
+    lingers: options.linger !== undefined,
     now: () => clock.now(),
     setPhase,
     onOtherBits: (step, digest, before) =>
@@ -111,6 +112,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   const report = (): StatusReport => ({
     ...status(),
     ...results.view(),
+    over: over !== null,
     recoveries: accounts.recoveries.slice(-SHOWN),
     decisions: [...decisions.newest],
   });

@@ -1,5 +1,6 @@
 // The operator at work: watches that fill a queue of jobs, workers that make passes over them. Runs while this process leads.
 
+import { setMaxListeners } from "node:events";
 import type { Logger } from "../../shared/log.ts";
 import type { OperatorEvent } from "../../shared/metrics/operator/source.ts";
 import type { Api } from "./api.ts";
@@ -45,6 +46,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   const { api, namespace, recorder, credentials, options, workers, epochMs, onEvent, log } = parts;
   const stop = new AbortController();
   const over = AbortSignal.any([signal, stop.signal]);
+  setMaxListeners(0, over); // one for each call that is under way
   let work = async (_: string): Promise<number | null> => null;
 
   const queue = createQueue({

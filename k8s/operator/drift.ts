@@ -56,9 +56,7 @@ function listDrift(wanted: readonly unknown[], is: readonly unknown[], owned: Fi
     const twin = is.find((each) => isAt(key, each));
     if (item === undefined || twin === undefined) return `${path}[${key.slice(2)}]`;
     matched++;
-    const drift = key.startsWith("k:")
-      ? mapDrift(item as Fields, twin as Fields, field, `${path}[${key.slice(2)}]`)
-      : null;
+    const drift = key.startsWith("k:") ? valueDrift(item, twin, field, `${path}[${key.slice(2)}]`) : null;
     if (drift) return drift;
   }
   return matched === wanted.length ? null : path;

@@ -11,20 +11,13 @@ const WARNINGS = new Set(["CheckpointFailed", "CoordinatorUnreachable"]);
 const QUIET = new Set(["Paused", "Suspended", "Complete", "Failed", "Invalid"]);
 
 export function eventsOf(before: DiffusionJobStatus | undefined, next: DiffusionJobStatus): JobEvent[] {
-  if (before === undefined || before.conditions === undefined) return firstWords(next);
-  return (next.conditions ?? []).flatMap((condition) => {
-    const old = conditionOf(before.conditions, condition.type);
+  const news = (next.conditions ?? []).flatMap((condition) => {
+    const old = conditionOf(before?.conditions, condition.type);
     const changed = old?.status !== condition.status || old.reason !== condition.reason;
     return changed ? told(condition, old) : [];
   });
-}
-
-function firstWords(next: DiffusionJobStatus): JobEvent[] {
-  const invalid = (next.conditions ?? []).find(({ type }) => type === "Invalid");
-  if (invalid?.status === "True") return [{ type: "Warning", reason: "Invalid", message: invalid.message }];
-  const stuck = (next.conditions ?? []).filter(({ type, status }) => type === "Progressing" && status === "False");
-  const launched = { type: "Normal", reason: "Launched", message: "its objects are applied" } as const;
-  return [launched, ...stuck.flatMap((condition) => told(condition, undefined))];
+  const isFirst = before?.conditions === undefined && next.phase !== "Invalid";
+  return isFirst ? [{ type: "Normal", reason: "Launched", message: "its objects are applied" }, ...news] : news;
 }
 
 function told({ type, status, reason, message }: Condition, old: Condition | undefined): JobEvent[] {

@@ -137,8 +137,12 @@ export function createReconciler(parts: ReconcilerOptions) {
       signal,
     );
     const drift = driftOf(object, applied);
-    if (drift === null) settled.delete(path);
-    else settled.set(path, fingerprint(object, applied));
+    if (drift === null) {
+      settled.delete(path);
+      return true;
+    }
+    log.warn({ kind: object.kind, name: object.metadata.name, drift }, "the API server writes a field in its own way");
+    settled.set(path, fingerprint(object, applied));
     return true;
   };
 

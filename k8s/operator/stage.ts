@@ -90,14 +90,12 @@ const fileOf = (spec: Parameters<typeof configMapsOf>[0]): string => configMapsO
 function endSeen(observed: Observed): End | null {
   const { said, pods } = observed;
   if (said.kind === "answered") {
-    const { phase, reason, weightsSha256 } = said.report;
-    if (phase === "Complete") {
-      // The digest comes with the end; without it the end is not known yet.
-      return weightsSha256 ? { type: "Complete", reason: "AllSteps", message: reason } : null;
-    }
-    if (phase === "Failed") return { type: "Failed", reason: "RunFailed", message: reason };
+    const { phase, reason, over } = said.report;
+    // A coordinator that is about to be started again says for a moment how it ended, too.
+    if (!over) return null;
+    if (phase === "Complete") return { type: "Complete", reason: "AllSteps", message: reason };
     if (phase === "Stopped") return { type: "Failed", reason: "Stopped", message: `it was stopped: ${reason}` };
-    return null;
+    return { type: "Failed", reason: "RunFailed", message: reason };
   }
   if (hasOtherFile(observed)) return null;
   const mistake = pods

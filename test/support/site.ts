@@ -109,6 +109,7 @@ export async function openSite({
     decisions: [...decisions.newest],
     checkpoint: null,
     weightsSha256: null,
+    over: false,
   });
   const desk = createDesk({ commands, report, stop: () => true, bus });
   await site.attach({

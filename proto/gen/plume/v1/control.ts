@@ -67,6 +67,8 @@ export interface Status {
     | undefined;
   /** sha256 of the final weights; empty before the end. */
   weightsSha256: string;
+  /** It has ended, answers on, and will not go on by itself. */
+  over: boolean;
 }
 
 export interface Status_SecondsByStateEntry {
@@ -303,6 +305,7 @@ function createBaseStatus(): Status {
     page: "",
     checkpoint: undefined,
     weightsSha256: "",
+    over: false,
   };
 }
 
@@ -376,6 +379,9 @@ export const Status: MessageFns<Status> = {
     }
     if (message.weightsSha256 !== "") {
       writer.uint32(186).string(message.weightsSha256);
+    }
+    if (message.over !== false) {
+      writer.uint32(192).bool(message.over);
     }
     return writer;
   },
@@ -578,6 +584,14 @@ export const Status: MessageFns<Status> = {
             }
 
             message.weightsSha256 = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.over = reader.bool();
             continue;
           }
         }
