@@ -1,59 +1,156 @@
-// k8s/base on a real API server: `kubectl apply -k` of an overlay trains the job to the laptop's bits, whatever happens to its
-// pods meanwhile, and leaves no worker running.
+// k8s/base on a real API server: `kubectl apply -k` of an overlay trains the job to the laptop's bits, from checkpoints on S3,
+// whatever happens to its pods meanwhile, and leaves no worker running.
 
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { StatusReport } from "../../../shared/control/verbs.ts";
 import { ROOT } from "../../../shared/root.ts";
 import { readSummary } from "../../../shared/summary.ts";
+import { PLUME_VERSION } from "../../../shared/version.ts";
 import { imageRootfs } from "../../support/image.ts";
 import { type Cluster, startCluster } from "../../support/kubernetes/cluster.ts";
 import { plume, scratchFolder, tinyJob } from "../../support/plume.ts";
+import { type S3Server, startS3Server } from "../../support/s3-server.ts";
 
-const STEPS = 150;
+const SLOW = { timeout: 90_000 };
 const scratch = scratchFolder();
+let s3: S3Server;
 let cluster: Cluster;
-let digest: string;
+let job: string;
 let namespace: string;
 
 beforeAll(async () => {
-  const job = tinyJob(scratch.path, `  workers: { min: 1, max: 4, replicas: 2 }\n`);
-  const out = scratch.file("laptop");
-  expect((await plume("train", "-f", job, "--out", out, "--steps", `${STEPS}`)).code).toBe(0);
-  digest = readSummary(join(out, "summary.json"))!.weightsSha256;
-  cluster = await startCluster({ images: { "plume:0.1.0": await imageRootfs() } });
-  // An overlay as a user has it: base, and another job.yaml.
+  s3 = await startS3Server();
+  job = tinyJob(scratch.path, "  workers: { min: 1, max: 4, replicas: 2, backend: wasm }\n");
+  cluster = await startCluster({ images: { [`plume:${PLUME_VERSION}`]: await imageRootfs() } });
+  // An overlay as a user writes it: base, and another job.yaml.
   cpSync(join(ROOT, "k8s/base"), scratch.file("base"), { recursive: true });
   mkdirSync(scratch.file("overlay"));
-  const text = readFileSync(job, "utf8").replace("steps: 8", `steps: ${STEPS}`);
-  writeFileSync(scratch.file("overlay", "job.yaml"), text.replace("name: tiny", "name: plume"));
+  writeJob(1_000_000);
   writeFileSync(
     scratch.file("overlay", "kustomization.yaml"),
-    `resources: [../base]
-configMapGenerator:
-  - name: plume-job
-    behavior: replace
-    files: [job.yaml]
-`,
+    "resources: [../base]\nconfigMapGenerator:\n  - { name: plume-job, behavior: replace, files: [job.yaml] }\n",
   );
   namespace = await cluster.namespace();
+  const keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map((key) => `--from-literal=${key}=${s3.env[key]}`);
+  await kubectl("create", "secret", "generic", "plume-store", ...keys);
 }, 240_000);
 
 afterAll(async () => {
   await cluster?.[Symbol.asyncDispose]();
+  await s3?.[Symbol.asyncDispose]();
   scratch[Symbol.dispose]();
 });
 
+/** The laptop's job, of another name, with so many steps and its checkpoints on S3. */
+function writeJob(steps: number): void {
+  const text = readFileSync(job, "utf8").replace("steps: 8", `steps: ${steps}`).replace("name: tiny", "name: plume");
+  writeFileSync(
+    scratch.file("overlay", "job.yaml"),
+    `${text}  checkpoint: { store: "s3://${s3.bucket}/plume", everySteps: 50 }\n  store: { endpoint: "${s3.endpoint}" }\n`,
+  );
+}
+
 const kubectl = (...args: string[]) => cluster.kubectl(["-n", namespace, ...args]);
-const status = async () => {
-  const text = await kubectl("get", "pods", "-o", "wide");
-  return text;
+const pods = () => kubectl("get", "pods", "--no-headers");
+const replicas = () => kubectl("get", "statefulset/plume-worker", "-o", "jsonpath={.spec.replicas}");
+const pidOf = (pod: string) => cluster.kubelet.processes(namespace, pod)[0];
+const ctl = async (...args: string[]) => {
+  const address = `${cluster.kubelet.ip(namespace, "plume-coordinator-0")}:7070`;
+  const { code, stdout, stderr } = await plume("ctl", ...args, "--address", address, "--json");
+  if (code !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+};
+const status = (): Promise<StatusReport> => ctl("status");
+const step = () =>
+  status().then(
+    (report) => report.step,
+    () => -1, // between two coordinators
+  );
+const goesOn = async () => {
+  const before = await step();
+  await expect.poll(step, SLOW).toBeGreaterThan(before);
 };
 
 describe("kubectl apply -k", () => {
-  it("starts one coordinator and the workers, all of them ready", async () => {
+  it("starts a coordinator and its workers, which train", async () => {
     await kubectl("apply", "-k", scratch.file("overlay"));
-    await expect.poll(status, { timeout: 60_000 }).toMatch(/plume-coordinator-0 +1\/1 +Running/);
-    await expect.poll(status, { timeout: 60_000 }).toMatch(/plume-worker-1 +1\/1 +Running/);
+    for (const pod of ["plume-coordinator-0", "plume-worker-0", "plume-worker-1"])
+      await expect.poll(pods, SLOW).toMatch(new RegExp(`^${pod} +1/1 +Running`, "m"));
+    await goesOn();
   });
+
+  it("shows its metrics where the annotations of the pods say", async () => {
+    const metrics = async (pod: string) => {
+      const port = await kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.annotations.prometheus\\.io/port}");
+      return (await fetch(`http://${cluster.kubelet.ip(namespace, pod)}:${port}/metrics`)).text();
+    };
+    expect(await metrics("plume-coordinator-0")).toMatch(/^plume_step\{.*training_job="plume".*\} \d+$/m);
+    expect(await metrics("plume-worker-0")).toContain('worker="plume-worker-0"');
+  });
+
+  it("runs with another number of workers when the set is scaled, and starts no process anew", async () => {
+    const before = ["plume-coordinator-0", "plume-worker-0"].map(pidOf);
+    await kubectl("scale", "statefulset/plume-worker", "--replicas=3");
+    await expect.poll(async () => (await status()).workers, SLOW).toBe(3);
+    expect((await status()).desired).toBe(3);
+    await kubectl("scale", "statefulset/plume-worker", "--replicas=1");
+    await expect.poll(async () => (await status()).workers, SLOW).toBe(1);
+    expect(["plume-coordinator-0", "plume-worker-0"].map(pidOf)).toEqual(before);
+    await ctl("scale", "2");
+    await expect.poll(replicas, SLOW).toBe("2");
+  });
+
+  it("gives its workers back in a pause, and takes them again afterwards", async () => {
+    await ctl("pause");
+    await expect.poll(replicas, SLOW).toBe("0");
+    await expect.poll(pods, SLOW).not.toContain("plume-worker");
+    await ctl("resume");
+    await expect.poll(replicas, SLOW).toBe("2");
+    await goesOn();
+  });
+});
+
+describe("a run in a cluster goes on", () => {
+  it("when the process of a worker is killed: the pod stays, the container is started again", async () => {
+    cluster.kubelet.kill(namespace, "plume-worker-0", "SIGKILL");
+    await expect.poll(pods, SLOW).toMatch(/^plume-worker-0 +1\/1 +Running +1/m);
+    await goesOn();
+  });
+
+  it("when a worker's pod is deleted: one of the same name comes", async () => {
+    await kubectl("delete", "pod", "plume-worker-1", "--wait=false");
+    await expect.poll(pods, SLOW).toMatch(/^plume-worker-1 +1\/1 +Running +0 +\d{1,2}s$/m);
+    await goesOn();
+  });
+
+  it("when the process of the coordinator is killed: from the run's folder", async () => {
+    cluster.kubelet.kill(namespace, "plume-coordinator-0", "SIGKILL");
+    await expect.poll(pods, SLOW).toMatch(/^plume-coordinator-0 +1\/1 +Running +1/m);
+    await goesOn();
+  });
+
+  it("when the coordinator's pod is deleted, and its folder with it: from S3", async () => {
+    await kubectl("delete", "pod", "plume-coordinator-0", "--grace-period=1");
+    await goesOn();
+  });
+
+  it("when all pods are deleted at once", async () => {
+    await kubectl("delete", "pods", "--all", "--grace-period=1");
+    await goesOn();
+  });
+
+  it("when the job is edited: the coordinator begins anew, to the laptop's bits, and ends without a worker", async () => {
+    const steps = (await step()) + 300;
+    writeJob(steps);
+    await kubectl("apply", "-k", scratch.file("overlay"));
+    await expect.poll(async () => (await status().catch(() => null))?.phase, { timeout: 150_000 }).toBe("Complete");
+    const report = await status();
+    const out = scratch.file("laptop");
+    expect((await plume("train", "-f", job, "--out", out, "--workers", "1", "--steps", `${steps}`)).code).toBe(0);
+    expect([report.step, report.weightsSha256]).toEqual([steps, readSummary(join(out, "summary.json")).weightsSha256]);
+    await expect.poll(replicas, SLOW).toBe("0");
+    await expect.poll(pods, SLOW).toMatch(/^plume-coordinator-0 +1\/1 +Running.*\n$/);
+  }, 300_000);
 });

@@ -10,6 +10,8 @@ export interface Client {
   /** @returns null when there is none. */
   get<T>(path: string): Promise<T | null>;
   post<T>(path: string, body: object): Promise<T>;
+  /** A post to an object that may be gone, or bound, meanwhile. */
+  bind(path: string, body: object): Promise<void>;
   /** A JSON merge patch. @returns null when the object is gone. */
   patch<T>(path: string, body: object): Promise<T | null>;
   delete(path: string, body: object): Promise<void>;
@@ -33,6 +35,7 @@ export function createClient(kubeconfig: string): Client {
     list: async <T>(path: string) => (await api.call<List<T>>({ method: "GET", path })).items,
     get: (path) => unlessGone(() => api.call({ method: "GET", path })),
     post: (path, body) => api.call({ method: "POST", path, body }),
+    bind: async (path, body) => void (await unlessGone(() => api.call({ method: "POST", path, body }))),
     patch: (path, body) =>
       unlessGone(() => api.call({ method: "PATCH", path, body, contentType: "application/merge-patch+json" })),
     delete: async (path, body) => void (await unlessGone(() => api.call({ method: "DELETE", path, body }))),

@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 
 export interface ContainerOptions {
@@ -48,7 +49,7 @@ while [ "$mounts" -gt 0 ]; do
   shift 3; mounts=$((mounts - 1))
 done
 [ "$readonly" = no ] || mount -o remount,ro "$root"
-exec env -i "$(command -v setpriv)" --no-new-privs --regid "$gid" --groups "$groups" -- \\
+exec env -i "\${variables[@]}" "$(command -v setpriv)" --no-new-privs --regid "$gid" --groups "$groups" -- \\
   "$(command -v unshare)" --root="$root" --wd="$wd" --setuid "$uid" -- "$@"`;
 
 export function startContainer(options: ContainerOptions): Container {
@@ -70,12 +71,11 @@ export function startContainer(options: ContainerOptions): Container {
     mounts.length,
   ];
   const bound = mounts.flatMap(({ from, to, readOnly }) => [from, to, readOnly ? "ro" : "rw"]);
-  const script = ENTER.replace("env -i", 'env -i "${variables[@]}"');
   const child: ChildProcess = spawn(
     "setpriv",
     [
       ...["--pdeathsig", "KILL", "--", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--"],
-      ...["bash", "-c", `count=$1; shift; variables=("\${@:1:count}"); shift "$count"\n${script}`, "bash"],
+      ...["bash", "-c", `count=$1; shift; variables=("\${@:1:count}"); shift "$count"\n${ENTER}`, "bash"],
       ...[variables.length, ...variables, ...facts, ...bound, ...command].map(String),
     ],
     { stdio: ["ignore", output, output] },
@@ -83,7 +83,11 @@ export function startContainer(options: ContainerOptions): Container {
   closeSync(output);
   const exited = new Promise<number>((resolve, reject) => {
     child.on("error", reject);
-    child.on("exit", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 143)));
+    // unshare ends by the signal that ended its child, but cannot for SIGKILL: then it says so.
+    child.on("exit", (code, signal) => {
+      const wasKilled = signal === "SIGKILL" || (code === 1 && readFileSync(file, "utf8").endsWith(KILLED));
+      resolve(wasKilled ? 137 : (code ?? 128 + constants.signals[signal!]));
+    });
   });
   const inner = () => {
     try {
@@ -105,9 +109,10 @@ export function startContainer(options: ContainerOptions): Container {
       else child.kill("SIGKILL");
     },
     get log() {
-      return readFileSync(file, "utf8");
+      return readFileSync(file, "utf8").replace(KILLED, "");
     },
   };
 }
 
+const KILLED = "unshare: sigprocmask unblock failed: Invalid argument\n";
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -73,7 +73,7 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
       const placement = decidePlacement(pod, { nodes: nodes.all, taints, cordoned, pods: placed });
       if (placement.kind === "bind") {
         const target = { apiVersion: "v1", kind: "Node", name: placement.node };
-        await client.post(`${path}/binding`, { apiVersion: "v1", kind: "Binding", metadata: { name }, target });
+        await client.bind(`${path}/binding`, { apiVersion: "v1", kind: "Binding", metadata: { name }, target });
         placed.push({ ...pod, spec: { ...pod.spec, nodeName: placement.node } });
         continue;
       }
@@ -180,9 +180,13 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
       await new Promise((resolve) => setTimeout(resolve, ROUND_MS));
     }
   })();
-  rounds.catch(() => {}); // told when it is disposed of
+  let failure: unknown = null;
+  rounds.catch((error) => {
+    failure = error; // told to whoever asks next
+  });
 
   const entryOf = (namespace: string, name: string): Entry => {
+    if (failure) throw failure;
     const found = [...entries.values()].findLast(
       ({ pod }) => pod.metadata.namespace === namespace && pod.metadata.name === name,
     );

@@ -78,7 +78,7 @@ export function createPod(options: PodOptions): RunningPod {
       ];
       const others = (before?.conditions ?? []).filter(({ type }) => ours.every((each) => each.type !== type));
       return {
-        phase: phaseOf(runners),
+        phase: phaseOf(runners, restartPolicy),
         podIP: ip,
         podIPs: [{ ip }],
         hostIP: "127.0.0.1",
@@ -94,9 +94,9 @@ export function createPod(options: PodOptions): RunningPod {
   };
 }
 
-function phaseOf(runners: readonly Runner[]): string {
+function phaseOf(runners: readonly Runner[], restartPolicy: string): string {
   const states = runners.map(({ status }) => status.state);
-  if (states.every(({ terminated }) => terminated))
+  if (restartPolicy === "Never" && states.every(({ terminated }) => terminated))
     return states.every(({ terminated }) => terminated!.exitCode === 0) ? "Succeeded" : "Failed";
   const began = runners.some(({ status }) => status.state.running || status.lastState.terminated);
   return began ? "Running" : "Pending";

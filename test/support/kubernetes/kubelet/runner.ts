@@ -87,7 +87,7 @@ export function createRunner({ spec, ip, graceSeconds, restarts, prepare }: Runn
 
   return {
     get status() {
-      const ready = container !== null && probes !== null && probes.ready;
+      const ready = container !== null && probes?.ready === true;
       return {
         name: spec.name,
         image: spec.image,
