@@ -1,7 +1,7 @@
 // The coordinator process: wires the job, the state, the server and the run, then waits. Started by the command line
-// (or a container) as: node --import tsx coordinator/main.ts --job FILE --out DIR [--listen HOST:PORT] [--resume WHICH]
-// [--recovering] [--page-port N]. With an IPC channel it tells its parent that it is ready, which workers it wants, and
-// why it failed (shared/supervision.ts).
+// as: node --import tsx coordinator/main.ts --job FILE --out DIR [--listen HOST:PORT] [--resume WHICH] [--recovering]
+// [--page-port N]. With an IPC channel it tells its parent that it is ready, which workers it wants, and why it failed
+// (shared/supervision.ts). By a container with [--set path=value] [--monitor HOST:PORT] [--linger] [--scales statefulset/NAME].
 
 import { parseArgs } from "node:util";
 import { createBus } from "../shared/bus/bus.ts";
@@ -9,11 +9,14 @@ import { systemClock } from "../shared/clock.ts";
 import { loadJobAndToken } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
+import { splitAddress } from "../shared/rpc/transport.ts";
 import { keepSecret } from "../shared/secrets.ts";
 import { openStore } from "../shared/store/open.ts";
 import type { CoordinatorMessage } from "../shared/supervision.ts";
 import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
+import { isBegun } from "./accounting/journal.ts";
+import { openCluster } from "./cluster/open.ts";
 import { openToAll } from "./http/guard.ts";
 import { createSite } from "./http/site.ts";
 import { tokenOfEnvironment } from "./http/token.ts";
@@ -32,6 +35,14 @@ const { values } = parseArgs({
     "log-file": { type: "string" },
     /** Of the page, instead of monitoring.port: the one that it had before a restart. */
     "page-port": { type: "string" },
+    /** A field of the job; may be repeated. */
+    set: { type: "string", multiple: true, default: [] },
+    /** Of the page, instead of monitoring.host and monitoring.port: the job stays the same wherever its pod is. */
+    monitor: { type: "string" },
+    /** After the end it goes on answering until it is asked to end. */
+    linger: { type: "boolean", default: false },
+    /** The worker set that this run's workers are of: as many as it needs, none at a pause and after the end. */
+    scales: { type: "string" },
   },
 });
 
@@ -49,7 +60,7 @@ async function main(): Promise<number> {
     throw new PlumeError("INVALID_ARGUMENT", "--job FILE and --out DIR are needed", {
       remedy: "plume train starts a coordinator with both",
     });
-  const { job, token } = loadJobAndToken(values.job, { set: [] });
+  const { job, token } = loadJobAndToken(values.job, { set: values.set });
   const given = token ?? tokenOfEnvironment();
   if (given !== null) keepSecret(given);
   let log: Logger = silentLog;
@@ -74,7 +85,14 @@ async function main(): Promise<number> {
     stop.abort(new PlumeError("INTERRUPTED", reason));
     return true;
   };
-  process.on("SIGTERM", () => requestStop("SIGTERM"));
+  const cluster = values.scales ? await openCluster({ scales: values.scales, job, out: values.out }) : null;
+  await using workerSet = cluster?.supervisor ?? null;
+  const ended = new AbortController();
+  process.on("SIGTERM", () => {
+    void workerSet?.[Symbol.asyncDispose](); // another coordinator comes: the workers stay for it
+    ended.abort();
+    requestStop("SIGTERM");
+  });
   process.on("SIGINT", () => {}); // a terminal sends Ctrl-C to the whole group; the command line decides what it means
 
   await using tracer = await openTracer({
@@ -82,22 +100,29 @@ async function main(): Promise<number> {
     onFailure: (reason) => log.warn({ reason }, "spans cannot be sent; the run goes on without"),
   });
   const port = values["page-port"];
+  const monitor = values.monitor === undefined ? null : splitAddress(values.monitor);
   const site = createSite({
     token: given,
     ...(port === undefined ? {} : { port: Number(port) }),
-    providers: [openToAll((view) => createMetrics(view).routes)],
+    ...(monitor ? { listen: monitor } : {}),
+    providers: [openToAll((view) => createMetrics(view, { lingers: values.linger }).routes)],
   });
+  // A container that is started again finds what the one before it left.
+  const recovering = values.recovering || (values.linger && isBegun(values.out));
   const services = await createRunServices({
     job,
     out: values.out,
     listen: values.listen,
     resume: values.resume,
     allow: values.allow,
-    recovering: values.recovering,
+    recovering,
+    ...(cluster ? { asked: cluster.asked } : {}),
+    ...(values.linger ? { linger: ended.signal } : {}),
+    ...(monitor ? { metricsHost: monitor.host } : {}),
     clock: systemClock,
     openStore,
     bus,
-    onlookers: [site, createNats({ recovering: values.recovering, epochMs: Date.now })],
+    onlookers: [site, createNats({ recovering, epochMs: Date.now })],
     tracer,
     openLog,
     requestStop,
@@ -114,7 +139,7 @@ async function main(): Promise<number> {
           scale: (replicas) => void tell({ kind: "scale", replicas }),
           lost: (worker, reason) => void tell({ kind: "lost", worker, reason }),
         }
-      : null,
+      : workerSet,
   });
   // A run whose command line is gone must not train on alone.
   process.on("disconnect", () => requestStop("the command line is gone"));

@@ -16,6 +16,7 @@ import type { CoordinatorOptions } from "./opening/options.ts";
 import { openSavers } from "./opening/savers.ts";
 import { openTraces } from "./opening/traces.ts";
 import { openTraining } from "./opening/training.ts";
+import { createResults } from "./reporting/result.ts";
 import { summarise } from "./reporting/summary.ts";
 import { createControl } from "./rpc/control.ts";
 import { bindServer, serve } from "./rpc/server.ts";
@@ -69,6 +70,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     hold,
     bus,
     tracer,
+    lingers: options.linger !== undefined,
     now: () => clock.now(),
     setPhase,
     onOtherBits: (step, digest, before) =>
@@ -103,8 +105,14 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       return { step, written: checkpointer.newest === step };
     },
   });
+  const results = createResults(training.store.url, checkpointer.newest, Date.now);
+  bus.subscribe((event) => void (event.kind === "checkpoint" && results.written(event.step)));
+  /** How it ended, while it lingers. */
+  let over: { readonly phase: "Complete" | "Stopped" | "Failed"; readonly reason: string } | null = null;
   const report = (): StatusReport => ({
     ...status(),
+    ...results.view(),
+    over: over !== null,
     recoveries: accounts.recoveries.slice(-SHOWN),
     decisions: [...decisions.newest],
   });
@@ -157,6 +165,21 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   );
   const page = pageOf(onlookers);
   lock.announce(server.address, page?.url);
+  const atRest = () => {
+    const { phase, reason } = progress.view();
+    return phase === "Paused" && hold.paused !== null ? reason : null;
+  };
+  await supervisor?.watch?.({
+    incarnation,
+    max: spec.workers.max,
+    over: () => over,
+    resting: atRest,
+    desired: () => accounts.desired,
+    paused: () => accounts.paused,
+    adopt: commands.adopt,
+    bus,
+    log,
+  });
 
   /** Files that say how the run ended. @returns why its last state is not in the store; null when it is. */
   const conclude = async (stop: AbortSignal) => {
@@ -179,18 +202,36 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       checkpoint: checkpointer.newest,
       unsaved: missing,
     });
+    results.ended(summary.weightsSha256);
     folder.write("summary.json", `${JSON.stringify(summary, null, 2)}\n`);
     const reason = `${outcome.step} of ${spec.training.steps} steps`;
-    setPhase(outcome.kind === "complete" ? "Complete" : "Stopped", reason);
+    const phase = outcome.kind === "complete" ? "Complete" : "Stopped";
+    setPhase(phase, reason);
     bus.publish({ kind: "end", outcome: outcome.kind, reason });
+    // What is not in the store is saved by the next process.
+    if (missing === null) await linger(phase, reason);
     return missing;
   };
 
-  const close = async (over: boolean) => {
+  /** Answers on, where the cluster would start this process again: until it is asked to end. */
+  const linger = async (phase: "Complete" | "Stopped" | "Failed", reason: string) => {
+    const { linger: end } = options;
+    if (!end || end.aborted) return;
+    over = { phase, reason };
+    accounts.close(true);
+    log.info({ phase, reason }, "the run is over; answering until this process is ended");
+    bus.publish({ kind: "status", status: status() });
+    supervisor?.nudge?.();
+    if (!supervisor) sessions.drain("the run is over");
+    await new Promise<void>((resolve) => end.addEventListener("abort", () => resolve(), { once: true }));
+  };
+
+  const close = async (ended: boolean) => {
     supervisor?.ending();
-    sessions.drain("the run is over");
+    // In a cluster workers outlive a coordinator that has to go: they find the next one.
+    if (!options.linger) sessions.drain("the run is over");
     ledger.close();
-    accounts.close(over);
+    accounts.close(ended);
     await server.close();
     for (const onlooker of onlookers) await onlooker.close();
     sharedMemory.dispose();
@@ -202,21 +243,22 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     address: server.address,
     page,
     async train(stop) {
-      let over = true;
+      let ended = true;
       const patrol = setInterval(() => dispatcher.patrol(), PATROL_MS);
       const pulse = setInterval(() => bus.publish({ kind: "status", status: status() }), STATUS_MS);
       try {
         return await conclude(stop);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
-        over = error instanceof PlumeError && isFinal(error.code);
+        ended = error instanceof PlumeError && isFinal(error.code);
         setPhase("Failed", reason);
         bus.publish({ kind: "end", outcome: "failed", reason });
+        if (ended) await linger("Failed", reason);
         throw error;
       } finally {
         clearInterval(patrol);
         clearInterval(pulse);
-        await close(over);
+        await close(ended);
       }
     },
   };

@@ -68,9 +68,9 @@ export function createEngine(options: EngineOptions): WorkerEngine & AsyncDispos
         meter,
         tracer,
       });
-      const metricsPort = await monitor.listen(job, spec.monitoring);
+      const metrics = await monitor.listen(job, spec.monitoring);
       const digests = { layoutDigest: layout.digest, specDigest, dataDigest: set.digest };
-      return { backend, device, numericsClass, metricsPort, ...digests };
+      return { backend, device, numericsClass, metricsPort: metrics.port, metricsHost: metrics.host, ...digests };
     },
 
     async work(lease, reports) {

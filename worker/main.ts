@@ -1,5 +1,6 @@
 // The worker process: one device, nothing durable. Started by the command line (or a container) as:
 // node --import tsx worker/main.ts --coordinator HOST:PORT --id NAME [--patience SECONDS] [--log-file FILE]
+// [--metrics HOST:PORT]
 
 import { parseArgs } from "node:util";
 import { credentials } from "@grpc/grpc-js";
@@ -7,22 +8,25 @@ import { systemClock } from "../shared/clock.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type LogFacts } from "../shared/log.ts";
 import { TrainingClient } from "../shared/rpc/training-service.ts";
-import { ownConnection } from "../shared/rpc/transport.ts";
+import { ownConnection, splitAddress } from "../shared/rpc/transport.ts";
 import type { WorkerMessage } from "../shared/supervision.ts";
 import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { startComputeThread } from "./compute.ts";
 import { createEngine } from "./engine.ts";
 import { createWorkerMeter } from "./meter.ts";
-import { createMonitor } from "./monitor.ts";
+import { openMonitor } from "./monitor.ts";
 import { runSessions, type WorkerEngine } from "./session.ts";
 
 const { values } = parseArgs({
   options: {
     coordinator: { type: "string" },
     id: { type: "string" },
+    /** Seconds without a coordinator after which it gives up; Infinity where whoever starts it has no better use for it. */
     patience: { type: "string", default: "300" },
     "log-file": { type: "string" },
+    /** Of its metrics and health, from the start, instead of the job's monitoring.host and monitoring.workerPort. */
+    metrics: { type: "string" },
   },
 });
 
@@ -30,7 +34,11 @@ process.on("unhandledRejection", (error) => {
   throw error;
 });
 
-async function main(): Promise<string> {
+/** By this a process says that SIGTERM ended it. */
+const TERMINATED = 143;
+
+/** @returns the exit code. */
+async function main(): Promise<number> {
   if (!values.coordinator || !values.id)
     throw new PlumeError("INVALID_ARGUMENT", "--coordinator HOST:PORT and --id NAME are needed", {
       remedy: "plume train starts workers with both",
@@ -41,7 +49,11 @@ async function main(): Promise<string> {
   };
   const log = createLog({ role: "worker", worker: values.id }, { file: values["log-file"], facts: () => facts });
   const leave = new AbortController();
-  process.on("SIGTERM", () => leave.abort());
+  let code = 0;
+  process.on("SIGTERM", () => {
+    code = TERMINATED;
+    leave.abort();
+  });
   process.on("SIGINT", () => {}); // a terminal sends Ctrl-C to the whole group; the coordinator drains its workers
   process.on("disconnect", () => leave.abort()); // whoever started this process is gone
   const { coordinator, id } = values;
@@ -53,7 +65,8 @@ async function main(): Promise<string> {
   });
   await using thread = startComputeThread();
   const meter = createWorkerMeter();
-  await using monitor = createMonitor(id, meter.counts, log);
+  const place = values.metrics === undefined ? null : splitAddress(values.metrics);
+  await using monitor = await openMonitor({ workerId: id, counts: meter.counts, place, log });
   await using engine = createEngine({
     workerId: id,
     clock: systemClock,
@@ -88,7 +101,7 @@ async function main(): Promise<string> {
       leave.signal,
     );
     log.info({ reason }, "done");
-    return reason;
+    return code;
   } catch (error) {
     log.error({ err: error }, "worker failed");
     throw error;
@@ -108,7 +121,7 @@ const noting = (engine: WorkerEngine, note: (facts: LogFacts) => void): WorkerEn
 });
 
 main().then(
-  () => process.exit(0),
+  (code) => process.exit(code),
   (error) => {
     process.stderr.write(`plume worker ${values.id}: ${describeError(error)}\n`);
     process.exit(error instanceof PlumeError ? error.exitCode : 1);

@@ -44,6 +44,8 @@ export interface AccountsOptions {
   /** Steps of the whole job. */
   readonly steps: number;
   readonly desired: number;
+  /** Why it is paused, without a journal that says it. */
+  readonly paused?: string | null;
   readonly now: () => number;
   readonly epochMs: () => number;
 }
@@ -76,7 +78,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
   const blemishes = [...(before?.blemishes ?? [])];
   const firstStep = before?.firstStep ?? options.firstStep;
   let desired = before?.desired ?? options.desired;
-  let paused = before?.paused ?? null;
+  let paused = before ? before.paused : (options.paused ?? null);
   let next = options.firstStep;
   const usual: number[] = [];
   let closed = false;

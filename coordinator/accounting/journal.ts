@@ -2,9 +2,13 @@
 // failures it survived, what was asked of it. One small file in the run's folder, replaced whole about every second;
 // a coordinator that is started again after a crash reads it, a run that ends removes it.
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { z } from "zod";
 import { GOODPUT_STATES } from "../../shared/bus/events.ts";
+
+/** Its name in the run's folder. */
+export const JOURNAL = "journal.json";
 
 const failureSchema = z.object({
   kind: z.enum(["worker", "coordinator"]),
@@ -44,6 +48,9 @@ export function writeJournal(file: string, entry: JournalEntry): void {
   writeFileSync(`${file}.tmp`, `${JSON.stringify(entry)}\n`);
   renameSync(`${file}.tmp`, file);
 }
+
+/** A run in this folder was begun and has not ended. */
+export const isBegun = (out: string): boolean => existsSync(join(out, JOURNAL));
 
 /** Null when there is none, or none that can be read: the accounts then begin anew. */
 export function readJournal(file: string): JournalEntry | null {

@@ -3,7 +3,17 @@
 // while it goes on: a folder is named after what it was made of and never changes.
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { pageFiles } from "../ui/build.mjs";
@@ -11,20 +21,24 @@ import { pageFiles } from "../ui/build.mjs";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const CACHE = join(ROOT, "node_modules/.cache/plume");
 /** Entry points; shared/root.ts finds them by these names. */
-const ENTRIES = {
+export const ENTRIES = {
   plume: "coordinator/cli/main.ts",
   coordinator: "coordinator/main.ts",
   worker: "worker/main.ts",
+  "worker-pod": "worker/pod/main.ts",
   reducer: "coordinator/reducers/main.ts",
   "compute-thread": "worker/compute-thread.ts",
+  operator: "k8s/operator/main.ts",
 };
-const SOURCES = ["coordinator", "worker", "shared", "proto/gen"];
+const SOURCES = ["coordinator", "worker", "shared", "proto/gen", "k8s"];
+/** What `plume render` fills in. */
+const MANIFESTS = "k8s/base";
 /** A folder that no process began with for so long is nobody's. */
 const UNUSED_DAYS = 30;
 
 /**
  * @param more other entry points by name, and the folders that they are made of: benches run as plume itself does.
- * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, reducer.mjs, compute-thread.mjs, and the page.
+ * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, worker-pod.mjs, reducer.mjs, compute-thread.mjs, the page, and the manifests.
  */
 export async function bundled(more = {}, sources = []) {
   const folder = join(CACHE, keyOf([...SOURCES, ...sources]));
@@ -35,14 +49,25 @@ export async function bundled(more = {}, sources = []) {
 }
 
 async function build(folder, entryPoints) {
-  const { build: esbuild } = await import("esbuild");
   mkdirSync(CACHE, { recursive: true });
   sweep();
   const partial = `${folder}.${process.pid}`;
-  await esbuild({
+  await writeBundle(partial, entryPoints);
+  try {
+    renameSync(partial, folder);
+  } catch (error) {
+    rmSync(partial, { recursive: true, force: true });
+    if (!existsSync(folder)) throw error; // another process was quicker
+  }
+}
+
+/** Bundles entry points into a folder, with the page and the manifests. @param options esbuild's, for a bundle of another kind. */
+export async function writeBundle(folder, entryPoints, options = {}) {
+  const { build: esbuild } = await import("esbuild");
+  const result = await esbuild({
     absWorkingDir: ROOT,
     entryPoints,
-    outdir: partial,
+    outdir: folder,
     outExtension: { ".js": ".mjs" },
     bundle: true,
     splitting: true,
@@ -52,15 +77,14 @@ async function build(folder, entryPoints) {
     target: "node20",
     sourcemap: true,
     logLevel: "error",
+    ...options,
   });
-  mkdirSync(join(partial, "page"));
-  for (const { name, contents } of await pageFiles()) writeFileSync(join(partial, "page", name), contents);
-  try {
-    renameSync(partial, folder);
-  } catch (error) {
-    rmSync(partial, { recursive: true, force: true });
-    if (!existsSync(folder)) throw error; // another process was quicker
-  }
+  mkdirSync(join(folder, "page"));
+  for (const { name, contents } of await pageFiles()) writeFileSync(join(folder, "page", name), contents);
+  mkdirSync(join(folder, "base"));
+  for (const name of readdirSync(join(ROOT, MANIFESTS)).filter((each) => each.endsWith(".yaml")))
+    copyFileSync(join(ROOT, MANIFESTS, name), join(folder, "base", name));
+  return result;
 }
 
 /** Of every source's path, size and time of change. */
@@ -69,7 +93,7 @@ function keyOf(folders) {
   const files = folders.flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true }).map((name) => join(folder, name)),
   );
-  for (const file of ["package.json", ...files.filter((name) => /\.(ts|css|html|svg)$/.test(name)).sort()]) {
+  for (const file of ["package.json", ...files.filter((name) => /\.(ts|css|html|svg|yaml)$/.test(name)).sort()]) {
     const { size, mtimeMs } = statSync(join(ROOT, file));
     hash.update(`${file} ${size} ${mtimeMs}\n`);
   }

@@ -35,6 +35,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   compare: async () => (await import("./commands/compare.ts")).compareCommand(),
   checkpoints: async () => (await import("./commands/checkpoints.ts")).checkpointsCommand(),
   data: async () => (await import("./commands/data.ts")).dataCommand(),
+  render: async () => (await import("./commands/render.ts")).renderCommand(),
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand(),
 };
 const meant = process.argv.slice(2).find((word) => !word.startsWith("-")) ?? "";

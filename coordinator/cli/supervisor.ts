@@ -5,9 +5,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { PlumeError } from "../../shared/errors.ts";
+import { decideRestart } from "../../shared/restart.ts";
 import { entry } from "../../shared/root.ts";
 import { type CoordinatorMessage, isFinal, type PageAddress, type WorkerMessage } from "../../shared/supervision.ts";
-import { decideRestart } from "./restart.ts";
 
 export interface SupervisorOptions {
   /** The resolved job file that the coordinator reads. */

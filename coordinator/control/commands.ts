@@ -7,7 +7,7 @@ import { PlumeError } from "../../shared/errors.ts";
 import type { Accounts } from "../accounting/accounts.ts";
 import type { DecisionLog } from "../reporting/decisions.ts";
 import type { Hold } from "./hold.ts";
-import { decideScale } from "./scale.ts";
+import { decideScale, OVER } from "./scale.ts";
 
 export interface CommandOptions {
   readonly job: string;
@@ -32,13 +32,23 @@ export interface Commands {
   checkpoint(): Promise<number>;
   /** @returns how many workers were asked for before. @throws PlumeError FAILED_PRECONDITION */
   scale(replicas: number): number;
+  /** So many were asked for elsewhere: a fact, not a question. */
+  adopt(replicas: number, reason: string): void;
 }
 
 export function createCommands(options: CommandOptions): Commands {
   const { job, spec, hold, accounts, decisions, bus, supervisor } = options;
-  const { min, max } = spec.workers;
+  const { min, max, perPod } = spec.workers;
+  const noteDesired = (replicas: number, reason: string) => {
+    const before = accounts.desired;
+    accounts.setDesired(replicas);
+    decisions.note("scale", job, reason);
+    bus.publish({ kind: "scale", before, replicas });
+    return before;
+  };
   return {
     pause(reason) {
+      refuseWhenOver(options.phase());
       if (!hold.pause(reason)) return false;
       accounts.setPaused(reason);
       decisions.note("pause", job, reason);
@@ -46,6 +56,7 @@ export function createCommands(options: CommandOptions): Commands {
     },
 
     resume(reason) {
+      refuseWhenOver(options.phase());
       if (!hold.resume()) return false;
       accounts.setPaused(null);
       decisions.note("resume", job, reason);
@@ -65,15 +76,24 @@ export function createCommands(options: CommandOptions): Commands {
       // What the run says follows at its next step, after a pause as after a resume.
       const said = options.phase();
       const phase = hold.paused !== null ? "Paused" : said === "Paused" ? "Training" : said;
-      const decision = decideScale(replicas, { phase, desired: before, min, max, supervised: supervisor !== null });
+      const supervised = supervisor !== null;
+      const decision = decideScale(replicas, { phase, desired: before, min, max, perPod, supervised });
       if (decision.kind === "refuse")
         throw new PlumeError("FAILED_PRECONDITION", decision.reason, { remedy: decision.remedy });
       if (decision.kind === "unchanged") return before;
-      accounts.setDesired(replicas);
-      decisions.note("scale", job, decision.reason);
-      bus.publish({ kind: "scale", before, replicas });
+      noteDesired(replicas, decision.reason);
       supervisor?.scale(replicas);
       return before;
     },
+
+    adopt(replicas, reason) {
+      if (replicas !== accounts.desired) noteDesired(replicas, reason);
+    },
   };
+}
+
+/** Only a process that lingers is asked so late. */
+function refuseWhenOver(phase: Phase): void {
+  if (OVER.includes(phase))
+    throw new PlumeError("FAILED_PRECONDITION", `the run is over (${phase})`, { remedy: "start it again: it resumes" });
 }

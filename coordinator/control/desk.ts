@@ -19,7 +19,7 @@ export interface Desk {
 }
 
 export interface DeskOptions {
-  readonly commands: Commands;
+  readonly commands: Omit<Commands, "adopt">;
   readonly report: () => StatusReport;
   /** @returns false when a stop was asked for already. */
   readonly stop: (reason: string) => boolean;

@@ -5,6 +5,7 @@
 // I2. A coordinator that takes another's place takes its port, so that open pages go on; if it cannot, it takes another one
 //     and says so: the run does not end for it.
 
+import type { Job } from "../../shared/config/schema.ts";
 import { isLoopback } from "../../shared/http/access.ts";
 import { type HttpServer, startHttp } from "../../shared/http/server.ts";
 import { keepSecret } from "../../shared/secrets.ts";
@@ -24,15 +25,18 @@ export interface SiteOptions {
   readonly token: string | null;
   /** Where the page of this run was before a restart. */
   readonly port?: number;
+  /** Instead of monitoring.host and monitoring.port. */
+  readonly listen?: { readonly host: string; readonly port: number };
   readonly providers: readonly RouteProvider[];
 }
 
-export function createSite({ token: given, port: before, providers }: SiteOptions): Onlooker {
+export function createSite({ token: given, port: before, listen, providers }: SiteOptions): Onlooker {
   let server: HttpServer | null = null;
   let parts: { readonly trace: Trace; readonly watchers: Watchers } | null = null;
   let page: PageAddress | null = null;
   let moved = "";
   let onError = (_error: unknown) => {};
+  const place = (job: Job) => listen ?? job.spec.monitoring;
 
   return {
     get page() {
@@ -40,7 +44,7 @@ export function createSite({ token: given, port: before, providers }: SiteOption
     },
 
     async open(job) {
-      const { host, port } = job.spec.monitoring;
+      const { host, port } = place(job);
       const start = (at: number) =>
         startHttp({
           host,
@@ -62,7 +66,7 @@ export function createSite({ token: given, port: before, providers }: SiteOption
       const { log, bus, events, incarnation } = view;
       onError = (error) => log.error({ err: error }, "a request failed");
       if (moved) log.warn(`the page is on another port than before: ${moved}`);
-      const token = given ?? (isLoopback(view.job.spec.monitoring.host) ? null : keptToken(view.folder));
+      const token = given ?? (isLoopback(place(view.job).host) ? null : keptToken(view.folder));
       if (token !== null) keepSecret(token);
       const { url } = server!;
       page = { url, link: given === null && token !== null ? `${url}/#token=${token}` : url };

@@ -9,8 +9,11 @@ import { targetsRoute } from "./targets.ts";
 
 const OVER: readonly Phase[] = ["Complete", "Stopped", "Failed"];
 
-/** GET /metrics, /healthz, /readyz and /targets. Listens to the run from now on. */
-export function createMetrics(view: RunView): { readonly routes: Routes } {
+/**
+ * GET /metrics, /healthz, /readyz and /targets. Listens to the run from now on.
+ * @param lingers it answers after the end as well, and is ready for that.
+ */
+export function createMetrics(view: RunView, { lingers = false } = {}): { readonly routes: Routes } {
   const registry = createRegistry({
     collectors: RUN_COLLECTORS,
     context: view.context,
@@ -24,7 +27,7 @@ export function createMetrics(view: RunView): { readonly routes: Routes } {
         render: () => registry.render({ incarnation, status: view.status(), facts: view.facts() }),
         unready() {
           const { phase, reason } = view.status();
-          return OVER.includes(phase) ? `${phase}: ${reason}` : null;
+          return OVER.includes(phase) && !lingers ? `${phase}: ${reason}` : null;
         },
       }),
       "GET /targets": targetsRoute(view),

@@ -15,6 +15,7 @@ import type { Onlooker, RunView } from "../onlooker.ts";
 import { listenForCommands } from "./commands.ts";
 import { type EventPublisher, publishEvents } from "./events.ts";
 import { decideFeatures } from "./features.ts";
+import { rivalOf } from "./rival.ts";
 import { publishStatus, type StatusPublisher } from "./status.ts";
 
 const DIAL_AGAIN_MS = 2_000;
@@ -144,6 +145,14 @@ function openSession(connection: NatsConnection, servers: string, view: RunView,
   };
 
   log.info({ servers, has: featuresOf(connection)?.reason }, "NATS is there");
+  void rivalOf(connection, name).then((rival) => {
+    if (rival === null || closing) return;
+    const where = rival === "" ? "" : `, whose page is ${rival}`;
+    warn(
+      view,
+      `another run on ${servers} is named ${name}${where}: commands over it come to both, and their events are mixed; give one of them another metadata.name`,
+    );
+  });
   listen();
   void watch();
   const publisher: EventPublisher = publishEvents({

@@ -122,7 +122,7 @@ export function openCrew(options: CoordinatorOptions, training: Training, traces
     dispatcher,
     log,
     shmNonce: sharedMemory.nonce,
-    metricsHost: spec.monitoring.host,
+    metricsHost: options.metricsHost ?? spec.monitoring.host,
     onGone: sharedMemory.forget,
     welcome: () => ({
       job: name,

@@ -8,6 +8,7 @@ import type { Logger } from "../../shared/log.ts";
 import type { StoreAccess } from "../../shared/store/access.ts";
 import type { ObjectStore } from "../../shared/store/object-store.ts";
 import type { Tracer } from "../../shared/tracing/tracer.ts";
+import type { SupervisedRun } from "../cluster/supervisor.ts";
 import type { Onlooker } from "../onlooker.ts";
 
 export interface CoordinatorOptions {
@@ -19,6 +20,12 @@ export interface CoordinatorOptions {
   readonly allow: readonly string[];
   /** This process takes the place of one that died in the middle of the run. */
   readonly recovering: boolean;
+  /** What was asked of the run before this process, where that is not in the run's folder. */
+  readonly asked?: { readonly workers: number | null; readonly paused: string | null };
+  /** After the end it goes on answering, until this is aborted; absent where it ends with the run. */
+  readonly linger?: AbortSignal;
+  /** Address of its metrics and of those of its reducers, instead of monitoring.host. */
+  readonly metricsHost?: string;
   readonly clock: Clock;
   readonly openStore: (url: string, access: StoreAccess) => Promise<ObjectStore>;
   readonly bus: Bus;
@@ -38,5 +45,9 @@ export interface CoordinatorOptions {
     scale(replicas: number): void;
     /** A worker was expelled: if it does not come back, its process must be replaced. */
     lost(worker: string, reason: string): void;
+    /** Begins to look after the workers of this run. */
+    watch?(run: SupervisedRun): Promise<void>;
+    /** How many are needed has changed. */
+    nudge?(): void;
   } | null;
 }

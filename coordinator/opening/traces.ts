@@ -9,6 +9,7 @@ import { openLedger, stepsInLedger } from "../../shared/ledger/ledger.ts";
 import { acquireRunLock } from "../../shared/run-lock/lock.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import { createAccounts } from "../accounting/accounts.ts";
+import { JOURNAL } from "../accounting/journal.ts";
 import { DATA_INDEX, openRunFolder } from "../files/run-folder.ts";
 import { createDecisionLog } from "../reporting/decisions.ts";
 import { createStepTracer } from "../training/step-tracer.ts";
@@ -26,7 +27,7 @@ export async function openTraces(options: CoordinatorOptions, training: Training
   const folder = openRunFolder(out, job, set, firstStep, Date.now);
   if (dataIndex) folder.write(DATA_INDEX, dataIndex);
   const log = openLog(incarnation);
-  const ofRun = { job: name, incarnation, metricsHost: job.spec.monitoring.host };
+  const ofRun = { job: name, incarnation, metricsHost: options.metricsHost ?? job.spec.monitoring.host };
   const reducerMetrics = await vectors.join(ofRun, (index) => folder.file("logs", `reducer-${index}.log`));
   const chain = await restoreMissing(training, folder.file("ledger.ndjson"));
   for (const warning of warnings) log.warn(warning);
@@ -43,12 +44,13 @@ export async function openTraces(options: CoordinatorOptions, training: Training
 
   // Where the time goes, and what was asked of the run: kept for the next incarnation, if this one dies.
   const accounts = createAccounts({
-    file: folder.file("journal.json"),
+    file: folder.file(JOURNAL),
     recovering,
     firstStep,
     replayUntil: firstStep + ledger.cut.size,
     steps: job.spec.training.steps,
-    desired: job.spec.workers.replicas,
+    desired: options.asked?.workers ?? job.spec.workers.replicas,
+    paused: options.asked?.paused ?? null,
     now: () => clock.now(),
     epochMs: Date.now,
   });

@@ -31,7 +31,7 @@ export function createReducerMeter(): ReducerMeter {
         port: 0,
         field: "monitoring.host",
         collectors: REDUCER_COLLECTORS,
-        labels: { training_job: job, component: "reducer", reducer: index },
+        labels: () => ({ training_job: job, component: "reducer", reducer: index }),
         snapshot: () => counts,
         unready: () => null, // it has none before it has its run
         log,

@@ -45,7 +45,7 @@ export function createControl(options: ControlOptions): ControlHandlers {
   return {
     getStatus: answer(async () => {
       const report = await ask("status", "", {});
-      const { members, secondsByState, recoveries, decisions } = report;
+      const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256 } = report;
       return {
         status: {
           ...report,
@@ -54,6 +54,8 @@ export function createControl(options: ControlOptions): ControlHandlers {
           recoveries: [...recoveries],
           decisions: [...decisions],
           page: report.page ?? "",
+          checkpoint: checkpoint ?? undefined,
+          weightsSha256: weightsSha256 ?? "",
         },
       };
     }),

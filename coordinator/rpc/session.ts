@@ -97,9 +97,9 @@ export function createSessions({
       case "heartbeat":
         return send(id, { $case: "heartbeat", value: {} });
       case "ready": {
-        const { backend, device, shmNonce: nonce, metricsPort } = message.value;
+        const { backend, device, shmNonce: nonce, metricsPort, metricsHost: own } = message.value;
         const transport = shmNonce !== "" && nonce === shmNonce ? "shm" : "grpc";
-        const metrics = metricsAddress(stream.getPeer(), metricsHost, metricsPort);
+        const metrics = metricsAddress(stream.getPeer(), own || metricsHost, metricsPort);
         const admission = membership.ready(id, message.value, { device: `${backend}: ${device}`, transport, metrics });
         if (admission.kind === "refuse") {
           streams.delete(id);
@@ -142,6 +142,10 @@ export function createSessions({
       const onRequest = (message: Incoming) => {
         if (message.$case === "hello") {
           if (id) throw new PlumeError("INVALID_ARGUMENT", "a session says hello once", OTHER_VERSION);
+          if (drained) {
+            stream.write({ message: { $case: "drain", value: { reason: drained.reason } } });
+            return stream.end();
+          }
           id = admit(stream, message.value);
           return;
         }

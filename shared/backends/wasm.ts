@@ -2,7 +2,7 @@
 // is the default where nothing faster is there. Registers the training kernels that TensorFlow.js lacks or has wrong.
 
 import { createRequire } from "node:module";
-import { dirname, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { PlumeError } from "../errors.ts";
 import { type Backend, type BackendAdapter, tensorMemory } from "./backend.ts";
 import type { WasmBackend } from "./wasm-kernels/heap.ts";
@@ -69,6 +69,7 @@ async function start(limitBytes: number): Promise<Backend> {
   };
 }
 
+/** Of the .wasm files: the package's own, whether its code is bundled or not. */
 function packageFolder(): string {
-  return dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm"));
+  return join(dirname(createRequire(import.meta.url).resolve("@tensorflow/tfjs-backend-wasm/package.json")), "dist");
 }

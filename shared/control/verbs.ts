@@ -30,10 +30,24 @@ export interface Decision {
   readonly reason: string;
 }
 
+export interface NewestCheckpoint {
+  readonly step: number;
+  /** file:// or s3:// */
+  readonly url: string;
+  /** Milliseconds since the epoch when it was durable; 0 where an earlier coordinator wrote it. */
+  readonly atMs: number;
+}
+
 export interface StatusReport extends RunStatus {
   /** The newest, oldest first. */
   readonly recoveries: readonly Recovery[];
   readonly decisions: readonly Decision[];
+  /** Durable, in the job's store; null before there is one. */
+  readonly checkpoint: NewestCheckpoint | null;
+  /** Of the final weights; null before the end. */
+  readonly weightsSha256: string | null;
+  /** It has ended, answers on, and will not go on by itself. */
+  readonly over: boolean;
 }
 
 export interface Results {

@@ -3,6 +3,7 @@
 // I1. It works whether or not anybody can watch it: a port that cannot be had costs a line in the log.
 
 import { describeError } from "../errors.ts";
+import { isLoopback } from "../http/access.ts";
 import { type HttpServer, startHttp } from "../http/server.ts";
 import type { Logger } from "../log.ts";
 import { createRegistry, type RegistryOptions } from "./registry.ts";
@@ -11,8 +12,9 @@ import { monitoringRoutes } from "./routes.ts";
 /** Processes of one host may be told the same port: each takes the next free one, among so many. */
 const PORTS = 64;
 
-export interface ProcessMonitorOptions<Snapshot>
-  extends Pick<RegistryOptions<null, Snapshot, never>, "collectors" | "labels"> {
+export interface ProcessMonitorOptions<Snapshot> extends Pick<RegistryOptions<null, Snapshot, never>, "collectors"> {
+  /** On every series of this process; asked at each scrape. */
+  readonly labels: () => Readonly<Record<string, string>>;
   readonly host: string;
   /** 0 for any. */
   readonly port: number;
@@ -28,13 +30,20 @@ export interface ProcessMonitorOptions<Snapshot>
 export async function monitorProcess<Snapshot>(options: ProcessMonitorOptions<Snapshot>): Promise<HttpServer | null> {
   const { host, port, field, collectors, labels, snapshot, unready, log } = options;
   const onError = (error: unknown) => log.error({ err: error }, "a request failed");
-  const http = await firstFree((each) => startHttp({ host, port: each, field, onError }), port).catch((error) => {
+  const http = await firstFree(
+    (each) => startHttp({ host, port: each, field, names: isLoopback(host) ? [] : "any", onError }),
+    port,
+  ).catch((error) => {
     log.warn({ reason: describeError(error) }, "no metrics of this process");
     return null;
   });
   if (!http) return null;
-  const registry = createRegistry({ collectors, context: null, labels });
-  http.route(monitoringRoutes({ render: () => registry.render(snapshot()), unready }));
+  const registry = createRegistry({ collectors, context: null, labels: labels() });
+  const render = () => {
+    registry.label(labels());
+    return registry.render(snapshot());
+  };
+  http.route(monitoringRoutes({ render, unready }));
   const taken = port !== 0 && http.port !== port;
   log.info({ url: http.url, ...(taken && { reason: `port ${port} is taken` }) }, "monitoring");
   return http;

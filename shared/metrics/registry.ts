@@ -11,6 +11,8 @@ export interface MetricsText {
 export interface MetricsRegistry<Snapshot, Event> {
   /** Hears of what happens. */
   event(event: Event): void;
+  /** On every series of this process, from the next scrape on. */
+  label(labels: Readonly<Record<string, string>>): void;
   /** What a scrape reads, at this moment. */
   render(snapshot: Snapshot): Promise<MetricsText>;
 }
@@ -41,6 +43,7 @@ export function createRegistry<Context, Snapshot, Event>({
     event(event) {
       for (const feed of feeds) feed.event?.(event);
     },
+    label: (next) => registry.setDefaultLabels(next),
     async render(snapshot) {
       for (const feed of feeds) feed.scrape?.(snapshot);
       return { type: registry.contentType, body: await registry.metrics() };

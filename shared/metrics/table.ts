@@ -1,6 +1,7 @@
 // All collectors, and with them all metrics.
 
 import type { Metric } from "./metric.ts";
+import { passes } from "./operator/passes.ts";
 import { shards } from "./reducer/shards.ts";
 import { checkpoints } from "./run/checkpoints.ts";
 import { control } from "./run/control.ts";
@@ -33,13 +34,16 @@ export const WORKER_COLLECTORS = [work, transfers, device];
 
 export const REDUCER_COLLECTORS = [shards];
 
-type Component = "coordinator" | "worker" | "reducer";
+export const OPERATOR_COLLECTORS = [passes];
+
+type Component = "coordinator" | "worker" | "reducer" | "operator";
 
 /** Of the coordinator first, then of the others. */
 export const METRICS: readonly (Metric & { readonly by: Component })[] = [
   ...listed(RUN_COLLECTORS, "coordinator"),
   ...listed(WORKER_COLLECTORS, "worker"),
   ...listed(REDUCER_COLLECTORS, "reducer"),
+  ...listed(OPERATOR_COLLECTORS, "operator"),
 ];
 
 function listed<B extends Component>(

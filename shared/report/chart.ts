@@ -64,7 +64,8 @@ export function chart(options: ChartOptions): string {
     `<line class="cursor" y1="${TOP}" y2="${H - BOTTOM}"/>`,
   ];
   const frame = [x0, x1, LEFT, W - RIGHT].map((value) => Number(value.toPrecision(9))).join(" ");
-  return `${legend(series)}<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" data-x="${frame}">${parts.join("\n")}</svg>${numbersOf(series, xLabel, unit)}`;
+  const label = safe(`${series.map(({ name }) => name).join(", ")} by ${xLabel}`);
+  return `${legend(series)}<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="${label}" data-x="${frame}">${parts.join("\n")}</svg>${numbersOf(series, xLabel, unit)}`;
 }
 
 const RANK = { good: 0, warn: 1, bad: 2 } as const;

@@ -22,7 +22,9 @@ export function page(title: string, body: string): string {
 <style>${STYLE}</style>
 </head>
 <body>
+<main>
 ${body}
+</main>
 <script>${SCRIPT}</script>
 </body>
 </html>
@@ -52,8 +54,10 @@ export interface TableOptions {
 export function table(rows: readonly (readonly string[])[], { numbers = [], marked }: TableOptions = {}): string {
   const [head, ...body] = rows;
   if (!head || body.length === 0) return "";
-  const cell = (tag: string) => (text: string, column: number) =>
-    `<${tag}${numbers.includes(column) ? ' class="n"' : ""}>${safe(text)}</${tag}>`;
+  const cell = (kind: "th" | "td") => (text: string, column: number) => {
+    const tag = text === "" ? "td" : kind; // a heading must say something
+    return `<${tag}${numbers.includes(column) ? ' class="n"' : ""}>${safe(text)}</${tag}>`;
+  };
   const row = (cells: readonly string[], index: number) =>
     `<tr${marked?.has(index) ? ' class="marked"' : ""}>${cells.map(cell("td")).join("")}</tr>`;
   return `<div class="scroll"><table><thead><tr>${head.map(cell("th")).join("")}</tr></thead><tbody>${body.map(row).join("\n")}</tbody></table></div>`;

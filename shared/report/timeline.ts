@@ -108,7 +108,7 @@ export function timelineChart({ from, to, stretch, lanes }: Timeline, marks: rea
     (tick) => `<text x="${place(x(tick))}" y="${bottom + 14}" text-anchor="middle">${short(tick)}</text>`,
   );
   const lines = markLines(marks, from, to, (at) => `M${place(x(at))} 4V${bottom}`);
-  return `<svg class="chart" viewBox="0 0 ${W} ${H}" role="img">${[...rows, ...ticks, ...lines].join("\n")}</svg>`;
+  return `<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="who worked when">${[...rows, ...ticks, ...lines].join("\n")}</svg>`;
 }
 
 function fewer(lanes: readonly Lane[]): Lane[] {

@@ -76,9 +76,15 @@ export function decideTakeover(record: LockRecord | null, { host, processStartTi
 
 /** @throws PlumeError FAILED_PRECONDITION naming the holder; INVALID_ARGUMENT when the folder cannot be written. */
 export function acquireRunLock(folder: string, holder: { job: string; version: string }): RunLock {
-  try {
+  return writable(folder, () => {
     mkdirSync(folder, { recursive: true });
     return acquire(folder, holder);
+  });
+}
+
+function writable<T>(folder: string, act: () => T): T {
+  try {
+    return act();
   } catch (error) {
     if (error instanceof PlumeError) throw error;
     throw new PlumeError("INVALID_ARGUMENT", `cannot write the run folder ${folder}: ${(error as Error).message}`, {
@@ -144,6 +150,18 @@ const recordOf = ({ job, version }: { job: string; version: string }, incarnatio
   url: "",
   since: new Date().toISOString(),
 });
+
+/**
+ * The next holder's incarnation is above this one: a folder that is new may be of a run that is not. Before the lock is taken.
+ * @throws PlumeError INVALID_ARGUMENT when the folder cannot be written.
+ */
+export function raiseIncarnation(folder: string, used: number): void {
+  if (used <= 0) return;
+  writable(folder, () => {
+    mkdirSync(folder, { recursive: true });
+    if (newestIncarnation(folder) < used) replaceFile(join(folder, INCARNATION), `${used}\n`);
+  });
+}
 
 /** What the folder's lock says, for others than its holder; null when there is none that can be read. */
 export function readRunLock(folder: string): { readonly record: LockRecord; readonly alive: boolean } | null {

@@ -20,7 +20,7 @@ import type { Compute } from "../../worker/compute.ts";
 import { createEngine } from "../../worker/engine.ts";
 import type { ComputeInit } from "../../worker/messages.ts";
 import { createWorkerMeter } from "../../worker/meter.ts";
-import { createMonitor } from "../../worker/monitor.ts";
+import { openMonitor } from "../../worker/monitor.ts";
 import { runSessions } from "../../worker/session.ts";
 
 const { values } = parseArgs({
@@ -76,7 +76,7 @@ async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
 
 async function work(id: string): Promise<void> {
   const meter = createWorkerMeter();
-  await using monitor = createMonitor(id, meter.counts, silentLog);
+  await using monitor = await openMonitor({ workerId: id, counts: meter.counts, place: null, log: silentLog });
   await using engine = createEngine({
     workerId: id,
     clock: systemClock,

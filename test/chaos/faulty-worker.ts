@@ -23,7 +23,7 @@ import { type Compute, type ComputeThread, startComputeThread } from "../../work
 import { createEngine } from "../../worker/engine.ts";
 import type { ComputeInit } from "../../worker/messages.ts";
 import { createWorkerMeter } from "../../worker/meter.ts";
-import { createMonitor } from "../../worker/monitor.ts";
+import { openMonitor } from "../../worker/monitor.ts";
 import { runSessions, type WorkerEngine } from "../../worker/session.ts";
 
 const { values } = parseArgs({
@@ -71,7 +71,7 @@ async function main(): Promise<void> {
   await using thread = startComputeThread();
   const openCompute = (init: ComputeInit) => openFaulty(thread, init);
   const meter = createWorkerMeter();
-  await using monitor = createMonitor(id!, meter.counts, log);
+  await using monitor = await openMonitor({ workerId: id!, counts: meter.counts, place: null, log });
   await using engine = createEngine({
     workerId: id!,
     clock: systemClock,

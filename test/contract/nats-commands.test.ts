@@ -98,7 +98,7 @@ describe("a command over NATS", () => {
     const token = fc.stringMatching(/^[!-)+-\-/-=?-~]{1,40}$/); // no space, dot, star or greater-than
     const verb = fc.oneof(fc.constantFrom(...Object.keys(VERBS), "__proto__", "constructor", "toString"), token);
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.tuple(verb, payload), { minLength: 40, maxLength: 60 }), async (messages) => {
+      fc.asyncProperty(fc.array(fc.tuple(verb, payload), { minLength: 48, maxLength: 60 }), async (messages) => {
         const answers = await Promise.all(
           messages.map(([name, bytes]) =>
             connection
@@ -109,7 +109,7 @@ describe("a command over NATS", () => {
         for (const answer of answers as ControlReply[])
           if (!answer.ok) expect(Object.keys(ERROR_CODES)).toContain(answer.error.code);
       }),
-      { numRuns: 100 },
+      { numRuns: 210 },
     );
     // Of what was sent, only what has the form of a command and an id was carried out.
     expect(run.done.slice(before).every((each) => /^(pause|resume|stop|checkpoint|scale \d+)$/.test(each))).toBe(true);
@@ -130,6 +130,29 @@ describe("a command over NATS", () => {
     saved.ring();
     while (replies.length < 100) await pause(5);
     expect(replies.filter(({ ok }) => ok)).toHaveLength(64);
+  });
+});
+
+describe("a second run of the same name", () => {
+  it("says that it hears what is meant for the first, which goes on; one that takes another's place says nothing", async () => {
+    const first = openTestRun({ folder: scratch.path, name: "twin", spec: { nats: { servers: [server().url] } } });
+    const second = openTestRun({ folder: scratch.path, name: "twin", spec: { nats: { servers: [server().url] } } });
+    const onlookers = [first, second, first].map(() => createNats({ recovering: false, epochMs: Date.now }));
+    for (const [i, { view }] of [first, second].entries()) {
+      await onlookers[i]!.open(view.job);
+      await onlookers[i]!.attach(view);
+      if (i === 1) await expect.poll(() => second.warnings.length).toBe(1);
+    }
+    expect(first.warnings).toEqual([]);
+    expect(second.warnings[0]).toMatch(/another run on the NATS server .* is named twin.*another metadata\.name/);
+    await onlookers[0]!.close();
+    await onlookers[1]!.close();
+    await onlookers[2]!.open(first.view.job);
+    await onlookers[2]!.attach(first.view);
+    first.publish({ kind: "warning", message: "the last" });
+    await pause(500);
+    expect(first.warnings).toEqual(["the last"]);
+    await onlookers[2]!.close();
   });
 });
 

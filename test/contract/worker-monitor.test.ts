@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Logger } from "../../shared/log.ts";
 import { createWorkerMeter } from "../../worker/meter.ts";
-import { createMonitor, type Monitor } from "../../worker/monitor.ts";
+import { openMonitor } from "../../worker/monitor.ts";
 import { freePort } from "../support/processes.ts";
 
 const open: AsyncDisposable[] = [];
@@ -18,17 +18,19 @@ interface Line {
   readonly url?: string;
 }
 
-function monitorOf(worker: string) {
+async function monitorOf(worker: string, place: { host: string; port: number } | null = null) {
   const meter = createWorkerMeter();
   const lines: Line[] = [];
   const keep = (level: string) => (line: object) => void lines.push({ level, ...line });
   const log = { info: keep("info"), warn: keep("warn"), error: keep("error") } as unknown as Logger;
-  const monitor: Monitor = createMonitor(worker, meter.counts, log);
+  const monitor = await openMonitor({ workerId: worker, counts: meter.counts, place, log });
   open.push(monitor);
   return {
     meter,
     lines,
-    listen: (host: string, workerPort: number) => monitor.listen("tiny", { host, port: 0, workerPort }),
+    place: (host: string, workerPort: number) => monitor.listen("tiny", { host, port: 0, workerPort }),
+    listen: async (host: string, workerPort: number) =>
+      (await monitor.listen("tiny", { host, port: 0, workerPort })).port,
   };
 }
 
@@ -39,7 +41,7 @@ const get = async (port: number, path: string) => {
 
 describe("a worker's monitor", () => {
   it("tells what the worker has counted, and whether it is ready", async () => {
-    const { meter, listen } = monitorOf("worker-3");
+    const { meter, listen } = await monitorOf("worker-3");
     const port = await listen("127.0.0.1", 0);
     expect(await get(port, "/healthz")).toEqual({ status: 200, text: "ok\n" });
     expect(await get(port, "/readyz")).toEqual({ status: 503, text: "no coordinator\n" });
@@ -60,16 +62,37 @@ describe("a worker's monitor", () => {
       expect(text).toContain(`${line}\n`);
   });
 
+  it("answers from the start on a place of its own, and says whose run it is once it knows", async () => {
+    const port = await freePort();
+    const { meter, place } = await monitorOf("worker-5", { host: "127.0.0.1", port });
+    expect(await get(port, "/healthz")).toEqual({ status: 200, text: "ok\n" });
+    expect(await get(port, "/readyz")).toEqual({ status: 503, text: "no coordinator\n" });
+    expect((await get(port, "/metrics")).text).toContain('{training_job="",component="worker",worker="worker-5"}');
+    expect(await place("192.0.2.1", 7)).toEqual({ host: "127.0.0.1", port });
+    meter.connected(true);
+    expect((await get(port, "/readyz")).status).toBe(200);
+    const { text } = await get(port, "/metrics");
+    expect(text).toContain('{training_job="tiny",component="worker",worker="worker-5"}');
+    expect(text).not.toContain('training_job=""');
+  });
+
+  it("refuses a place of its own that it cannot have", async () => {
+    const port = await freePort();
+    await monitorOf("worker-0", { host: "127.0.0.1", port });
+    await expect(monitorOf("worker-1", { host: "127.0.0.1", port })).rejects.toThrow(`--metrics 127.0.0.1:${port}`);
+    await expect(monitorOf("worker-1", { host: "192.0.2.1", port })).rejects.toThrow("this place cannot be had");
+  });
+
   it("keeps its port through all sessions", async () => {
-    const { listen } = monitorOf("worker-0");
+    const { listen } = await monitorOf("worker-0");
     const port = await listen("127.0.0.1", 0);
     expect(await listen("127.0.0.1", 0)).toBe(port);
   });
 
   it("takes the next free port where another worker of the host has the job's, and says so", async () => {
     const wanted = await freePort();
-    const first = monitorOf("worker-0");
-    const second = monitorOf("worker-1");
+    const first = await monitorOf("worker-0");
+    const second = await monitorOf("worker-1");
     expect(await first.listen("127.0.0.1", wanted)).toBe(wanted);
     const port = await second.listen("127.0.0.1", wanted);
     expect(port).toBeGreaterThan(wanted);
@@ -78,7 +101,7 @@ describe("a worker's monitor", () => {
   });
 
   it("costs a line in the log, and no training, where it cannot listen", async () => {
-    const { lines, listen } = monitorOf("worker-0");
+    const { lines, listen } = await monitorOf("worker-0");
     expect(await listen("192.0.2.1", 0)).toBe(0);
     expect(lines).toHaveLength(1);
     expect(lines[0]!.level).toBe("warn");
@@ -86,7 +109,7 @@ describe("a worker's monitor", () => {
   });
 
   it("does not answer under another site's name", async () => {
-    const { listen } = monitorOf("worker-0");
+    const { listen } = await monitorOf("worker-0");
     const port = await listen("127.0.0.1", 0);
     const status = await new Promise((resolve, reject) =>
       request({ port, host: "127.0.0.1", path: "/metrics", headers: { host: "evil.example" } }, (answer) => {

@@ -2,11 +2,10 @@
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import axe from "axe-core";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
-import { openBrowser, type Watched, watchedPage } from "../support/browser.ts";
+import { confirm, openBrowser, violationsOf, type Watched, watchedPage } from "../support/browser.ts";
 import {
   linesOf,
   plume,
@@ -60,21 +59,7 @@ const stepPasses = async (n: number) => {
 };
 const says = (selector: string, words: string | RegExp) =>
   expect.poll(() => page.textContent(selector), { timeout: 60_000 }).toMatch(words);
-const confirm = async (button: string, answer: string) => {
-  await page.getByRole("button", { name: button, exact: true }).click();
-  await page.locator("dialog").getByRole("button", { name: answer, exact: true }).click();
-};
-/** What axe-core finds against WCAG 2 and its best practices. */
-const violations = async () => {
-  await page.evaluate(axe.source);
-  const found = (await page.evaluate("axe.run()")) as {
-    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
-  };
-  return found.violations.map(({ id, nodes }) => [
-    id,
-    ...nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`),
-  ]);
-};
+const violations = () => violationsOf(page);
 
 describe("the live page", () => {
   it("asks for the token, refuses a wrong one, and shows the run with the right one without keeping it in the address", async () => {
@@ -193,18 +178,18 @@ describe("the live page", () => {
   });
 
   it("pauses only when it is confirmed, stays where it is, and resumes", async () => {
-    await confirm("Pause", "Cancel");
+    await confirm(page, "Pause", "Cancel");
     await stepPasses(await step());
-    await confirm("Pause", "Pause");
+    await confirm(page, "Pause");
     await expect.poll(() => phase().textContent()).toBe("Paused");
     expect(await page.textContent("#reason")).toContain("asked to pause (HTTP)");
     const at = linesOf(`${out}/ledger.ndjson`).length;
     await expect.poll(step, { timeout: 60_000 }).toBe(at); // the page hears of steps some at once
-    await confirm("Checkpoint", "Checkpoint");
+    await confirm(page, "Checkpoint");
     await says("#toasts", `The checkpoint of step ${at} is written.`);
     await says("#checkpoints tbody", String(at));
     expect(await step()).toBe(at);
-    await confirm("Resume", "Resume");
+    await confirm(page, "Resume");
     await stepPasses(at);
   });
 
@@ -282,7 +267,7 @@ describe("the live page", () => {
   });
 
   it("stops the run when it is confirmed, says how it ended and what to do next", async () => {
-    await confirm("Stop", "Stop");
+    await confirm(page, "Stop");
     await says("#notice", /The run was stopped: .*plume train -f .*goes on at step/);
     await says("#link", "the run is over");
     const { code, stdout, stderr } = await run.finished;

@@ -148,6 +148,7 @@ export async function createWorld(parts: Parts, setting: Setting): Promise<World
             numericsClass: "n",
             shmNonce: "",
             metricsPort: 0,
+            metricsHost: "",
             dataDigest: "d",
             layoutDigest: "l",
             specDigest: "s",

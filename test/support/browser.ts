@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import axe from "axe-core";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { cacheFolder } from "../../shared/cache-folder.ts";
 
@@ -43,4 +44,23 @@ export async function watchedPage(browser: Browser, options: BrowserContextOptio
   });
   page.on("request", (request) => requests.push(request.url()));
   return { page, errors, requests };
+}
+
+/** What axe-core finds against WCAG 2 and its best practices. */
+export async function violationsOf(page: Page): Promise<string[][]> {
+  // The pages' own policy lets no script in that they did not bring; the tool comes through the debugger's door.
+  await page.evaluate(axe.source);
+  const found = (await page.evaluate("axe.run()")) as {
+    violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+  };
+  return found.violations.map(({ id, nodes }) => [
+    id,
+    ...nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`),
+  ]);
+}
+
+/** Presses a button of the live page, and the one of the dialog that asks whether it is meant. */
+export async function confirm(page: Page, button: string, answer = button): Promise<void> {
+  await page.getByRole("button", { name: button, exact: true }).click();
+  await page.locator("dialog").getByRole("button", { name: answer, exact: true }).click();
 }

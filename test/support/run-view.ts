@@ -55,7 +55,7 @@ export function openTestRun({ folder, name, spec, incarnation = 1, status = {} }
     done.push(what);
     return answer;
   };
-  const commands: Commands = {
+  const commands: Omit<Commands, "adopt"> = {
     pause: () => note("pause", true),
     resume: () => note("resume", true),
     async checkpoint() {

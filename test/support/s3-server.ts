@@ -1,4 +1,5 @@
-// A real S3 server on loopback, with a bucket and keys of its own: versitygw, which keeps objects as files.
+// A real S3 server on loopback, with a bucket and keys of its own: versitygw, which keeps objects as files. Where
+// PLUME_TEST_MINIO names MinIO's binary, that one instead, for a second opinion; it keeps objects its own way.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
@@ -33,7 +34,8 @@ export interface S3Server extends AsyncDisposable {
 
 /** @throws PlumeError FAILED_PRECONDITION when the server is not built. */
 export async function startS3Server(): Promise<S3Server> {
-  const binary = cacheFolder("versitygw/current/versitygw");
+  const minio = process.env.PLUME_TEST_MINIO;
+  const binary = minio ?? cacheFolder("versitygw/current/versitygw");
   if (!existsSync(binary))
     throw new PlumeError("FAILED_PRECONDITION", `the S3 server of the tests is not in ${binary}`, {
       remedy: "npm run setup:s3",
@@ -54,11 +56,12 @@ export async function startS3Server(): Promise<S3Server> {
 
   const start = async (secret = S3_SECRET): Promise<void> => {
     const where = ["--port", address, "--access", S3_KEY, "--secret", secret];
-    const child = spawn(
-      binary,
-      [...where, "--iam-dir", scratch.file("iam"), "--keep-alive", "--quiet", "posix", scratch.file("data")],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const versitygw = [...where, "--iam-dir", scratch.file("iam"), "--keep-alive", "--quiet", "posix"];
+    const args = minio ? ["server", "--quiet", "--address", address] : versitygw;
+    const child = spawn(binary, [...args, scratch.file("data")], {
+      env: { ...process.env, MINIO_ROOT_USER: S3_KEY, MINIO_ROOT_PASSWORD: secret },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => {
@@ -67,8 +70,8 @@ export async function startS3Server(): Promise<S3Server> {
     server = child;
     const end = Date.now() + READY_SECONDS * 1000;
     while (!(await answers(client, bucket))) {
-      if (child.exitCode !== null) throw new Error(`versitygw ended with ${child.exitCode}: ${output}`);
-      if (Date.now() > end) throw new Error(`versitygw is not ready within ${READY_SECONDS} s: ${output}`);
+      if (child.exitCode !== null) throw new Error(`the S3 server ended with ${child.exitCode}: ${output}`);
+      if (Date.now() > end) throw new Error(`the S3 server is not ready within ${READY_SECONDS} s: ${output}`);
       await pause(20);
     }
   };

@@ -103,7 +103,14 @@ export async function openSite({
     supervisor: { scale: () => {} },
     checkpoint: async () => ({ step: progress.view().step, written: true }),
   });
-  const report = () => ({ ...view.status(), recoveries: [], decisions: [...decisions.newest] });
+  const report = () => ({
+    ...view.status(),
+    recoveries: [],
+    decisions: [...decisions.newest],
+    checkpoint: null,
+    weightsSha256: null,
+    over: false,
+  });
   const desk = createDesk({ commands, report, stop: () => true, bus });
   await site.attach({
     job,

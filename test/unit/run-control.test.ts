@@ -5,7 +5,6 @@ import { describe, expect, it } from "vitest";
 import { createAccounts } from "../../coordinator/accounting/accounts.ts";
 import type { Checkpointer } from "../../coordinator/checkpointing/checkpointer.ts";
 import { createSnapshotter, decideSnapshot } from "../../coordinator/checkpointing/snapshots.ts";
-import { decideRestart } from "../../coordinator/cli/restart.ts";
 import { createDesk } from "../../coordinator/control/desk.ts";
 import { createHold } from "../../coordinator/control/hold.ts";
 import { decideScale } from "../../coordinator/control/scale.ts";
@@ -13,6 +12,7 @@ import { createBus } from "../../shared/bus/bus.ts";
 import type { RunEvent } from "../../shared/bus/events.ts";
 import type { StatusReport } from "../../shared/control/verbs.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import { decideRestart } from "../../shared/restart.ts";
 
 describe("a process that ended", () => {
   const fresh = { failuresInRow: 0, productive: false };
@@ -55,7 +55,7 @@ describe("a process that ended", () => {
 });
 
 describe("scaling", () => {
-  const state = { phase: "Training", desired: 2, min: 2, max: 4, supervised: true } as const;
+  const state = { phase: "Training", desired: 2, min: 2, max: 4, perPod: 1, supervised: true } as const;
 
   it("is granted within min and max, and only while the run goes on", () => {
     expect(decideScale(4, state)).toEqual({ kind: "scale", reason: "asked to go from 2 to 4 workers" });

@@ -6,12 +6,12 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import util from "node:util";
-import { cacheFolder } from "../../cache-folder.ts";
 import { PlumeError } from "../../errors.ts";
 import { ROOT } from "../../root.ts";
 import { type Backend, type BackendAdapter, type BackendName, tensorMemory } from "../backend.ts";
 import { computeEnvironment } from "../environment.ts";
 import { lendCore } from "../lend-core.ts";
+import { nativeFolder } from "../native-folder.ts";
 import type { Binding, NodeBackend } from "./binding.ts";
 import { graphProgram } from "./program.ts";
 
@@ -44,7 +44,7 @@ export const tfjsNodeGpu: BackendAdapter = {
 
 /** What setup-tensorflow.sh has built. */
 function installed(device: "cpu" | "gpu"): Installation | null {
-  const folder = cacheFolder("tensorflow", device);
+  const folder = nativeFolder("tensorflow", device);
   return existsSync(join(folder, "binding.node")) ? { folder, binding: "./binding.node" } : null;
 }
 

@@ -8,13 +8,13 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type * as tfjs from "@tensorflow/tfjs-core";
-import { cacheFolder } from "../../cache-folder.ts";
 import { PlumeError } from "../../errors.ts";
 import { eagerProgram } from "../../nn/program.ts";
 import { type Backend, type BackendAdapter, tensorMemory } from "../backend.ts";
 import { lendCore } from "../lend-core.ts";
+import { nativeFolder } from "../native-folder.ts";
 
-const folder = () => cacheFolder("webgpu/current");
+const folder = () => nativeFolder("webgpu", "current");
 const dawn = () => pathToFileURL(join(folder(), "dawn/index.js")).href;
 /** Dawn picks another way to the same GPU where it may, and finds less there. */
 const OPTIONS = process.platform === "linux" ? ["backend=vulkan"] : [];

@@ -61,11 +61,27 @@ export interface Status {
     | undefined;
   /** http://host:port of the run's page; empty without one. */
   page: string;
+  /** The newest durable checkpoint; absent before there is one. */
+  checkpoint:
+    | Checkpoint
+    | undefined;
+  /** sha256 of the final weights; empty before the end. */
+  weightsSha256: string;
+  /** It has ended, answers on, and will not go on by itself. */
+  over: boolean;
 }
 
 export interface Status_SecondsByStateEntry {
   key: string;
   value: number;
+}
+
+export interface Checkpoint {
+  step: number;
+  /** file:// or s3:// */
+  url: string;
+  /** Milliseconds since the epoch when it was durable; 0 where an earlier coordinator wrote it. */
+  atMs: number;
 }
 
 /** What became of the run's checkpoints. */
@@ -287,6 +303,9 @@ function createBaseStatus(): Status {
     decisions: [],
     saves: undefined,
     page: "",
+    checkpoint: undefined,
+    weightsSha256: "",
+    over: false,
   };
 }
 
@@ -354,6 +373,15 @@ export const Status: MessageFns<Status> = {
     }
     if (message.page !== "") {
       writer.uint32(170).string(message.page);
+    }
+    if (message.checkpoint !== undefined) {
+      Checkpoint.encode(message.checkpoint, writer.uint32(178).fork()).join();
+    }
+    if (message.weightsSha256 !== "") {
+      writer.uint32(186).string(message.weightsSha256);
+    }
+    if (message.over !== false) {
+      writer.uint32(192).bool(message.over);
     }
     return writer;
   },
@@ -542,6 +570,30 @@ export const Status: MessageFns<Status> = {
             message.page = reader.string();
             continue;
           }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.checkpoint = Checkpoint.decode(reader, reader.uint32());
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.weightsSha256 = reader.string();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.over = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -597,6 +649,74 @@ export const Status_SecondsByStateEntry: MessageFns<Status_SecondsByStateEntry> 
             }
 
             message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCheckpoint(): Checkpoint {
+  return { step: 0, url: "", atMs: 0 };
+}
+
+export const Checkpoint: MessageFns<Checkpoint> = {
+  encode(message: Checkpoint, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.step !== 0) {
+      writer.uint32(8).uint64(message.step);
+    }
+    if (message.url !== "") {
+      writer.uint32(18).string(message.url);
+    }
+    if (message.atMs !== 0) {
+      writer.uint32(25).double(message.atMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Checkpoint {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckpoint();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.step = longToNumber(reader.uint64());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.url = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.atMs = reader.double();
             continue;
           }
         }

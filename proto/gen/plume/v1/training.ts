@@ -139,8 +139,10 @@ export interface Ready {
   layoutDigest: string;
   /** sha256 of the resolved job file that the worker was prepared for. */
   specDigest: string;
-  /** Port of the worker's metrics and health, on monitoring.host; 0 when it has none. */
+  /** Port of the worker's metrics and health; 0 when it has none. */
   metricsPort: number;
+  /** The address that it listens on there, where that is its own affair; empty for the job's monitoring.host. */
+  metricsHost: string;
 }
 
 export interface Heartbeat {
@@ -838,6 +840,7 @@ function createBaseReady(): Ready {
     layoutDigest: "",
     specDigest: "",
     metricsPort: 0,
+    metricsHost: "",
   };
 }
 
@@ -866,6 +869,9 @@ export const Ready: MessageFns<Ready> = {
     }
     if (message.metricsPort !== 0) {
       writer.uint32(64).uint32(message.metricsPort);
+    }
+    if (message.metricsHost !== "") {
+      writer.uint32(74).string(message.metricsHost);
     }
     return writer;
   },
@@ -945,6 +951,14 @@ export const Ready: MessageFns<Ready> = {
             }
 
             message.metricsPort = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.metricsHost = reader.string();
             continue;
           }
         }

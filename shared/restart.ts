@@ -18,12 +18,14 @@ export type RestartDecision =
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
+/** Exit codes of a process that was asked to leave, and did: 143 is SIGTERM's. */
+const LEFT: readonly (number | null)[] = [0, 143];
 /** Exit code of a process that may not come back as it is: another version, another job, wrong numbers. */
 const UNFIT = 2;
 
 export function decideRestart({ code, signal }: Exit, history: ProcessHistory, maxRestarts: number): RestartDecision {
   const why = signal ? `was killed (${signal})` : `ended with code ${code}`;
-  if (code === 0) return { kind: "restart", afterMs: 0, failuresInRow: 0, reason: "left; it is still wanted" };
+  if (LEFT.includes(code)) return { kind: "restart", afterMs: 0, failuresInRow: 0, reason: "left; it is still wanted" };
   if (code === UNFIT) return { kind: "give-up", reason: `${why}: it may not come back as it is` };
   const failuresInRow = history.productive ? 1 : history.failuresInRow + 1;
   if (failuresInRow > maxRestarts)

@@ -1,0 +1,162 @@
+// The operator at work: watches that fill a queue of jobs, workers that make passes over them. Runs while this process leads.
+
+import { setMaxListeners } from "node:events";
+import type { Logger } from "../../shared/log.ts";
+import type { OperatorEvent } from "../../shared/metrics/operator/source.ts";
+import type { Api } from "./api.ts";
+import { ApiError } from "./api.ts";
+import { type Coordinators, createCoordinators } from "./coordinators.ts";
+import { createReader } from "./desired.ts";
+import { type Informer, startInformer } from "./informer.ts";
+import type { DiffusionJob } from "./job.ts";
+import { CHILD_KINDS, type KindName } from "./kinds.ts";
+import type { KubernetesObject, Pod } from "./objects.ts";
+import type { OperatorOptions } from "./observed.ts";
+import { createQueue, systemQueueClock } from "./queue.ts";
+import { createReconciler, type View } from "./reconcile.ts";
+import type { Recorder } from "./recorder.ts";
+
+export interface ControllerOptions {
+  readonly api: Api;
+  /** null for all of them. */
+  readonly namespace: string | null;
+  readonly recorder: Recorder;
+  readonly credentials: Parameters<typeof createCoordinators>[0]["credentials"];
+  readonly options: OperatorOptions;
+  /** Passes at the same time, over different jobs. */
+  readonly workers: number;
+  readonly epochMs: () => number;
+  readonly onEvent: (event: OperatorEvent) => void;
+  readonly log: Logger;
+}
+
+export interface Controller {
+  readonly jobs: number;
+  readonly queued: number;
+  /** Ends passes that are under way at their next call; resolves when none is. */
+  close(): Promise<void>;
+}
+
+const LABELS = "app.kubernetes.io/name=plume";
+const INSTANCE = "app.kubernetes.io/instance";
+/** Every job gets a pass so often, whatever was missed. */
+const RESYNC_MS = 300_000;
+
+export async function startController(parts: ControllerOptions, signal: AbortSignal): Promise<Controller> {
+  const { api, namespace, recorder, credentials, options, workers, epochMs, onEvent, log } = parts;
+  const stop = new AbortController();
+  const over = AbortSignal.any([signal, stop.signal]);
+  setMaxListeners(0, over); // one for each call that is under way
+  let work = async (_: string): Promise<number | null> => null;
+
+  const queue = createQueue({
+    clock: systemQueueClock,
+    workers,
+    work: (key) => measured(() => work(key), onEvent),
+    onError(key, error, againMs) {
+      if (over.aborted) return;
+      const isNews = !(error instanceof ApiError) || error.code !== 409; // somebody was quicker: look again
+      if (isNews) log.warn({ job: key, reason: String(error), againMs }, "a pass failed and is made again");
+    },
+  });
+
+  const watch = (kind: KindName, labelSelector: string | null, onChange: (object: KubernetesObject) => void) =>
+    startInformer({
+      api,
+      kind,
+      namespace,
+      ...(labelSelector !== null && { labelSelector }),
+      onChange,
+      onError: () => onEvent({ kind: "watch-failed" }),
+      log,
+      signal: over,
+    });
+  const ofJob = (object: KubernetesObject) => {
+    const name = object.metadata.labels?.[INSTANCE];
+    if (name !== undefined) queue.add(`${object.metadata.namespace}/${name}`);
+  };
+  const jobs = watch("DiffusionJob", null, ({ metadata }) => queue.add(`${metadata.namespace}/${metadata.name}`));
+  const pods = watch("Pod", LABELS, ofJob);
+  const children = CHILD_KINDS.map((kind) => watch(kind, LABELS, ofJob));
+  const informers = [jobs, pods, ...children];
+  await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(over)]);
+
+  const keyOfUid = (uid: string): string | undefined => {
+    for (const { metadata } of jobs.all()) if (metadata.uid === uid) return `${metadata.namespace}/${metadata.name}`;
+    return undefined;
+  };
+  const coordinators: Coordinators = createCoordinators({
+    credentials,
+    now: () => performance.now(),
+    epochMs,
+    onSaved(uid) {
+      const key = keyOfUid(uid);
+      if (key !== undefined) queue.add(key);
+    },
+  });
+  work = createReconciler({
+    api,
+    view: viewOf(jobs, pods, children),
+    reader: createReader(),
+    coordinators,
+    recorder,
+    options,
+    epochMs,
+    onStatus: () => onEvent({ kind: "status-written" }),
+    log,
+    signal: over,
+  });
+  const all = () => {
+    for (const { metadata } of jobs.all()) queue.add(`${metadata.namespace}/${metadata.name}`);
+  };
+  all();
+  const resync = setInterval(all, RESYNC_MS);
+
+  return {
+    get jobs() {
+      return [...jobs.all()].length;
+    },
+    get queued() {
+      return queue.depth;
+    },
+    async close() {
+      clearInterval(resync);
+      stop.abort();
+      await queue.close();
+      await Promise.all(informers.map(({ done }) => done));
+    },
+  };
+}
+
+/** Objects by the job that they are made for. */
+function viewOf(jobs: Informer, pods: Informer, children: readonly Informer[]): View {
+  const of = (informers: readonly Informer[], namespace: string, job: string) =>
+    informers.flatMap((informer) => informer.ofJob(namespace, job));
+  return {
+    job(key) {
+      const [namespace, name] = key.split("/") as [string, string];
+      return jobs.get(namespace, name) as DiffusionJob | undefined;
+    },
+    children: (namespace, job) => of(children, namespace, job),
+    pods: (namespace, job) => of([pods], namespace, job) as Pod[],
+  };
+}
+
+async function measured<T>(pass: () => Promise<T>, onEvent: (event: OperatorEvent) => void): Promise<T> {
+  const started = performance.now();
+  const seconds = () => (performance.now() - started) / 1000;
+  try {
+    const result = await pass();
+    onEvent({ kind: "pass", seconds: seconds(), outcome: "done" });
+    return result;
+  } catch (error) {
+    onEvent({ kind: "pass", seconds: seconds(), outcome: "failed" });
+    throw error;
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });

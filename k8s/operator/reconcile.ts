@@ -1,0 +1,258 @@
+// One pass over one job: look at everything, decide, do it. Level-triggered: a pass that was cut short anywhere, by a crash as by a
+// refusal, is made good by the next one, whoever makes it.
+
+import { describeError } from "../../shared/errors.ts";
+import type { Logger } from "../../shared/log.ts";
+import type { DiffusionJobStatus } from "../crd/status.ts";
+import { type Api, ApiError } from "./api.ts";
+import type { Coordinators } from "./coordinators.ts";
+import { decide } from "./decide.ts";
+import type { createReader } from "./desired.ts";
+import { driftOf, MANAGER } from "./drift.ts";
+import type { DiffusionJob } from "./job.ts";
+import { objectPath } from "./kinds.ts";
+import type { KubernetesObject, Node, Pod } from "./objects.ts";
+import { type Action, isOf, isSame, type Observed, type OperatorOptions, type Reading, type Said } from "./observed.ts";
+import type { Recorder } from "./recorder.ts";
+import { type NodeState, nodeStateOf } from "./rescue.ts";
+import { isRunning } from "./trouble.ts";
+
+/** What is known without asking, kept up to date by watches. */
+export interface View {
+  job(key: string): DiffusionJob | undefined;
+  /** Those that are made for a job of this name, by their labels. */
+  children(namespace: string, job: string): readonly KubernetesObject[];
+  pods(namespace: string, job: string): readonly Pod[];
+}
+
+export interface ReconcilerOptions {
+  readonly api: Api;
+  readonly view: View;
+  readonly reader: ReturnType<typeof createReader>;
+  readonly coordinators: Coordinators;
+  readonly recorder: Recorder;
+  readonly options: OperatorOptions;
+  /** The world's clock: objects carry its times. */
+  readonly epochMs: () => number;
+  /** A status was written. */
+  readonly onStatus: () => void;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Where a coordinator listens (k8s/base/coordinator.yaml). */
+const GRPC_PORT = 7070;
+
+export function createReconciler(parts: ReconcilerOptions) {
+  const { api, view, reader, coordinators, recorder, options, epochMs, onStatus, log, signal } = parts;
+  const written = new Map<string, number>();
+  const refusals = new Map<string, string>();
+  /** Objects that differ right after an apply: the server writes a value in its own way. */
+  const settled = new Map<string, string>();
+
+  const observe = async (job: DiffusionJob): Promise<Observed> => {
+    const { name, namespace = "default", uid = "" } = job.metadata;
+    const pods = view.pods(namespace, name);
+    const reading = reader.read(job);
+    const address = addressOf(pods);
+    const said: Said = address === null ? { kind: "unasked" } : await coordinators.status(uid, address);
+    return {
+      job,
+      reading,
+      children: await withStrangers(reading, view.children(namespace, name)),
+      pods,
+      nodes: await nodesOf(pods),
+      said,
+      save: coordinators.saveOf(uid),
+      refused: refusals.get(uid) ?? null,
+      statusWrittenMs: written.get(uid) ?? null,
+    };
+  };
+
+  /** An object may be there without the labels that the watches select by: nothing is taken over unseen. */
+  const withStrangers = async (
+    reading: Reading,
+    seen: readonly KubernetesObject[],
+  ): Promise<readonly KubernetesObject[]> => {
+    if (reading.kind === "invalid") return seen;
+    const missing = reading.objects.filter((object) => !seen.some((each) => isSame(each, object)));
+    const found = await Promise.all(missing.map((object) => get<KubernetesObject>(objectPath(object))));
+    return [...seen, ...found.filter((each) => each !== null)];
+  };
+
+  const get = async <T>(path: string): Promise<T | null> => {
+    try {
+      return await api.call<T>({ method: "GET", path }, signal);
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 404) return null;
+      throw error;
+    }
+  };
+
+  /** Of nodes whose pods should have been gone. */
+  const nodesOf = async (pods: readonly Pod[]): Promise<ReadonlyMap<string, NodeState>> => {
+    const late = pods.filter(({ metadata }) => Date.parse(metadata.deletionTimestamp ?? "") < epochMs());
+    const names = [...new Set(late.flatMap(({ spec }) => spec.nodeName ?? []))];
+    return new Map(await Promise.all(names.map(async (name) => [name, await nodeState(name)] as const)));
+  };
+
+  const nodeState = async (name: string): Promise<NodeState> => {
+    try {
+      const node = await get<Node>(`/api/v1/nodes/${name}`);
+      return node === null ? { kind: "absent" } : nodeStateOf(node);
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 403) return { kind: "unknown" };
+      throw error;
+    }
+  };
+
+  const act = async (job: DiffusionJob, action: Action, pods: readonly Pod[]): Promise<void> => {
+    const { uid = "" } = job.metadata;
+    if (action.kind === "save") {
+      const address = addressOf(pods);
+      if (address !== null) coordinators.save(uid, address);
+      return;
+    }
+    const { kind, metadata } = action.object;
+    if (action.kind === "apply") {
+      if (await apply(action.object))
+        log.info({ job: job.metadata.name, kind, name: metadata.name, reason: action.reason }, "applied");
+      return;
+    }
+    await remove(action.object, action.force);
+    log.info({ job: job.metadata.name, kind, name: metadata.name, reason: action.reason }, "deleted");
+  };
+
+  /** @returns false where it was just as it is now after the last apply. */
+  const apply = async (object: KubernetesObject): Promise<boolean> => {
+    const path = objectPath(object);
+    const is = view
+      .children(object.metadata.namespace ?? "default", object.metadata.labels?.["app.kubernetes.io/instance"] ?? "")
+      .find((each) => isSame(each, object));
+    if (is && settled.get(path) === fingerprint(object, is)) return false;
+    const query = { fieldManager: MANAGER, force: "true" };
+    const contentType = "application/apply-patch+yaml";
+    const applied = await api.call<KubernetesObject>(
+      { method: "PATCH", path, query, contentType, body: object },
+      signal,
+    );
+    const drift = driftOf(object, applied);
+    if (drift === null) {
+      settled.delete(path);
+      return true;
+    }
+    log.warn({ kind: object.kind, name: object.metadata.name, drift }, "the API server writes a field in its own way");
+    settled.set(path, fingerprint(object, applied));
+    return true;
+  };
+
+  const remove = async (object: KubernetesObject, force: boolean): Promise<void> => {
+    const { uid, resourceVersion } = object.metadata;
+    // Only this very one; a job that expires only if nobody has changed it meanwhile.
+    const preconditions = { uid, ...(object.kind === "DiffusionJob" && { resourceVersion }) };
+    const body = {
+      apiVersion: "v1",
+      kind: "DeleteOptions",
+      preconditions,
+      propagationPolicy: "Background",
+      ...(force && { gracePeriodSeconds: 0 }),
+    };
+    try {
+      await api.call({ method: "DELETE", path: objectPath(object), body }, signal);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== 404) throw error;
+    }
+  };
+
+  const writeStatus = async (job: DiffusionJob, status: DiffusionJobStatus): Promise<void> => {
+    const { name, namespace, uid = "", resourceVersion } = job.metadata;
+    await api.call(
+      {
+        method: "PATCH",
+        path: `${objectPath(job)}/status`,
+        query: { fieldManager: MANAGER, force: "true" },
+        contentType: "application/apply-patch+yaml",
+        // With the version that was looked at: what is decided on an older one is decided again.
+        body: {
+          apiVersion: job.apiVersion,
+          kind: job.kind,
+          metadata: { name, namespace, uid, resourceVersion },
+          status,
+        },
+      },
+      signal,
+    );
+    written.set(uid, epochMs());
+    onStatus();
+  };
+
+  const forget = (uid: string) => {
+    written.delete(uid);
+    refusals.delete(uid);
+    coordinators.forget(uid);
+    reader.forget(uid);
+  };
+
+  /** uids by key, to forget by. */
+  const known = new Map<string, string>();
+
+  /** @returns milliseconds until it wants attention again; null for not before something happens. */
+  return async (key: string): Promise<number | null> => {
+    const job = view.job(key);
+    const uid = job?.metadata.uid;
+    const before = known.get(key);
+    if (before !== undefined && before !== uid) forget(before);
+    if (!job || uid === undefined) {
+      known.delete(key);
+      return null;
+    }
+    known.set(key, uid);
+    if (!job.spec.suspend) coordinators.forget(uid);
+
+    const observed = await observe(job);
+    const decision = decide(epochMs(), observed, options);
+    let refused: ApiError | null = null;
+    for (const action of decision.actions) {
+      try {
+        await act(job, action, observed.pods);
+      } catch (error) {
+        if (!isMistake(error) || action.kind !== "apply") throw error;
+        refused = error;
+        const { kind, metadata } = action.object;
+        refusals.set(uid, `the API server refuses ${kind} ${metadata.name}: ${describeError(error)}`);
+        break;
+      }
+    }
+    if (refused) {
+      await conclude(job, decide(epochMs(), { ...observed, refused: refusals.get(uid)! }, options));
+      throw refused;
+    }
+    refusals.delete(uid);
+    await conclude(job, decision);
+    return decision.requeueAfterMs;
+  };
+
+  async function conclude(job: DiffusionJob, { status, events }: ReturnType<typeof decide>): Promise<void> {
+    if (status) await writeStatus(job, status);
+    // After the status: what a pass without one says would be said by every pass.
+    for (const event of events) await recorder.tell(job, event);
+  }
+}
+
+/** What will be refused again, until somebody changes something. */
+const isMistake = (error: unknown): error is ApiError =>
+  error instanceof ApiError && [400, 403, 422].includes(error.code);
+
+/** Of the coordinator's pod, where one runs: its own address, because a name may still lead to the one before. */
+function addressOf(pods: readonly Pod[]): string | null {
+  const pod = pods.find((each) => isOf(each, "coordinator") && isRunning(each));
+  const ip = pod?.status?.podIP;
+  if (!ip) return null;
+  return `${ip.includes(":") ? `[${ip}]` : ip}:${GRPC_PORT}`;
+}
+
+/** Both of them, without what changes by itself. */
+function fingerprint(desired: KubernetesObject, is: KubernetesObject): string {
+  const { resourceVersion: _, managedFields: __, ...metadata } = is.metadata;
+  return JSON.stringify([desired, { ...is, metadata, status: null }]);
+}

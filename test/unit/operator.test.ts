@@ -1,0 +1,480 @@
+// What the operator decides, from what it sees: every way of a job, with its reason.
+
+import { describe, expect, it } from "vitest";
+import { holds } from "../../k8s/operator/conditions.ts";
+import { decide } from "../../k8s/operator/decide.ts";
+import { readJob } from "../../k8s/operator/desired.ts";
+import { driftOf } from "../../k8s/operator/drift.ts";
+import type { DiffusionJob } from "../../k8s/operator/job.ts";
+import type { KubernetesObject, StatefulSet } from "../../k8s/operator/objects.ts";
+import { type Action, isSame, type Observed } from "../../k8s/operator/observed.ts";
+import { renderJob } from "../../k8s/render/render.ts";
+import { readTemplates } from "../../k8s/render/templates.ts";
+import { applied, diffusionJob, fresh, NOW, OPTIONS, podOf, reportOf, running, waiting } from "../support/operator.ts";
+
+const see = (observed: Observed, at = NOW) => decide(at, observed, OPTIONS);
+const conditionsOf = (observed: Observed, at = NOW) => see(observed, at).status?.conditions ?? [];
+const condition = (observed: Observed, type: string, at = NOW) =>
+  conditionsOf(observed, at).find((each) => each.type === type);
+
+/** What the next pass sees after this one's status was written. */
+function written(observed: Observed, at = NOW): Observed {
+  const { status } = see(observed, at);
+  return { ...observed, job: { ...observed.job, ...(status && { status }) } as DiffusionJob, statusWrittenMs: at };
+}
+
+const objectsOf = (actions: readonly Action[], kind: Action["kind"]): readonly KubernetesObject[] =>
+  actions.flatMap((action) => (action.kind === kind && "object" in action ? [action.object] : []));
+
+const replicasOf = (actions: readonly Action[]): Record<string, number | undefined> =>
+  Object.fromEntries(
+    objectsOf(actions, "apply")
+      .filter(({ kind }) => kind === "StatefulSet")
+      .map((set) => [set.metadata.name, (set as StatefulSet).spec.replicas]),
+  );
+
+/** The sets as the operator wants them now, with their pods. */
+function followed(observed: Observed): Observed {
+  const changed = objectsOf(see(observed).actions, "apply").map((object) => applied(object, observed.job));
+  const rest = observed.children.filter((child) => !changed.some((each) => isSame(each, child)));
+  return { ...observed, children: [...rest, ...changed] };
+}
+
+const suspended = diffusionJob({ spec: { suspend: true } });
+const complete = {
+  phase: "Complete",
+  reason: "20 of 20 steps",
+  step: 20,
+  weightsSha256: "ab".repeat(32),
+  over: true,
+} as const;
+
+describe("launch", () => {
+  it("applies exactly what plume render prints, and one owner more", () => {
+    const observed = fresh();
+    if (observed.reading.kind !== "valid") throw new Error(observed.reading.message);
+    const rendered = renderJob(observed.reading.job, { namespace: "ns" });
+    const made = objectsOf(see(observed).actions, "apply");
+    const owners = made.map(({ metadata }) => metadata.ownerReferences);
+    expect(made.map(({ metadata: { ownerReferences: _, ...metadata }, ...rest }) => ({ ...rest, metadata }))).toEqual(
+      rendered,
+    );
+    for (const owner of owners)
+      expect(owner).toEqual([expect.objectContaining({ kind: "DiffusionJob", uid: "uid-of-tiny", controller: true })]);
+  });
+
+  it("does nothing where everything is as it should be, but look again", () => {
+    const decision = see(written(running()));
+    expect(decision).toEqual({ actions: [], status: null, events: [], requeueAfterMs: OPTIONS.pollMs });
+  });
+
+  it("does nothing for a job that is being deleted: the garbage collector has it", () => {
+    const decision = see(fresh(diffusionJob({ deleted: true })));
+    expect(decision).toEqual({ actions: [], status: null, events: [], requeueAfterMs: null });
+  });
+
+  it("says Launched once", () => {
+    const first = fresh();
+    expect(see(first).events.map(({ reason }) => reason)).toEqual(["Launched"]);
+    expect(see(written(first)).events).toEqual([]);
+  });
+
+  it("creates nothing for a job with a mistake, and says field, value and remedy", () => {
+    const observed = fresh(diffusionJob({ spec: { training: { globalBatch: 8, microBatch: 3 } } }));
+    const { actions, status, events } = see(observed);
+    expect(actions).toEqual([]);
+    expect(status?.phase).toBe("Invalid");
+    expect(condition(observed, "Invalid")).toMatchObject({
+      status: "True",
+      message: expect.stringMatching(/training\.microBatch: 3 does not divide globalBatch 8.*for example 2/s),
+    });
+    expect(events).toEqual([expect.objectContaining({ type: "Warning", reason: "Invalid" })]);
+  });
+
+  it("leaves a running job alone when an edit makes it wrong, and goes on once it is right", () => {
+    const wrong = diffusionJob({ spec: { training: { globalBatch: 8, microBatch: 3 } } });
+    const observed: Observed = { ...running(), job: wrong, reading: readJob(wrong, readTemplates()) };
+    expect(see(observed).actions).toEqual([]);
+    const right = { ...written(observed), job: { ...running().job, status: written(observed).job.status! } };
+    const { status, events } = see({ ...right, reading: running().reading });
+    expect(holds(status?.conditions, "Invalid")).toBe(false);
+    expect(events.map(({ reason }) => reason)).toContain("Valid");
+  });
+});
+
+describe("objects of others", () => {
+  const stranger = (change: (object: KubernetesObject) => KubernetesObject): Observed => {
+    const observed = running();
+    const children = observed.children.map((child) => (child.kind === "Service" ? change(child) : child));
+    return { ...observed, children };
+  };
+
+  it("takes over nothing that is not plume's", () => {
+    const observed = stranger(({ metadata, ...rest }) => ({
+      ...rest,
+      metadata: { name: metadata.name, namespace: "ns", uid: "theirs" },
+    }));
+    expect(see(observed).actions).toEqual([]);
+    expect(condition(observed, "Progressing")).toMatchObject({ status: "False", reason: "NameTaken" });
+  });
+
+  it("takes over nothing that belongs to somebody else", () => {
+    const owner = { apiVersion: "v1", kind: "Other", name: "x", uid: "y", controller: true };
+    const observed = stranger((child) => ({ ...child, metadata: { ...child.metadata, ownerReferences: [owner] } }));
+    expect(see(observed).actions).toEqual([]);
+    expect(condition(observed, "Progressing")?.message).toContain("belongs to Other x");
+  });
+
+  it("waits for the objects of a deleted job of the same name to go", () => {
+    const observed = stranger((child) => ({
+      ...child,
+      metadata: {
+        ...child.metadata,
+        ownerReferences: [{ ...child.metadata.ownerReferences![0]!, uid: "uid-of-the-one-before" }],
+      },
+    }));
+    const { actions, requeueAfterMs } = see(observed);
+    expect(actions).toEqual([]);
+    expect(requeueAfterMs).toBe(OPTIONS.pollMs);
+    expect(condition(observed, "Progressing")).toMatchObject({ status: "True", reason: "Clearing" });
+  });
+
+  it("adopts what was applied by hand, or was left behind", () => {
+    const observed = stranger((child) => {
+      const { ownerReferences: _, ...metadata } = child.metadata;
+      return { ...child, metadata };
+    });
+    expect(objectsOf(see(observed).actions, "apply").map(({ kind }) => kind)).toEqual(["Service", "Service"]);
+  });
+});
+
+describe("drift", () => {
+  it("applies again what somebody changed, and says which field", () => {
+    const observed = running();
+    const children = observed.children.map((child) =>
+      child.metadata.name === "tiny-worker" && child.kind === "StatefulSet"
+        ? { ...child, spec: { ...(child as StatefulSet).spec, replicas: 7 } }
+        : child,
+    );
+    const { actions } = see({ ...observed, children });
+    expect(actions).toEqual([expect.objectContaining({ kind: "apply", reason: "spec.replicas differs" })]);
+  });
+
+  it("applies again what somebody deleted", () => {
+    const observed = running();
+    const children = observed.children.filter(({ kind }) => kind !== "Role");
+    expect(objectsOf(see({ ...observed, children }).actions, "apply").map(({ kind }) => kind)).toEqual(["Role"]);
+  });
+
+  it("sees no difference in what the server filled in, in spellings of a quantity, or in what others added", () => {
+    const wanted = {
+      apiVersion: "v1",
+      kind: "Any",
+      metadata: { name: "a", labels: { x: "y" } },
+      spec: { ports: [{ port: 1 }], memory: "1024Mi", cpu: 0.5, empty: {} },
+    };
+    const fieldsV1 = {
+      "f:metadata": { "f:labels": { "f:x": {} } },
+      "f:spec": {
+        "f:ports": { 'k:{"port":1,"protocol":"TCP"}': { ".": {}, "f:port": {} } },
+        "f:memory": {},
+        "f:cpu": {},
+      },
+    };
+    const is = {
+      ...wanted,
+      metadata: {
+        name: "a",
+        labels: { x: "y", theirs: "z" },
+        managedFields: [{ manager: "plume-operator", operation: "Apply" as const, fieldsV1 }],
+      },
+      spec: { ports: [{ port: 1, protocol: "TCP" }, { port: 2 }], memory: "1Gi", cpu: "500m", other: 1 },
+    };
+    expect(driftOf(wanted, is)).toBeNull();
+    expect(driftOf({ ...wanted, spec: { ...wanted.spec, memory: "2Gi" } } as KubernetesObject, is)).toBe("spec.memory");
+    expect(driftOf({ ...wanted, spec: { ports: [{ port: 1 }], cpu: 0.5 } } as KubernetesObject, is)).toBe(
+      "spec.memory",
+    );
+    const wider = { ...wanted, spec: { ...wanted.spec, ports: [{ port: 1 }, { port: 2 }] } };
+    expect(driftOf(wider as KubernetesObject, is)).toBe("spec.ports");
+  });
+
+  it("deletes a job file once no pod mounts it", () => {
+    const observed = running();
+    const old = applied(
+      { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "tiny-job-old", namespace: "ns" } },
+      observed.job,
+    );
+    const unused = { ...observed, children: [...observed.children, old] };
+    expect(objectsOf(see(unused).actions, "delete").map(({ metadata }) => metadata.name)).toEqual(["tiny-job-old"]);
+    const pod = podOf(observed.children, "coordinator");
+    const mounting = { ...pod, spec: { volumes: [{ name: "job", configMap: { name: "tiny-job-old" } }] } };
+    expect(see({ ...unused, pods: [...observed.pods, mounting] }).actions).toEqual([]);
+  });
+});
+
+describe("resize", () => {
+  it("changes the replicas of the worker set and nothing else", () => {
+    const wider = diffusionJob({ spec: { workers: { replicas: 4, max: 4 } } });
+    const observed: Observed = { ...running(), job: wider, reading: readJob(wider, readTemplates()) };
+    const { actions } = see(observed);
+    expect(actions).toHaveLength(1);
+    expect(replicasOf(actions)).toEqual({ "tiny-worker": 4 });
+    expect(condition(observed, "Scaling")).toMatchObject({ status: "True", reason: "More" });
+  });
+
+  it("counts processes, several to a pod", () => {
+    const job = diffusionJob({ spec: { workers: { replicas: 4, max: 4, perPod: 2 } } });
+    expect(replicasOf(see(fresh(job)).actions)).toEqual({ "tiny-coordinator": 1, "tiny-worker": 2 });
+  });
+});
+
+describe("suspend", () => {
+  it("asks for a checkpoint, waits for it, writes it down, and only then takes the pods away", () => {
+    const asking = { ...running(suspended) };
+    expect(see(asking).actions).toEqual([{ kind: "save" }]);
+    const pending: Observed = { ...written(asking), save: { kind: "pending" } };
+    expect(see(pending).actions).toEqual([]);
+    expect(see(pending).status).toBeNull();
+    const checkpoint = { step: 7, url: "s3://b/p/step-000000007/", atMs: NOW };
+    const saved: Observed = {
+      ...pending,
+      save: { kind: "saved", step: 7 },
+      said: { kind: "answered", report: reportOf({ checkpoint }) },
+    };
+    expect(see(saved).actions).toEqual([]);
+    expect(condition(saved, "Suspended")).toMatchObject({
+      status: "True",
+      reason: "CheckpointSaved",
+      message: "step 7 in s3://b/p/step-000000007/",
+    });
+    const readBack = written(saved);
+    expect(replicasOf(see(readBack).actions)).toEqual({ "tiny-coordinator": 0, "tiny-worker": 0 });
+    expect(readBack.job.status?.phase).toBe("Suspended");
+    const gone: Observed = { ...followed(readBack), pods: [], said: { kind: "unasked" }, save: { kind: "none" } };
+    expect(see(gone).actions).toEqual([]);
+    expect(condition(gone, "Suspended")).toMatchObject({ status: "True", reason: "CheckpointSaved" });
+  });
+
+  it("goes on, and says why, while the checkpoint fails, and asks again after a while", () => {
+    const failing: Observed = { ...running(suspended), save: { kind: "failed", reason: "no bucket", atMs: NOW } };
+    expect(see(failing).actions).toEqual([]);
+    expect(condition(failing, "Suspended")).toMatchObject({
+      status: "False",
+      reason: "CheckpointFailed",
+      message: "it goes on: no bucket",
+    });
+    expect(see(failing).events.map(({ reason }) => reason)).toContain("Launched");
+    expect(see(failing, NOW + OPTIONS.saveAgainMs).actions).toEqual([{ kind: "save" }]);
+  });
+
+  it("goes on while the coordinator runs and cannot be asked", () => {
+    const silent: Observed = { ...running(suspended), said: { kind: "silent", reason: "no answer" } };
+    expect(see(silent).actions).toEqual([]);
+    expect(condition(silent, "Suspended")).toMatchObject({ status: "False", reason: "CoordinatorUnreachable" });
+  });
+
+  it("starts nothing for a job that was suspended from the beginning", () => {
+    const first = fresh(suspended);
+    expect(replicasOf(see(first).actions)).toEqual({});
+    expect(condition(first, "Suspended")).toMatchObject({ status: "True", reason: "NothingToSave" });
+    expect(replicasOf(see(written(first)).actions)).toEqual({ "tiny-coordinator": 0, "tiny-worker": 0 });
+  });
+
+  it("needs no checkpoint of a coordinator that cannot start", () => {
+    const observed = running(suspended);
+    const pods = [waiting(observed.pods[0]!, "ImagePullBackOff", "no such image")];
+    const stuck: Observed = { ...observed, pods, said: { kind: "unasked" } };
+    expect(condition(stuck, "Suspended")).toMatchObject({
+      status: "True",
+      reason: "NothingToSave",
+      message: expect.stringContaining("no such image"),
+    });
+  });
+
+  it("starts both sets again when it is to go on", () => {
+    const saved: Observed = { ...running(suspended), save: { kind: "saved", step: 7 } };
+    const stopped = followed(written(saved));
+    const on = { ...stopped, job: { ...diffusionJob(), status: stopped.job.status! }, save: { kind: "none" } as const };
+    expect(replicasOf(see(on).actions)).toEqual({ "tiny-coordinator": 1, "tiny-worker": 2 });
+    expect(condition(on, "Suspended")).toMatchObject({ status: "False", reason: "Resumed" });
+    expect(see(on).events.map(({ reason }) => reason)).toContain("Resumed");
+  });
+});
+
+describe("the end", () => {
+  it("writes down the digest of the weights before it takes the coordinator away", () => {
+    const done = running(diffusionJob(), complete);
+    expect(replicasOf(see(done).actions)).toEqual({ "tiny-worker": 0 });
+    expect(see(done).status).toMatchObject({ phase: "Complete", weightsSha256: complete.weightsSha256 });
+    const readBack = written(done);
+    expect(replicasOf(see(readBack).actions)).toEqual({ "tiny-coordinator": 0, "tiny-worker": 0 });
+  });
+
+  it("is no end while the coordinator may be started again", () => {
+    for (const phase of ["Complete", "Stopped", "Failed"] as const) {
+      const early = running(diffusionJob(), { ...complete, phase, over: false });
+      expect(replicasOf(see(early).actions)).toEqual({});
+      expect(
+        conditionsOf(early).filter(({ type, status }) => /Complete|Failed/.test(type) && status === "True"),
+      ).toEqual([]);
+    }
+  });
+
+  it("stays complete, with its digest, when nobody answers any more", () => {
+    const done = followed(written(running(diffusionJob(), complete)));
+    const gone: Observed = { ...done, pods: [], said: { kind: "unasked" } };
+    const again = { ...gone, job: { ...gone.job, metadata: { ...gone.job.metadata, generation: 2 } } };
+    expect(see(again).status).toMatchObject({ phase: "Complete", weightsSha256: complete.weightsSha256 });
+    expect(see(again).actions).toEqual([]);
+  });
+
+  it("begins again when more steps are asked for", () => {
+    const done = followed(written(running(diffusionJob(), complete)));
+    const more = { ...diffusionJob({ spec: { training: { steps: 40, globalBatch: 8, microBatch: 2 } } }) };
+    const job = { ...more, status: done.job.status! };
+    const observed: Observed = {
+      ...done,
+      job,
+      reading: readJob(job, readTemplates()),
+      pods: [],
+      said: { kind: "unasked" },
+    };
+    expect(replicasOf(see(observed).actions)).toEqual({ "tiny-coordinator": 1, "tiny-worker": 2 });
+    expect(holds(see(observed).status?.conditions, "Complete")).toBe(false);
+  });
+
+  it("fails with the coordinator's own words when it found a mistake", () => {
+    const observed = running();
+    const mistake = { terminated: { exitCode: 2, message: "data.source: no such bucket" } };
+    const pods = [waiting(observed.pods[0]!, "CrashLoopBackOff", "back-off", mistake)];
+    const failed: Observed = { ...observed, pods, said: { kind: "unasked" } };
+    expect(condition(failed, "Failed")).toMatchObject({
+      status: "True",
+      reason: "Mistake",
+      message: "data.source: no such bucket",
+    });
+    expect(see(failed).events.map(({ type }) => type)).toContain("Warning");
+  });
+
+  it("deletes the job so long after its end as it says, and its objects go with it", () => {
+    const job = diffusionJob({ spec: { kubernetes: { ttlSeconds: 60 } } });
+    const done = followed(written(running(job, complete)));
+    expect(see(done, NOW + 59_000).requeueAfterMs).toBe(1_000);
+    expect(see(done, NOW + 60_000).actions).toEqual([expect.objectContaining({ kind: "delete", object: done.job })]);
+  });
+});
+
+describe("trouble", () => {
+  it("shows why a pod is not scheduled", () => {
+    const observed = running();
+    const message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.";
+    const pods = observed.pods.map((pod) => ({
+      ...pod,
+      status: {
+        phase: "Pending",
+        conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }],
+      },
+    }));
+    const pending: Observed = { ...observed, pods, said: { kind: "unasked" } };
+    expect(see(pending).status?.phase).toBe("Pending");
+    expect(condition(pending, "Progressing")).toMatchObject({
+      status: "False",
+      reason: "Unschedulable",
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it("shows what a crashing image says", () => {
+    const observed = running();
+    const last = { terminated: { exitCode: 127, message: "node: not found" } };
+    const pods = [waiting(observed.pods[0]!, "CrashLoopBackOff", "back-off 20s", last)];
+    expect(condition({ ...observed, pods, said: { kind: "unasked" } }, "Progressing")).toMatchObject({
+      status: "False",
+      reason: "CrashLoopBackOff",
+      message: "pod tiny-coordinator-0: back-off 20s; it exited with code 127: node: not found",
+    });
+  });
+
+  it("keeps the last known step of a coordinator that does not answer", () => {
+    const seen = written(running());
+    const silent: Observed = { ...seen, said: { kind: "silent", reason: "no answer for 3 s" } };
+    expect(see(silent).status).toMatchObject({ step: 5, steps: 20, loss: 0.5 });
+    expect(condition(silent, "CoordinatorReady")).toMatchObject({ status: "False", reason: "Unreachable" });
+  });
+
+  it("replaces a coordinator's pod of an older file that will never be ready", () => {
+    const observed = running();
+    const pod = waiting(observed.pods[0]!, "ImagePullBackOff", "no such image");
+    const old = {
+      ...pod,
+      metadata: { ...pod.metadata, labels: { ...pod.metadata.labels, "controller-revision-hash": "zero" } },
+    };
+    const stuck: Observed = { ...observed, pods: [old], said: { kind: "unasked" } };
+    expect(objectsOf(see(stuck).actions, "delete")).toEqual([old]);
+    expect(objectsOf(see({ ...stuck, pods: [pod] }).actions, "delete")).toEqual([]);
+  });
+});
+
+describe("a node that is gone", () => {
+  const stuckAt = (
+    node: Observed["nodes"] extends ReadonlyMap<string, infer N> ? N : never,
+    conditions = [] as object[],
+  ) => {
+    const observed = running();
+    const pod = observed.pods[1]!;
+    const metadata = { ...pod.metadata, deletionTimestamp: new Date(NOW).toISOString() };
+    const status = { ...pod.status, conditions: conditions as never };
+    return { ...observed, pods: [{ ...pod, metadata, status }], nodes: new Map([["node-a", node]]) } satisfies Observed;
+  };
+  const later = NOW + 61_000;
+  const forced = (observed: Observed, at: number) =>
+    see(observed, at).actions.filter((action) => action.kind === "delete" && action.force);
+
+  it("has its stuck pods taken away, with an event, once it has not been ready for long enough", () => {
+    const observed = stuckAt({ kind: "not-ready", sinceMs: NOW });
+    expect(forced(observed, NOW + 20_000)).toEqual([]);
+    expect(see(observed, NOW + 59_000).requeueAfterMs).toBeLessThanOrEqual(1_000);
+    expect(forced(observed, later)).toHaveLength(1);
+    expect(see(observed, later).events).toContainEqual(
+      expect.objectContaining({ type: "Warning", reason: "NodeLost" }),
+    );
+  });
+
+  it("is one whose object was deleted, too", () => {
+    expect(forced(stuckAt({ kind: "absent" }), later)).toHaveLength(1);
+  });
+
+  it("is known by the eviction where nodes may not be read", () => {
+    const evicted = { type: "DisruptionTarget", status: "True", reason: "DeletionByTaintManager" };
+    expect(forced(stuckAt({ kind: "unknown" }, [evicted]), later)).toHaveLength(1);
+    expect(forced(stuckAt({ kind: "unknown" }), later)).toEqual([]);
+  });
+
+  it("is not one that is well: a pod may take its time", () => {
+    expect(forced(stuckAt({ kind: "ready" }), later + 3_600_000)).toEqual([]);
+  });
+});
+
+describe("the status", () => {
+  it("is written at once when the phase changes, and at most every ten seconds when only numbers do", () => {
+    const seen = written(running());
+    const step = (n: number, phase = "Training"): Observed => ({
+      ...seen,
+      said: { kind: "answered", report: reportOf({ step: n, phase: phase as "Training" }) },
+    });
+    expect(see(step(6), NOW + 3_000).status).toBeNull();
+    expect(see(step(6), NOW + 3_000).requeueAfterMs).toBe(OPTIONS.pollMs);
+    expect(see(step(6), NOW + 8_000).requeueAfterMs).toBe(2_000);
+    expect(see(step(6), NOW + 10_000).status).toMatchObject({ step: 6, columns: { step: "6/20" } });
+    expect(see(step(6, "Saving"), NOW + 3_000).status).toMatchObject({ phase: "Saving" });
+  });
+
+  it("keeps the time of a condition until its status changes", () => {
+    const seen = written(running());
+    const later = see({ ...seen, said: { kind: "silent", reason: "gone" } }, NOW + 60_000).status?.conditions ?? [];
+    const at = (type: string) => later.find((each) => each.type === type)?.lastTransitionTime;
+    expect(at("CoordinatorReady")).toBe("2026-01-01T00:01:00Z");
+    expect(at("Complete")).toBe("2026-01-01T00:00:00Z");
+  });
+});
