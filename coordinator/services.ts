@@ -70,6 +70,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     hold,
     bus,
     tracer,
+    lingers: options.linger !== undefined,
     now: () => clock.now(),
     setPhase,
     onOtherBits: (step, digest, before) =>

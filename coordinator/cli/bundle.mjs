@@ -25,6 +25,7 @@ export const ENTRIES = {
   plume: "coordinator/cli/main.ts",
   coordinator: "coordinator/main.ts",
   worker: "worker/main.ts",
+  "worker-pod": "worker/pod/main.ts",
   reducer: "coordinator/reducers/main.ts",
   "compute-thread": "worker/compute-thread.ts",
   operator: "k8s/operator/main.ts",
@@ -37,7 +38,7 @@ const UNUSED_DAYS = 30;
 
 /**
  * @param more other entry points by name, and the folders that they are made of: benches run as plume itself does.
- * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, reducer.mjs, compute-thread.mjs, the page, and the manifests.
+ * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, worker-pod.mjs, reducer.mjs, compute-thread.mjs, the page, and the manifests.
  */
 export async function bundled(more = {}, sources = []) {
   const folder = join(CACHE, keyOf([...SOURCES, ...sources]));

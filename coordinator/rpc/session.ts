@@ -142,6 +142,10 @@ export function createSessions({
       const onRequest = (message: Incoming) => {
         if (message.$case === "hello") {
           if (id) throw new PlumeError("INVALID_ARGUMENT", "a session says hello once", OTHER_VERSION);
+          if (drained) {
+            stream.write({ message: { $case: "drain", value: { reason: drained.reason } } });
+            return stream.end();
+          }
           id = admit(stream, message.value);
           return;
         }

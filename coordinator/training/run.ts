@@ -13,6 +13,8 @@ export interface RunContext extends StepContext {
   readonly snapshot: (step: number) => Promise<void>;
   readonly gallery: Gallery;
   readonly setPhase: (phase: Phase, reason: string) => void;
+  /** The process outlives the run: one that finds nothing left to do has no workers to draw with, and needs none. */
+  readonly lingers: boolean;
 }
 
 /** Trains from `firstStep` (the number of committed steps) to the end, or until `stop` is aborted. */
@@ -26,7 +28,11 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
   await publishParams(context, step);
 
   while (step < training.steps && !stop.aborted) {
-    if (hold.paused !== null) setPhase("Paused", hold.paused);
+    if (hold.paused !== null) {
+      setPhase("Paused", hold.paused);
+      // A pause may outlast the pod, and then nothing else of these steps would be left.
+      if (context.lingers) await saveCheckpoint(context);
+    }
     await hold.passed(stop);
     const trained = stop.aborted ? null : await trainStep(context, step, stop);
     if (!trained) break;
@@ -43,7 +49,8 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
   setPhase("Saving", kind === "complete" ? "all steps are done" : "asked to stop");
   await saveCheckpoint(context, { last: true });
   await checkpointer.settled();
-  if (kind === "complete") sampleGrid = await gallery.draw(dispatcher.version, stop);
+  const isNews = step > firstStep || !context.lingers;
+  if (kind === "complete" && isNews) sampleGrid = await gallery.draw(dispatcher.version, stop);
   return { kind, step, lastLoss, sampleGrid };
 }
 

@@ -24,8 +24,11 @@ const FILES: Readonly<Record<string, string>> = {
   // No env(1) is here to find node.
   "usr/local/bin/plume": '#!/usr/local/bin/node\nimport("/app/plume.mjs");\n',
 };
-/** Where a container's own are mounted, and where plume's volumes go. */
-const FOLDERS = ["dev", "proc", "sys", "tmp", "etc/plume", "var/lib/plume"];
+/** Where a container's own are mounted, and what the manifests of k8s/base mount. */
+const FOLDERS = [
+  ...["dev", "proc", "sys", "tmp"],
+  ...["etc/plume", "etc/plume-tls", "var/cache/plume", "var/lib/plume", "var/run/secrets/kubernetes.io/serviceaccount"],
+];
 
 const NODE = "usr/local/bin/node";
 

@@ -26,10 +26,11 @@ const filesIn = (folder: string): string[] =>
 
 /** Every file of the image is one of these. */
 const KNOWN = [
-  /^app\/(coordinator|worker|reducer|compute-thread|plume)\.mjs$/,
+  /^app\/(coordinator|worker|reducer|compute-thread|plume|operator)\.mjs$/,
   /^app\/[\w.-]+-[A-Z0-9]{8}\.mjs$/, // what the entry points share, or load when it is needed
   /^app\/(LICENSE|THIRD-PARTY\.txt|package\.json)$/,
   /^app\/page\/(index\.html|page\.js|style\.css|icon\.svg)$/,
+  /^app\/base\/[\w-]+\.yaml$/,
   /^app\/proto\/plume\/v1\/\w+\.proto$/,
   /^app\/shared\/kernels\/(kernels\.wasm|thread\.mjs)$/,
   /^app\/shared\/backends\/wasm-kernels\/kernels\.wasm$/,
