@@ -46,8 +46,8 @@ export interface ApiOptions {
 }
 
 const TIMEOUT_MS = 30_000;
-/** A watch gets a bookmark a minute where nothing happens: without one for longer than this, nobody is there. */
-const SILENCE_MS = 90_000;
+/** A watch is ended by the server after two minutes (informer.ts), and need not say a word before: after this, nobody is there. */
+const SILENCE_MS = 150_000;
 
 export function createApi({ config, before, after }: ApiOptions): Api {
   const server = config.getCurrentCluster()?.server;

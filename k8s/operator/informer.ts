@@ -49,7 +49,7 @@ interface WatchLine {
 const INSTANCE = "app.kubernetes.io/instance";
 const PAGE = 500;
 /** The server ends a watch after so long, so that a lost one is not lost for ever. */
-const WATCH_SECONDS = 300;
+const WATCH_SECONDS = 120;
 const FIRST_WAIT_MS = 100;
 const LAST_WAIT_MS = 20_000;
 

@@ -110,6 +110,9 @@ function ended(type: "Complete" | "Failed", stage: Stage): Verdict {
   );
 }
 
+/** Of a coordinator that is about to be started again. */
+const ENDS = new Set(["Complete", "Stopped", "Failed"]);
+
 /** One word for the column PHASE. */
 export function phaseOf(stage: Stage, observed: Observed): JobPhase {
   if (stage.kind === "invalid") return "Invalid";
@@ -118,7 +121,7 @@ export function phaseOf(stage: Stage, observed: Observed): JobPhase {
   if (stage.kind === "suspended" || stage.kind === "suspendable") return "Suspended";
   if (stage.kind === "suspending" && stage.reason === "SavingCheckpoint") return "Suspending";
   const { said, pods, job } = observed;
-  if (said.kind === "answered") return said.report.phase;
+  if (said.kind === "answered") return ENDS.has(said.report.phase) ? "Recovering" : said.report.phase;
   if (BARRED.has(stage.kind) || !pods.some((pod) => isOf(pod, "coordinator") && isRunning(pod))) return "Pending";
   const hasTrained = (job.status?.step ?? 0) > 0 && !holdsIn(job.status?.conditions, "Suspended");
   return hasTrained ? "Recovering" : "Starting";

@@ -1,0 +1,148 @@
+// Operators as processes, as they run in a cluster: who leads, what the leader hands over, and what their account may not do.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { entry } from "../../../shared/root.ts";
+import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
+import { configOf, installOperator, operatorAccount } from "../../support/kubernetes-operator.ts";
+import { scratchFolder } from "../../support/plume.ts";
+import { freePort, killed } from "../../support/processes.ts";
+
+let plane: ControlPlane;
+let namespace: string;
+beforeAll(async () => {
+  plane = await startControlPlane();
+  namespace = await plane.namespace();
+  await installOperator(plane.kubectl, namespace);
+});
+afterAll(() => plane?.[Symbol.asyncDispose]());
+
+const LEASE_SECONDS = 3;
+
+interface OperatorProcess extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  leads(): Promise<boolean>;
+}
+
+async function startProcess(folder: { file(name: string): string }): Promise<OperatorProcess> {
+  const kubeconfig = folder.file("kubeconfig");
+  writeFileSync(kubeconfig, configOf(plane.kubeconfig, operatorAccount(namespace)).exportConfig());
+  const { file, execArgv } = entry("operator");
+  const port = await freePort();
+  const args = ["--namespace", namespace, "--monitor", `127.0.0.1:${port}`, "--lease-seconds", `${LEASE_SECONDS}`];
+  const child = spawn(process.execPath, [...execArgv, file, ...args], {
+    env: { ...process.env, KUBECONFIG: kubeconfig },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const exited = once(child, "exit").then(([code]) => code as number | null);
+  const leads = async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(1_000) }).catch(
+      () => null,
+    );
+    return /^plume_operator_leader 1$/m.test((await answer?.text()) ?? "");
+  };
+  return { child, exited, leads, [Symbol.asyncDispose]: () => killed(child) };
+}
+
+const job = (name: string) => `apiVersion: plume.dev/v1alpha1
+kind: DiffusionJob
+metadata: { name: ${name} }
+spec: { data: { source: "shapes:64" }, suspend: true }`;
+
+/** Whoever leads acts. */
+async function expectAttended(name: string): Promise<void> {
+  await plane.kubectl(["-n", namespace, "apply", "-f", "-"], { input: job(name) });
+  await plane.kubectl(["-n", namespace, "wait", "--for=condition=Suspended", `dj/${name}`, "--timeout=60s"]);
+}
+
+it("one leads; one that ends hands over, one that is killed or frozen is followed, and one that thaws leaves", async () => {
+  using folder = scratchFolder();
+  await using first = await startProcess(folder);
+  await expect.poll(first.leads).toBe(true);
+  await expectAttended("one");
+  await using second = await startProcess(folder);
+
+  first.child.kill("SIGTERM");
+  expect(await first.exited).toBe(0);
+  await expect.poll(second.leads).toBe(true);
+  await expectAttended("two");
+
+  await using third = await startProcess(folder);
+  second.child.kill("SIGKILL");
+  await expect.poll(third.leads).toBe(true);
+  await expectAttended("three");
+
+  await using fourth = await startProcess(folder);
+  third.child.kill("SIGSTOP");
+  await expect.poll(fourth.leads).toBe(true);
+  third.child.kill("SIGCONT");
+  expect(await third.exited).toBe(1);
+  expect(await fourth.leads()).toBe(true);
+  await expectAttended("four");
+});
+
+const FORBIDDEN = [
+  ["get", "secrets"],
+  ["list", "secrets"],
+  ["watch", "secrets"],
+  ["create", "pods"],
+  ["create", "pods/exec"],
+  ["create", "pods/attach"],
+  ["create", "pods/portforward"],
+  ["get", "pods/log"],
+  ["create", "serviceaccounts/token"],
+  ["delete", "statefulsets.apps"],
+  ["delete", "persistentvolumeclaims"],
+  ["update", "diffusionjobs.plume.dev"],
+  ["patch", "diffusionjobs.plume.dev"],
+  ["escalate", "roles.rbac.authorization.k8s.io"],
+  ["bind", "roles.rbac.authorization.k8s.io"],
+  ["impersonate", "users"],
+  ["list", "nodes"],
+  ["patch", "nodes"],
+  ["get", "leases.coordination.k8s.io:other"],
+  ["update", "leases.coordination.k8s.io:other"],
+] as const;
+
+/** @param resource with its subresource behind a slash; a name after a colon. */
+async function mayDo(verb: string, resource: string, where: string): Promise<boolean> {
+  const [kind = "", name] = resource.split(":");
+  const [main = "", subresource] = kind.split("/");
+  const what = name === undefined ? main : `${main}/${name}`;
+  const sub = subresource === undefined ? [] : [`--subresource=${subresource}`];
+  const asked = plane.kubectl(["auth", "can-i", verb, what, ...sub, "-n", where, "--as", operatorAccount(namespace)]);
+  const answer = await asked.catch((error: Error) => error.message);
+  return /(^|\s)(yes|no)\s*$/.exec(answer)![2] === "yes";
+}
+
+it.each(FORBIDDEN)("may not %s %s", async (verb, resource) => {
+  expect(await mayDo(verb, resource, namespace)).toBe(false);
+});
+
+it("has no right at all in another namespace", async () => {
+  const other = await plane.namespace();
+  for (const [verb, resource] of [
+    ["list", "diffusionjobs.plume.dev"],
+    ["patch", "statefulsets.apps"],
+    ["delete", "pods"],
+  ] as const) {
+    expect(await mayDo(verb, resource, other)).toBe(false);
+    expect(await mayDo(verb, resource, namespace)).toBe(true);
+  }
+});
+
+it("cannot give a coordinator a right that it does not have itself", async () => {
+  const role = JSON.stringify({
+    apiVersion: "rbac.authorization.k8s.io/v1",
+    kind: "Role",
+    metadata: { name: "wide", namespace },
+    rules: [{ apiGroups: [""], resources: ["secrets"], verbs: ["get"] }],
+  });
+  const asOperator = ["-n", namespace, "--as", operatorAccount(namespace)];
+  await expect(plane.kubectl([...asOperator, "create", "-f", "-"], { input: role })).rejects.toThrow(
+    /forbidden.*privilege|attempting to grant/s,
+  );
+});

@@ -1,0 +1,280 @@
+// The operator on a real API server with real controllers and no kubelet: what it makes of a job, what it puts right, and that it
+// may die at any moment.
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createApi } from "../../../k8s/operator/api.ts";
+import { driftOf } from "../../../k8s/operator/drift.ts";
+import { CHILD_KINDS, collectionPath } from "../../../k8s/operator/kinds.ts";
+import type { KubernetesObject } from "../../../k8s/operator/objects.ts";
+import { renderJob } from "../../../k8s/render/render.ts";
+import { parseJob } from "../../../shared/config/load.ts";
+import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
+import { configOf, installOperator, startOperator } from "../../support/kubernetes-operator.ts";
+
+let plane: ControlPlane;
+beforeAll(async () => {
+  plane = await startControlPlane();
+});
+afterAll(() => plane?.[Symbol.asyncDispose]());
+
+const jobText = (name: string, spec: object = {}) =>
+  JSON.stringify({
+    apiVersion: "plume.dev/v1alpha1",
+    kind: "DiffusionJob",
+    metadata: { name },
+    spec: {
+      data: { source: "shapes:512", imageSize: 8 },
+      model: { channels: 8, channelMult: [1], groups: 4 },
+      training: { steps: 20, globalBatch: 8, microBatch: 2 },
+      workers: { replicas: 2, max: 4 },
+      ...spec,
+    },
+  });
+
+/** A namespace with the operator's rights, and a kubectl in it. */
+async function site() {
+  const namespace = await plane.namespace();
+  await installOperator(plane.kubectl, namespace);
+  const kubectl = (...args: string[]) => plane.kubectl(["-n", namespace, ...args]);
+  return {
+    namespace,
+    kubectl,
+    operator: () => startOperator({ kubeconfig: plane.kubeconfig, namespace }),
+    apply: (text: string) => plane.kubectl(["-n", namespace, "apply", "-f", "-"], { input: text }),
+    get: async (what: string) => JSON.parse(await kubectl("get", what, "-o", "json", "--show-managed-fields")),
+    objects: async (): Promise<readonly KubernetesObject[]> =>
+      JSON.parse(
+        await kubectl("get", KINDS, "-l", "app.kubernetes.io/name=plume", "-o", "json", "--show-managed-fields"),
+      ).items,
+  };
+}
+
+const CRD = "crd/diffusionjobs.plume.dev";
+const KINDS = "statefulset,configmap,service,serviceaccount,role,rolebinding,poddisruptionbudget";
+
+const namesOf = (objects: readonly KubernetesObject[]) =>
+  objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
+
+/** What is not as `plume render` would have it; empty when nothing is. */
+function differences(text: string, namespace: string, objects: readonly KubernetesObject[]): string[] {
+  return (renderJob(parseJob(text), { namespace }) as KubernetesObject[]).flatMap((wanted) => {
+    const is = objects.find(({ kind, metadata }) => kind === wanted.kind && metadata.name === wanted.metadata.name);
+    if (!is) return [`${wanted.kind}/${wanted.metadata.name} is not there`];
+    const owners = is.metadata.ownerReferences ?? [];
+    const drift = driftOf({ ...wanted, metadata: { ...wanted.metadata, ownerReferences: owners } }, is);
+    return drift === null && owners.length === 1 ? [] : [`${wanted.kind}/${wanted.metadata.name}: ${drift}`];
+  });
+}
+
+const settledAs = async (text: string, { namespace, objects }: Awaited<ReturnType<typeof site>>) =>
+  expect.poll(async () => differences(text, namespace, await objects())).toEqual([]);
+
+describe("a job", () => {
+  it("becomes the objects that plume render prints, and then costs no call", async () => {
+    const here = await site();
+    await using operator = await here.operator();
+    const text = jobText("tiny");
+    await here.apply(text);
+    await settledAs(text, here);
+    await expect.poll(async () => (await here.get("dj/tiny")).status?.phase).toBe("Pending");
+    await expect
+      .poll(() => here.kubectl("get", "pods", "-o", "name"))
+      .toMatch(/coordinator-0\n.*worker-0\n.*worker-1\n/);
+    await expect.poll(() => here.kubectl("events", "--for", "diffusionjob/tiny")).toContain("Launched");
+    const quiet = async () => {
+      const before = operator.calls.length;
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      return operator.calls.length - before;
+    };
+    await expect.poll(quiet).toBe(0);
+  });
+
+  it("is resized by kubectl scale, which touches neither the coordinator nor a pod template", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    await here.apply(jobText("tiny"));
+    await settledAs(jobText("tiny"), here);
+    const before = await here.get("sts/tiny-coordinator");
+    const template = (await here.get("sts/tiny-worker")).spec.template;
+    await here.kubectl("scale", "dj/tiny", "--replicas=4");
+    await expect.poll(async () => (await here.get("sts/tiny-worker")).spec.replicas).toBe(4);
+    await expect.poll(() => here.kubectl("get", "pods", "-o", "name")).toContain("worker-3");
+    expect((await here.get("sts/tiny-worker")).spec.template).toEqual(template);
+    expect((await here.get("sts/tiny-coordinator")).metadata.generation).toBe(before.metadata.generation);
+    await here.kubectl("scale", "dj/tiny", "--replicas=1");
+    await expect
+      .poll(async () => (await here.get("dj/tiny/scale").catch(() => here.get("dj/tiny"))).spec.workers?.replicas)
+      .toBe(1);
+    await expect.poll(async () => (await here.get("sts/tiny-worker")).spec.replicas).toBe(1);
+  });
+
+  it("is put right whatever somebody changes or deletes", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    const text = jobText("tiny");
+    await here.apply(text);
+    await settledAs(text, here);
+    await here.kubectl("scale", "sts/tiny-worker", "--replicas=7");
+    await here.kubectl("label", "service/tiny-worker", "app.kubernetes.io/component-");
+    await here.kubectl("delete", "service/tiny-coordinator");
+    await here.kubectl("delete", "configmap,sts", "-l", "app.kubernetes.io/name=plume");
+    const rule = { op: "add", path: "/rules/-", value: { apiGroups: [""], resources: ["secrets"], verbs: ["get"] } };
+    await here.kubectl("patch", "role/tiny-coordinator", "--type=json", "-p", JSON.stringify([rule]));
+    await settledAs(text, here);
+  });
+
+  it("that is wrong makes nothing, says why, and starts once it is put right", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    // Made under the rules of an earlier release, which let it pass.
+    const wrong = jobText("tiny", { model: { channels: 9, channelMult: [1], groups: 4 } });
+    const rules = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations";
+    await here.kubectl("patch", CRD, "--type=json", "-p", JSON.stringify([{ op: "remove", path: rules }]));
+    await expect.poll(() => here.apply(wrong).catch(String)).toContain("created");
+    const invalid = async () =>
+      (await here.get("dj/tiny")).status?.conditions?.find((each: { type: string }) => each.type === "Invalid");
+    await expect.poll(async () => (await invalid())?.status).toBe("True");
+    expect((await invalid()).message).toMatch(/model\.groups: 4 does not divide the 9 channels/);
+    expect(await here.objects()).toEqual([]);
+    await here.apply(jobText("tiny"));
+    await settledAs(jobText("tiny"), here);
+    expect((await invalid()).status).toBe("False");
+    await here.kubectl("delete", CRD);
+  });
+
+  it("that the API server refuses a part of says which, and why", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    const resources = { requests: { cpu: "2" }, limits: { cpu: "1" } };
+    await here.apply(jobText("tiny", { kubernetes: { workers: { resources } } }));
+    const progressing = async () =>
+      (await here.get("dj/tiny")).status?.conditions?.find((each: { type: string }) => each.type === "Progressing");
+    await expect.poll(async () => (await progressing())?.reason).toBe("Refused");
+    expect((await progressing()).message).toMatch(
+      /refuses StatefulSet tiny-worker: .*must be less than or equal to cpu limit/,
+    );
+    await here.apply(jobText("tiny"));
+    await settledAs(jobText("tiny"), here);
+  });
+
+  it("with more steps gets another job file, and the old one goes once no pod has it", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    await here.apply(jobText("tiny"));
+    await settledAs(jobText("tiny"), here);
+    const more = jobText("tiny", { training: { steps: 40, globalBatch: 8, microBatch: 2 } });
+    await here.apply(more);
+    await settledAs(more, here);
+    const files = async () => namesOf(await here.objects()).filter((name) => name.includes("tiny-job-"));
+    await expect.poll(files).toHaveLength(1);
+  });
+
+  it("takes everything with it when it is deleted", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    await here.apply(jobText("tiny"));
+    await settledAs(jobText("tiny"), here);
+    await here.kubectl("delete", "dj/tiny");
+    await expect.poll(async () => namesOf(await here.objects())).toEqual([]);
+  });
+
+  it("takes over nothing that is somebody else's", async () => {
+    const here = await site();
+    await here.kubectl("create", "serviceaccount", "tiny-worker");
+    await using _ = await here.operator();
+    await here.apply(jobText("tiny"));
+    const progressing = async () =>
+      (await here.get("dj/tiny")).status?.conditions?.find((each: { type: string }) => each.type === "Progressing");
+    await expect.poll(async () => (await progressing())?.reason).toBe("NameTaken");
+    expect((await progressing()).message).toContain("ServiceAccount tiny-worker is there and is not plume's");
+    expect((await here.get("serviceaccount/tiny-worker")).metadata.ownerReferences).toBeUndefined();
+    expect(await here.objects()).toEqual([]);
+  });
+});
+
+describe("an operator that dies", () => {
+  it("at any call of a job's first pass, before it is sent or before it is answered, is followed by one that ends at the same objects", async () => {
+    const here = await site();
+    const { namespace } = here;
+    const api = createApi({ config: configOf(plane.kubeconfig, null) });
+    const create = (name: string) =>
+      api.call({ method: "POST", path: collectionPath("DiffusionJob", namespace), body: JSON.parse(jobText(name)) });
+    const objectsOf = async (name: string) => {
+      const query = { labelSelector: `app.kubernetes.io/instance=${name}` };
+      const lists = await Promise.all(
+        CHILD_KINDS.map(async (kind) => {
+          const path = collectionPath(kind, namespace);
+          const { items } = await api.call<{ items: KubernetesObject[] }>({ method: "GET", path, query });
+          return items.map((item) => ({ ...item, kind }));
+        }),
+      );
+      return lists.flat();
+    };
+    const phaseOf = async (name: string) => {
+      const path = `${collectionPath("DiffusionJob", namespace)}/${name}`;
+      return (await api.call<{ status?: { phase?: string } }>({ method: "GET", path })).status?.phase;
+    };
+    const expectWhole = async (name: string) => {
+      await expect.poll(async () => differences(jobText(name), namespace, await objectsOf(name))).toEqual([]);
+      await expect.poll(() => phaseOf(name)).toBe("Pending");
+      expect(await objectsOf(name)).toHaveLength(11);
+    };
+
+    await create("whole");
+    const first = await here.operator();
+    await expectWhole("whole");
+    const isEvent = ({ method }: { readonly method: string }) => method === "POST";
+    await expect.poll(() => first.calls.some(isEvent)).toBe(true);
+    const total = first.calls.findIndex(isEvent) + 1;
+    await first[Symbol.asyncDispose]();
+    // Is it there? Make it; say so.
+    expect(total).toBe(11 + 11 + 2);
+
+    for (const when of ["before", "after"] as const)
+      for (let call = 0; call < total; call++) {
+        const name = `dies-${when}-${call}`;
+        let onDeath = () => {};
+        const death = new Promise<void>((resolve) => {
+          onDeath = resolve;
+        });
+        await create(name);
+        const dying = await startOperator({
+          kubeconfig: plane.kubeconfig,
+          namespace,
+          diesAt: { call, when },
+          onDeath,
+        });
+        await death;
+        await dying[Symbol.asyncDispose]();
+        await using _ = await here.operator();
+        await expectWhole(name);
+      }
+    api.close();
+  }, 300_000);
+});
+
+describe("an API server that goes", () => {
+  it("and comes back, is watched again, and what happened meanwhile is put right", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    await here.apply(jobText("tiny"));
+    await settledAs(jobText("tiny"), here);
+    await plane.apiServer.kill();
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await plane.apiServer.start();
+    await here.kubectl("delete", "service/tiny-worker");
+    await here.kubectl("scale", "dj/tiny", "--replicas=3");
+    await settledAs(jobText("tiny", { workers: { replicas: 3, max: 4 } }), here);
+  });
+
+  it("has no memory to answer from, costs time and nothing else", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    plane.etcd.freeze();
+    const applied = here.apply(jobText("tiny"));
+    await new Promise((resolve) => setTimeout(resolve, 5_000));
+    plane.etcd.thaw();
+    await applied;
+    await settledAs(jobText("tiny"), here);
+  });
+});

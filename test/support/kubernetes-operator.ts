@@ -1,0 +1,108 @@
+// The operator at work in a test's process, on a real API server, with no rights but those of its own service account.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { credentials } from "@grpc/grpc-js";
+import { KubeConfig } from "@kubernetes/client-node";
+import { type Api, type Call, createApi } from "../../k8s/operator/api.ts";
+import { startController } from "../../k8s/operator/controller.ts";
+import type { OperatorOptions } from "../../k8s/operator/observed.ts";
+import { createRecorder } from "../../k8s/operator/recorder.ts";
+import { silentLog } from "../../shared/log.ts";
+import { ROOT } from "../../shared/root.ts";
+
+const OPTIONS: OperatorOptions = {
+  statusEveryMs: 1_000,
+  pollMs: 500,
+  saveAgainMs: 1_000,
+  stuckMs: 1_000,
+  nodeGraceMs: 5_000,
+};
+
+/** Who may do what k8s/operator says, in a namespace where it is applied. */
+export const operatorAccount = (namespace: string): string => `system:serviceaccount:${namespace}:plume-operator`;
+
+/** As the administrator of the kubeconfig, in somebody else's place. */
+export function configOf(kubeconfig: string, as: string | null): KubeConfig {
+  const config = new KubeConfig();
+  config.loadFromString(readFileSync(kubeconfig, "utf8"));
+  const [cluster] = config.clusters;
+  const [user] = config.users;
+  config.loadFromClusterAndUser(cluster!, { ...user!, ...(as !== null && { impersonateUser: as }) });
+  return config;
+}
+
+export interface TestOperator extends AsyncDisposable {
+  /** Calls so far, watches and lists of watches not counted. */
+  readonly calls: readonly Call[];
+}
+
+export interface TestOperatorOptions {
+  readonly kubeconfig: string;
+  readonly namespace: string;
+  /** The process dies at this call of a pass, before it is sent or before its answer is heard. */
+  readonly diesAt?: { readonly call: number; readonly when: "before" | "after" };
+  /** It is dead. */
+  readonly onDeath?: () => void;
+}
+
+export async function startOperator(options: TestOperatorOptions): Promise<TestOperator> {
+  const { kubeconfig, namespace } = options;
+  const end = new AbortController();
+  const calls: Call[] = [];
+  const real = createApi({ config: configOf(kubeconfig, operatorAccount(namespace)) });
+  const api = mortal(real, calls, options, end);
+  const controller = await startController(
+    {
+      api,
+      namespace,
+      recorder: createRecorder({ api, instance: "test", epochMs: Date.now, onError: () => {} }),
+      credentials: () => credentials.createInsecure(),
+      options: OPTIONS,
+      workers: 4,
+      epochMs: Date.now,
+      onEvent: () => {},
+      log: silentLog,
+    },
+    end.signal,
+  );
+  return {
+    calls,
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await controller.close();
+      real.close();
+    },
+  };
+}
+
+/** After its death nothing of it reaches the API server, and nothing that was answered reaches it. */
+function mortal(real: Api, calls: Call[], { diesAt, onDeath }: TestOperatorOptions, end: AbortController): Api {
+  const isList = ({ query }: Call) => query?.limit !== undefined;
+  const die = (): never => {
+    end.abort(new Error("killed"));
+    onDeath?.();
+    throw end.signal.reason;
+  };
+  return {
+    ...real,
+    async call<T>(call: Call, signal?: AbortSignal): Promise<T> {
+      end.signal.throwIfAborted();
+      if (isList(call)) return real.call<T>(call, signal);
+      const isLast = calls.push(call) - 1 === diesAt?.call;
+      if (isLast && diesAt?.when === "before") die();
+      const answered = real.call<T>(call, isLast ? undefined : signal);
+      return isLast ? answered.then(die, die) : answered;
+    },
+  };
+}
+
+/** The CRD and the operator's rights, applied as a person would. */
+export async function installOperator(
+  kubectl: (args: readonly string[], options?: { readonly input?: string }) => Promise<string>,
+  namespace: string,
+): Promise<void> {
+  await kubectl(["apply", "--server-side", "-f", join(ROOT, "k8s/crd/diffusionjobs.plume.dev.yaml")]);
+  await kubectl(["wait", "--for=condition=Established", "crd/diffusionjobs.plume.dev", "--timeout=30s"]);
+  await kubectl(["apply", "-n", namespace, "-f", join(ROOT, "k8s/operator/access.yaml")]);
+}
