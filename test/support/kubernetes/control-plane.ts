@@ -17,7 +17,7 @@ export interface ControlPlaneOptions {
 }
 
 /** What a client needs to be the administrator, beside the kubeconfig that says the same. */
-export interface Credentials {
+interface Credentials {
   /** https://127.0.0.1:port */
   readonly url: string;
   readonly ca: string;

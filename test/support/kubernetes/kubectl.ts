@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { binary } from "./server.ts";
 
-export interface KubectlOptions {
+interface KubectlOptions {
   /** What `-f -` reads. */
   readonly input?: string;
 }

@@ -1,6 +1,6 @@
 // What the kubelet reads and writes of the API's objects: the part of core/v1 that plume's pods use.
 
-export interface Meta {
+interface Meta {
   readonly name: string;
   readonly namespace: string;
   readonly uid: string;
@@ -16,7 +16,7 @@ interface KeyRef {
   readonly optional?: boolean;
 }
 
-export interface EnvVar {
+interface EnvVar {
   readonly name: string;
   readonly value?: string;
   readonly valueFrom?: {
