@@ -87,7 +87,7 @@ async function supervised(told: Told): Promise<ClusterSupervisor> {
 const replicas = async () =>
   Number(await kubectl("get", "statefulset/plume-worker", "-o", "jsonpath={.spec.replicas}"));
 const notes = async () => JSON.parse(await kubectl("get", "configmap/plume-state", "-o", "json")).data;
-const run = (): Told => ({ desired: 5, paused: null, over: null, reasons: [], warnings: [] });
+const run = (): Told => ({ desired: 7, paused: null, over: null, reasons: [], warnings: [] });
 
 describe("a coordinator and its worker set", () => {
   it("follow each other: what is scaled outside, what is asked for inside, through pauses, other lives and the end", async () => {
@@ -154,6 +154,37 @@ describe("a coordinator and its worker set", () => {
   });
 });
 
+it("where a DiffusionJob owns the set, its number is read and changed, and the set is left to its operator", async () => {
+  const told = run();
+  await plane.kubectl(["apply", "-f", join(ROOT, "k8s/crd/diffusionjobs.plume.dev.yaml")]);
+  await plane.kubectl(["wait", "--for=condition=Established", "crd/diffusionjobs.plume.dev", "--timeout=60s"]);
+  await kubectl("apply", "-f", join(ROOT, "k8s/base/job.yaml"));
+  const uid = await kubectl("get", "diffusionjob/plume", "-o", "jsonpath={.metadata.uid}");
+  const owner = { apiVersion: "plume.dev/v1alpha1", kind: "DiffusionJob", name: "plume", uid, controller: true };
+  const patch = JSON.stringify({ metadata: { ownerReferences: [owner] } });
+  await kubectl("scale", "diffusionjob/plume", "--replicas=5");
+  await kubectl("scale", "statefulset/plume-worker", "--replicas=1"); // the operator is at it
+  await kubectl("patch", "statefulset/plume-worker", "--type=merge", "-p", patch);
+  await kubectl("patch", "configmap/plume-state", "--type=merge", "-p", '{"data": null}');
+
+  await using supervisor = await supervised(told);
+  await expect.poll(() => told.desired).toBe(5);
+  told.desired = 6;
+  supervisor.nudge();
+  const asked = () => kubectl("get", "diffusionjob/plume", "-o", "jsonpath={.spec.workers.replicas}");
+  await expect.poll(asked).toBe("6");
+  told.paused = "asked to pause";
+  supervisor.nudge();
+  await expect.poll(async () => (await notes()).paused).toBe("asked to pause");
+  expect(await notes()).not.toHaveProperty("held");
+  expect(await replicas()).toBe(1);
+  told.desired = 9; // past workers.max: the custom resource refuses it, and the run takes back what it asked for
+  supervisor.nudge();
+  await expect.poll(() => told.desired).toBe(6);
+  expect(told.reasons.at(-1)).toMatch(/^9 workers are refused: .*replicas.*workers\.max/);
+  expect(told.warnings).toEqual([]);
+});
+
 describe("the rights that the manifests give", () => {
   const may = async (account: string, verb: string, what: string, ...more: string[]) => {
     const as = `--as=system:serviceaccount:${namespace}:${account}`;
@@ -210,5 +241,5 @@ describe("the rights that the manifests give", () => {
 it("the pods of the base are admitted where only restricted ones are", async () => {
   const pods = () => kubectl("get", "pods", "-o", "jsonpath={.items[*].metadata.name}");
   await expect.poll(pods).toContain("plume-coordinator-0");
-  await expect.poll(pods).toContain("plume-worker-1");
+  await expect.poll(pods).toContain("plume-worker-0");
 });
