@@ -31,11 +31,14 @@ const podSchema = (requests: Readonly<Record<string, string>>) =>
     tolerations: z
       .array(
         z.strictObject({
-          key: z.string().optional(),
-          operator: z.enum(["Exists", "Equal"]).optional(),
-          value: z.string().optional(),
-          effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]).optional(),
-          tolerationSeconds: z.int().optional(),
+          key: z.string().optional().describe("the taint's key; every taint when absent, with Exists"),
+          operator: z.enum(["Exists", "Equal"]).optional().describe("Equal when absent"),
+          value: z.string().optional().describe("the taint's value, with Equal"),
+          effect: z
+            .enum(["NoSchedule", "PreferNoSchedule", "NoExecute"])
+            .optional()
+            .describe("of the taint; every effect when absent"),
+          tolerationSeconds: z.int().optional().describe("how long NoExecute is borne; for ever when absent"),
         }),
       )
       .default([])
