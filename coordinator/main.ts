@@ -9,6 +9,7 @@ import { systemClock } from "../shared/clock.ts";
 import { loadJobAndToken } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
+import { planeOfEnvironment } from "../shared/rpc/tls/plane.ts";
 import { splitAddress } from "../shared/rpc/transport.ts";
 import { keepSecret } from "../shared/secrets.ts";
 import { openStore } from "../shared/store/open.ts";
@@ -109,8 +110,11 @@ async function main(): Promise<number> {
   });
   // A container that is started again finds what the one before it left.
   const recovering = values.recovering || (values.linger && isBegun(values.out));
+  const plane = planeOfEnvironment((reason) => log.warn({ reason }, "changed certificates are not taken up"));
   const services = await createRunServices({
     job,
+    plane,
+    onRefused: (reason) => log.warn({ reason }, "a connection was refused"),
     out: values.out,
     listen: values.listen,
     resume: values.resume,

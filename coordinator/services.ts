@@ -42,7 +42,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   const { name } = job.metadata;
 
   const training = await openTraining(options);
-  const bound = await bindServer(options.listen);
+  const bound = await bindServer(options.listen, options.plane, options.onRefused);
   for (const onlooker of onlookers) await onlooker.open(job);
   const traces = await openTraces(options, training);
   const crew = openCrew(options, training, traces);

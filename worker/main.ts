@@ -3,10 +3,11 @@
 // [--metrics HOST:PORT]
 
 import { parseArgs } from "node:util";
-import { credentials } from "@grpc/grpc-js";
 import { systemClock } from "../shared/clock.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { createLog, type LogFacts } from "../shared/log.ts";
+import { planeOfEnvironment } from "../shared/rpc/tls/plane.ts";
+import { findTrouble } from "../shared/rpc/tls/trouble.ts";
 import { TrainingClient } from "../shared/rpc/training-service.ts";
 import { ownConnection, splitAddress } from "../shared/rpc/transport.ts";
 import type { WorkerMessage } from "../shared/supervision.ts";
@@ -58,6 +59,7 @@ async function main(): Promise<number> {
   process.on("disconnect", () => leave.abort()); // whoever started this process is gone
   const { coordinator, id } = values;
   const tell = (message: WorkerMessage) => void (process.connected && process.send?.(message));
+  const plane = planeOfEnvironment((reason) => log.warn({ reason }, "changed certificates are not taken up"));
   await using tracer = await openTracer({
     service: "plume-worker",
     resource: { "service.instance.id": id },
@@ -81,7 +83,8 @@ async function main(): Promise<number> {
     const reason = await runSessions(
       {
         address: coordinator,
-        connect: (address) => new TrainingClient(address, credentials.createInsecure(), ownConnection),
+        connect: (address) => new TrainingClient(address, ...plane.client(address, ownConnection)),
+        findTrouble: (said) => findTrouble(plane, coordinator, said),
         workerId: id,
         version: PLUME_VERSION,
         engine: noting(engine, noteFacts),

@@ -19,6 +19,7 @@ import { sleep } from "../shared/clock.ts";
 import { PlumeError } from "../shared/errors.ts";
 import type { Logger } from "../shared/log.ts";
 import { NONCE_FILE } from "../shared/rpc/shm.ts";
+import type { Trouble } from "../shared/rpc/tls/trouble.ts";
 import type { TrainingClient } from "../shared/rpc/training-service.ts";
 import { splitAddress } from "../shared/rpc/transport.ts";
 
@@ -52,6 +53,8 @@ export interface SessionOptions {
   readonly address: string;
   /** A client on a connection of its own: one that was cut or went silent is not used again. */
   readonly connect: (address: string) => TrainingClient;
+  /** Why the coordinator cannot be reached, where more can be found out than gRPC says. */
+  readonly findTrouble?: (said: string) => Promise<Trouble | null>;
   readonly workerId: string;
   readonly version: string;
   readonly engine: WorkerEngine;
@@ -97,10 +100,14 @@ export async function runSessions(options: SessionOptions, signal: AbortSignal):
     if (ending.kind === "drained") return ending.reason;
     if (signal.aborted) return "asked to leave";
     const without = now() - lastContact;
+    const trouble = (await options.findTrouble?.(ending.reason)) ?? null;
+    const reason = trouble ? `${options.address}: ${trouble.says}` : ending.reason;
     if (without > patienceSeconds * 1000)
-      throw new PlumeError("UNAVAILABLE", `no coordinator for ${patienceSeconds} s: ${ending.reason}`);
+      throw new PlumeError("UNAVAILABLE", `no coordinator for ${patienceSeconds} s: ${reason}`, {
+        remedy: trouble?.remedy,
+      });
     const pause = pauseAfter(without);
-    log.warn({ reason: ending.reason, pause }, "session over; coming back");
+    log.warn({ reason, ...(trouble && { remedy: trouble.remedy }), pause }, "session over; coming back");
     await sleep(pause, signal).catch(() => {});
   }
 }

@@ -5,6 +5,7 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import type { PlumeError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/log.ts";
+import type { Plane } from "../../shared/rpc/tls/plane.ts";
 import type { StoreAccess } from "../../shared/store/access.ts";
 import type { ObjectStore } from "../../shared/store/object-store.ts";
 import type { Tracer } from "../../shared/tracing/tracer.ts";
@@ -15,6 +16,10 @@ export interface CoordinatorOptions {
   readonly job: Job;
   readonly out: string;
   readonly listen: string;
+  /** How workers and operators speak to it. */
+  readonly plane: Plane;
+  /** Why somebody's connection was refused. */
+  readonly onRefused: (reason: string) => void;
   readonly resume: string;
   /** Fields that decide bits and may nevertheless differ from the checkpoint's. */
   readonly allow: readonly string[];

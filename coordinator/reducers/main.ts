@@ -17,6 +17,7 @@ import { type LocalGroup, openLocalGroup } from "../../shared/kernels/local-grou
 import { EMA, PARAMS } from "../../shared/kernels/open-reducer.ts";
 import { createLog, type Logger, silentLog } from "../../shared/log.ts";
 import { toServiceError } from "../../shared/rpc/call.ts";
+import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
 import { trainingService } from "../../shared/rpc/training-service.ts";
 import { splitAddress } from "../../shared/rpc/transport.ts";
 import { handlePull, type PullSource } from "../rpc/pull.ts";
@@ -56,7 +57,10 @@ async function open({ listen, shards, threads }: ReducerInit) {
     },
     onSent: (_, bytes) => meter.moved("out", bytes),
   };
-  const { server, address } = await bindServer(listen);
+  const plane = planeOfEnvironment((reason) => log.warn({ reason }, "changed certificates are not taken up"));
+  const { server, address } = await bindServer(listen, plane, (reason) =>
+    log.warn({ reason }, "a connection was refused"),
+  );
   server.addService(trainingService, {
     session: (call: { emit(event: "error", error: unknown): void }) =>
       call.emit("error", toServiceError(new PlumeError("INVALID_ARGUMENT", "a reducer holds no sessions", ELSEWHERE))),

@@ -1,7 +1,7 @@
 // Wires the services to one gRPC server: training, control, health, reflection.
 
 import { fileURLToPath } from "node:url";
-import { type Server, ServerCredentials, type ServerWritableStream, type sendUnaryData } from "@grpc/grpc-js";
+import type { Server, ServerCredentials, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
@@ -9,6 +9,8 @@ import { ControlServiceService } from "../../proto/gen/plume/v1/control.ts";
 import type { PullRequest, PullResponse, PushResponse } from "../../proto/gen/plume/v1/training.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { asset } from "../../shared/root.ts";
+import type { Plane } from "../../shared/rpc/tls/plane.ts";
+import { refusalOf } from "../../shared/rpc/tls/trouble.ts";
 import { trainingService } from "../../shared/rpc/training-service.ts";
 import { createServer } from "../../shared/rpc/transport.ts";
 import type { ControlHandlers } from "./control.ts";
@@ -32,15 +34,27 @@ export interface BoundServer {
   readonly address: string;
 }
 
-/** @throws PlumeError FAILED_PRECONDITION when the port is taken. */
-export async function bindServer(listen: string): Promise<BoundServer> {
+/**
+ * @param onRefused why a connection did not become one; the same reason is told once.
+ * @throws PlumeError FAILED_PRECONDITION when the port is taken.
+ */
+export async function bindServer(
+  listen: string,
+  plane: Plane,
+  onRefused: (reason: string) => void,
+): Promise<BoundServer> {
   const colon = listen.lastIndexOf(":");
   if (colon < 1 || !/^\d+$/.test(listen.slice(colon + 1)))
     throw new PlumeError("INVALID_ARGUMENT", `--listen ${listen} is no HOST:PORT`, {
       remedy: "for example --listen 127.0.0.1:0",
     });
-  const server = createServer();
-  const port = await bind(server, listen);
+  let told = "";
+  const server = createServer((error, peer) => {
+    const reason = refusalOf(error, peer);
+    if (reason !== told) onRefused(reason);
+    told = reason;
+  });
+  const port = await bind(server, listen, plane.server);
   return { server, address: `${listen.slice(0, colon)}:${port}` };
 }
 
@@ -79,9 +93,9 @@ export function serve(
   };
 }
 
-function bind(server: Server, listen: string): Promise<number> {
+function bind(server: Server, listen: string, credentials: ServerCredentials): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(listen, ServerCredentials.createInsecure(), (error, port) => {
+    server.bindAsync(listen, credentials, (error, port) => {
       if (!error) return resolve(port);
       const remedy = "choose another port with --listen HOST:PORT, or port 0 for any free one";
       reject(

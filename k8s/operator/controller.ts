@@ -21,7 +21,7 @@ export interface ControllerOptions {
   /** null for all of them. */
   readonly namespace: string | null;
   readonly recorder: Recorder;
-  readonly credentials: Parameters<typeof createCoordinators>[0]["credentials"];
+  readonly plane: Parameters<typeof createCoordinators>[0]["plane"];
   readonly options: OperatorOptions;
   /** Passes at the same time, over different jobs. */
   readonly workers: number;
@@ -43,7 +43,7 @@ const INSTANCE = "app.kubernetes.io/instance";
 const RESYNC_MS = 300_000;
 
 export async function startController(parts: ControllerOptions, signal: AbortSignal): Promise<Controller> {
-  const { api, namespace, recorder, credentials, options, workers, epochMs, onEvent, log } = parts;
+  const { api, namespace, recorder, plane, options, workers, epochMs, onEvent, log } = parts;
   const stop = new AbortController();
   const over = AbortSignal.any([signal, stop.signal]);
   setMaxListeners(0, over); // one for each call that is under way
@@ -86,7 +86,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     return undefined;
   };
   const coordinators: Coordinators = createCoordinators({
-    credentials,
+    plane,
     now: () => performance.now(),
     epochMs,
     onSaved(uid) {

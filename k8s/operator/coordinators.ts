@@ -1,14 +1,16 @@
 // Asks coordinators: how far a run is, and for a checkpoint. An answer is kept for a moment, because several things that happen to a
 // job's pods are one question; a checkpoint is asked for once, and its answer waited for in the background.
 
-import { type ChannelCredentials, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import { fromServiceError } from "../../shared/rpc/call.ts";
 import { controlClient } from "../../shared/rpc/control-client.ts";
+import type { Plane } from "../../shared/rpc/tls/plane.ts";
+import { findTrouble } from "../../shared/rpc/tls/trouble.ts";
 import type { Said, Save } from "./observed.ts";
 
 export interface CoordinatorsOptions {
-  readonly credentials: () => ChannelCredentials;
+  readonly plane: Plane;
   readonly now: () => number;
   readonly epochMs: () => number;
   /** A checkpoint was written, or was not. */
@@ -31,19 +33,23 @@ const SAVE_TIMEOUT_MS = 1_800_000;
 /** An answer is fresh for so long. */
 const FRESH_MS = 1_000;
 
-export function createCoordinators({ credentials, now, epochMs, onSaved }: CoordinatorsOptions): Coordinators {
+export function createCoordinators({ plane, now, epochMs, onSaved }: CoordinatorsOptions): Coordinators {
   const answers = new Map<string, { readonly address: string; readonly atMs: number; readonly said: Said }>();
   const saves = new Map<string, Save>();
 
   const client = (address: string, timeoutMs: number) =>
-    controlClient({ address, credentials: credentials(), timeoutMs, explain: (error) => explained(error, address) });
+    controlClient({ address, plane, timeoutMs, explain: (error) => explained(error, address) });
 
   const ask = async (address: string): Promise<Said> => {
     await using control = client(address, STATUS_TIMEOUT_MS);
     try {
       return { kind: "answered", report: await control.ask("status", {}) };
     } catch (error) {
-      return { kind: "silent", reason: describeError(error) };
+      const trouble = await findTrouble(plane, address, describeError(error));
+      return {
+        kind: "silent",
+        reason: trouble ? `the coordinator on ${address}: ${trouble.says}` : describeError(error),
+      };
     }
   };
 

@@ -5,7 +5,6 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
-import { credentials } from "@grpc/grpc-js";
 import { KubeConfig } from "@kubernetes/client-node";
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import { startHttp } from "../../shared/http/server.ts";
@@ -13,6 +12,7 @@ import { createLog, type Logger } from "../../shared/log.ts";
 import { createRegistry } from "../../shared/metrics/registry.ts";
 import { monitoringRoutes } from "../../shared/metrics/routes.ts";
 import { OPERATOR_COLLECTORS } from "../../shared/metrics/table.ts";
+import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
 import { splitAddress } from "../../shared/rpc/transport.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import { createApi } from "./api.ts";
@@ -48,6 +48,7 @@ const SAVE_AGAIN_MS = 30_000;
 
 async function main(): Promise<number> {
   const log = createLog({ role: "operator" });
+  const plane = planeOfEnvironment((reason) => log.warn({ reason }, "changed certificates are not taken up"));
   const config = new KubeConfig();
   config.loadFromDefault();
   const own = config.getContextObject(config.getCurrentContext())?.namespace ?? "default";
@@ -95,7 +96,7 @@ async function main(): Promise<number> {
           epochMs: Date.now,
           onError: (error) => log.warn({ reason: String(error) }, "an event could not be told"),
         }),
-        credentials: () => credentials.createInsecure(),
+        plane,
         options: {
           statusEveryMs: 1000 * positive("--status-seconds", values["status-seconds"]),
           pollMs: 1000 * positive("--poll-seconds", values["poll-seconds"]),

@@ -1,11 +1,12 @@
 // The control service as a client sees it: typed questions and answers, the kept events.
 
 import { randomUUID } from "node:crypto";
-import { type ChannelCredentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { ControlServiceClient, type EventsResponse, type Status } from "../../proto/gen/plume/v1/control.ts";
 import type { StampedEvent } from "../bus/event-log.ts";
 import type { Phase } from "../bus/events.ts";
 import type { Arguments, Results, StatusReport, Verb } from "../control/verbs.ts";
+import type { Plane } from "./tls/plane.ts";
 import { ownConnection } from "./transport.ts";
 
 type Done<Response> = (error: ServiceError | null, response: Response) => void;
@@ -13,7 +14,7 @@ type Done<Response> = (error: ServiceError | null, response: Response) => void;
 export interface ControlClientOptions {
   /** host:port */
   readonly address: string;
-  readonly credentials: ChannelCredentials;
+  readonly plane: Plane;
   readonly timeoutMs: number;
   /** What to throw for what gRPC says. */
   readonly explain: (error: unknown) => Error;
@@ -25,8 +26,8 @@ export interface ControlClient extends AsyncDisposable {
   events(follow: boolean, signal: AbortSignal): AsyncIterable<StampedEvent>;
 }
 
-export function controlClient({ address, credentials, timeoutMs, explain }: ControlClientOptions): ControlClient {
-  const client = new ControlServiceClient(address, credentials, ownConnection);
+export function controlClient({ address, plane, timeoutMs, explain }: ControlClientOptions): ControlClient {
+  const client = new ControlServiceClient(address, ...plane.client(address, ownConnection));
 
   const call = <Response>(start: (options: { deadline: number }, done: Done<Response>) => unknown): Promise<Response> =>
     new Promise((resolve, reject) => {

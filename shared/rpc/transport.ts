@@ -36,12 +36,15 @@ export const channelOptions: ChannelOptions = {
 /** For a client that must not share a connection: one that went silent may still look open to the pool. */
 export const ownConnection: ChannelOptions = { ...channelOptions, "grpc.use_local_subchannel_pool": 1 };
 
+/** A connection that did not become one: with a client of another kind, or without the right certificate. */
+export type OnRefused = (error: Error, peer: object) => void;
+
 /**
  * A server whose uploads are as fast as its downloads. grpc-js honours `grpc-node.flow_control_window` on clients only
  * (grpc-node issue 2429, pull request 3058); without this an upload crawls in 64 KiB windows. Touches two private
  * fields, so the version is pinned and test/contract/transport.test.ts reads the session's window.
  */
-export function createServer(): Server {
+export function createServer(onRefused: OnRefused = () => {}): Server {
   const server = new Server(keepalive);
   const inside = server as unknown as ServerInside;
   const createHttp2Server = inside.createHttp2Server.bind(server);
@@ -49,6 +52,7 @@ export function createServer(): Server {
   inside.createHttp2Server = (credentials) => {
     const http2Server = createHttp2Server(credentials);
     http2Server.on("session", (session) => session.setLocalWindowSize(WINDOW_BYTES));
+    http2Server.on("tlsClientError", onRefused);
     return http2Server;
   };
   return server;
@@ -58,5 +62,6 @@ interface ServerInside {
   commonServerOptions: { settings?: object };
   createHttp2Server: (credentials: unknown) => {
     on(event: "session", listener: (session: { setLocalWindowSize(bytes: number): void }) => void): void;
+    on(event: "tlsClientError", listener: OnRefused): void;
   };
 }

@@ -8,6 +8,7 @@ import { createBus } from "../../shared/bus/bus.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { loadJob } from "../../shared/config/load.ts";
 import { createLog } from "../../shared/log.ts";
+import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
 import { openStore } from "../../shared/store/open.ts";
 import { noTracer } from "../../shared/tracing/tracer.ts";
 import { type SavePhase, tellingStore } from "./save-phases.ts";
@@ -50,6 +51,8 @@ const services = await createRunServices({
   openLog: () => createLog({ role: "coordinator" }, { file: `${values.out}/logs/coordinator.log` }),
   requestStop: () => false,
   onLost: () => process.exit(1),
+  plane: planeOfEnvironment(),
+  onRefused: () => {},
   supervisor: null,
 });
 await services.train(stop.signal);

@@ -3,7 +3,6 @@
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
-import { credentials } from "@grpc/grpc-js";
 import { Command } from "commander";
 import { ControlServiceClient, type WatchResponse } from "../../../proto/gen/plume/v1/control.ts";
 import { cudaDevices, deviceEnvironment } from "../../../shared/backends/environment.ts";
@@ -17,6 +16,7 @@ import { dumpJob, loadJob, loadJobAndToken } from "../../../shared/config/load.t
 import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { LOG_LEVEL_VARIABLE, LOG_LEVELS } from "../../../shared/log.ts";
+import { type Plane, planeOfEnvironment } from "../../../shared/rpc/tls/plane.ts";
 import { ownConnection } from "../../../shared/rpc/transport.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
 import { openStore } from "../../../shared/store/open.ts";
@@ -121,6 +121,7 @@ const withInitOf = (job: Job, init: string | undefined): Job => ({
 
 async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   checkAllowed(options.allow);
+  planeOfEnvironment(); // a mistake in its files is found before anything starts
   const logLevel = options.logLevel === undefined ? null : oneOf("--log-level", options.logLevel, LOG_LEVELS);
   if (logLevel) process.env[LOG_LEVEL_VARIABLE] = logLevel; // for the processes that it starts
   const { job: asked, token } = loadJobAndToken(options.file, { set: [...overrides(options), ...options.set] });
@@ -251,6 +252,7 @@ function watchInterrupts(supervisor: Supervisor, progress: ProgressLine): { read
 
 /** Shows every event until the run is over; a coordinator that is started again is watched again. @returns the warnings seen. */
 async function follow(supervisor: Supervisor, io: CommandIo, line: ProgressLine): Promise<string[]> {
+  const plane = planeOfEnvironment();
   const warnings = new Set<string>();
   let over = false;
   const end = supervisor.done
@@ -265,7 +267,7 @@ async function follow(supervisor: Supervisor, io: CommandIo, line: ProgressLine)
     if (event.kind === "end") over = true;
   };
   while (!over) {
-    await watchOnce(supervisor.address, show);
+    await watchOnce(plane, supervisor.address, show);
     if (!over) await Promise.race([end, sleep(WATCH_AGAIN_MS)]);
   }
   return [...warnings];
@@ -273,8 +275,8 @@ async function follow(supervisor: Supervisor, io: CommandIo, line: ProgressLine)
 
 const WATCH_AGAIN_MS = 200;
 
-async function watchOnce(address: string, show: (event: RunEvent) => void): Promise<void> {
-  const client = new ControlServiceClient(address, credentials.createInsecure(), ownConnection);
+async function watchOnce(plane: Plane, address: string, show: (event: RunEvent) => void): Promise<void> {
+  const client = new ControlServiceClient(address, ...plane.client(address, ownConnection));
   try {
     for await (const { event } of client.watch({}) as AsyncIterable<WatchResponse>) show(JSON.parse(event) as RunEvent);
   } catch {
