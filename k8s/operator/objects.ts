@@ -9,7 +9,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-export interface ManagedFields {
+interface ManagedFields {
   readonly manager: string;
   readonly operation: "Apply" | "Update";
   readonly subresource?: string;
@@ -21,7 +21,7 @@ export interface FieldSet {
   readonly [key: string]: FieldSet;
 }
 
-export interface Metadata {
+interface Metadata {
   readonly name: string;
   readonly namespace?: string;
   readonly uid?: string;
@@ -54,7 +54,7 @@ export interface ContainerStatus {
   readonly restartCount?: number;
 }
 
-export interface PodCondition {
+interface PodCondition {
   readonly type: string;
   readonly status: string;
   readonly reason?: string;

@@ -80,7 +80,7 @@ export interface Decision {
   readonly requeueAfterMs: number | null;
 }
 
-export const COMPONENT = "app.kubernetes.io/component";
+const COMPONENT = "app.kubernetes.io/component";
 export type Component = "coordinator" | "worker";
 
 export const isOf = (object: KubernetesObject, component: Component): boolean =>

@@ -30,7 +30,7 @@ export type Stage =
   | { readonly kind: "ending"; readonly end: End }
   | { readonly kind: "ended"; readonly end: End; readonly sinceMs: number };
 
-export interface End {
+interface End {
   readonly type: "Complete" | "Failed";
   readonly reason: string;
   readonly message: string;
@@ -77,7 +77,7 @@ function writtenEnd(observed: Observed): Stage | null {
 }
 
 /** The job file asked for is not the one that the coordinator was given. */
-export function hasOtherFile({ reading, children }: Observed): boolean {
+function hasOtherFile({ reading, children }: Observed): boolean {
   const is = setOf(children, "coordinator");
   const wanted = reading.kind === "valid" ? setOf(reading.objects, "coordinator") : undefined;
   if (!is || !wanted) return false;

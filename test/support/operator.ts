@@ -1,10 +1,11 @@
 // What the operator sees of a job, made by hand: for tests of its decisions.
 
+import { decide } from "../../k8s/operator/decide.ts";
 import { readJob } from "../../k8s/operator/desired.ts";
 import { MANAGER } from "../../k8s/operator/drift.ts";
 import { type DiffusionJob, ownerOf } from "../../k8s/operator/job.ts";
 import type { FieldSet, KubernetesObject, Pod, StatefulSet } from "../../k8s/operator/objects.ts";
-import type { Component, Observed, OperatorOptions } from "../../k8s/operator/observed.ts";
+import type { Action, Component, Observed, OperatorOptions } from "../../k8s/operator/observed.ts";
 import { readTemplates } from "../../k8s/render/templates.ts";
 import type { StatusReport } from "../../shared/control/verbs.ts";
 
@@ -168,3 +169,24 @@ export const waiting = (pod: Pod, reason: string, message: string, lastState = {
     containerStatuses: [{ name: "any", state: { waiting: { reason, message } }, lastState }],
   },
 });
+
+export const see = (observed: Observed, at = NOW) => decide(at, observed, OPTIONS);
+export const conditionsOf = (observed: Observed, at = NOW) => see(observed, at).status?.conditions ?? [];
+export const condition = (observed: Observed, type: string, at = NOW) =>
+  conditionsOf(observed, at).find((each) => each.type === type);
+
+/** What the next pass sees after this one's status was written. */
+export function written(observed: Observed, at = NOW): Observed {
+  const { status } = see(observed, at);
+  return { ...observed, job: { ...observed.job, ...(status && { status }) } as DiffusionJob, statusWrittenMs: at };
+}
+
+export const objectsOf = (actions: readonly Action[], kind: Action["kind"]): readonly KubernetesObject[] =>
+  actions.flatMap((action) => (action.kind === kind && "object" in action ? [action.object] : []));
+
+export const replicasOf = (actions: readonly Action[]): Record<string, number | undefined> =>
+  Object.fromEntries(
+    objectsOf(actions, "apply")
+      .filter(({ kind }) => kind === "StatefulSet")
+      .map((set) => [set.metadata.name, (set as StatefulSet).spec.replicas]),
+  );
