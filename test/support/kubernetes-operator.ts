@@ -2,7 +2,6 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { credentials } from "@grpc/grpc-js";
 import { KubeConfig } from "@kubernetes/client-node";
 import { type Api, type Call, createApi } from "../../k8s/operator/api.ts";
 import { startController } from "../../k8s/operator/controller.ts";
@@ -10,6 +9,7 @@ import type { OperatorOptions } from "../../k8s/operator/observed.ts";
 import { createRecorder } from "../../k8s/operator/recorder.ts";
 import { silentLog } from "../../shared/log.ts";
 import { ROOT } from "../../shared/root.ts";
+import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
 
 const OPTIONS: OperatorOptions = {
   statusEveryMs: 1_000,
@@ -57,7 +57,7 @@ export async function startOperator(options: TestOperatorOptions): Promise<TestO
       api,
       namespace,
       recorder: createRecorder({ api, instance: "test", epochMs: Date.now, onError: () => {} }),
-      credentials: () => credentials.createInsecure(),
+      plane: planeOfEnvironment(),
       options: OPTIONS,
       workers: 4,
       epochMs: Date.now,
