@@ -40,7 +40,7 @@ const SIGNS: readonly (readonly [RegExp, string, string])[] = [
 ];
 
 /** What a client with TLS saw. @param said gRPC's words. @returns null when it is something else. */
-export function troubleOfTls(said: string): Trouble | null {
+function troubleOfTls(said: string): Trouble | null {
   const sign = SIGNS.find(([phrase]) => phrase.test(said));
   return sign ? { says: sign[1], remedy: sign[2] } : null;
 }
