@@ -2,7 +2,7 @@
 // cannot be done now is decided anew at the next look; training waits for none of it.
 
 import type { Bus } from "../../shared/bus/bus.ts";
-import { describeError } from "../../shared/errors.ts";
+import { describeError, PlumeError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/log.ts";
 import { decideWorkerSet, type WorkerSetDecision } from "./decide.ts";
 import type { ClusterObjects, Notes, WorkerSet } from "./objects.ts";
@@ -64,8 +64,17 @@ export function createClusterSupervisor(objects: ClusterObjects, found: Notes): 
         await note({ held: reason, workers: desired });
         adopt(desired, reason);
         return objects.scale(set, 0);
-      case "release":
       case "scale":
+        try {
+          await objects.scale(set, desired);
+        } catch (error) {
+          if (!(error instanceof PlumeError) || error.code !== "FAILED_PRECONDITION") throw error;
+          adopt(set.workers, `${desired} workers are refused: ${error.message}`);
+          return note({ workers: set.workers });
+        }
+        adopt(desired, reason);
+        return note({ workers: desired });
+      case "release":
         if (set.workers !== desired) await objects.scale(set, desired);
         adopt(desired, reason);
         return note({ held: null, workers: desired });

@@ -28,7 +28,11 @@ export async function run(context: RunContext, firstStep: number, stop: AbortSig
   await publishParams(context, step);
 
   while (step < training.steps && !stop.aborted) {
-    if (hold.paused !== null) setPhase("Paused", hold.paused);
+    if (hold.paused !== null) {
+      setPhase("Paused", hold.paused);
+      // A pause may outlast the pod, and then nothing else of these steps would be left.
+      if (context.lingers) await saveCheckpoint(context);
+    }
     await hold.passed(stop);
     const trained = stop.aborted ? null : await trainStep(context, step, stop);
     if (!trained) break;
