@@ -1,12 +1,7 @@
 // The other process of bench:plane: a coordinator's side of the data plane with nothing behind it. It takes pushes into
-// shared memory, serves pulls from it and answers raw HTTP/2.
+// shared memory, serves pulls from it and answers raw HTTP/2. With PLUME_TLS its gRPC has certificates.
 
-import {
-  ServerCredentials,
-  type ServerReadableStream,
-  type ServerWritableStream,
-  type sendUnaryData,
-} from "@grpc/grpc-js";
+import type { ServerReadableStream, ServerWritableStream, sendUnaryData } from "@grpc/grpc-js";
 import {
   type PullRequest,
   type PullResponse,
@@ -15,6 +10,7 @@ import {
   type PushResponse,
 } from "../../proto/gen/plume/v1/training.ts";
 import { chunksOf, toServiceError, writeMessage } from "../../shared/rpc/call.ts";
+import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
 import { trainingService } from "../../shared/rpc/training-service.ts";
 import { createServer } from "../../shared/rpc/transport.ts";
 import { serveRaw } from "./http2-raw.ts";
@@ -50,7 +46,7 @@ server.addService(trainingService, {
     void take(call, respond).catch((error) => respond(toServiceError(error))),
 });
 const grpcPort = await new Promise<number>((resolve, reject) => {
-  server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, port) =>
+  server.bindAsync("127.0.0.1:0", planeOfEnvironment().server, (error, port) =>
     error ? reject(error) : resolve(port),
   );
 });

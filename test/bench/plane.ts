@@ -7,16 +7,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { credentials } from "@grpc/grpc-js";
 import { type PushHeader, VectorKind, WorkKind } from "../../proto/gen/plume/v1/training.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { openReducer } from "../../shared/kernels/open-reducer.ts";
 import { chunksOf, writeMessage } from "../../shared/rpc/call.ts";
 import { SHM_ROOT } from "../../shared/rpc/shm.ts";
+import { openPlane } from "../../shared/rpc/tls/plane.ts";
 import { TrainingClient } from "../../shared/rpc/training-service.ts";
 import { channelOptions } from "../../shared/rpc/transport.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { consecutive, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
+import { authority } from "../support/certificates.ts";
 import { downloadRaw, openRaw, uploadRaw } from "./http2-raw.ts";
 import {
   COMMON_OPTIONS,
@@ -103,30 +104,41 @@ async function inTurn(ways: Readonly<Record<string, () => Promise<void>>>): Prom
   return Object.fromEntries(Object.entries(rates).map(([name, values]) => [name, summarise(values)]));
 }
 
+/** @param tls the folder of certificates for both sides. */
+async function startPeer(tls: string | undefined) {
+  const env = { ...process.env, ...(tls && { PLUME_TLS: tls }) };
+  const peer = fork(join(dirname(process.argv[1]!), "bench-plane-peer.mjs"), [String(bytes)], { env });
+  const { grpcPort, rawPort } = await nextMessage(peer);
+  const address = `localhost:${grpcPort}`;
+  const plane = openPlane(tls, { epochMs: Date.now, onProblem() {} });
+  return { peer, rawPort, client: new TrainingClient(address, ...plane.client(address, channelOptions)) };
+}
+
 async function oneWay() {
-  const peer = fork(join(dirname(process.argv[1]!), "bench-plane-peer.mjs"), [String(bytes)]);
   const folder = mkdtempSync(join(SHM_ROOT, "plume-bench-"));
+  const plain = await startPeer(undefined);
+  const secure = await startPeer(authority(join(folder, "authority"), "bench").issue(join(folder, "tls")));
   try {
-    const ready = await nextMessage(peer);
     const vector = new Uint8Array(new SharedArrayBuffer(bytes)).fill(3);
-    const client = new TrainingClient(`127.0.0.1:${ready.grpcPort}`, credentials.createInsecure(), channelOptions);
-    const raw = openRaw(ready.rawPort);
+    const raw = openRaw(plain.rawPort);
     const file = join(folder, "vector");
     const rates = await inTurn({
-      "gRPC push": () => pushGrpc(client, vector),
+      "gRPC push": () => pushGrpc(plain.client, vector),
       "raw HTTP/2 upload": () => uploadRaw(raw, vector),
-      "gRPC pull": () => pullGrpc(client, vector),
+      "gRPC pull": () => pullGrpc(plain.client, vector),
       "raw HTTP/2 download": () => downloadRaw(raw, vector),
+      "gRPC push with TLS": () => pushGrpc(secure.client, vector),
+      "gRPC pull with TLS": () => pullGrpc(secure.client, vector),
       "tmpfs, written and read": async () => {
         await writeRegions(file, consecutive([vector]));
         await readRegions(file, consecutive([vector]));
       },
     });
-    client.close();
+    for (const { client } of [plain, secure]) client.close();
     raw.close();
     return rates;
   } finally {
-    peer.disconnect();
+    for (const { peer } of [plain, secure]) peer.disconnect();
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -14,6 +14,7 @@ let namespace: string;
 beforeAll(async () => {
   plane = await startControlPlane();
   namespace = await plane.namespace();
+  await plane.kubectl(["create", "namespace", "plume-system"]);
 });
 afterAll(() => plane?.[Symbol.asyncDispose]());
 
@@ -21,7 +22,7 @@ const OVERLAYS = join(ROOT, "k8s/overlays");
 const folders = [
   join(ROOT, "k8s/base"),
   ...readdirSync(OVERLAYS, { withFileTypes: true }).flatMap((each) =>
-    each.isDirectory() ? [join(OVERLAYS, each.name)] : [],
+    each.isDirectory() && !each.name.startsWith("operator") ? [join(OVERLAYS, each.name)] : [],
   ),
 ];
 
@@ -45,6 +46,16 @@ const podsOf = (objects: readonly KubernetesObject[]) =>
         spec: { ...template.spec, volumes: [...template.spec.volumes, ...claimed], serviceAccountName: "default" },
       };
     });
+
+it("the operator for all namespaces is known field by field", async () => {
+  const text = await plane.kubectl(["kustomize", join(OVERLAYS, "operator-cluster-wide")]);
+  const said = await plane.kubectl(
+    ["apply", "--dry-run=server", "--validate=strict", "--warnings-as-errors", "-f", "-"],
+    { input: text },
+  );
+  expect(said).toMatch(/^clusterrole.rbac.authorization.k8s.io\/plume-operator created/m);
+  expect(said.trim().split("\n")).toHaveLength(parseAllDocuments(text).length);
+});
 
 it.each(folders)(
   "%s is known field by field, admitted where only restricted pods are, and holds a job",
