@@ -3,6 +3,7 @@
 // I1. An object that is as it should be costs no call. One that is not is applied whole, whoever changed it.
 // I2. Nothing is deleted but old job files, pods that cannot go on by themselves, and the job itself at the end of its days.
 
+import type { Job } from "../../shared/config/schema.ts";
 import { driftOf } from "./drift.ts";
 import { eventsOf } from "./events.ts";
 import { isOwnedBy, ownerOf } from "./job.ts";
@@ -18,6 +19,7 @@ import {
   type OperatorOptions,
   setOf,
 } from "./observed.ts";
+import { outlivesPod } from "./outlives.ts";
 import { decideRescue } from "./rescue.ts";
 import { type Stage, stageOf } from "./stage.ts";
 import { decideWrite, statusOf } from "./status.ts";
@@ -78,6 +80,10 @@ const AT_STAGE: Partial<Readonly<Record<Stage["kind"], { readonly coordinator?: 
   ended: { coordinator: 0, worker: 0 },
   suspended: { coordinator: 0, worker: 0 },
 };
+/** One that ended with its result in its pod alone goes on answering, and can be copied from, until the job is deleted. */
+const coordinatorsAt = (stage: Stage, job: Job): 0 | undefined =>
+  stage.kind === "ended" && !outlivesPod(job) ? undefined : AT_STAGE[stage.kind]?.coordinator;
+
 /** Nothing is applied: the job file has a mistake, or its names are not free. */
 const BARRED: ReadonlySet<Stage["kind"]> = new Set(["invalid", "taken", "clearing"]);
 
@@ -89,7 +95,7 @@ function wantedOf(stage: Stage, { job, reading }: Observed): readonly Kubernetes
   const objects = reading.objects.filter(({ kind }) => stage.kind !== "suspendable" || kind !== "StatefulSet");
   return objects.map((object) => {
     const owned = { ...object, metadata: { ...object.metadata, ownerReferences: [owner] } };
-    const resting = isOf(object, "worker") ? AT_STAGE[stage.kind]?.worker : AT_STAGE[stage.kind]?.coordinator;
+    const resting = isOf(object, "worker") ? AT_STAGE[stage.kind]?.worker : coordinatorsAt(stage, reading.job);
     if (object.kind !== "StatefulSet" || resting === undefined) return owned;
     return { ...owned, spec: { ...(object as StatefulSet).spec, replicas: resting } };
   });

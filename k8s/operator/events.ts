@@ -6,7 +6,7 @@ import { type Condition, conditionOf } from "./conditions.ts";
 import type { JobEvent } from "./observed.ts";
 
 /** Reasons of conditions that need somebody's help. */
-const WARNINGS = new Set(["CheckpointFailed", "CoordinatorUnreachable"]);
+const WARNINGS = new Set(["CheckpointFailed", "CoordinatorUnreachable", "NothingOutlivesPod"]);
 /** Reasons for which steps are not being committed that are no trouble. */
 const QUIET = new Set(["Paused", "Suspended", "Complete", "Failed", "Invalid"]);
 

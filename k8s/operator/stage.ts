@@ -10,6 +10,7 @@ import { conditionOf, holds } from "./conditions.ts";
 import { controllerOf, isOwnedBy } from "./job.ts";
 import type { KubernetesObject } from "./objects.ts";
 import { configMapsOf, isOf, isSame, type Observed, setOf } from "./observed.ts";
+import { outlivesPod, WHY_NOT } from "./outlives.ts";
 import { isRunning, mistakeOf, troubleOf } from "./trouble.ts";
 
 export type Stage =
@@ -107,11 +108,13 @@ function endSeen(observed: Observed): End | null {
 
 /** A checkpoint first, then the pods. */
 function suspension(nowMs: number, observed: Observed, saveAgainMs: number): Stage {
-  const { job, said, save } = observed;
+  const { job, reading, said, save } = observed;
   const written = conditionOf(job.status?.conditions, "Suspended");
   if (written?.status === "True") return { kind: "suspended", reason: written.reason, message: written.message };
   const idle = nothingToSave(observed);
   if (idle) return { kind: "suspendable", reason: "NothingToSave", message: idle };
+  if (reading.kind === "valid" && !outlivesPod(reading.job))
+    return { kind: "suspending", reason: "NothingOutlivesPod", message: `it goes on: ${WHY_NOT}`, ask: false };
   if (save.kind === "saved") return { kind: "suspendable", reason: "CheckpointSaved", message: savedAt(observed) };
   if (save.kind === "pending")
     return { kind: "suspending", reason: "SavingCheckpoint", message: "its checkpoint is being written", ask: false };
@@ -141,13 +144,14 @@ function savedAt({ save, said, reading }: Observed): string {
 }
 
 /** @returns why nothing would be lost; null where something might. */
-function nothingToSave({ pods, children, said, job }: Observed): string | null {
+function nothingToSave({ pods, children, said, job, reading }: Observed): string | null {
   if (said.kind === "answered") return null;
   const coordinators = pods.filter((pod) => isOf(pod, "coordinator"));
   const before = job.status?.checkpoint;
   const last = before ? `; its newest checkpoint is of step ${before.step}` : "";
   const wanted = setOf(children, "coordinator")?.spec.replicas ?? 0;
   if (wanted === 0 && coordinators.length === 0) return `it was not running${last}`;
+  if (before && reading.kind === "valid" && !outlivesPod(reading.job)) return null; // it is in that pod
   const [trouble] = coordinators.map(troubleOf).filter((each) => each !== null);
   if (trouble && !coordinators.some(isRunning)) return `its coordinator was not running (${trouble.message})${last}`;
   return null;

@@ -47,7 +47,8 @@ function numbersOf(report: StatusReport, before: DiffusionJobStatus): Told {
     steps,
     ...(Number.isFinite(loss) && { loss: rounded(loss, 6) }),
     samplesPerSecond: rounded(imagesPerSecond, 1),
-    etaSeconds: Math.round(etaSeconds),
+    // Before the first step is timed, nobody knows.
+    ...(imagesPerSecond > 0 && { etaSeconds: Math.round(etaSeconds) }),
     ...(newest && { checkpoint: { step: newest.step, time: newest.time, ...(newest.url && { url: newest.url }) } }),
     ...(weightsSha256 && { weightsSha256 }),
   };

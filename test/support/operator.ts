@@ -42,6 +42,7 @@ export const diffusionJob = ({ spec = {}, status, deleted = false }: Wishes = {}
     data: { source: "shapes:512", imageSize: 8 },
     training: { steps: 20, globalBatch: 8, microBatch: 2 },
     workers: { replicas: 2, max: 4 },
+    checkpoint: { store: "s3://bucket/tiny" },
     ...spec,
   },
   ...(status && { status }),

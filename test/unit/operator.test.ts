@@ -295,6 +295,26 @@ describe("suspend", () => {
   });
 });
 
+describe("a job whose checkpoints are in its coordinator's pod", () => {
+  it("keeps that pod at its end, so that the result can be had, until it is deleted", () => {
+    const done = written(running(diffusionJob({ spec: { checkpoint: {} } }), complete));
+    expect(replicasOf(see(done).actions)).toEqual({ "tiny-worker": 0 });
+    expect(condition(done, "Complete")).toMatchObject({ status: "True" });
+  });
+
+  it.each([
+    [{ checkpoint: {} }, "False", "NothingOutlivesPod"],
+    [{ checkpoint: { store: "file:///runs" } }, "False", "NothingOutlivesPod"],
+    [{ checkpoint: {}, kubernetes: { storage: "1Gi" } }, "True", "CheckpointSaved"],
+  ])("is suspended only where they outlive it: %j", (spec, status, reason) => {
+    const asked: Observed = {
+      ...running(diffusionJob({ spec: { ...spec, suspend: true } })),
+      save: { kind: "saved", step: 7 },
+    };
+    expect(condition(asked, "Suspended")).toMatchObject({ status, reason });
+  });
+});
+
 describe("the end", () => {
   it("writes down the digest of the weights before it takes the coordinator away", () => {
     const done = running(diffusionJob(), complete);
