@@ -4,14 +4,13 @@ import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { chownSync, cpSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
-import { text } from "node:stream/consumers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { buildRootfs } from "../../deploy/docker/build.ts";
 import { ROOT } from "../../shared/root.ts";
 import { readSummary } from "../../shared/summary.ts";
 import { imageRootfs, startInImage } from "../support/image.ts";
 import { scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { finished } from "../support/processes.ts";
 
 let root = "";
 beforeAll(async () => {
@@ -135,12 +134,7 @@ describe("the image's layer", () => {
   });
 });
 
-async function run(state: string, ...command: string[]) {
-  const child = startInImage(root, state, command);
-  const over = new Promise<number | null>((resolve) => child.once("close", resolve));
-  const [stdout, stderr] = await Promise.all([text(child.stdout as Readable), text(child.stderr as Readable)]);
-  return { code: await over, stdout, stderr };
-}
+const run = (state: string, ...command: string[]) => finished(startInImage(root, state, command));
 
 describe("plume in the image, as its user, on a read-only root", () => {
   it("says its version, and what the container has", async () => {

@@ -12,6 +12,8 @@ const openssl = (folder: string, ...args: string[]): void =>
 export interface Issue {
   /** Hosts and addresses, as openssl writes them. */
   readonly names?: string;
+  /** As openssl writes it; a name of its own when absent. */
+  readonly subject?: string;
   /** From and to; from now to a month on when absent. */
   readonly valid?: readonly [Date, Date];
 }
@@ -34,9 +36,9 @@ export function authority(folder: string, name: string): Authority {
   let count = 0;
   return {
     certificate: join(folder, "ca.crt"),
-    issue(into, { names = "DNS:localhost,IP:127.0.0.1", valid } = {}) {
+    issue(into, { names = "DNS:localhost,IP:127.0.0.1", subject, valid } = {}) {
       const serial = String(++count).padStart(4, "0");
-      const config = `[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nserial=serial-${serial}\nunique_subject=no\n[p]\ncommonName=supplied\n[e]\nsubjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\n`;
+      const config = `[ca]\ndefault_ca=d\n[d]\ndatabase=index.txt\nnew_certs_dir=.\ndefault_md=sha256\npolicy=p\nserial=serial-${serial}\nunique_subject=no\n[p]\norganizationName=optional\ncommonName=supplied\n[e]\nsubjectAltName=${names}\nextendedKeyUsage=serverAuth,clientAuth\n`;
       writeFileSync(join(folder, "openssl.cnf"), config);
       writeFileSync(join(folder, `serial-${serial}`), serial);
       openssl(
@@ -48,7 +50,7 @@ export function authority(folder: string, name: string): Authority {
         "-out",
         `${serial}.csr`,
         "-subj",
-        `/CN=plume-${serial}`,
+        subject ?? `/CN=plume-${serial}`,
       );
       const dates = valid ? ["-startdate", inOpenssl(valid[0]), "-enddate", inOpenssl(valid[1])] : ["-days", "30"];
       openssl(

@@ -1,16 +1,14 @@
 // The image's root file system, and processes in it as a container runs them: chrooted, read-only, as the image's user, with
 // nothing of this process's environment. Needs root.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, renameSync, rmSync } from "node:fs";
+import type { ChildProcess } from "node:child_process";
+import { chownSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { bundled } from "../../coordinator/cli/bundle.mjs";
 import { buildRootfs } from "../../deploy/docker/build.ts";
 import { ROOT } from "../../shared/root.ts";
-
-/** Who the processes are, and what a container runtime gives those that say nothing. */
-const USER = "65532";
-const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+import { enterContainer, IMAGE_USER } from "./container.ts";
+import { scratchFolder } from "./plume.ts";
 
 /** The root file system of these sources. Built once, and never changed: whoever runs from it may go on when sources change. */
 export async function imageRootfs(): Promise<string> {
@@ -27,22 +25,29 @@ export async function imageRootfs(): Promise<string> {
   return folder;
 }
 
-/** Mounts what a container gets, then becomes the command. $1 root, $2 a folder of the host for /var/lib/plume. */
-const ENTER = `set -e
-mount --bind "$1" "$1"
-mount -o remount,ro,bind "$1"
-mount -t tmpfs -o mode=1777 tmpfs "$1/tmp"
-mount --bind "$2" "$1/var/lib/plume"
-mount -t proc proc "$1/proc"
-mount --rbind /dev "$1/dev"
-root="$1"; shift 2
-exec env -i PATH=${PATH} "$(command -v setpriv)" --no-new-privs \\
-  "$(command -v unshare)" --root="$root" --wd=/var/lib/plume --setuid ${USER} --setgid ${USER} "$@"`;
-
 /** @param state what the container sees as /var/lib/plume, which must belong to its user. */
 export function startInImage(root: string, state: string, command: readonly string[]): ChildProcess {
-  const isolated = ["--mount", "--pid", "--fork", "--kill-child"];
-  return spawn("unshare", [...isolated, "sh", "-c", ENTER, "sh", root, state, ...command], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const scratch = scratchFolder();
+  mkdirSync(scratch.file("tmp"));
+  chownSync(scratch.file("tmp"), IMAGE_USER, IMAGE_USER);
+  const child = enterContainer(
+    {
+      image: root,
+      command,
+      environment: {},
+      mounts: [
+        { from: scratch.file("tmp"), to: "/tmp", readOnly: false },
+        { from: state, to: "/var/lib/plume", readOnly: false },
+      ],
+      uid: IMAGE_USER,
+      gid: IMAGE_USER,
+      groups: [IMAGE_USER],
+      workingDir: "/var/lib/plume",
+      readOnlyRoot: true,
+      folder: scratch.path,
+    },
+    ["ignore", "pipe", "pipe"],
+  );
+  child.once("close", () => scratch[Symbol.dispose]());
+  return child;
 }

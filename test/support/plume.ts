@@ -7,14 +7,11 @@ import { join } from "node:path";
 import { plainName } from "../../shared/checkpoint/manifest.ts";
 import { ROOT } from "../../shared/root.ts";
 import { readSummary, type Summary } from "../../shared/summary.ts";
+import { type Finished, finished } from "./processes.ts";
+
+export type { Finished };
 
 export const SHAPES_JOB = join(ROOT, "deploy/jobs/shapes.yaml");
-
-export interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export interface Running {
   readonly child: ChildProcess;
@@ -40,16 +37,7 @@ export function startPlume(args: readonly string[], { fileLimitKib, env }: Start
     env: { ...process.env, PLUME_AUTO: "wasm", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk: Buffer) => {
-    stdout += chunk;
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    stderr += chunk;
-  });
-  const finished = new Promise<Finished>((resolve) => child.on("close", (code) => resolve({ code, stdout, stderr })));
-  return { child, finished };
+  return { child, finished: finished(child) };
 }
 
 export const plume = (...args: string[]): Promise<Finished> => startPlume(args).finished;

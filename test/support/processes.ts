@@ -48,6 +48,25 @@ function readArguments(pid: string): string[] {
   }
 }
 
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How a process ends, and all that it wrote through its pipes. Rejects when it cannot be started. */
+export function finished(child: ChildProcess): Promise<Finished> {
+  const said = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"] as const)
+    child[name]!.on("data", (chunk: Buffer) => {
+      said[name] += chunk;
+    });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, ...said }));
+  });
+}
+
 /** SIGKILL, unless it is gone already. */
 export async function killed(child: ChildProcess | null): Promise<void> {
   if (!child || child.exitCode !== null || child.signalCode !== null) return;

@@ -1,31 +1,35 @@
-// The keys and certificates of one cluster, made by openssl: an authority, the API server, an administrator, and the key that
-// signs the tokens of service accounts.
+// The keys and certificates of one cluster: an authority, the API server, an administrator, and the key that signs the tokens of
+// service accounts.
 
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { authority } from "../certificates.ts";
 
+/** Files, PEM. */
 export interface Certificates {
-  /** File of a key or certificate. */
-  file(
-    name: "ca.crt" | "server.crt" | "server.key" | "admin.crt" | "admin.key" | "accounts.key" | "accounts.pub",
-  ): string;
+  readonly ca: string;
+  readonly server: KeyPair;
+  /** Of the group that may do everything. */
+  readonly admin: KeyPair;
+  readonly accounts: { readonly key: string; readonly publicKey: string };
 }
 
-/** @param folder where they are written; `file` joins a name to it. */
-export function createCertificates(file: (name: string) => string): Certificates {
-  const openssl = (...args: string[]) => execFileSync("openssl", args, { stdio: "pipe" });
+interface KeyPair {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+const SERVER_NAMES = "IP:127.0.0.1,IP:10.0.0.1,DNS:localhost,DNS:kubernetes.default.svc";
+
+/** @param folder where they are written. */
+export function createCertificates(folder: string): Certificates {
+  const { certificate, issue } = authority(join(folder, "authority"), "plume-test");
+  const pair = (into: string): KeyPair => ({ certificate: join(into, "tls.crt"), key: join(into, "tls.key") });
+  const server = pair(issue(join(folder, "server"), { names: SERVER_NAMES, subject: "/CN=kube-apiserver" }));
+  const admin = pair(issue(join(folder, "admin"), { subject: "/O=system:masters/CN=admin" }));
+  const accounts = { key: join(folder, "accounts.key"), publicKey: join(folder, "accounts.pub") };
   const curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
-  const key = (name: string) => openssl("genpkey", ...curve, "-out", file(name));
-  for (const name of ["ca.key", "server.key", "admin.key", "accounts.key"]) key(name);
-  openssl("pkey", "-in", file("accounts.key"), "-pubout", "-out", file("accounts.pub"));
-  const certificate = (name: string, subject: string, ...rest: string[]) =>
-    openssl(
-      ...["req", "-x509", "-days", "2", "-key", file(`${name}.key`), "-subj", subject, "-out", file(`${name}.crt`)],
-      ...rest,
-    );
-  const signed = ["-CA", file("ca.crt"), "-CAkey", file("ca.key"), "-addext", "basicConstraints=CA:FALSE"];
-  certificate("ca", "/CN=plume-test");
-  const names = "subjectAltName=IP:127.0.0.1,IP:10.0.0.1,DNS:localhost,DNS:kubernetes.default.svc";
-  certificate("server", "/CN=kube-apiserver", ...signed, "-addext", names);
-  certificate("admin", "/O=system:masters/CN=admin", ...signed);
-  return { file };
+  execFileSync("openssl", ["genpkey", ...curve, "-out", accounts.key], { stdio: "pipe" });
+  execFileSync("openssl", ["pkey", "-in", accounts.key, "-pubout", "-out", accounts.publicKey], { stdio: "pipe" });
+  return { ca: certificate, server, admin, accounts };
 }

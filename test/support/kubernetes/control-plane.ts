@@ -44,14 +44,14 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   binary("kube-apiserver");
   const scratch = scratchFolder();
   for (const folder of ["pki", "etcd", "kubectl"]) mkdirSync(scratch.file(folder));
-  const certificates = createCertificates((name) => scratch.file("pki", name));
+  const certificates = createCertificates(scratch.file("pki"));
   const [etcdPort, peerPort, port, controllerPort] = await freePorts(4);
-  const text = (name: "ca.crt" | "admin.crt" | "admin.key") => readFileSync(certificates.file(name), "utf8");
+  const text = (file: string) => readFileSync(file, "utf8");
   const credentials = {
     url: `https://127.0.0.1:${port}`,
-    ca: text("ca.crt"),
-    cert: text("admin.crt"),
-    key: text("admin.key"),
+    ca: text(certificates.ca),
+    cert: text(certificates.admin.certificate),
+    key: text(certificates.admin.key),
   };
   const kubeconfig = scratch.file("kubeconfig");
   writeFileSync(kubeconfig, kubeconfigOf(credentials), { mode: 0o600 });
@@ -122,7 +122,7 @@ const etcdCommand = (folder: string, port: number, peerPort: number): readonly s
 ];
 
 const apiServerCommand = (
-  { file }: Certificates,
+  { ca, server, admin, accounts }: Certificates,
   etcdPort: number,
   port: number,
   { evictionSeconds = 300 }: ControlPlaneOptions,
@@ -131,24 +131,24 @@ const apiServerCommand = (
   `--etcd-servers=http://127.0.0.1:${etcdPort}`,
   "--bind-address=127.0.0.1",
   `--secure-port=${port}`,
-  `--tls-cert-file=${file("server.crt")}`,
-  `--tls-private-key-file=${file("server.key")}`,
-  `--client-ca-file=${file("ca.crt")}`,
-  `--service-account-key-file=${file("accounts.pub")}`,
-  `--service-account-signing-key-file=${file("accounts.key")}`,
+  `--tls-cert-file=${server.certificate}`,
+  `--tls-private-key-file=${server.key}`,
+  `--client-ca-file=${ca}`,
+  `--service-account-key-file=${accounts.publicKey}`,
+  `--service-account-signing-key-file=${accounts.key}`,
   "--service-account-issuer=https://kubernetes.default.svc",
   "--service-cluster-ip-range=10.0.0.0/20",
   "--authorization-mode=Node,RBAC",
   "--endpoint-reconciler-type=none",
   "--enable-admission-plugins=PodSecurity,NodeRestriction",
-  `--kubelet-client-certificate=${file("admin.crt")}`,
-  `--kubelet-client-key=${file("admin.key")}`,
+  `--kubelet-client-certificate=${admin.certificate}`,
+  `--kubelet-client-key=${admin.key}`,
   `--default-not-ready-toleration-seconds=${evictionSeconds}`,
   `--default-unreachable-toleration-seconds=${evictionSeconds}`,
 ];
 
 const controllerCommand = (
-  { file }: Certificates,
+  { ca, accounts }: Certificates,
   kubeconfig: string,
   port: number,
   { nodeGraceSeconds = 50 }: ControlPlaneOptions,
@@ -157,8 +157,8 @@ const controllerCommand = (
   `--kubeconfig=${kubeconfig}`,
   "--bind-address=127.0.0.1",
   `--secure-port=${port}`,
-  `--root-ca-file=${file("ca.crt")}`,
-  `--service-account-private-key-file=${file("accounts.key")}`,
+  `--root-ca-file=${ca}`,
+  `--service-account-private-key-file=${accounts.key}`,
   "--use-service-account-credentials=true",
   "--leader-elect=false",
   "--kube-api-qps=200",

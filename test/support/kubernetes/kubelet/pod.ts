@@ -2,8 +2,8 @@
 
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { IMAGE_USER, type Surroundings } from "../../container.ts";
 import type { Client } from "./client.ts";
-import type { ContainerOptions } from "./container.ts";
 import { environmentOf, expand, NotYet } from "./environment.ts";
 import type { Condition, ContainerSpec, Pod, PodStatus } from "./objects.ts";
 import { createRunner, type Runner } from "./runner.ts";
@@ -33,9 +33,6 @@ export interface RunningPod {
   /** Resolves when nothing of it runs. */
   end(graceSeconds: number): Promise<void>;
 }
-
-/** What images of plume are, and what the restricted standard would refuse to be 0. */
-const IMAGE_USER = 65532;
 
 export function createPod(options: PodOptions): RunningPod {
   const { pod, ip, folder } = options;
@@ -103,7 +100,7 @@ function phaseOf(runners: readonly Runner[], restartPolicy: string): string {
 }
 
 /** @throws NotYet */
-async function prepare(spec: ContainerSpec, options: PodOptions): Promise<ContainerOptions> {
+async function prepare(spec: ContainerSpec, options: PodOptions): Promise<Surroundings> {
   const { client, pod, ip, folder, images, cluster, hosts } = options;
   const image = images[spec.image];
   if (image === undefined) throw new NotYet("ErrImagePull", `no image ${spec.image} is here`);

@@ -1,6 +1,7 @@
 // One container of a pod over all of its lives: started, probed, started again with growing pauses, ended.
 
-import { type Container, type ContainerOptions, startContainer } from "./container.ts";
+import type { Surroundings } from "../../container.ts";
+import { type Container, startContainer } from "./container.ts";
 import { NotYet } from "./environment.ts";
 import type { ContainerSpec, ContainerState, ContainerStatus, Terminated } from "./objects.ts";
 import { type Probes, startProbes } from "./probes.ts";
@@ -29,7 +30,7 @@ export interface RunnerOptions {
   readonly graceSeconds: number;
   readonly restarts: boolean;
   /** Of the next life: the image may have changed, a map may be there now. @throws NotYet */
-  readonly prepare: () => Promise<ContainerOptions>;
+  readonly prepare: () => Promise<Surroundings>;
 }
 
 export function createRunner({ spec, ip, graceSeconds, restarts, prepare }: RunnerOptions): Runner {
