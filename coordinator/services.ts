@@ -3,6 +3,8 @@
 // before anything is written, and everything is open before a worker is let in.
 
 import { rmSync } from "node:fs";
+import type { Ending } from "../shared/bus/events.ts";
+import { aborted } from "../shared/clock.ts";
 import type { StatusReport } from "../shared/control/verbs.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { countSkipped } from "../shared/ledger/skipped.ts";
@@ -108,7 +110,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   const results = createResults(training.store.url, checkpointer.newest, Date.now);
   bus.subscribe((event) => void (event.kind === "checkpoint" && results.written(event.step)));
   /** How it ended, while it lingers. */
-  let over: { readonly phase: "Complete" | "Stopped" | "Failed"; readonly reason: string } | null = null;
+  let over: { readonly phase: Ending; readonly reason: string } | null = null;
   const report = (): StatusReport => ({
     ...status(),
     ...results.view(),
@@ -214,7 +216,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
   };
 
   /** Answers on, where the cluster would start this process again: until it is asked to end. */
-  const linger = async (phase: "Complete" | "Stopped" | "Failed", reason: string) => {
+  const linger = async (phase: Ending, reason: string) => {
     const { linger: end } = options;
     if (!end || end.aborted) return;
     over = { phase, reason };
@@ -223,7 +225,7 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     bus.publish({ kind: "status", status: status() });
     supervisor?.nudge?.();
     if (!supervisor) sessions.drain("the run is over");
-    await new Promise<void>((resolve) => end.addEventListener("abort", () => resolve(), { once: true }));
+    await aborted(end);
   };
 
   const close = async (ended: boolean) => {

@@ -26,5 +26,8 @@ export type WorkerMessage =
   /** Its first result was taken: what fails later is no crash loop. */
   { readonly kind: "productive" } | { readonly kind: "joined" };
 
+/** The exit code by which a process says that SIGTERM ended it. */
+export const TERMINATED = 143;
+
 /** A coordinator that failed with this code would fail again: it is not started again. */
 export const isFinal = (code: ErrorCode): boolean => code !== "INTERNAL" && code !== "UNAVAILABLE";

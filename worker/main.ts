@@ -10,7 +10,7 @@ import { planeOfEnvironment } from "../shared/rpc/tls/plane.ts";
 import { findTrouble } from "../shared/rpc/tls/trouble.ts";
 import { TrainingClient } from "../shared/rpc/training-service.ts";
 import { ownConnection, splitAddress } from "../shared/rpc/transport.ts";
-import type { WorkerMessage } from "../shared/supervision.ts";
+import { TERMINATED, type WorkerMessage } from "../shared/supervision.ts";
 import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { startComputeThread } from "./compute.ts";
@@ -34,9 +34,6 @@ const { values } = parseArgs({
 process.on("unhandledRejection", (error) => {
   throw error;
 });
-
-/** By this a process says that SIGTERM ended it. */
-const TERMINATED = 143;
 
 /** @returns the exit code. */
 async function main(): Promise<number> {

@@ -40,3 +40,6 @@ export function classOf(text: string, classes: readonly string[], count: number)
     remedy: count > 0 ? `its classes are ${known}` : "it was trained without classes",
   });
 }
+
+/** Of an option that may be repeated. */
+export const collect = (value: string, all: string[]): string[] => [...all, value];

@@ -2,6 +2,7 @@
 // cannot be done now is decided anew at the next look; training waits for none of it.
 
 import type { Bus } from "../../shared/bus/bus.ts";
+import type { Ending } from "../../shared/bus/events.ts";
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/log.ts";
 import { decideWorkerSet, type WorkerSetDecision } from "./decide.ts";
@@ -12,7 +13,7 @@ export interface SupervisedRun {
   readonly incarnation: number;
   readonly max: number;
   /** How it ended, once it has; null while it goes on, and while its process ends for another to go on. */
-  readonly over: () => { readonly phase: "Complete" | "Stopped" | "Failed"; readonly reason: string } | null;
+  readonly over: () => { readonly phase: Ending; readonly reason: string } | null;
   /** Why it rests between two steps; null when it does not, yet or at all. */
   readonly resting: () => string | null;
   /** Workers that it asks for. */

@@ -1,13 +1,13 @@
 // What `plume ctl` may ask of a run, carried out: each command is noted with its reason, or refused with a remedy.
 
 import type { Bus } from "../../shared/bus/bus.ts";
-import type { Phase } from "../../shared/bus/events.ts";
+import { isOver, type Phase } from "../../shared/bus/events.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import type { Accounts } from "../accounting/accounts.ts";
 import type { DecisionLog } from "../reporting/decisions.ts";
 import type { Hold } from "./hold.ts";
-import { decideScale, OVER } from "./scale.ts";
+import { decideScale } from "./scale.ts";
 
 export interface CommandOptions {
   readonly job: string;
@@ -44,7 +44,6 @@ export function createCommands(options: CommandOptions): Commands {
     accounts.setDesired(replicas);
     decisions.note("scale", job, reason);
     bus.publish({ kind: "scale", before, replicas });
-    return before;
   };
   return {
     pause(reason) {
@@ -94,6 +93,6 @@ export function createCommands(options: CommandOptions): Commands {
 
 /** Only a process that lingers is asked so late. */
 function refuseWhenOver(phase: Phase): void {
-  if (OVER.includes(phase))
+  if (isOver(phase))
     throw new PlumeError("FAILED_PRECONDITION", `the run is over (${phase})`, { remedy: "start it again: it resumes" });
 }

@@ -1,6 +1,6 @@
 // May the number of workers become this? Pure: the answer with its reason.
 
-import type { Phase } from "../../shared/bus/events.ts";
+import { isOver, type Phase } from "../../shared/bus/events.ts";
 
 export interface ScaleState {
   readonly phase: Phase;
@@ -17,14 +17,12 @@ export type ScaleDecision =
   | { readonly kind: "scale" | "unchanged"; readonly reason: string }
   | { readonly kind: "refuse"; readonly reason: string; readonly remedy: string };
 
-export const OVER: readonly Phase[] = ["Complete", "Stopped", "Failed"];
-
 export function decideScale(
   replicas: number,
   { phase, desired, min, max, perPod, supervised }: ScaleState,
 ): ScaleDecision {
   const refuse = (reason: string, remedy: string) => ({ kind: "refuse", reason, remedy }) as const;
-  if (OVER.includes(phase)) return refuse(`the run is over (${phase})`, "start it again: it resumes");
+  if (isOver(phase)) return refuse(`the run is over (${phase})`, "start it again: it resumes");
   if (!supervised)
     return refuse(
       "nobody supervises the worker processes of this run",

@@ -1,13 +1,11 @@
 // The metrics of a run, as routes for whoever has a server.
 
-import type { Phase } from "../../shared/bus/events.ts";
+import { isOver } from "../../shared/bus/events.ts";
 import { createRegistry } from "../../shared/metrics/registry.ts";
 import { monitoringRoutes, type Routes } from "../../shared/metrics/routes.ts";
 import { RUN_COLLECTORS } from "../../shared/metrics/table.ts";
 import type { RunView } from "../onlooker.ts";
 import { targetsRoute } from "./targets.ts";
-
-const OVER: readonly Phase[] = ["Complete", "Stopped", "Failed"];
 
 /**
  * GET /metrics, /healthz, /readyz and /targets. Listens to the run from now on.
@@ -27,7 +25,7 @@ export function createMetrics(view: RunView, { lingers = false } = {}): { readon
         render: () => registry.render({ incarnation, status: view.status(), facts: view.facts() }),
         unready() {
           const { phase, reason } = view.status();
-          return OVER.includes(phase) && !lingers ? `${phase}: ${reason}` : null;
+          return isOver(phase) && !lingers ? `${phase}: ${reason}` : null;
         },
       }),
       "GET /targets": targetsRoute(view),

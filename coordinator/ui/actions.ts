@@ -1,5 +1,6 @@
 // What may be asked of the run, each with a question first, and what came of it.
 
+import { isOver } from "../../shared/bus/events.ts";
 import type { Connection } from "./connection.ts";
 import { byId, el } from "./dom.ts";
 import { count } from "./format.ts";
@@ -17,8 +18,7 @@ interface Action {
   readonly done: (result: Record<string, unknown>) => string;
 }
 
-const OVER = ["Complete", "Stopped", "Failed"];
-const goesOn = ({ status }: Model) => status !== null && !OVER.includes(status.phase);
+const goesOn = ({ status }: Model) => status !== null && !isOver(status.phase);
 const isPaused = ({ status }: Model) => status?.phase === "Paused";
 
 const ACTIONS: readonly Action[] = [

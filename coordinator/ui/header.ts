@@ -1,11 +1,9 @@
 // Name, phase with its reason, progress, the line's state, and the figures.
 
-import type { RunStatus } from "../../shared/bus/events.ts";
+import { isOver, type RunStatus } from "../../shared/bus/events.ts";
 import { byId, el, setText } from "./dom.ts";
 import { clock, count, duration, number, roughly } from "./format.ts";
 import type { Model } from "./model.ts";
-
-const OVER = ["Complete", "Stopped", "Failed"];
 
 export function drawHeader(model: Model): void {
   const { status, link } = model;
@@ -30,7 +28,7 @@ export function drawHeader(model: Model): void {
 }
 
 function timeLeft({ phase, etaSeconds, wallSeconds }: RunStatus): string {
-  if (OVER.includes(phase)) return ` · took ${duration(wallSeconds)}`;
+  if (isOver(phase)) return ` · took ${duration(wallSeconds)}`;
   if (etaSeconds <= 0) return "";
   return ` · ${duration(etaSeconds)} left, until ${clock(Date.now() + 1000 * etaSeconds).slice(0, 5)}`;
 }

@@ -34,7 +34,6 @@ export interface Api {
   call<T>(call: Call, signal?: AbortSignal): Promise<T>;
   /** Lines of a watch as they come; ends when the server ends it. @throws as `call`. */
   lines(call: Call, signal: AbortSignal): AsyncIterable<string>;
-  /** Told of every call that was made, for metrics and tests. */
   close(): void;
 }
 
@@ -42,6 +41,7 @@ export interface ApiOptions {
   readonly config: KubeConfig;
   /** Before every call; what it throws fails the call. */
   readonly before?: (call: Call) => void;
+  /** Told of every call that was made, for metrics and tests. */
   readonly after?: (call: Call, outcome: "ok" | "refused" | "failed") => void;
 }
 

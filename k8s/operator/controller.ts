@@ -1,10 +1,11 @@
 // The operator at work: watches that fill a queue of jobs, workers that make passes over them. Runs while this process leads.
 
 import { setMaxListeners } from "node:events";
+import { aborted } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { OperatorEvent } from "../../shared/metrics/operator/source.ts";
-import type { Api } from "./api.ts";
-import { ApiError } from "./api.ts";
+import { INSTANCE, NAME, PLUME } from "../render/labels.ts";
+import { type Api, ApiError } from "./api.ts";
 import { type Coordinators, createCoordinators } from "./coordinators.ts";
 import { createReader } from "./desired.ts";
 import { type Informer, startInformer } from "./informer.ts";
@@ -37,8 +38,7 @@ export interface Controller {
   close(): Promise<void>;
 }
 
-const LABELS = "app.kubernetes.io/name=plume";
-const INSTANCE = "app.kubernetes.io/instance";
+const LABELS = `${NAME}=${PLUME}`;
 /** Every job gets a pass so often, whatever was missed. */
 const RESYNC_MS = 300_000;
 
@@ -80,6 +80,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   const children = CHILD_KINDS.map((kind) => watch(kind, LABELS, ofJob));
   const informers = [jobs, pods, ...children];
   await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(over)]);
+  over.throwIfAborted();
 
   const keyOfUid = (uid: string): string | undefined => {
     for (const { metadata } of jobs.all()) if (metadata.uid === uid) return `${metadata.namespace}/${metadata.name}`;
@@ -154,9 +155,3 @@ async function measured<T>(pass: () => Promise<T>, onEvent: (event: OperatorEven
     throw error;
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<never> =>
-  new Promise((_, reject) => {
-    if (signal.aborted) reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  });

@@ -1,7 +1,6 @@
 // Asks coordinators: how far a run is, and for a checkpoint. An answer is kept for a moment, because several things that happen to a
 // job's pods are one question; a checkpoint is asked for once, and its answer waited for in the background.
 
-import { status } from "@grpc/grpc-js";
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import { fromServiceError } from "../../shared/rpc/call.ts";
 import { controlClient } from "../../shared/rpc/control-client.ts";
@@ -95,7 +94,6 @@ export function createCoordinators({ plane, now, epochMs, onSaved }: Coordinator
 function explained(error: unknown, address: string): PlumeError {
   const known = fromServiceError(error);
   if (known.code !== "UNAVAILABLE" && known.code !== "DEADLINE_EXCEEDED") return known;
-  const { code } = error as { code?: status };
-  const why = code === status.DEADLINE_EXCEEDED ? "it has not answered in time" : known.message;
+  const why = known.code === "DEADLINE_EXCEEDED" ? "it has not answered in time" : known.message;
   return new PlumeError(known.code, `the coordinator on ${address} does not answer: ${why}`, { cause: error });
 }

@@ -21,7 +21,7 @@ import {
 } from "./observed.ts";
 import { outlivesPod } from "./outlives.ts";
 import { decideRescue } from "./rescue.ts";
-import { type Stage, stageOf } from "./stage.ts";
+import { isBarred, type Stage, stageOf } from "./stage.ts";
 import { decideWrite, statusOf } from "./status.ts";
 import { isReady, isRunning } from "./trouble.ts";
 
@@ -84,12 +84,9 @@ const AT_STAGE: Partial<Readonly<Record<Stage["kind"], { readonly coordinator?: 
 const coordinatorsAt = (stage: Stage, job: Job): 0 | undefined =>
   stage.kind === "ended" && !outlivesPod(job) ? undefined : AT_STAGE[stage.kind]?.coordinator;
 
-/** Nothing is applied: the job file has a mistake, or its names are not free. */
-const BARRED: ReadonlySet<Stage["kind"]> = new Set(["invalid", "taken", "clearing"]);
-
 /** Every object of the job at this stage, as it should be. */
 function wantedOf(stage: Stage, { job, reading }: Observed): readonly KubernetesObject[] {
-  if (reading.kind === "invalid" || BARRED.has(stage.kind)) return [];
+  if (reading.kind === "invalid" || isBarred(stage)) return [];
   const owner = ownerOf(job);
   // Until it is read back that it is suspended, its sets stay as they are: as they run, or not there at all.
   const objects = reading.objects.filter(({ kind }) => stage.kind !== "suspendable" || kind !== "StatefulSet");
@@ -145,7 +142,7 @@ function replacementsOf(stage: Stage, { pods, children }: Observed): Action[] {
 /** Job files that nothing mounts any more. */
 function leftoversOf(stage: Stage, observed: Observed): Action[] {
   const { job, reading, children, pods } = observed;
-  if (reading.kind === "invalid" || BARRED.has(stage.kind)) return [];
+  if (reading.kind === "invalid" || isBarred(stage)) return [];
   const templates = children.filter((child) => child.kind === "StatefulSet") as StatefulSet[];
   const inUse = new Set([
     ...pods.flatMap(({ spec }) => configMapsOf(spec)),

@@ -7,6 +7,7 @@
 
 import { sleep } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
+import { INSTANCE } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
 import { apiVersionOf, collectionPath, type KindName } from "./kinds.ts";
 import type { KubernetesObject } from "./objects.ts";
@@ -46,7 +47,6 @@ interface WatchLine {
   readonly object: KubernetesObject & { readonly code?: number; readonly message?: string; readonly reason?: string };
 }
 
-const INSTANCE = "app.kubernetes.io/instance";
 const PAGE = 500;
 /** The server ends a watch after so long, so that a lost one is not lost for ever. */
 const WATCH_SECONDS = 120;

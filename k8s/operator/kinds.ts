@@ -1,5 +1,6 @@
 // The kinds of objects that the operator reads and writes, and where the API server has them.
 
+import { GROUP, PLURAL, VERSION } from "../crd/object.ts";
 import type { KubernetesObject } from "./objects.ts";
 
 interface Kind {
@@ -8,7 +9,7 @@ interface Kind {
 }
 
 const KINDS = {
-  DiffusionJob: { apiVersion: "plume.dev/v1alpha1", plural: "diffusionjobs" },
+  DiffusionJob: { apiVersion: `${GROUP}/${VERSION}`, plural: PLURAL },
   StatefulSet: { apiVersion: "apps/v1", plural: "statefulsets" },
   Pod: { apiVersion: "v1", plural: "pods" },
   ConfigMap: { apiVersion: "v1", plural: "configmaps" },

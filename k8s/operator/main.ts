@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { KubeConfig } from "@kubernetes/client-node";
+import { aborted } from "../../shared/clock.ts";
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import { startHttp } from "../../shared/http/server.ts";
 import { createLog, type Logger } from "../../shared/log.ts";
@@ -112,7 +113,7 @@ async function main(): Promise<number> {
       over,
     );
     log.info({ jobs: controller.jobs }, "watching");
-    await ended(over);
+    await aborted(over);
     await controller.close();
     await leadership.release();
     return conclude(log, leadership.signal);
@@ -131,12 +132,6 @@ function conclude(log: Logger, lost: AbortSignal): number {
   log.error({ reason: String(lost.reason) }, "it leads no more");
   return 1;
 }
-
-const ended = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 
 function positive(option: string, text: string): number {
   const value = Number(text);

@@ -3,6 +3,7 @@
 import type { Job } from "../../shared/config/schema.ts";
 import type { StatusReport } from "../../shared/control/verbs.ts";
 import type { DiffusionJobStatus } from "../crd/status.ts";
+import { COMPONENT } from "../render/labels.ts";
 import type { DiffusionJob } from "./job.ts";
 import type { KubernetesObject, Pod, StatefulSet } from "./objects.ts";
 import type { NodeState } from "./rescue.ts";
@@ -80,7 +81,6 @@ export interface Decision {
   readonly requeueAfterMs: number | null;
 }
 
-const COMPONENT = "app.kubernetes.io/component";
 export type Component = "coordinator" | "worker";
 
 export const isOf = (object: KubernetesObject, component: Component): boolean =>

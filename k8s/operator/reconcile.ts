@@ -4,6 +4,7 @@
 import { describeError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { DiffusionJobStatus } from "../crd/status.ts";
+import { INSTANCE } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
 import type { Coordinators } from "./coordinators.ts";
 import { decide } from "./decide.ts";
@@ -127,7 +128,7 @@ export function createReconciler(parts: ReconcilerOptions) {
   const apply = async (object: KubernetesObject): Promise<boolean> => {
     const path = objectPath(object);
     const is = view
-      .children(object.metadata.namespace ?? "default", object.metadata.labels?.["app.kubernetes.io/instance"] ?? "")
+      .children(object.metadata.namespace ?? "default", object.metadata.labels?.[INSTANCE] ?? "")
       .find((each) => isSame(each, object));
     if (is && settled.get(path) === fingerprint(object, is)) return false;
     const query = { fieldManager: MANAGER, force: "true" };

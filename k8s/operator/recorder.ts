@@ -2,8 +2,7 @@
 // told is lost, and nothing waits for it.
 
 import { createHash } from "node:crypto";
-import type { Api } from "./api.ts";
-import { ApiError } from "./api.ts";
+import { type Api, ApiError } from "./api.ts";
 import { timeText } from "./conditions.ts";
 import type { DiffusionJob } from "./job.ts";
 import { apiVersionOf, collectionPath } from "./kinds.ts";

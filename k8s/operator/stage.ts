@@ -6,6 +6,7 @@
 // I2. An end counts for the job file that ended: another one (more steps, a mistake put right) begins again.
 
 import { KIND } from "../crd/object.ts";
+import { INSTANCE, NAME, PLUME } from "../render/labels.ts";
 import { conditionOf, holds } from "./conditions.ts";
 import { controllerOf, isOwnedBy } from "./job.ts";
 import type { KubernetesObject } from "./objects.ts";
@@ -37,6 +38,9 @@ interface End {
   readonly message: string;
 }
 
+/** Nothing is applied: the job file has a mistake, or its names are not free. */
+export const isBarred = ({ kind }: Stage): boolean => kind === "invalid" || kind === "taken" || kind === "clearing";
+
 export function stageOf(nowMs: number, observed: Observed, saveAgainMs: number): Stage {
   const { job, reading } = observed;
   if (job.metadata.deletionTimestamp) return { kind: "deleting" };
@@ -62,8 +66,7 @@ function strangerAt(object: KubernetesObject, { job, children }: Observed): Stag
     return [{ kind: "taken", message: `${what} belongs to ${owner.kind} ${owner.name}; give the job another name` }];
   // Left behind by `kubectl delete --cascade=orphan`, or applied by hand from k8s/base: the same objects, without an owner.
   const labels = there.metadata.labels ?? {};
-  if (labels["app.kubernetes.io/name"] === "plume" && labels["app.kubernetes.io/instance"] === job.metadata.name)
-    return [];
+  if (labels[NAME] === PLUME && labels[INSTANCE] === job.metadata.name) return [];
   return [
     { kind: "taken", message: `${what} is there and is not plume's; give the job another name, or delete that object` },
   ];

@@ -2,6 +2,7 @@
 
 import type { StatusReport } from "../../shared/control/verbs.ts";
 import { columnsOf, type DiffusionJobStatus } from "../crd/status.ts";
+import { COMPONENT, INSTANCE, NAME, PLUME } from "../render/labels.ts";
 import { nextConditions, timeText } from "./conditions.ts";
 import { type Observed, setOf } from "./observed.ts";
 import type { Stage } from "./stage.ts";
@@ -14,7 +15,7 @@ export function statusOf(nowMs: number, stage: Stage, observed: Observed): Diffu
   const crew = crewOf(stage, observed);
   const { replicas, ready, desired } = crew;
   const { name } = job.metadata;
-  const selector = `app.kubernetes.io/name=plume,app.kubernetes.io/instance=${name},app.kubernetes.io/component=worker`;
+  const selector = `${NAME}=${PLUME},${INSTANCE}=${name},${COMPONENT}=worker`;
   const told = said.kind === "answered" ? numbersOf(said.report, before) : kept(before);
   const status: DiffusionJobStatus = {
     observedGeneration: generation,

@@ -1,10 +1,11 @@
 // A job's phase and its conditions, in words that `kubectl get` and `kubectl describe` show. Pure.
 
+import { isOver } from "../../shared/bus/events.ts";
 import type { JobPhase } from "../crd/status.ts";
 import type { ConditionType, Verdict } from "./conditions.ts";
 import { conditionOf, holds as holdsIn } from "./conditions.ts";
 import { isOf, type Observed } from "./observed.ts";
-import type { Stage } from "./stage.ts";
+import { isBarred, type Stage } from "./stage.ts";
 import { commonTrouble, isReady, isRunning, type Trouble } from "./trouble.ts";
 
 /** How many worker processes there are. */
@@ -39,7 +40,6 @@ export function verdictsOf(stage: Stage, observed: Observed, crew: Crew): Verdic
 }
 
 const GONE: ReadonlySet<Stage["kind"]> = new Set(["suspended", "ended"]);
-const BARRED: ReadonlySet<Stage["kind"]> = new Set(["invalid", "taken", "clearing"]);
 
 function coordinatorReady(stage: Stage, { said, pods }: Observed): Verdict {
   if (said.kind === "answered") return yes("Answers", "the coordinator answers");
@@ -87,7 +87,7 @@ function troubleThatHalts({ pods, said }: Observed, { ready, min }: Crew): Troub
 }
 
 function scaling(stage: Stage, { ready, replicas, desired }: Crew): Verdict {
-  if (GONE.has(stage.kind) || BARRED.has(stage.kind)) return no("NotRunning", "nothing runs");
+  if (GONE.has(stage.kind) || isBarred(stage)) return no("NotRunning", "nothing runs");
   if (replicas > desired) return yes("Fewer", `from ${replicas} to ${desired} workers`);
   if (ready < desired) return yes("More", `${ready} of ${desired} workers are ready`);
   return no("AtSize", `${desired} workers`);
@@ -110,9 +110,6 @@ function ended(type: "Complete" | "Failed", stage: Stage): Verdict {
   );
 }
 
-/** Of a coordinator that is about to be started again. */
-const ENDS = new Set(["Complete", "Stopped", "Failed"]);
-
 /** One word for the column PHASE. */
 export function phaseOf(stage: Stage, observed: Observed): JobPhase {
   if (stage.kind === "invalid") return "Invalid";
@@ -121,8 +118,9 @@ export function phaseOf(stage: Stage, observed: Observed): JobPhase {
   if (stage.kind === "suspended" || stage.kind === "suspendable") return "Suspended";
   if (stage.kind === "suspending" && stage.reason === "SavingCheckpoint") return "Suspending";
   const { said, pods, job } = observed;
-  if (said.kind === "answered") return ENDS.has(said.report.phase) ? "Recovering" : said.report.phase;
-  if (BARRED.has(stage.kind) || !pods.some((pod) => isOf(pod, "coordinator") && isRunning(pod))) return "Pending";
+  // One that says how it ended, and is not over, is about to be started again.
+  if (said.kind === "answered") return isOver(said.report.phase) ? "Recovering" : said.report.phase;
+  if (isBarred(stage) || !pods.some((pod) => isOf(pod, "coordinator") && isRunning(pod))) return "Pending";
   const hasTrained = (job.status?.step ?? 0) > 0 && !holdsIn(job.status?.conditions, "Suspended");
   return hasTrained ? "Recovering" : "Starting";
 }

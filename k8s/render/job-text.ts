@@ -6,7 +6,7 @@
 // I2. What is at its default is left out: a release that knows more fields gives the same text.
 
 import { stringify } from "yaml";
-import { parseJob } from "../../shared/config/load.ts";
+import { checkJob } from "../../shared/config/load.ts";
 import type { Job, JobSpec } from "../../shared/config/schema.ts";
 
 /** YAML in the block style. */
@@ -29,7 +29,7 @@ function replicasFor({ perPod, max }: JobSpec["workers"], usual: number): number
 }
 
 const defaultsOf = (name: string, source: string): JobSpec =>
-  parseJob(stringify({ metadata: { name }, spec: { data: { source } } })).spec;
+  checkJob({ metadata: { name }, spec: { data: { source } } }, name).spec;
 
 type Group = Readonly<Record<string, unknown>>;
 

@@ -3,6 +3,7 @@
 import type { Job } from "../../shared/config/schema.ts";
 import { configMapHash } from "./hash.ts";
 import { jobText } from "./job-text.ts";
+import { COMPONENT, INSTANCE } from "./labels.ts";
 import { type PodTemplate, withJob, withoutVolume, withProcesses, withWishes } from "./pods.ts";
 import { type KubernetesObject, readTemplates, type Templates } from "./templates.ts";
 
@@ -14,7 +15,6 @@ export interface RenderOptions {
 
 /** Named after the job `plume`, in the templates. */
 const NAMES = /\bplume-(coordinator|worker|job|state|page)\b/g;
-const INSTANCE = "app.kubernetes.io/instance";
 /** The volume of the run's folder. */
 const RUN = "run";
 
@@ -57,7 +57,7 @@ interface StatefulSetSpec {
 function filled(object: KubernetesObject, job: Job, generated: string, map: string): KubernetesObject {
   if (object.kind !== "StatefulSet") return object;
   const spec = object.spec as StatefulSetSpec;
-  const isWorker = object.metadata.labels!["app.kubernetes.io/component"] === "worker";
+  const isWorker = object.metadata.labels![COMPONENT] === "worker";
   return { ...object, spec: isWorker ? workers(spec, job) : coordinator(spec, job, generated, map) };
 }
 

@@ -32,6 +32,12 @@ export const PHASES = [
 ] as const;
 export type Phase = (typeof PHASES)[number];
 
+const ENDINGS = ["Complete", "Stopped", "Failed"] as const satisfies readonly Phase[];
+export type Ending = (typeof ENDINGS)[number];
+
+/** The run is over. */
+export const isOver = (phase: Phase): phase is Ending => (ENDINGS as readonly Phase[]).includes(phase);
+
 /** What wall time is spent on. */
 export const GOODPUT_STATES = [
   "productive",

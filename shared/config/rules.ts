@@ -1,6 +1,5 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
-// job, and CEL where a cluster's API server does (k8s/crd puts it there). test/e2e/kubernetes/crd.test.ts asks both the
-// same questions.
+// job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
 /** The fields that rules read, defaults filled in. */
 interface Checked {

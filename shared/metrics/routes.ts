@@ -8,7 +8,7 @@ export type Routes = Parameters<HttpServer["route"]>[0];
 export interface MonitoringRoutes {
   readonly render: () => Promise<MetricsText>;
   /** Why this process is not ready for its work; null when it is. */
-  readonly unready: () => string | null;
+  readonly unready: () => string | null | Promise<string | null>;
 }
 
 /** Alive is whoever answers: that needs no other process, no store and no NATS. */
@@ -18,8 +18,8 @@ export const monitoringRoutes = ({ render, unready }: MonitoringRoutes): Routes 
     reply(response, 200, type, body);
   },
   "GET /healthz": ({ response }) => reply(response, 200, "text/plain", "ok\n"),
-  "GET /readyz": ({ response }) => {
-    const reason = unready();
+  "GET /readyz": async ({ response }) => {
+    const reason = await unready();
     reply(response, reason === null ? 200 : 503, "text/plain", `${reason ?? "ok"}\n`);
   },
 });

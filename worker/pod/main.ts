@@ -4,9 +4,12 @@
 import { parseArgs } from "node:util";
 import { cudaDevices } from "../../shared/backends/environment.ts";
 import { describeError, PlumeError } from "../../shared/errors.ts";
-import { type HttpServer, reply, startHttp } from "../../shared/http/server.ts";
+import { type HttpServer, startHttp } from "../../shared/http/server.ts";
 import { createLog, type Logger } from "../../shared/log.ts";
+import type { MetricsText } from "../../shared/metrics/registry.ts";
+import { monitoringRoutes } from "../../shared/metrics/routes.ts";
 import { splitAddress } from "../../shared/rpc/transport.ts";
+import { TERMINATED } from "../../shared/supervision.ts";
 import { mergeMetrics } from "./merge.ts";
 import { type Processes, startProcesses } from "./processes.ts";
 
@@ -21,7 +24,6 @@ const { values } = parseArgs({
   },
 });
 
-const TERMINATED = 143;
 /** A worker that does not answer in time is not ready, and its metrics wait for the next scrape. */
 const ANSWER_MS = 2_000;
 
@@ -91,19 +93,13 @@ function answer(http: HttpServer, { places, processes, log }: Answering): void {
     }
     return null;
   };
-  http.route({
-    "GET /healthz": ({ response }) => reply(response, 200, "text/plain", "ok\n"),
-    "GET /readyz": async ({ response }) => {
-      const reason = await unready();
-      reply(response, reason === null ? 200 : 503, "text/plain", `${reason ?? "ok"}\n`);
-    },
-    "GET /metrics": async ({ response }) => {
-      const said = await Promise.allSettled(places.map((place) => ask(place, "/metrics")));
-      const texts = said.flatMap((each) => (each.status === "fulfilled" && each.value.ok ? [each.value.text] : []));
-      if (texts.length < places.length) log.debug({ answered: texts.length }, "not all workers told their metrics");
-      reply(response, 200, "text/plain; version=0.0.4; charset=utf-8", mergeMetrics(texts));
-    },
-  });
+  const render = async (): Promise<MetricsText> => {
+    const said = await Promise.allSettled(places.map((place) => ask(place, "/metrics")));
+    const texts = said.flatMap((each) => (each.status === "fulfilled" && each.value.ok ? [each.value.text] : []));
+    if (texts.length < places.length) log.debug({ answered: texts.length }, "not all workers told their metrics");
+    return { type: "text/plain; version=0.0.4; charset=utf-8", body: mergeMetrics(texts) };
+  };
+  http.route(monitoringRoutes({ render, unready }));
 }
 
 main().then(

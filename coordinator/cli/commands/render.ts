@@ -6,7 +6,7 @@ import { renderJob } from "../../../k8s/render/render.ts";
 import { loadJobAndToken } from "../../../shared/config/load.ts";
 import { PlumeError, quoted } from "../../../shared/errors.ts";
 import { action, type CommandIo } from "../action.ts";
-import { oneOf } from "../options.ts";
+import { collect, oneOf } from "../options.ts";
 
 interface RenderOptions {
   readonly file: string;
@@ -23,12 +23,7 @@ export function renderCommand(): Command {
     .requiredOption("-f, --file <job>", "job file (YAML), the same as for plume train")
     .option("-n, --namespace <name>", "put every object into this namespace (default: the one kubectl uses)")
     .option("-o, --output <format>", `${FORMATS.join(" | ")}`, "yaml")
-    .option(
-      "--set <path=value>",
-      "override a field of the job, for example workers.replicas=8",
-      (value, all: string[]) => [...all, value],
-      [],
-    )
+    .option("--set <path=value>", "override a field of the job, for example workers.replicas=8", collect, [])
     .addHelpText(
       "after",
       `

@@ -23,7 +23,7 @@ import { openStore } from "../../../shared/store/open.ts";
 import { readSummary, type Summary } from "../../../shared/summary.ts";
 import { action, type CommandIo } from "../action.ts";
 import { againCommand, commandLine } from "../next.ts";
-import { oneOf, wholeNumber } from "../options.ts";
+import { collect, oneOf, wholeNumber } from "../options.ts";
 import { duration } from "../progress/words.ts";
 import { createProgressLine, type ProgressLine } from "../progress-line.ts";
 import { openStart, type Start } from "../start.ts";
@@ -93,8 +93,6 @@ function jobFields(): string {
   return table(rows);
 }
 
-const collect = (value: string, all: string[]) => [...all, value];
-
 /** What the run's folder says of the run that is there and is gone on with. */
 function begunJob(out: string, resume: string): Job | null {
   const before = join(out, "job.yaml");
@@ -121,7 +119,7 @@ const withInitOf = (job: Job, init: string | undefined): Job => ({
 
 async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   checkAllowed(options.allow);
-  planeOfEnvironment(); // a mistake in its files is found before anything starts
+  const plane = planeOfEnvironment(); // a mistake in its files is found before anything starts
   const logLevel = options.logLevel === undefined ? null : oneOf("--log-level", options.logLevel, LOG_LEVELS);
   if (logLevel) process.env[LOG_LEVEL_VARIABLE] = logLevel; // for the processes that it starts
   const { job: asked, token } = loadJobAndToken(options.file, { set: [...overrides(options), ...options.set] });
@@ -164,7 +162,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   const interrupts = watchInterrupts(supervisor, progress);
   try {
     banner(io, job, out, supervisor);
-    const warnings = await follow(supervisor, io, progress);
+    const warnings = await follow(plane, supervisor, io, progress);
     await supervisor.done.catch((error) => fail(error, out));
     progress.end();
     const summary = readSummary(join(out, "summary.json"));
@@ -251,8 +249,7 @@ function watchInterrupts(supervisor: Supervisor, progress: ProgressLine): { read
 }
 
 /** Shows every event until the run is over; a coordinator that is started again is watched again. @returns the warnings seen. */
-async function follow(supervisor: Supervisor, io: CommandIo, line: ProgressLine): Promise<string[]> {
-  const plane = planeOfEnvironment();
+async function follow(plane: Plane, supervisor: Supervisor, io: CommandIo, line: ProgressLine): Promise<string[]> {
   const warnings = new Set<string>();
   let over = false;
   const end = supervisor.done
