@@ -92,6 +92,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "shared/eval": ["shared"],
   "coordinator/accounting": ["shared/bus"],
+  "coordinator/autoscale": ["shared/bus", "shared/config"],
   "coordinator/aggregation": ["shared/kernels", "shared/tensor"],
   "coordinator/checkpointing": [
     "shared/checkpoint",
