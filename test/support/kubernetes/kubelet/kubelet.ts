@@ -84,7 +84,7 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
         status: "False",
         reason: "Unschedulable",
         message: placement.message,
-        lastTransitionTime: new Date().toISOString(),
+        lastTransitionTime: said?.lastTransitionTime ?? new Date().toISOString(),
       };
       await client.patch(`${path}/status`, { status: { conditions: [condition] } });
     }
@@ -133,6 +133,7 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
     const known = entries.get(uid);
     const gone = !known || known.ended;
     if (deletionTimestamp !== undefined && gone) {
+      if (known) await tell(known); // how its containers ended
       await client.delete(`/api/v1/namespaces/${namespace}/pods/${name}`, {
         gracePeriodSeconds: 0,
         preconditions: { uid },
@@ -141,9 +142,9 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
     }
     const entry = known ?? admit(pod);
     entry.pod = pod;
+    await tell(entry);
     if (deletionTimestamp !== undefined) end(entry, deletionGracePeriodSeconds ?? 30);
     else entry.running.sync();
-    await tell(entry);
   };
 
   const publish = (services: readonly Service[]) => {
@@ -162,7 +163,7 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
     const there = new Set(pods.map(({ metadata }) => metadata.uid));
     for (const [uid, entry] of entries) {
       if (there.has(uid)) continue;
-      end(entry, 0); // deleted by force: nobody waits for it
+      end(entry, 1); // deleted by force: nobody waits for it
       if (entry.ended) entries.delete(uid);
     }
     await provision(client, provisioned);
@@ -211,7 +212,7 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
       for (const runner of runnersOn(name)) void runner.end(0);
     },
     nodeBack(name) {
-      nodeOf(name)!.alive = true;
+      Object.assign(nodeOf(name)!, { alive: true, since: new Date().toISOString() });
       // A machine that comes back runs nothing of before: its pods begin anew.
       for (const [uid, { pod }] of entries) if (pod.spec.nodeName === name) entries.delete(uid);
     },

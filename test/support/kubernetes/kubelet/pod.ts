@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { IMAGE_USER, type Surroundings } from "../../container.ts";
 import type { Client } from "./client.ts";
 import { environmentOf, expand, NotYet } from "./environment.ts";
-import type { Condition, ContainerSpec, Pod, PodStatus } from "./objects.ts";
+import type { Condition, ContainerSpec, Pod, PodStatus, RestartPolicy } from "./objects.ts";
 import { createRunner, type Runner } from "./runner.ts";
 import { prepareVolumes } from "./volumes.ts";
 
@@ -30,26 +30,36 @@ export interface RunningPod {
   sync(): void;
   /** Of the pod as the API has it. */
   statusFor(pod: Pod): PodStatus;
-  /** Resolves when nothing of it runs. */
+  /** SIGTERM, then SIGKILL; with a grace of 0 SIGKILL at once. Resolves when nothing of it runs. */
   end(graceSeconds: number): Promise<void>;
 }
 
 export function createPod(options: PodOptions): RunningPod {
   const { pod, ip, folder } = options;
-  const { restartPolicy = "Always", terminationGracePeriodSeconds = 30 } = pod.spec;
+  const { name, namespace, uid } = pod.metadata;
+  const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers, initContainers = [] } = pod.spec;
   const startTime = new Date().toISOString();
   mkdirSync(folder, { recursive: true });
-  const runners = pod.spec.containers.map((spec) =>
+  const runnerOf = (spec: ContainerSpec, restart: RestartPolicy) =>
     createRunner({
       spec,
+      title: `${name}_${namespace}(${uid})`,
       ip,
       graceSeconds: terminationGracePeriodSeconds,
-      restarts: restartPolicy !== "Never",
+      restart,
+      waiting: initContainers.length > 0 ? "PodInitializing" : "ContainerCreating",
       prepare: () => prepare(spec, options),
-    }),
-  );
-  const isReady = () => runners.every(({ status }) => status.ready);
-  let since: Readonly<Record<string, string>> = {};
+    });
+  const firsts = initContainers.map((spec) => {
+    if (spec.restartPolicy !== undefined)
+      throw new Error(`the process kubelet has no sidecars: ${spec.name} of ${namespace}/${name}`);
+    return runnerOf(spec, restartPolicy === "Never" ? "Never" : "OnFailure");
+  });
+  const mains = containers.map((spec) => runnerOf(spec, restartPolicy));
+  const runners = [...firsts, ...mains];
+  const isReady = () => mains.every(({ status }) => status.ready);
+  const conditionOf = createConditions();
+  let ended = false;
 
   return {
     ip,
@@ -58,44 +68,59 @@ export function createPod(options: PodOptions): RunningPod {
       return isReady();
     },
     sync() {
-      for (const runner of runners) runner.sync();
+      const next = firsts.find((first) => !hasSucceeded(first));
+      if (next) next.sync();
+      else for (const main of mains) main.sync();
     },
     statusFor({ status: before }) {
-      const ready = isReady();
-      const condition = (type: string, holds: boolean): Condition => {
-        const key = `${type} ${holds}`;
-        since = { ...since, [key]: since[key] ?? new Date().toISOString() };
-        return { type, status: holds ? "True" : "False", lastTransitionTime: since[key]! };
-      };
       const ours = [
-        condition("PodScheduled", true),
-        condition("Initialized", true),
-        condition("ContainersReady", ready),
-        condition("Ready", ready),
+        conditionOf("PodScheduled", true),
+        conditionOf("Initialized", firsts.every(hasSucceeded)),
+        conditionOf("ContainersReady", isReady()),
+        conditionOf("Ready", isReady()),
       ];
       const others = (before?.conditions ?? []).filter(({ type }) => ours.every((each) => each.type !== type));
       return {
-        phase: phaseOf(runners, restartPolicy),
+        phase: phaseOf(firsts, mains, ended),
         podIP: ip,
         podIPs: [{ ip }],
         hostIP: "127.0.0.1",
         startTime,
         conditions: [...ours, ...others],
-        containerStatuses: runners.map(({ status }) => status),
+        ...(firsts.length > 0 && { initContainerStatuses: firsts.map(({ status }) => status) }),
+        containerStatuses: mains.map(({ status }) => status),
       };
     },
     async end(graceSeconds) {
       await Promise.all(runners.map((runner) => runner.end(graceSeconds)));
+      ended = true;
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
-function phaseOf(runners: readonly Runner[], restartPolicy: string): string {
-  const states = runners.map(({ status }) => status.state);
-  if (restartPolicy === "Never" && states.every(({ terminated }) => terminated))
-    return states.every(({ terminated }) => terminated!.exitCode === 0) ? "Succeeded" : "Failed";
-  const began = runners.some(({ status }) => status.state.running || status.lastState.terminated);
+/** A condition's time is that of its last change. */
+function createConditions(): (type: string, holds: boolean) => Condition {
+  const known = new Map<string, Condition>();
+  return (type, holds) => {
+    const status = holds ? "True" : "False";
+    const before = known.get(type);
+    if (before?.status === status) return before;
+    const condition: Condition = { type, status, lastTransitionTime: new Date().toISOString() };
+    known.set(type, condition);
+    return condition;
+  };
+}
+
+const hasSucceeded = ({ isOver, status }: Runner): boolean => isOver && status.state.terminated!.exitCode === 0;
+const hasFailed = ({ isOver, status }: Runner): boolean => isOver && status.state.terminated!.exitCode !== 0;
+
+function phaseOf(firsts: readonly Runner[], mains: readonly Runner[], ended: boolean): string {
+  if (firsts.some(hasFailed)) return "Failed";
+  if (ended || mains.every(({ isOver }) => isOver)) return mains.every(hasSucceeded) ? "Succeeded" : "Failed";
+  const began = mains.some(
+    ({ status: { state, lastState } }) => state.running ?? state.terminated ?? lastState.terminated,
+  );
   return began ? "Running" : "Pending";
 }
 
@@ -103,7 +128,7 @@ function phaseOf(runners: readonly Runner[], restartPolicy: string): string {
 async function prepare(spec: ContainerSpec, options: PodOptions): Promise<Surroundings> {
   const { client, pod, ip, folder, images, cluster, hosts } = options;
   const image = images[spec.image];
-  if (image === undefined) throw new NotYet("ErrImagePull", `no image ${spec.image} is here`);
+  if (image === undefined) throw absent(spec);
   const context = { ...pod.spec.securityContext, ...spec.securityContext };
   const { runAsUser: uid = IMAGE_USER, runAsGroup: gid = uid, fsGroup } = context;
   if (context.runAsNonRoot && uid === 0)
@@ -127,4 +152,14 @@ async function prepare(spec: ContainerSpec, options: PodOptions): Promise<Surrou
     readOnlyRoot: context.readOnlyRootFilesystem ?? false,
     folder: join(folder, spec.name),
   };
+}
+
+/** As containerd says it. */
+function absent({ image, imagePullPolicy }: ContainerSpec): NotYet {
+  if (imagePullPolicy === "Never")
+    return new NotYet("ErrImageNeverPull", `Container image "${image}" is not present with pull policy of Never`);
+  return new NotYet(
+    "ErrImagePull",
+    `failed to pull and unpack image "${image}": failed to resolve reference "${image}": not found`,
+  );
 }
