@@ -27,7 +27,17 @@ export interface Nodes extends AsyncDisposable {
   beat(): Promise<void>;
 }
 
-export async function registerNodes(client: Client, options: readonly NodeOptions[]): Promise<Nodes> {
+/** Where the API server finds what `kubectl logs` shows, of all nodes. */
+export interface NodeAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export async function registerNodes(
+  client: Client,
+  address: NodeAddress,
+  options: readonly NodeOptions[],
+): Promise<Nodes> {
   const all = options.map(nodeOf);
   for (const { name, labels } of all) {
     await client.post("/api/v1/nodes", { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
@@ -37,7 +47,7 @@ export async function registerNodes(client: Client, options: readonly NodeOption
     for (const node of all) {
       if (!node.alive) continue;
       await client.patch(`${LEASES}/${node.name}`, { spec: { renewTime: microTime() } });
-      await client.patch(`/api/v1/nodes/${node.name}/status`, { status: statusOf(node) });
+      await client.patch(`/api/v1/nodes/${node.name}/status`, { status: statusOf(node, address) });
     }
   };
   await beat();
@@ -82,7 +92,7 @@ const nodeOf = ({ name, labels, resources }: NodeOptions): Node => ({
 /** Go's names for them. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64" };
 
-function statusOf({ resources, since }: Node) {
+function statusOf({ resources, since }: Node, { host, port }: NodeAddress) {
   const capacity = Object.fromEntries(Object.entries(resources).map(([name, amount]) => [name, `${amount}`]));
   const ready = {
     type: "Ready",
@@ -91,5 +101,11 @@ function statusOf({ resources, since }: Node) {
     lastHeartbeatTime: new Date().toISOString(),
     lastTransitionTime: since,
   };
-  return { capacity, allocatable: capacity, conditions: [ready] };
+  return {
+    capacity,
+    allocatable: capacity,
+    conditions: [ready],
+    addresses: [{ type: "InternalIP", address: host }],
+    daemonEndpoints: { kubeletEndpoint: { Port: port } },
+  };
 }

@@ -101,7 +101,7 @@ export interface Volume {
   readonly name: string;
   readonly configMap?: SourceRef & Items;
   readonly secret?: { readonly secretName: string; readonly optional?: boolean } & Items;
-  readonly emptyDir?: object;
+  readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
   readonly projected?: { readonly sources: readonly ProjectedSource[] };
   readonly persistentVolumeClaim?: { readonly claimName: string };
 }

@@ -5,14 +5,16 @@ import { join } from "node:path";
 import { IMAGE_USER, type Surroundings } from "../../container.ts";
 import type { Client } from "./client.ts";
 import { environmentOf, expand, NotYet } from "./environment.ts";
+import type { Network } from "./network.ts";
 import type { Condition, ContainerSpec, Pod, PodStatus, RestartPolicy } from "./objects.ts";
 import { createRunner, type Runner } from "./runner.ts";
-import { prepareVolumes } from "./volumes.ts";
+import { type Sandbox, startSandbox } from "./sandbox.ts";
+import { memoryVolumes, prepareVolumes } from "./volumes.ts";
 
 export interface PodOptions {
   readonly client: Client;
   readonly pod: Pod;
-  readonly ip: string;
+  readonly network: Network;
   /** The pod's own, gone with it. */
   readonly folder: string;
   readonly claimFolder: (namespace: string, claim: string) => string;
@@ -32,14 +34,19 @@ export interface RunningPod {
   statusFor(pod: Pod): PodStatus;
   /** SIGTERM, then SIGKILL; with a grace of 0 SIGKILL at once. Resolves when nothing of it runs. */
   end(graceSeconds: number): Promise<void>;
+  /** With its node: SIGKILL, and nobody is told. */
+  die(): void;
 }
 
 export function createPod(options: PodOptions): RunningPod {
-  const { pod, ip, folder } = options;
+  const { pod, network, folder } = options;
   const { name, namespace, uid } = pod.metadata;
   const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers, initContainers = [] } = pod.spec;
   const startTime = new Date().toISOString();
   mkdirSync(folder, { recursive: true });
+  const ip = network.next();
+  const hostname = pod.spec.hostname ?? name;
+  const sandbox = startSandbox({ network, ip, hostname, memory: memoryVolumes(pod, join(folder, "volumes")) });
   const runnerOf = (spec: ContainerSpec, restart: RestartPolicy) =>
     createRunner({
       spec,
@@ -48,7 +55,7 @@ export function createPod(options: PodOptions): RunningPod {
       graceSeconds: terminationGracePeriodSeconds,
       restart,
       waiting: initContainers.length > 0 ? "PodInitializing" : "ContainerCreating",
-      prepare: () => prepare(spec, options),
+      prepare: () => prepare(spec, ip, sandbox, options),
     });
   const firsts = initContainers.map((spec) => {
     if (spec.restartPolicy !== undefined)
@@ -84,16 +91,21 @@ export function createPod(options: PodOptions): RunningPod {
         phase: phaseOf(firsts, mains, ended),
         podIP: ip,
         podIPs: [{ ip }],
-        hostIP: "127.0.0.1",
+        hostIP: network.address,
         startTime,
         conditions: [...ours, ...others],
         ...(firsts.length > 0 && { initContainerStatuses: firsts.map(({ status }) => status) }),
         containerStatuses: mains.map(({ status }) => status),
       };
     },
+    die() {
+      for (const runner of runners) void runner.end(0);
+      sandbox.kill();
+    },
     async end(graceSeconds) {
       await Promise.all(runners.map((runner) => runner.end(graceSeconds)));
       ended = true;
+      sandbox.kill();
       rmSync(folder, { recursive: true, force: true });
     },
   };
@@ -125,8 +137,8 @@ function phaseOf(firsts: readonly Runner[], mains: readonly Runner[], ended: boo
 }
 
 /** @throws NotYet */
-async function prepare(spec: ContainerSpec, options: PodOptions): Promise<Surroundings> {
-  const { client, pod, ip, folder, images, cluster, hosts } = options;
+async function prepare(spec: ContainerSpec, ip: string, sandbox: Sandbox, options: PodOptions): Promise<Surroundings> {
+  const { client, pod, folder, images, cluster, hosts } = options;
   const image = images[spec.image];
   if (image === undefined) throw absent(spec);
   const context = { ...pod.spec.securityContext, ...spec.securityContext };
@@ -134,7 +146,7 @@ async function prepare(spec: ContainerSpec, options: PodOptions): Promise<Surrou
   if (context.runAsNonRoot && uid === 0)
     throw new NotYet("CreateContainerConfigError", "container has runAsNonRoot and image will run as root");
   const environment = await environmentOf(client, pod, spec, ip, cluster);
-  const volumes = await prepareVolumes({ ...options, folder: join(folder, "volumes"), uid, gid: fsGroup ?? gid });
+  const volumes = await prepareVolumes({ ...options, ip, folder: join(folder, "volumes"), uid, gid: fsGroup ?? gid });
   const mounts = (spec.volumeMounts ?? []).map(({ name, mountPath, subPath, readOnly = false }) => {
     const from = volumes.get(name)!;
     return { from: subPath ? join(from, subPath) : from, to: mountPath, readOnly };
@@ -151,6 +163,7 @@ async function prepare(spec: ContainerSpec, options: PodOptions): Promise<Surrou
     workingDir: spec.workingDir ?? "/",
     readOnlyRoot: context.readOnlyRootFilesystem ?? false,
     folder: join(folder, spec.name),
+    sandbox: await sandbox.pid,
   };
 }
 

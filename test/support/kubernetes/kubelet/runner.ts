@@ -14,7 +14,10 @@ const MESSAGE_BYTES = 2_048;
 export interface Runner {
   readonly status: ContainerStatus;
   readonly pid: number | null;
+  /** Of all of its lives. */
   readonly log: string;
+  /** The last two. */
+  readonly lives: readonly Container[];
   /** Its process has ended, and none comes after it. */
   readonly isOver: boolean;
   /** Begins a life when it is time for one. */
@@ -48,7 +51,8 @@ export function createRunner(options: RunnerOptions): Runner {
   const absences = createBackOff(0);
   let busy = false;
   let ending = false;
-  let log = "";
+  let lives: readonly Container[] = [];
+  let earlier = "";
 
   const isOver = ({ terminated }: ContainerState) =>
     terminated !== undefined &&
@@ -58,7 +62,6 @@ export function createRunner(options: RunnerOptions): Runner {
     probes?.stop();
     probes = null;
     container = null;
-    log = life.log;
     state = { terminated: terminatedOf(spec, code, life) };
     if (Date.now() - life.startedAt.getTime() > RECOVERED_MS) crashes.reset();
     crashes.grow();
@@ -69,7 +72,9 @@ export function createRunner(options: RunnerOptions): Runner {
     if (ending) return;
     absences.reset();
     restartCount++;
-    const life = startContainer(surroundings);
+    earlier += lives.at(-1)?.log ?? "";
+    const life = startContainer(surroundings, restartCount);
+    lives = [...lives.slice(-1), life];
     container = life;
     if (state.terminated) lastState = state;
     state = { running: { startedAt: life.startedAt.toISOString() } };
@@ -107,7 +112,10 @@ export function createRunner(options: RunnerOptions): Runner {
       return container?.pid ?? null;
     },
     get log() {
-      return container?.log ?? log;
+      return earlier + (lives.at(-1)?.log ?? "");
+    },
+    get lives() {
+      return lives;
     },
     get isOver() {
       return isOver(state);
