@@ -66,6 +66,7 @@ async function main(): Promise<number> {
   if (given !== null) keepSecret(given);
   let log: Logger = silentLog;
   const facts: { step?: number } = {};
+  let isComplete = false;
   const openLog = (incarnation: number): Logger => {
     const file = values["log-file"];
     log = createLog(
@@ -78,6 +79,7 @@ async function main(): Promise<number> {
   const bus = createBus((error) => log.error({ err: error }, "a subscriber failed"));
   bus.subscribe((event) => {
     if (event.kind === "status") facts.step = event.status.step;
+    if (event.kind === "end") isComplete = event.outcome === "complete";
   });
   const stop = new AbortController();
   const requestStop = (reason: string) => {
@@ -153,7 +155,7 @@ async function main(): Promise<number> {
   const unsaved = await services.train(stop.signal);
   if (process.send) return 0; // the command line reads it in summary.json, and says it
   // Asked to go is not done: a Job, unlike a StatefulSet, starts no other one where this ends with 0.
-  if (unsaved === null) return ended.signal.aborted ? TERMINATED : 0;
+  if (unsaved === null) return ended.signal.aborted && !isComplete ? TERMINATED : 0;
   process.stderr.write(`plume: the last state is not in the store: ${unsaved}\n`);
   return 1;
 }
