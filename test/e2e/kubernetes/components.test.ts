@@ -4,6 +4,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openWire } from "../../../coordinator/cli/control/target.ts";
+import type { ControlWire } from "../../../coordinator/cli/control/wire.ts";
 import type { StampedEvent } from "../../../shared/bus/event-log.ts";
 import type { StatusReport } from "../../../shared/control/verbs.ts";
 import { ROOT } from "../../../shared/root.ts";
@@ -17,7 +19,7 @@ import { natsRootfs } from "../../support/kubernetes/nats-image.ts";
 import { plume, scratchFolder, tinyJob } from "../../support/plume.ts";
 
 const SLOW = { timeout: 90_000 };
-const STEPS = 40;
+const STEPS = 8;
 const NATS_IMAGE = "nats:2.15.2-alpine";
 const scratch = scratchFolder();
 let cluster: Cluster;
@@ -27,12 +29,12 @@ let laptop: string;
 beforeAll(async () => {
   job = tinyJob(scratch.path, "  workers: { min: 1, max: 4, replicas: 2, backend: wasm }\n");
   const out = scratch.file("laptop");
-  const { code, stderr } = await plume("train", "-f", job, "--out", out, "--workers", "1", "--steps", `${STEPS}`);
+  const { code, stderr } = await plume("train", "-f", job, "--out", out, "--workers", "1");
   expect(code, stderr).toBe(0);
   laptop = readSummary(join(out, "summary.json")).weightsSha256;
   const images = { [`plume:${PLUME_VERSION}`]: await imageRootfs(), [NATS_IMAGE]: natsRootfs(scratch.file("nats")) };
   cluster = await startCluster({ images });
-  await installCustomResources(cluster.kubectl);
+  await installCustomResources(cluster.kubectl, ["cert-manager.io", "kueue.x-k8s.io"]);
 }, 240_000);
 
 afterAll(async () => {
@@ -41,48 +43,41 @@ afterAll(async () => {
 });
 
 /** An overlay as a user writes it, with the tiny job in the place of the one that is there. @returns its folder. */
-function overlay(
-  name: string,
-  kustomization: { resources: readonly string[]; components?: readonly string[] },
-): string {
+function overlay(name: string, resources: readonly string[], components: readonly string[] = []): string {
   const folder = scratch.file(name);
   mkdirSync(folder);
-  const text = readFileSync(job, "utf8").replace("steps: 8", `steps: ${STEPS}`).replace("name: tiny", "name: plume");
-  writeFileSync(join(folder, "job.yaml"), text);
+  writeFileSync(join(folder, "job.yaml"), readFileSync(job, "utf8").replace("name: tiny", "name: plume"));
   const here = (path: string) => relative(folder, join(ROOT, "k8s", path));
-  const { resources, components = [], ...more } = kustomization;
-  const generator = [{ name: "plume-job", behavior: "replace", files: ["job.yaml"] }];
-  writeFileSync(
-    join(folder, "kustomization.yaml"),
-    JSON.stringify({
-      resources: resources.map(here),
-      components: components.map((each) => here(`components/${each}`)),
-      configMapGenerator: generator,
-      ...more,
-    }),
-  );
+  const kustomization = {
+    resources: resources.map(here),
+    components: components.map((each) => here(`components/${each}`)),
+    configMapGenerator: [{ name: "plume-job", behavior: "replace", files: ["job.yaml"] }],
+  };
+  writeFileSync(join(folder, "kustomization.yaml"), JSON.stringify(kustomization));
   return folder;
 }
 
-const ctl = async (...args: string[]): Promise<string> => {
-  const { code, stdout, stderr } = await plume("ctl", ...args, "--json");
-  if (code !== 0) throw new Error(`${stdout}${stderr}`);
-  return stdout;
-};
+/** As `plume ctl`, but without a process a question. */
+async function through<T>(wire: Promise<ControlWire>, ask: (wire: ControlWire) => Promise<T>): Promise<T> {
+  await using opened = await wire;
+  return await ask(opened);
+}
+const statusOf = (wire: Promise<ControlWire>): Promise<StatusReport> => through(wire, (each) => each.ask("status", {}));
 
 describe("base with the components nats and cert-manager", () => {
   let namespace: string;
   let ca: Authority;
   const kubectl = (...args: string[]) => cluster.kubectl(["-n", namespace, ...args]);
   const pods = () => kubectl("get", "pods", "--no-headers");
-  const nats = () => ["--nats", `nats://${cluster.kubelet.ip(namespace, "plume-nats-0")}:4222`, "--job", "plume"];
-  const status = async (): Promise<StatusReport | null> =>
-    JSON.parse(await ctl("status", ...nats()).catch(() => "null"));
+  const ip = (pod: string) => cluster.kubelet.ip(namespace, pod);
+  const nats = () => openWire({ nats: `nats://${ip("plume-nats-0")}:4222`, job: "plume", timeout: "10" }, undefined);
+  /** Null while nobody answers. */
+  const status = () => statusOf(nats()).catch(() => null);
 
   beforeAll(async () => {
     namespace = await cluster.namespace();
     ca = authority(scratch.file("ca"), "plume-ca");
-    await kubectl("apply", "-k", overlay("tls", { resources: ["base"], components: ["nats", "cert-manager"] }));
+    await kubectl("apply", "-k", overlay("tls", ["base"], ["nats", "cert-manager"]));
   });
 
   /** cert-manager's part, done by openssl: what a Certificate says becomes the Secret that it names. */
@@ -90,7 +85,7 @@ describe("base with the components nats and cert-manager", () => {
     const { spec } = JSON.parse(await kubectl("get", `certificate/${certificate}`, "-o", "json"));
     const names = [
       ...spec.dnsNames.map((name: string) => `DNS:${name}`),
-      ...(spec.ipAddresses ?? []).map((ip: string) => `IP:${ip}`),
+      ...(spec.ipAddresses ?? []).map((address: string) => `IP:${address}`),
     ].join(",");
     const folder = ca.issue(scratch.file(spec.secretName), { names });
     await kubectl("create", "secret", "generic", spec.secretName, `--from-file=${folder}`);
@@ -101,8 +96,8 @@ describe("base with the components nats and cert-manager", () => {
     expect(await pods()).toMatch(/^plume-coordinator-0 +0\/1 +C/m);
     await issue("plume-coordinator");
     await expect.poll(status, SLOW).toMatchObject({ phase: "Waiting", workers: 0 });
-    const address = `${cluster.kubelet.ip(namespace, "plume-coordinator-0")}:7070`;
-    await expect(ctl("status", "--address", address)).rejects.toThrow(/PLUME_TLS/);
+    const plaintext = openWire({ address: `${ip("plume-coordinator-0")}:7070`, timeout: "10" }, undefined);
+    await expect(statusOf(plaintext)).rejects.toThrow(/TLS/);
     // Whoever has one may, by a name that it has: as `kubectl exec` in the coordinator's pod does.
     const own = `PLUME_TLS=${scratch.file("plume-coordinator-tls")}`;
     const command = [process.execPath, join(ROOT, "coordinator/cli/plume.mjs"), "ctl", "status", "--json"];
@@ -114,46 +109,44 @@ describe("base with the components nats and cert-manager", () => {
   it("ends with the laptop's bits once workers have theirs, and NATS has its events", async () => {
     expect(await pods()).toMatch(/^plume-worker-0 +0\/1 +C/m);
     await issue("plume-worker");
-    await expect.poll(async () => (await status())?.phase, SLOW).toBe("Complete");
-    const { step, weightsSha256 } = (await status())!;
-    expect([step, weightsSha256]).toEqual([STEPS, laptop]);
-    const events = (await ctl("events", ...nats()))
-      .trim()
-      .split("\n")
-      .map((line) => (JSON.parse(line) as StampedEvent).event);
-    expect(new Set(events.flatMap((each) => (each.kind === "worker" ? [each.workerId] : [])))).toEqual(
-      new Set(["plume-worker-0", "plume-worker-1"]),
-    );
+    await expect.poll(status, SLOW).toMatchObject({ phase: "Complete", step: STEPS, weightsSha256: laptop });
+    const events = await through(nats(), async (wire) => {
+      const all: StampedEvent["event"][] = [];
+      for await (const { event } of wire.events(false, AbortSignal.timeout(60_000))) all.push(event);
+      return all;
+    });
+    expect(
+      events.flatMap((each) => (each.kind === "worker" && each.change === "joined" ? [each.workerId] : [])),
+    ).toContain("plume-worker-0");
     expect(events).toContainEqual(expect.objectContaining({ kind: "end", outcome: "complete" }));
   });
 });
 
 describe("the example kueue", () => {
-  let namespace: string;
-  const kubectl = (...args: string[]) => cluster.kubectl(["-n", namespace, ...args]);
-  const command = async (...args: string[]) => {
-    const address = `${cluster.kubelet.ip(namespace, "plume-coordinator-0")}:7070`;
-    return JSON.parse(await ctl(...args, "--address", address));
-  };
-  const workers = async () => (await command("status").catch(() => null))?.workers;
-  const patchJob = (spec: object) =>
-    kubectl("patch", "job/plume-worker", "--type=merge", "-p", JSON.stringify({ spec }));
-
   it("waits until it is admitted, is resized while it trains, and ends by itself with the laptop's bits", async () => {
-    namespace = await cluster.namespace();
-    await kubectl("apply", "-k", overlay("kueue", { resources: ["examples/kueue"] }));
-    await expect.poll(() => command("status").catch(() => null), SLOW).toMatchObject({ phase: "Waiting", workers: 0 });
+    const namespace = await cluster.namespace();
+    const kubectl = (...args: string[]) => cluster.kubectl(["-n", namespace, ...args]);
+    const wire = async () => {
+      const address = `${cluster.kubelet.ip(namespace, "plume-coordinator-0")}:7070`;
+      return openWire({ address, timeout: "10" }, undefined);
+    };
+    const status = () => statusOf(wire()).catch(() => null);
+    const patchJob = (spec: object) =>
+      kubectl("patch", "job/plume-worker", "--type=merge", "-p", JSON.stringify({ spec }));
+
+    await kubectl("apply", "-k", overlay("kueue", ["examples/kueue"]));
+    await expect.poll(status, SLOW).toMatchObject({ phase: "Waiting", workers: 0 });
     expect(await kubectl("get", "pods", "-o", "name")).toBe("pod/plume-coordinator-0\n");
 
-    await command("pause"); // it shall not be done before it was resized
+    // It shall not be done before it was resized.
+    await through(wire(), (each) => each.ask("pause", {}));
     await patchJob({ suspend: false }); // as Kueue does
-    await expect.poll(workers, SLOW).toBe(2);
+    await expect.poll(status, SLOW).toMatchObject({ workers: 2 });
     await patchJob({ parallelism: 3, completions: 3 });
-    await expect.poll(workers, SLOW).toBe(3);
-    await command("resume");
+    await expect.poll(status, SLOW).toMatchObject({ workers: 3 });
+    await through(wire(), (each) => each.ask("resume", {}));
 
     await kubectl("wait", "job/plume-worker", "--for=condition=Complete", "--timeout=90s");
-    const { phase, step, weightsSha256 } = await command("status");
-    expect([phase, step, weightsSha256]).toEqual(["Complete", STEPS, laptop]);
+    expect(await status()).toMatchObject({ phase: "Complete", step: STEPS, weightsSha256: laptop });
   }, 180_000);
 });
