@@ -11,7 +11,7 @@ const SLOW = { timeout: 120_000, interval: 100 };
 /** What a scraper reads of the gauge, and where; null before there is one. */
 async function wished(out: string): Promise<{ readonly workers: number; readonly labels: string } | null> {
   const lock = linesOf(join(out, "coordinator.json")).join("");
-  const page = lock && (JSON.parse(lock) as { page?: string }).page;
+  const page = lock && (JSON.parse(lock) as { url?: string }).url;
   const text =
     page &&
     (await fetch(`${page}/metrics`).then(
