@@ -17,6 +17,7 @@ const LEAVES = [
   "shared/clock.ts",
   "shared/invariant.ts",
   "shared/version.ts",
+  "shared/listen-host.ts",
   "shared/log.ts",
   "shared/secrets.ts",
   "shared/supervision.ts",
@@ -170,6 +171,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The image holds the bundle that the command line would make.
   "deploy/docker": ["shared", "coordinator/cli/bundle.mjs"],
   "k8s/render": ["shared/config"],
+  "k8s/components": [],
   "k8s/crd": ["shared/bus", "shared/config"],
   "k8s/operator": ["shared", "k8s/crd", "k8s/render"],
   test: ["shared", "proto/gen", "coordinator", "worker", "deploy", "k8s"],
