@@ -42,42 +42,40 @@ const PLANNED = 0.9;
 const SPARED = 0.75;
 /** An efficiency so much below the asked one is still borne. */
 const BORNE = 0.1;
-/** From one size to the next in search of the efficient one: smaller steps than this drown in noise. */
-const STRIDE = 1.25;
+/** From one size to the next in search of the efficient one: what much smaller steps change drowns in noise. */
+const STRIDE = 1.5;
 /** Fewer are asked for after that has been right for so long. */
 const FEWER_AFTER_MS = 300_000;
 
 /** @param nowMs milliseconds since the epoch. */
 export function decideDesiredWorkers(nowMs: number, state: WishState, policy: WishPolicy): WishDecision {
+  const { measured, stepsLeft, phase } = state;
   const sizes = usefulSizes(policy);
   const workers = Math.min(Math.max(state.workers, sizes[0]!), sizes.at(-1)!);
-  if (state.measured.size === 0) return bounded(state, workers, null, "no number of workers was measured yet");
+  const decided = (to: number, fewer: WishState["fewer"], leastSeconds: number | null, reason: string) => {
+    const kind = to > state.workers ? "more" : to < state.workers ? "fewer" : "hold";
+    return { kind, workers: to, fewer, leastSeconds, reason } as const;
+  };
+  if (measured.size === 0) return decided(workers, state.fewer, null, "no number of workers was measured yet");
 
-  const seconds = predictor(state.measured, policy.microBatches);
+  const seconds = predictor(measured, policy.microBatches);
   const reach = affordable(sizes, seconds, policy.minEfficiency);
-  const leastSeconds = state.stepsLeft * Math.min(...reach.map(seconds));
-  if (state.phase !== "Training") return bounded(state, workers, leastSeconds, `it stays as it is while ${state.phase}`);
+  const leastSeconds = stepsLeft * Math.min(...reach.map(seconds));
+  if (phase !== "Training")
+    return decided(workers, state.fewer, leastSeconds, `it stays as it is while the job is ${phase}`);
 
   const { least, most, why } =
     policy.deadlineMs === null
-      ? byEfficiency(sizes, seconds, { ...policy, workers, isMeasured: state.measured.has(workers) })
-      : byDeadline(reach, seconds, state.stepsLeft, (policy.deadlineMs - nowMs) / 1000);
-  if (workers < least) return { kind: "more", workers: least, fewer: null, leastSeconds, reason: why };
-  if (workers <= most) return bounded({ ...state, fewer: null }, workers, leastSeconds, why);
+      ? byEfficiency(sizes, seconds, { ...policy, workers, isMeasured: measured.has(workers) })
+      : byDeadline(reach, seconds, stepsLeft, (policy.deadlineMs - nowMs) / 1000);
+  if (workers < least) return decided(least, null, leastSeconds, why);
+  if (workers <= most) return decided(workers, null, leastSeconds, why);
 
-  const fewer = {
-    sinceMs: state.fewer?.sinceMs ?? nowMs,
-    workers: Math.min(workers, Math.max(state.fewer?.workers ?? 0, most)),
-  };
-  if (nowMs - fewer.sinceMs < FEWER_AFTER_MS)
-    return { ...bounded(state, workers, leastSeconds, `${why}; fewer only once that lasts`), fewer };
-  return { kind: fewer.workers < workers ? "fewer" : "hold", workers: fewer.workers, fewer: null, leastSeconds, reason: why };
-}
-
-/** The wish as it was, but for bounds that it lies outside of. */
-function bounded(state: WishState, workers: number, leastSeconds: number | null, reason: string): WishDecision {
-  const kind = workers > state.workers ? "more" : workers < state.workers ? "fewer" : "hold";
-  return { kind, workers, fewer: state.fewer, leastSeconds, reason };
+  // The most that would have done since fewer would do.
+  const { sinceMs, workers: before } = state.fewer ?? { sinceMs: nowMs, workers: 0 };
+  const fewer = { sinceMs, workers: Math.min(workers, Math.max(before, most)) };
+  if (nowMs - sinceMs >= FEWER_AFTER_MS) return decided(fewer.workers, null, leastSeconds, why);
+  return decided(workers, fewer, leastSeconds, `${why}; fewer only once that lasts`);
 }
 
 /** Any wish from `least` to `most` stays. */
@@ -105,38 +103,51 @@ interface Climb {
   readonly isMeasured: boolean;
 }
 
-/** The largest size up to which every worker is worth it: one size further at a time, and only from a measured one. */
+/** The largest size up to which workers are worth it: one such size further at a time, and only from a measured one. */
 function byEfficiency(sizes: readonly number[], seconds: Seconds, { minEfficiency, workers, isMeasured }: Climb): Band {
   const asked = minEfficiency ?? 0;
-  const most = lastWorthIt(sizes, seconds, asked - BORNE);
-  const goal = lastWorthIt(sizes, seconds, asked);
-  const why = `from ${goal} workers on one more gives less than ${asked} of what they give on the mean`;
-  if (goal <= workers) return { least: goal, most, why };
-  const next = strides(sizes).find((n) => n > workers) ?? workers;
-  if (!isMeasured) return { least: workers, most: Math.max(most, workers), why: `${workers} workers are not measured yet` };
-  return { least: next, most: Math.max(most, next), why: `more than ${workers} workers are worth it so far` };
+  const most = worthIt(sizes, seconds, asked - BORNE).at(-1)!;
+  const worth = worthIt(sizes, seconds, asked);
+  const goal = worth.at(-1)!;
+  const next = worth.find((n) => n > workers);
+  if (next === undefined)
+    return { least: goal, most, why: `beyond ${goal} workers each adds less than ${asked} of the mean one` };
+  if (!isMeasured)
+    return { least: workers, most: Math.max(most, workers), why: `${workers} workers are not measured yet` };
+  return {
+    least: next,
+    most: Math.max(most, next),
+    why: `${next} workers are worth it, as far as ${workers} can tell`,
+  };
 }
 
 /** Sizes up to the last that `minEfficiency` bears; a deadline does not go beyond them. */
 function affordable(sizes: readonly number[], seconds: Seconds, minEfficiency: number | null): readonly number[] {
   if (minEfficiency === null) return sizes;
-  const last = lastWorthIt(sizes, seconds, minEfficiency - BORNE);
+  const last = worthIt(sizes, seconds, minEfficiency - BORNE).at(-1)!;
   return sizes.filter((n) => n <= last);
 }
 
-function lastWorthIt(sizes: readonly number[], seconds: Seconds, efficiency: number): number {
+/**
+ * Ascending, the smallest first whatever it gives: each adds enough to the one before it. One between two of them may not:
+ * shares of a step are whole micro-batches, and its workers may all wait for one.
+ */
+function worthIt(sizes: readonly number[], seconds: Seconds, efficiency: number): readonly number[] {
   const [first, ...rest] = strides(sizes);
-  let last = first!;
-  for (const next of rest) {
-    if (gain(seconds, last, next) < efficiency) break;
-    last = next;
-  }
-  return last;
+  const worth = [first!];
+  for (const next of rest) if (gain(seconds, worth.at(-1)!, next) >= efficiency) worth.push(next);
+  return worth;
 }
 
 /** Of the sizes, those that are far enough apart for a difference to be seen. */
 function strides(sizes: readonly number[]): number[] {
-  return sizes.reduce<number[]>((kept, n) => (n >= STRIDE * (kept.at(-1) ?? 0) ? [...kept, n] : kept), []);
+  const kept = [sizes[0]!];
+  for (let next = sizes[1]; next !== undefined; ) {
+    const last = kept.at(-1)!;
+    kept.push(sizes.findLast((n) => n > last && n <= STRIDE * last) ?? next);
+    next = sizes.find((n) => n > kept.at(-1)!);
+  }
+  return kept;
 }
 
 /** What each worker from `few` to `many` adds, of what one of the few gives. */

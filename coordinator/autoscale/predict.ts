@@ -29,22 +29,27 @@ export function usefulSizes({ min, max, perPod, microBatches }: SizeBounds): rea
 }
 
 /**
- * Seconds of a step by its number of workers: as measured; else from the nearest size that was: what its slowest worker
- * computed shrinks or grows with the share, the rest stays. @param measured at least one size.
+ * Seconds of a step by its number of workers: as measured; between two measured sizes on the line through them, over the
+ * busiest worker's share; beyond them from the nearest one, whose computing follows the share while the rest stays.
+ * @param measured at least one size.
  */
-export function predictor(
-  measured: ReadonlyMap<number, StepTimes>,
-  microBatches: number,
-): (workers: number) => number {
+export function predictor(measured: ReadonlyMap<number, StepTimes>, microBatches: number): (workers: number) => number {
   const known = [...measured.keys()].sort((a, b) => a - b);
-  return (workers) => {
-    const nearest = known.reduce((best, n) => (distance(n, workers) < distance(best, workers) ? n : best));
+  const share = (workers: number) => largestShare(workers, microBatches);
+  const beyond = (workers: number, nearest: number) => {
     const { total, compute } = measured.get(nearest)!;
-    if (nearest === workers) return total;
     const shared = Math.min(compute, total);
-    const share = largestShare(workers, microBatches) / largestShare(nearest, microBatches);
-    return total - shared + shared * share;
+    return total - shared + (shared * share(workers)) / share(nearest);
+  };
+  const between = (workers: number, few: number, many: number) => {
+    const [slow, fast] = [measured.get(few)!.total, measured.get(many)!.total];
+    const way = (share(few) - share(workers)) / (share(few) - share(many) || 1);
+    return slow + way * (fast - slow);
+  };
+  return (workers) => {
+    const few = known.findLast((n) => n <= workers);
+    const many = known.find((n) => n >= workers);
+    if (few === undefined || many === undefined) return beyond(workers, (few ?? many)!);
+    return few === many ? measured.get(few)!.total : between(workers, few, many);
   };
 }
-
-const distance = (a: number, b: number): number => Math.abs(Math.log(a / b));

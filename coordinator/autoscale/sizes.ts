@@ -23,10 +23,12 @@ const RUN_IN = 3;
 /** Steps that make a measurement. */
 const LEAST = 5;
 /** Steps of a size that are kept, the newest. */
-const KEPT = 64;
+const KEPT = 128;
 
 export function createSizes(): Sizes {
   const steps = new Map<number, StepTimes[]>();
+  const medians = new Map<number, StepTimes>();
+  const changed = new Set<number>();
   let runIn = RUN_IN;
   let before = 0;
 
@@ -41,12 +43,17 @@ export function createSizes(): Sizes {
       steps.set(event.workers, kept);
       kept.push({ total: event.seconds.total, compute: event.seconds.compute });
       if (kept.length > KEPT) kept.shift();
+      changed.add(event.workers);
     },
 
-    measured: () =>
-      new Map(
-        [...steps].flatMap(([workers, kept]) => (kept.length < LEAST ? [] : [[workers, typical(kept)] as const])),
-      ),
+    measured() {
+      for (const workers of changed) {
+        const kept = steps.get(workers)!;
+        if (kept.length >= LEAST) medians.set(workers, typical(kept));
+      }
+      changed.clear();
+      return medians;
+    },
   };
 }
 

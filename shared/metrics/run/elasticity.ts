@@ -18,7 +18,10 @@ export const elasticity = ofRun(
       "plume_least_eta_seconds",
       "Time left at the best number of workers within the bounds; none without workers.autoscale, before a size is measured, and after the end.",
     ),
-    deadline: gauge("plume_deadline_timestamp_seconds", "workers.autoscale.deadline; none without one."),
+    deadline: gauge(
+      "plume_deadline_timestamp_seconds",
+      "When the last step should be done (workers.autoscale.deadline); none without one.",
+    ),
     min: gauge("plume_workers_min", "Below so many the job waits."),
     max: gauge("plume_workers_max", "Most that are let in."),
     changes: counter("plume_membership_changes_total", "What happened to workers.", { change: WORKER_CHANGES }),
