@@ -23,13 +23,22 @@ const root = z.toJSONSchema(jobSchema, { io: "input", unrepresentable: "any" }) 
 /** What a string field may hold, of whichever field it is. */
 const TEXTS = [
   ...["", "x", "a b", "é", "fashion-mnist", "shapes", "shapes:64", "shapesx", "idx:", "s3://b/p/", "s3:", "S3://b"],
-  ...["http://h", "https://h:9000/p", "http://", "https:///p", "http://u:p@h", "http://h/@x", "http://h:99999", "http://["],
+  ...[
+    "http://h",
+    "https://h:9000/p",
+    "http://",
+    "https:///p",
+    "http://u:p@h",
+    "http://h/@x",
+    "http://h:99999",
+    "http://[",
+  ],
   ...["20Gi", "20 Gi", "1.5T", "20GB", "500m", "2.", ".5", "1e3", "1E+3", "-1", "+1", "f".repeat(64), "F".repeat(64)],
   ...["f".repeat(63), "http://h\n", "20Gi\n", "shapes:\n"],
 ];
 
 /** Of a type that the field has, mostly; near its limits, often; wrong, now and then. */
-function valueOf(node: Node): fc.Arbitrary<unknown> {
+function nearOf(node: Node): fc.Arbitrary<unknown> {
   const right = rightOf(node);
   return fc.oneof({ weight: 6, arbitrary: right }, { weight: 1, arbitrary: fc.constantFrom(...besideOf(node)) });
 }
@@ -50,7 +59,7 @@ function rightOf(node: Node): fc.Arbitrary<unknown> {
     case "boolean":
       return fc.boolean();
     case "array":
-      return fc.array(valueOf(node.items ?? {}), { maxLength: 3 });
+      return fc.array(nearOf(node.items ?? {}), { maxLength: 3 });
     case "string":
       return fc.constantFrom(...TEXTS);
     default:
@@ -60,8 +69,8 @@ function rightOf(node: Node): fc.Arbitrary<unknown> {
 
 /** Some of its fields, or some entries of a map. */
 function objectOf({ properties, additionalProperties }: Node): fc.Arbitrary<object> {
-  if (properties) return fc.record(mapValues(properties, valueOf), { requiredKeys: [] });
-  return fc.dictionary(fc.constantFrom("cpu", "memory", "nvidia.com/gpu"), valueOf(additionalProperties as Node), {
+  if (properties) return fc.record(mapValues(properties, nearOf), { requiredKeys: [] });
+  return fc.dictionary(fc.constantFrom("cpu", "memory", "nvidia.com/gpu"), nearOf(additionalProperties as Node), {
     maxKeys: 2,
   });
 }
@@ -78,7 +87,7 @@ const mapValues = <A, B>(object: Readonly<Record<string, A>>, to: (value: A) => 
   Object.fromEntries(Object.entries(object).map(([key, value]) => [key, to(value)]));
 
 /** Numbers that divide and exceed one another, each right by itself. */
-const meeting = {
+const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
   data: { imageSize: few(1, 7, 8, 12, 16, 28, 32), patch: few(1, 2, 4) },
   model: {
     channels: few(1, 4, 6, 8, 12, 32, 65_536),
@@ -91,7 +100,7 @@ const meeting = {
   diffusion: { schedule: few("linear", "cosine"), timesteps: few(2, 20, 21, 50, 1000) },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
   sampling: { steps: few(1, 20, 21, 50, 1000), guidance: few(0, 1, 1.5, 2) },
-} satisfies Record<string, Record<string, fc.Arbitrary<unknown>>>;
+};
 
 function few<T>(...values: readonly T[]): fc.Arbitrary<T> {
   return fc.constantFrom(...values);
@@ -119,7 +128,7 @@ const byFields = fc
   .subarray(Object.entries<Node>(groupsOfSpec), { minLength: 1, maxLength: 3 })
   .chain((groups) =>
     fc.record(
-      mapValues(Object.fromEntries(groups), (node) => (node.properties ? fewFields(node.properties) : valueOf(node))),
+      mapValues(Object.fromEntries(groups), (node) => (node.properties ? fewFields(node.properties) : nearOf(node))),
     ),
   )
   .map((spec) => merge(base, spec as Spec));
@@ -127,7 +136,7 @@ const byFields = fc
 const fewFields = (properties: Readonly<Record<string, Node>>): fc.Arbitrary<object> =>
   fc
     .subarray(Object.entries(properties), { maxLength: Math.min(2, Object.keys(properties).length) })
-    .chain((fields) => fc.record(mapValues(Object.fromEntries(fields), valueOf)));
+    .chain((fields) => fc.record(mapValues(Object.fromEntries(fields), nearOf)));
 
 /** Groups of both, the fields of the second before those of the first. */
 function merge(a: Spec, b: Spec): Spec {
@@ -144,11 +153,9 @@ const name = fc.oneof(
   { weight: 1, arbitrary: few("1", "a".repeat(53), "a".repeat(54), "a.b", "-a", "a-", "A") },
 );
 
-export const nearJobs = fc
-  .record({ name, spec: fc.oneof(byRules, byFields) })
-  .map(({ name: called, spec }) => ({
-    apiVersion: "plume.dev/v1alpha1",
-    kind: "DiffusionJob",
-    metadata: { name: called },
-    spec,
-  }));
+export const nearJobs = fc.record({ name, spec: fc.oneof(byRules, byFields) }).map(({ name: called, spec }) => ({
+  apiVersion: "plume.dev/v1alpha1",
+  kind: "DiffusionJob",
+  metadata: { name: called },
+  spec,
+}));

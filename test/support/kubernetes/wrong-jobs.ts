@@ -112,7 +112,10 @@ export const AGAINST_A_FIELD: readonly WrongJob[] = [
     { training: { optimizer: { type: "adamax" } } },
     'spec.training.optimizer.type: Unsupported value: "adamax": supported values: "adamw", "adam", "rmsprop", "sgd", "lion"',
   ),
-  wrong({ data: { source: "shapes:", patch: 3 } }, 'spec.data.patch: Unsupported value: 3: supported values: "1", "2", "4"'),
+  wrong(
+    { data: { source: "shapes:", patch: 3 } },
+    'spec.data.patch: Unsupported value: 3: supported values: "1", "2", "4"',
+  ),
 ];
 
 /** Names that no job has, and the nearest that one has. */
