@@ -34,7 +34,15 @@ const TEXTS = [
     "http://[",
   ],
   ...["20Gi", "20 Gi", "1.5T", "20GB", "500m", "2.", ".5", "1e3", "1E+3", "-1", "+1", "f".repeat(64), "F".repeat(64)],
-  ...["f".repeat(63), "http://h\n", "20Gi\n", "shapes:\n"],
+  ...[
+    "f".repeat(63),
+    "2026-12-01T08:00:00Z",
+    "2026-02-30T08:00:00+01:00",
+    "2026-12-01",
+    "http://h\n",
+    "20Gi\n",
+    "shapes:\n",
+  ],
 ];
 
 /** Of a type that the field has, mostly; near its limits, often; wrong, now and then. */
