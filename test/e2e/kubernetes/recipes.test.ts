@@ -58,7 +58,7 @@ const OUTCOMES: readonly (readonly [string, (said: string) => Promise<unknown>])
   [
     "kubectl describe",
     async (said) => {
-      for (const word of ["Launched", "Suspended", "Resumed", "CheckpointSaved"]) expect(said).toContain(word);
+      for (const word of ["Conditions:", "Launched", "Suspended", "Resumed"]) expect(said).toContain(word);
     },
   ],
   ["kubectl get -n training dj/first -o jsonpath", async (said) => expect(JSON.parse(said).length).toBeGreaterThan(5)],
