@@ -66,7 +66,10 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
       kind,
       namespace,
       ...(labelSelector !== null && { labelSelector }),
-      onChange,
+      onChange(object) {
+        onEvent({ kind: "heard" });
+        onChange(object);
+      },
       onError: () => onEvent({ kind: "watch-failed" }),
       log,
       signal: over,

@@ -18,6 +18,7 @@ const NAMES = [
   "data",
   "watchers",
   "events",
+  "operator",
   "plane-peer",
   "synthetic-worker",
 ];
