@@ -13,6 +13,7 @@ import type { DiffusionJob } from "./job.ts";
 import { CHILD_KINDS, type KindName } from "./kinds.ts";
 import type { KubernetesObject, Pod } from "./objects.ts";
 import type { OperatorOptions } from "./observed.ts";
+import { pacedFor } from "./pace.ts";
 import { createQueue, systemQueueClock } from "./queue.ts";
 import { createReconciler, type View } from "./reconcile.ts";
 import type { Recorder } from "./recorder.ts";
@@ -104,7 +105,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     reader: createReader(),
     coordinators,
     recorder,
-    options,
+    options: () => pacedFor(jobs.size, options),
     epochMs,
     onStatus: () => onEvent({ kind: "status-written" }),
     log,
@@ -118,7 +119,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
 
   return {
     get jobs() {
-      return [...jobs.all()].length;
+      return jobs.size;
     },
     get queued() {
       return queue.depth;
@@ -127,6 +128,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
       clearInterval(resync);
       stop.abort();
       await queue.close();
+      coordinators[Symbol.dispose]();
       await Promise.all(informers.map(({ done }) => done));
     },
   };

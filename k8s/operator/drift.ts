@@ -3,7 +3,7 @@
 //
 // I1. Equal means: an apply would change nothing. A field that we own and want no more is a difference too.
 
-import type { FieldSet, KubernetesObject } from "./objects.ts";
+import type { FieldSet, KubernetesObject, ManagedFields } from "./objects.ts";
 import { sameQuantity } from "./quantity.ts";
 
 export const MANAGER = "plume-operator";
@@ -14,9 +14,7 @@ const NAMES = new Set(["name", "namespace"]);
 
 /** @returns the path of the first field that differs; null when none does. */
 export function driftOf(desired: KubernetesObject, observed: KubernetesObject): string | null {
-  const owned = observed.metadata.managedFields?.find(
-    ({ manager, operation, subresource }) => manager === MANAGER && operation === "Apply" && !subresource,
-  )?.fieldsV1;
+  const owned = observed.metadata.managedFields?.find(isOwnApply)?.fieldsV1;
   if (!owned) return "metadata.managedFields";
   const { metadata, ...rest } = desired;
   const wanted = {
@@ -25,6 +23,10 @@ export function driftOf(desired: KubernetesObject, observed: KubernetesObject): 
   };
   return mapDrift(wanted, observed as unknown as Fields, owned, "");
 }
+
+/** What the operator itself applied. */
+export const isOwnApply = ({ manager, operation, subresource }: ManagedFields): boolean =>
+  manager === MANAGER && operation === "Apply" && !subresource;
 
 type Fields = Readonly<Record<string, unknown>>;
 

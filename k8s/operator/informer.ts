@@ -9,6 +9,7 @@ import { sleep } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import { INSTANCE } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
+import { keptOf } from "./kept.ts";
 import { apiVersionOf, collectionPath, type KindName } from "./kinds.ts";
 import type { KubernetesObject } from "./objects.ts";
 
@@ -29,6 +30,7 @@ export interface InformerOptions {
 export interface Informer {
   get(namespace: string, name: string): KubernetesObject | undefined;
   all(): Iterable<KubernetesObject>;
+  readonly size: number;
   /** By the label of the job that they are made for. */
   ofJob(namespace: string, job: string): readonly KubernetesObject[];
   /** Resolves once the first list is in. */
@@ -65,7 +67,7 @@ export function startInformer(options: InformerOptions): Informer {
   });
 
   /** Items of a list have no kind of their own. */
-  const typed = (item: KubernetesObject) => ({ ...item, apiVersion: apiVersionOf(kind), kind });
+  const typed = (item: KubernetesObject) => keptOf({ ...item, apiVersion: apiVersionOf(kind), kind });
 
   const list = async (): Promise<string> => {
     const found = new Map<string, KubernetesObject>();
@@ -124,7 +126,7 @@ export function startInformer(options: InformerOptions): Informer {
       if (type === "ERROR") throw new ApiError(object.code ?? 500, object.reason ?? "Unknown", object.message ?? line);
       version = object.metadata.resourceVersion ?? version;
       if (type === "DELETED") drop(keyOf(object), object);
-      else if (type !== "BOOKMARK") keep(object);
+      else if (type !== "BOOKMARK") keep(typed(object));
     }
     return version;
   };
@@ -152,6 +154,9 @@ export function startInformer(options: InformerOptions): Informer {
   return {
     get: (ns, name) => objects.get(`${ns}/${name}`),
     all: () => objects.values(),
+    get size() {
+      return objects.size;
+    },
     ofJob: (ns, job) => [...(byJob.get(`${ns}/${job}`) ?? [])].map((key) => objects.get(key)!),
     synced,
     done: run(),

@@ -9,7 +9,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-interface ManagedFields {
+export interface ManagedFields {
   readonly manager: string;
   readonly operation: "Apply" | "Update";
   readonly subresource?: string;

@@ -13,7 +13,7 @@ import { driftOf, MANAGER } from "./drift.ts";
 import type { DiffusionJob } from "./job.ts";
 import { objectPath } from "./kinds.ts";
 import type { KubernetesObject, Node, Pod } from "./objects.ts";
-import { type Action, isOf, isSame, type Observed, type OperatorOptions, type Reading, type Said } from "./observed.ts";
+import { type Action, isOf, isSame, type Observed, type OperatorOptions, type Reading } from "./observed.ts";
 import type { Recorder } from "./recorder.ts";
 import { type NodeState, nodeStateOf } from "./rescue.ts";
 import { isRunning } from "./trouble.ts";
@@ -32,7 +32,8 @@ export interface ReconcilerOptions {
   readonly reader: ReturnType<typeof createReader>;
   readonly coordinators: Coordinators;
   readonly recorder: Recorder;
-  readonly options: OperatorOptions;
+  /** As they are for the jobs that there are now. */
+  readonly options: () => OperatorOptions;
   /** The world's clock: objects carry its times. */
   readonly epochMs: () => number;
   /** A status was written. */
@@ -55,8 +56,7 @@ export function createReconciler(parts: ReconcilerOptions) {
     const { name, namespace = "default", uid = "" } = job.metadata;
     const pods = view.pods(namespace, name);
     const reading = reader.read(job);
-    const address = addressOf(pods);
-    const said: Said = address === null ? { kind: "unasked" } : await coordinators.status(uid, address);
+    const said = await coordinators.status(uid, addressOf(pods));
     return {
       job,
       reading,
@@ -208,10 +208,10 @@ export function createReconciler(parts: ReconcilerOptions) {
       return null;
     }
     known.set(key, uid);
-    if (!job.spec.suspend) coordinators.forget(uid);
+    if (!job.spec.suspend) coordinators.goesOn(uid);
 
     const observed = await observe(job);
-    const decision = decide(epochMs(), observed, options);
+    const decision = decide(epochMs(), observed, options());
     let refused: ApiError | null = null;
     for (const action of decision.actions) {
       try {
@@ -225,7 +225,7 @@ export function createReconciler(parts: ReconcilerOptions) {
       }
     }
     if (refused) {
-      await conclude(job, decide(epochMs(), { ...observed, refused: refusals.get(uid)! }, options));
+      await conclude(job, decide(epochMs(), { ...observed, refused: refusals.get(uid)! }, options()));
       throw refused;
     }
     refusals.delete(uid);

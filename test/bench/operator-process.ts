@@ -11,7 +11,7 @@ import { freePort, killed } from "../support/processes.ts";
 
 export interface OperatorProcess extends AsyncDisposable {
   readonly pid: number;
-  /** The sum of all series of a metric; null when it does not answer. */
+  /** The sum of all series of a metric; null when it does not answer. @throws Error when it has ended. */
   metric(name: string): Promise<number | null>;
   /** SIGTERM; resolves with its exit code. */
   stop(): Promise<number | null>;
@@ -32,6 +32,7 @@ export async function startOperatorProcess(plane: ControlPlane, namespace: strin
   return {
     pid: child.pid!,
     async metric(name) {
+      if (child.exitCode !== null) throw new Error(`the operator ended with ${child.exitCode}`);
       const answer = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => null);
       return answer && sumOf(await answer.text(), name);
     },

@@ -4,6 +4,7 @@
 
 import { parseArgs } from "node:util";
 import { createApi } from "../../k8s/operator/api.ts";
+import { sleep } from "../../shared/clock.ts";
 import { inParallel } from "../../shared/parallel.ts";
 import { startControlPlane } from "../support/kubernetes/control-plane.ts";
 import { configOf, installOperator } from "../support/kubernetes-operator.ts";
@@ -79,11 +80,16 @@ async function stretch(of: OperatorProcess, act: () => Promise<unknown>): Promis
   callsSince();
   const before = await counts(of);
   let deepest = 0;
-  const looking = setInterval(async () => {
-    deepest = Math.max(deepest, (await of.metric("plume_operator_queue_depth")) ?? 0);
-  }, 1_000);
-  await act();
-  clearInterval(looking);
+  const done = new AbortController();
+  const looking = (async () => {
+    while (!done.signal.aborted) {
+      deepest = Math.max(deepest, (await of.metric("plume_operator_queue_depth")) ?? 0);
+      await sleep(1_000, done.signal).catch(() => {});
+    }
+  })();
+  await Promise.race([act(), looking]); // an operator that ends is the end of looking
+  done.abort();
+  await looking;
   const after = await counts(of);
   const ms = after.ms - before.ms;
   return {
@@ -223,4 +229,3 @@ const results = { jobs: JOBS, latencies, columns, restart, backMs };
 finish("operator", options.json, { ratios: {}, results });
 for (const [when, calls] of Object.entries({ still: still.calls, restarted: restart.calls }))
   if (total(writes(calls)) > 0) throw new Error(`${when}, nothing differed, and it wrote: ${list(writes(calls))}`);
-process.exit(0);
