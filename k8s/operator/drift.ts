@@ -12,8 +12,21 @@ export const MANAGER = "plume-operator";
 const IDENTITY = new Set(["apiVersion", "kind"]);
 const NAMES = new Set(["name", "namespace"]);
 
-/** @returns the path of the first field that differs; null when none does. */
+/**
+ * @returns the path of the first field that differs; null when none does. Of the same two objects it is known the second time:
+ * neither may have changed since.
+ */
 export function driftOf(desired: KubernetesObject, observed: KubernetesObject): string | null {
+  const before = compared.get(observed);
+  if (before?.desired === desired) return before.drift;
+  const drift = compare(desired, observed);
+  compared.set(observed, { desired, drift });
+  return drift;
+}
+
+const compared = new WeakMap<KubernetesObject, { readonly desired: KubernetesObject; readonly drift: string | null }>();
+
+function compare(desired: KubernetesObject, observed: KubernetesObject): string | null {
   const owned = observed.metadata.managedFields?.find(isOwnApply)?.fieldsV1;
   if (!owned) return "metadata.managedFields";
   const { metadata, ...rest } = desired;

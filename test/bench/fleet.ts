@@ -17,6 +17,7 @@ import { ControlServiceService, type GetStatusResponse, type Status } from "../.
 import { silentLog } from "../../shared/log.ts";
 import { createServer } from "../../shared/rpc/transport.ts";
 import { takeAddresses } from "../support/kubernetes/kubelet/addresses.ts";
+import { member, reportOf, wireOf } from "../support/operator.ts";
 
 const NODE = "fleet";
 const GRPC_PORT = 7070;
@@ -154,41 +155,16 @@ function runningAt(ip: string) {
   };
 }
 
-function statusOf(job: string, step: number, crew: readonly KubernetesObject[]): Status {
-  return {
-    job,
-    phase: "Training",
-    reason: "",
-    step,
-    steps: STEPS,
-    loss: 1 / Math.sqrt(step + 1),
-    imagesPerSecond: 64_000 / STEP_MS,
-    etaSeconds: ((STEPS - step) * STEP_MS) / 1000,
-    workers: crew.length,
-    members: crew.map(({ metadata }) => ({
-      workerId: metadata.name,
-      phase: "ready",
-      device: "wasm",
-      transport: "grpc",
-      imagesPerSecond: 100,
-      heartbeatAgeMs: 10,
-      share: 1 / crew.length,
-      suspect: "",
-      queued: 2,
-    })),
-    incarnation: 1,
-    desired: crew.length,
-    min: 1,
-    max: 100,
-    secondsByState: { training: step },
-    wallSeconds: step,
-    goodput: 1,
-    recoveries: [],
-    decisions: [],
-    saves: { written: 0, failed: 0, retried: 0, stallSeconds: 0, passedOver: 0 },
-    page: "",
-    checkpoint: undefined,
-    weightsSha256: "",
-    over: false,
-  };
-}
+const statusOf = (job: string, step: number, crew: readonly KubernetesObject[]): Status =>
+  wireOf(
+    reportOf({
+      job,
+      step,
+      steps: STEPS,
+      loss: 1 / Math.sqrt(step + 1),
+      imagesPerSecond: 64_000 / STEP_MS,
+      etaSeconds: ((STEPS - step) * STEP_MS) / 1000,
+      workers: crew.length,
+      members: crew.map(({ metadata }) => member(metadata.name)),
+    }),
+  );

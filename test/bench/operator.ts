@@ -175,7 +175,7 @@ api.close();
 const quantile = (values: readonly number[], q: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))]!;
 const seconds = (ms: number) => (ms / 1000).toFixed(2);
-const hourly = ({ calls, seconds: wall }: Stretch, count: number) => ((count / JOBS / wall) * 3600).toFixed(1);
+const hourly = ({ seconds: wall }: Stretch, count: number) => ((count / JOBS / wall) * 3600).toFixed(1);
 
 console.log(`\n${machineLine()}\n`);
 console.log(
@@ -221,7 +221,10 @@ console.log(
     ...kinds.map((what) => [what, ...[training, still].map((each) => hourly(each, each.calls[what] ?? 0))]),
   ]),
 );
-const list = (calls: Calls) => Object.entries(calls).map(([what, count]) => `${count} ${what}`).join(", ");
+const list = (calls: Calls) =>
+  Object.entries(calls)
+    .map(([what, count]) => `${count} ${what}`)
+    .join(", ");
 console.log(`
 restarted: ${restart.seconds.toFixed(1)} s until every job was looked at, ${restart.residentMiB.toFixed(0)} MiB; ${list(restart.calls)}
 API server restarted: told of a change ${(backMs / 1000).toFixed(1)} s after it was back; ${list(outage.calls)}`);

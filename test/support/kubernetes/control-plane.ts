@@ -70,10 +70,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     ready: () => answers(`http://127.0.0.1:${etcdPort}/health`),
   });
   const apiServer = createServer({
-    command: [
-      ...apiServerCommand(certificates, etcdPort!, port!, options),
-      ...(options.audit ? auditFlags : []),
-    ],
+    command: [...apiServerCommand(certificates, etcdPort!, port!, options), ...(options.audit ? auditFlags : [])],
     log: scratch.file("apiserver.log"),
     ready: () => isReady(credentials),
   });
