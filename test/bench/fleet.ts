@@ -16,8 +16,8 @@ import { INSTANCE, NAME, PLUME } from "../../k8s/render/labels.ts";
 import { ControlServiceService, type GetStatusResponse, type Status } from "../../proto/gen/plume/v1/control.ts";
 import { silentLog } from "../../shared/log.ts";
 import { createServer } from "../../shared/rpc/transport.ts";
-import { takeAddresses } from "./addresses.ts";
 import { member, reportOf, wireOf } from "../support/operator.ts";
+import { takeAddresses } from "./addresses.ts";
 
 const NODE = "fleet";
 const GRPC_PORT = 7070;
