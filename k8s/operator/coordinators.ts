@@ -7,11 +7,12 @@
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import { fromServiceError } from "../../shared/rpc/call.ts";
 import { type ControlClient, controlClient } from "../../shared/rpc/control-client.ts";
-import type { Plane } from "../../shared/rpc/tls/plane.ts";
+import { type Plane, plaintext } from "../../shared/rpc/tls/plane.ts";
 import { findTrouble } from "../../shared/rpc/tls/trouble.ts";
 import type { Said, Save } from "./observed.ts";
 
 export interface CoordinatorsOptions {
+  /** Its certificates, for the jobs that have some; the others are asked in plaintext. */
   readonly plane: Plane;
   readonly now: () => number;
   readonly epochMs: () => number;
@@ -19,11 +20,19 @@ export interface CoordinatorsOptions {
   readonly onSaved: (key: string) => void;
 }
 
+/** Where a coordinator is asked. */
+export interface Place {
+  /** host:port */
+  readonly address: string;
+  /** That its certificate must have; null where it speaks plaintext. */
+  readonly name: string | null;
+}
+
 export interface Coordinators extends Disposable {
-  /** @param key of the job. @param address of its coordinator; null where none runs. */
-  status(key: string, address: string | null): Promise<Said>;
+  /** @param key of the job. @param place of its coordinator; null where none runs. */
+  status(key: string, place: Place | null): Promise<Said>;
   /** Asks for a checkpoint, unless one is on its way. */
-  save(key: string, address: string): void;
+  save(key: string, place: Place): void;
   saveOf(key: string): Save;
   /** The job goes on: what was saved for its suspension counts no more. */
   goesOn(key: string): void;
@@ -38,19 +47,24 @@ const SAVE_TIMEOUT_MS = 1_800_000;
 const FRESH_MS = 1_000;
 
 export function createCoordinators({ plane, now, epochMs, onSaved }: CoordinatorsOptions): Coordinators {
-  const answers = new Map<string, { readonly address: string; readonly atMs: number; readonly said: Said }>();
+  const answers = new Map<string, { readonly place: Place; readonly atMs: number; readonly said: Said }>();
   const saves = new Map<string, Save>();
-  const lines = new Map<string, { readonly address: string; readonly control: ControlClient }>();
+  const lines = new Map<string, { readonly place: Place; readonly control: ControlClient }>();
 
-  const client = (address: string, timeoutMs: number) =>
-    controlClient({ address, plane, timeoutMs, explain: (error) => explained(error, address) });
+  const planeAt = ({ name }: Place): Plane => (name === null ? plaintext : plane);
 
-  const lineTo = (key: string, address: string): ControlClient => {
+  const client = (place: Place, timeoutMs: number) => {
+    const { address, name } = place;
+    const explain = (error: unknown) => explained(error, address);
+    return controlClient({ address, plane: planeAt(place), ...(name !== null && { name }), timeoutMs, explain });
+  };
+
+  const lineTo = (key: string, place: Place): ControlClient => {
     const kept = lines.get(key);
-    if (kept?.address === address) return kept.control;
+    if (kept && isSamePlace(kept.place, place)) return kept.control;
     hangUp(key);
-    const control = client(address, STATUS_TIMEOUT_MS);
-    lines.set(key, { address, control });
+    const control = client(place, STATUS_TIMEOUT_MS);
+    lines.set(key, { place, control });
     return control;
   };
 
@@ -59,12 +73,18 @@ export function createCoordinators({ plane, now, epochMs, onSaved }: Coordinator
     lines.delete(key);
   };
 
-  const ask = async (key: string, address: string): Promise<Said> => {
+  const ask = async (key: string, place: Place): Promise<Said> => {
+    const { address } = place;
+    if (place.name !== null && plane.folder === null)
+      return {
+        kind: "silent",
+        reason: `the coordinator on ${address} wants certificates (kubernetes.tls), and the operator has none: k8s/operator/tls gives it some`,
+      };
     try {
-      return { kind: "answered", report: await lineTo(key, address).ask("status", {}) };
+      return { kind: "answered", report: await lineTo(key, place).ask("status", {}) };
     } catch (error) {
       hangUp(key);
-      const trouble = await findTrouble(plane, address, describeError(error));
+      const trouble = await findTrouble(planeAt(place), address, describeError(error));
       return {
         kind: "silent",
         reason: trouble ? `the coordinator on ${address}: ${trouble.says}` : describeError(error),
@@ -72,8 +92,8 @@ export function createCoordinators({ plane, now, epochMs, onSaved }: Coordinator
     }
   };
 
-  const checkpoint = async (address: string): Promise<Save> => {
-    await using control = client(address, SAVE_TIMEOUT_MS);
+  const checkpoint = async (place: Place): Promise<Save> => {
+    await using control = client(place, SAVE_TIMEOUT_MS);
     try {
       const { step } = await control.ask("checkpoint", {});
       return { kind: "saved", step };
@@ -83,23 +103,23 @@ export function createCoordinators({ plane, now, epochMs, onSaved }: Coordinator
   };
 
   return {
-    async status(key, address) {
-      if (address === null) {
+    async status(key, place) {
+      if (place === null) {
         hangUp(key);
         return { kind: "unasked" };
       }
       const kept = answers.get(key);
-      if (kept && kept.address === address && now() - kept.atMs < FRESH_MS) return kept.said;
-      const said = await ask(key, address);
-      answers.set(key, { address, atMs: now(), said });
+      if (kept && isSamePlace(kept.place, place) && now() - kept.atMs < FRESH_MS) return kept.said;
+      const said = await ask(key, place);
+      answers.set(key, { place, atMs: now(), said });
       return said;
     },
 
-    save(key, address) {
+    save(key, place) {
       if (saves.get(key)?.kind === "pending") return;
       const pending: Save = { kind: "pending" };
       saves.set(key, pending);
-      void checkpoint(address).then((outcome) => {
+      void checkpoint(place).then((outcome) => {
         if (saves.get(key) !== pending) return; // nobody wants it any more
         saves.set(key, outcome);
         answers.delete(key);
@@ -122,6 +142,8 @@ export function createCoordinators({ plane, now, epochMs, onSaved }: Coordinator
     },
   };
 }
+
+const isSamePlace = (a: Place, b: Place): boolean => a.address === b.address && a.name === b.name;
 
 function explained(error: unknown, address: string): PlumeError {
   const known = fromServiceError(error);

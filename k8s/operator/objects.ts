@@ -54,6 +54,10 @@ export interface ContainerStatus {
   readonly restartCount?: number;
 }
 
+interface Container {
+  readonly env?: readonly { readonly name: string }[];
+}
+
 interface PodCondition {
   readonly type: string;
   readonly status: string;
@@ -79,7 +83,7 @@ export interface Pod extends KubernetesObject {
 export interface StatefulSet extends KubernetesObject {
   readonly spec: {
     readonly replicas?: number;
-    readonly template: { readonly spec: { readonly volumes?: readonly Volume[] } };
+    readonly template: { readonly spec: { readonly volumes?: readonly Volume[]; readonly containers?: readonly Container[] } };
   };
   readonly status?: {
     readonly replicas?: number;

@@ -7,14 +7,14 @@ import { joinAddress } from "../../shared/rpc/transport.ts";
 import type { DiffusionJobStatus } from "../crd/status.ts";
 import { INSTANCE } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
-import type { Coordinators } from "./coordinators.ts";
+import type { Coordinators, Place } from "./coordinators.ts";
 import { decide } from "./decide.ts";
 import type { createReader } from "./desired.ts";
 import { driftOf, MANAGER } from "./drift.ts";
 import type { DiffusionJob } from "./job.ts";
 import { objectPath } from "./kinds.ts";
 import type { KubernetesObject, Node, Pod } from "./objects.ts";
-import { type Action, isOf, isSame, type Observed, type OperatorOptions, type Reading } from "./observed.ts";
+import { type Action, isOf, isSame, type Observed, type OperatorOptions, type Reading, setOf } from "./observed.ts";
 import type { Recorder } from "./recorder.ts";
 import { type NodeState, nodeStateOf } from "./rescue.ts";
 import { isRunning } from "./trouble.ts";
@@ -57,7 +57,7 @@ export function createReconciler(parts: ReconcilerOptions) {
     const { name, namespace = "default", uid = "" } = job.metadata;
     const pods = view.pods(namespace, name);
     const reading = reader.read(job);
-    const said = await coordinators.status(uid, addressOf(pods));
+    const said = await coordinators.status(uid, placeOf(job, pods, view.children(namespace, name)));
     return {
       job,
       reading,
@@ -111,8 +111,9 @@ export function createReconciler(parts: ReconcilerOptions) {
   const act = async (job: DiffusionJob, action: Action, pods: readonly Pod[]): Promise<void> => {
     const { uid = "" } = job.metadata;
     if (action.kind === "save") {
-      const address = addressOf(pods);
-      if (address !== null) coordinators.save(uid, address);
+      const { name, namespace = "default" } = job.metadata;
+      const place = placeOf(job, pods, view.children(namespace, name));
+      if (place !== null) coordinators.save(uid, place);
       return;
     }
     const { kind, metadata } = action.object;
@@ -246,10 +247,14 @@ const isMistake = (error: unknown): error is ApiError =>
   error instanceof ApiError && [400, 403, 422].includes(error.code);
 
 /** Of the coordinator's pod, where one runs: its own address, because a name may still lead to the one before. */
-function addressOf(pods: readonly Pod[]): string | null {
+function placeOf(job: DiffusionJob, pods: readonly Pod[], children: readonly KubernetesObject[]): Place | null {
   const pod = pods.find((each) => isOf(each, "coordinator") && isRunning(each));
   const ip = pod?.status?.podIP;
-  return ip ? joinAddress(ip, GRPC_PORT) : null;
+  if (!ip) return null;
+  const [container] = setOf(children, "coordinator")?.spec.template.spec.containers ?? [];
+  const isCertified = container?.env?.some(({ name }) => name === "PLUME_TLS") ?? false;
+  // The name by which its workers call it.
+  return { address: joinAddress(ip, GRPC_PORT), name: isCertified ? `${job.metadata.name}-coordinator` : null };
 }
 
 /** Both of them, without what changes by itself. */

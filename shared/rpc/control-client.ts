@@ -15,6 +15,8 @@ export interface ControlClientOptions {
   /** host:port */
   readonly address: string;
   readonly plane: Plane;
+  /** That the coordinator's certificate must have; the address's host when absent. */
+  readonly name?: string;
   readonly timeoutMs: number;
   /** What to throw for what gRPC says. */
   readonly explain: (error: unknown) => Error;
@@ -26,8 +28,8 @@ export interface ControlClient extends AsyncDisposable {
   events(follow: boolean, signal: AbortSignal): AsyncIterable<StampedEvent>;
 }
 
-export function controlClient({ address, plane, timeoutMs, explain }: ControlClientOptions): ControlClient {
-  const client = new ControlServiceClient(address, ...plane.client(address, ownConnection));
+export function controlClient({ address, plane, name, timeoutMs, explain }: ControlClientOptions): ControlClient {
+  const client = new ControlServiceClient(address, ...plane.client(address, ownConnection, name));
 
   const call = <Response>(start: (options: { deadline: number }, done: Done<Response>) => unknown): Promise<Response> =>
     new Promise((resolve, reject) => {

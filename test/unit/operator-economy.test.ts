@@ -103,7 +103,7 @@ function asking() {
     [Symbol.dispose]: () => coordinators[Symbol.dispose](),
     status(key: string, address: string | null) {
       nowMs += 60_000; // no answer is fresh
-      return coordinators.status(key, address);
+      return coordinators.status(key, address === null ? null : { address, name: null });
     },
     forget: coordinators.forget,
   };
