@@ -83,7 +83,9 @@ export interface Pod extends KubernetesObject {
 export interface StatefulSet extends KubernetesObject {
   readonly spec: {
     readonly replicas?: number;
-    readonly template: { readonly spec: { readonly volumes?: readonly Volume[]; readonly containers?: readonly Container[] } };
+    readonly template: {
+      readonly spec: { readonly volumes?: readonly Volume[]; readonly containers?: readonly Container[] };
+    };
   };
   readonly status?: {
     readonly replicas?: number;
