@@ -118,10 +118,30 @@ const trainingSchema = z.strictObject({
     .describe("a gradient that is not finite: fail the job, or skip the step"),
 });
 
+const autoscaleSchema = z.strictObject({
+  deadline: z
+    .string()
+    .regex(z.regexes.datetime({ offset: true }), "must be a time with its zone, such as 2026-12-01T08:00:00Z")
+    .max(40)
+    .optional()
+    .describe("time by which the last step should be done; the job then would like the fewest workers that do it"),
+  minEfficiency: z
+    .number()
+    .positive()
+    .max(1)
+    .optional()
+    .describe(
+      "share of the mean worker's throughput that one more must add; without a deadline the job would like as many as do, with one it never would like more",
+    ),
+});
+
 const workersSchema = z.strictObject({
   replicas: positiveInt.max(1024).default(2).describe("worker processes to start"),
   min: positiveInt.default(1).describe("the job pauses below this many"),
   max: positiveInt.default(8).describe("largest number of workers admitted"),
+  autoscale: autoscaleSchema
+    .prefault({})
+    .describe("how many workers the job would like, as plume_desired_workers says; nothing is scaled by that alone"),
   perPod: positiveInt
     .max(16)
     .default(1)

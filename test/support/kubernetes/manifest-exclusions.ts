@@ -7,23 +7,27 @@ export interface Exclusion {
   readonly rule: RuleName;
   /** Kind/name */
   readonly at: readonly string[];
+  /** What its message has to hold, where the rule may be broken in this way alone. */
+  readonly saying?: string;
   readonly reason: string;
 }
 
 const OPERATOR = "Deployment/plume-operator";
 const COORDINATOR = "StatefulSet/plume-coordinator";
 const WORKER = "StatefulSet/plume-worker";
+/** The same pods, made by others. */
+const EXAMPLES = ["JobSet/plume", "Job/plume-worker", "ClusterTrainingRuntime/plume"];
 
 export const EXCLUSIONS: readonly Exclusion[] = [
   {
     rule: "memory-limit",
-    at: [COORDINATOR, WORKER],
+    at: [COORDINATOR, WORKER, ...EXAMPLES],
     reason:
       "what a job takes depends on its model, and a killed process is worse than a full node's eviction, which the budget paces: the job file sets kubernetes.*.resources.limits where a cluster wants them",
   },
   {
     rule: "priority",
-    at: [COORDINATOR, WORKER, OPERATOR],
+    at: [COORDINATOR, WORKER, OPERATOR, "StatefulSet/plume-nats", ...EXAMPLES],
     reason:
       "a PriorityClass is the cluster's own, and a name that it does not have stops every pod: the job file sets kubernetes.*.priorityClassName",
   },
@@ -40,9 +44,21 @@ export const EXCLUSIONS: readonly Exclusion[] = [
   },
   {
     rule: "network",
-    at: [COORDINATOR, WORKER, OPERATOR],
+    at: [COORDINATOR, WORKER, OPERATOR, ...EXAMPLES],
     reason:
       "policies need a network that enforces them, and the names of the cluster's namespaces: a component adds them",
+  },
+  {
+    rule: "references",
+    at: [COORDINATOR],
+    saying: "Secret plume-nats",
+    reason: "the component nats-existing points at somebody's server: its address and users are the cluster's own",
+  },
+  {
+    rule: "references",
+    at: ["ClusterTrainingRuntime/plume"],
+    saying: "ConfigMap plume-job",
+    reason: "a runtime is for every TrainJob, and each brings the ConfigMap of its own job file in its place",
   },
 ];
 
@@ -52,11 +68,11 @@ export function judge(objects: readonly KubernetesObject[]): {
   readonly used: readonly string[];
 } {
   const all = faultsOf(objects);
-  const nameOf = ({ rule, at }: Fault) => `${rule} ${at}`;
-  const excluded = exclusionNames();
+  const exclusionOf = ({ rule, at, message }: Fault) =>
+    EXCLUSIONS.find((each) => each.rule === rule && each.at.includes(at) && message.includes(each.saying ?? ""));
   return {
-    faults: all.filter((fault) => !excluded.includes(nameOf(fault))),
-    used: all.map(nameOf).filter((name) => excluded.includes(name)),
+    faults: all.filter((fault) => !exclusionOf(fault)),
+    used: all.filter(exclusionOf).map(({ rule, at }) => `${rule} ${at}`),
   };
 }
 

@@ -40,6 +40,11 @@ function needsOf(pod: Pod): { readonly kind: string; readonly name: string }[] {
   return [...needed("ConfigMap", maps), ...needed("Secret", secrets)];
 }
 
+/** It is the object, or a Certificate that cert-manager makes the Secret of. */
+const brings = (object: KubernetesObject, kind: string, name: string): boolean =>
+  (object.kind === kind && object.metadata.name === name) ||
+  (object.kind === "Certificate" && kind === "Secret" && (object.spec as { secretName: string }).secretName === name);
+
 const isDisrupted = ({ spec }: KubernetesObject, pod: Pod): boolean =>
   selects((spec as { selector?: { matchLabels?: Record<string, string> } }).selector?.matchLabels, pod);
 
@@ -112,7 +117,7 @@ export const RULES_OF_PODS = {
   references: (pod, { objects }) =>
     needsOf(pod).flatMap(({ kind, name }) =>
       unless(
-        objects.some((object) => object.kind === kind && object.metadata.name === name),
+        objects.some((object) => brings(object, kind, name)),
         `needs ${kind} ${name}, which is not here; make it optional, or bring it`,
       ),
     ),
