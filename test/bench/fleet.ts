@@ -15,8 +15,9 @@ import { isReady } from "../../k8s/operator/trouble.ts";
 import { INSTANCE, NAME, PLUME } from "../../k8s/render/labels.ts";
 import { ControlServiceService, type GetStatusResponse, type Status } from "../../proto/gen/plume/v1/control.ts";
 import { silentLog } from "../../shared/log.ts";
+import { wireOf } from "../../shared/rpc/status.ts";
 import { createServer } from "../../shared/rpc/transport.ts";
-import { member, reportOf, wireOf } from "../support/operator.ts";
+import { member, reportOf } from "../support/operator.ts";
 import { takeAddresses } from "./addresses.ts";
 
 const NODE = "fleet";

@@ -7,7 +7,6 @@ import { type DiffusionJob, ownerOf } from "../../k8s/operator/job.ts";
 import type { FieldSet, KubernetesObject, Pod, StatefulSet } from "../../k8s/operator/objects.ts";
 import type { Action, Component, Observed, OperatorOptions } from "../../k8s/operator/observed.ts";
 import { readTemplates } from "../../k8s/render/templates.ts";
-import type { Status } from "../../proto/gen/plume/v1/control.ts";
 import type { StatusReport } from "../../shared/control/verbs.ts";
 
 export const NOW = Date.parse("2026-01-01T00:00:00Z");
@@ -99,18 +98,6 @@ export const reportOf = (report: Partial<StatusReport>): StatusReport => ({
   weightsSha256: null,
   over: false,
   ...report,
-});
-
-/** As a coordinator answers it. */
-export const wireOf = ({ members, secondsByState, recoveries, decisions, ...report }: StatusReport): Status => ({
-  ...report,
-  members: [...members],
-  secondsByState: { ...secondsByState },
-  recoveries: [...recoveries],
-  decisions: [...decisions],
-  page: report.page ?? "",
-  checkpoint: report.checkpoint ?? undefined,
-  weightsSha256: report.weightsSha256 ?? "",
 });
 
 export const member = (workerId: string): StatusReport["members"][number] => ({

@@ -9,9 +9,10 @@ import type { KubernetesObject, Pod } from "../../k8s/operator/objects.ts";
 import { pacedFor } from "../../k8s/operator/pace.ts";
 import { troubleOf } from "../../k8s/operator/trouble.ts";
 import { ControlServiceService, type GetStatusResponse } from "../../proto/gen/plume/v1/control.ts";
+import { wireOf } from "../../shared/rpc/status.ts";
 import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
 import { createServer } from "../../shared/rpc/transport.ts";
-import { OPTIONS, reportOf, running, wireOf } from "../support/operator.ts";
+import { OPTIONS, reportOf, running } from "../support/operator.ts";
 
 describe("the pace", () => {
   it("is what was asked for up to a hundred jobs, and then slower for each, so that all together stay within bounds", () => {
@@ -105,6 +106,7 @@ function asking() {
       nowMs += 60_000; // no answer is fresh
       return coordinators.status(key, address === null ? null : { address, name: null });
     },
+    at: coordinators.status,
     forget: coordinators.forget,
   };
 }
@@ -145,5 +147,15 @@ describe("a connection to a coordinator", () => {
     await operator.status("a", there.address);
     expect(there.peers.size).toBe(4);
     expect(elsewhere.peers.size).toBe(1);
+  });
+});
+
+describe("a coordinator with certificates", () => {
+  it("is not asked by an operator that has none, which says what to do", async () => {
+    using operator = asking();
+    expect(await operator.at("a", { address: "127.0.0.1:1", name: "tiny-coordinator" })).toEqual({
+      kind: "silent",
+      reason: expect.stringContaining("kubernetes.tls"),
+    });
   });
 });
