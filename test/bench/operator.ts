@@ -1,6 +1,6 @@
 // npm run bench:operator -- the operator at size: 200 jobs with 2,000 pods on a real API server with its real controllers, and
 // coordinators that answer; pods are only written down (fleet.ts). How long a change waits, how many calls a job costs, and what
-// the operator's process takes. [--quick] (20 jobs) [--jobs N] [--seconds N] [--json FILE]
+// the operator's process takes. [--quick] (20 jobs) [--jobs N] [--at-once N] [--seconds N] [--json FILE]
 
 import { parseArgs } from "node:util";
 import { createApi } from "../../k8s/operator/api.ts";
@@ -16,9 +16,11 @@ import { COMMON_OPTIONS, finish, machineLine, markdownTable, processorMs } from 
 import { type OperatorProcess, residentMiB, startOperatorProcess } from "./operator-process.ts";
 
 const { values: options } = parseArgs({
-  options: { ...COMMON_OPTIONS, jobs: { type: "string" }, seconds: { type: "string" } },
+  options: { ...COMMON_OPTIONS, jobs: { type: "string" }, seconds: { type: "string" }, "at-once": { type: "string" } },
 });
 const JOBS = Number(options.jobs ?? (options.quick ? 20 : 200));
+/** Jobs that are made before the first of them has a status. */
+const AT_ONCE = Number(options["at-once"] ?? JOBS);
 const WORKERS = 9;
 /** Of a stretch in which nobody changes a job. */
 const SECONDS = Number(options.seconds ?? (options.quick ? 10 : 300));
@@ -115,7 +117,7 @@ const full = JOBS * (WORKERS + 1);
 
 fleet.moving = true;
 const launch = await stretch(first, async () => {
-  latencies["made, all at once"] = await inParallel(crowd.names, JOBS, (name) => crowd.create(name));
+  latencies[`made, ${AT_ONCE} at once`] = await inParallel(crowd.names, AT_ONCE, (name) => crowd.create(name));
   say(`all have a status`);
   await wait("all train", () => isSettled(full));
 });
