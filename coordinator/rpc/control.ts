@@ -45,7 +45,7 @@ export function createControl(options: ControlOptions): ControlHandlers {
   return {
     getStatus: answer(async () => {
       const report = await ask("status", "", {});
-      const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256 } = report;
+      const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256, unsaved } = report;
       return {
         status: {
           ...report,
@@ -56,6 +56,7 @@ export function createControl(options: ControlOptions): ControlHandlers {
           page: report.page ?? "",
           checkpoint: checkpoint ?? undefined,
           weightsSha256: weightsSha256 ?? "",
+          unsaved: unsaved ?? "",
         },
       };
     }),

@@ -67,7 +67,9 @@ export function createCoordinators({ plane, now, epochMs, onSaved }: Coordinator
       const kept = answers.get(key);
       if (kept && kept.address === address && now() - kept.atMs < FRESH_MS) return kept.said;
       const said = await ask(address);
-      answers.set(key, { address, atMs: now(), said });
+      // Of silence it is not known how long it lasts: it ends the moment that a process has started.
+      if (said.kind === "answered") answers.set(key, { address, atMs: now(), said });
+      else answers.delete(key);
       return said;
     },
 

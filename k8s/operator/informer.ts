@@ -18,6 +18,7 @@ export interface InformerOptions {
   /** null for all of them. */
   readonly namespace: string | null;
   readonly labelSelector?: string;
+  readonly fieldSelector?: string;
   /** An object came, changed or went. */
   readonly onChange: (object: KubernetesObject) => void;
   /** A list or a watch failed and is tried again. */
@@ -54,9 +55,12 @@ const FIRST_WAIT_MS = 100;
 const LAST_WAIT_MS = 20_000;
 
 export function startInformer(options: InformerOptions): Informer {
-  const { api, kind, namespace, labelSelector, onChange, onError, log, signal } = options;
+  const { api, kind, namespace, labelSelector, fieldSelector, onChange, onError, log, signal } = options;
   const path = collectionPath(kind, namespace);
-  const query = labelSelector === undefined ? {} : { labelSelector };
+  const query = {
+    ...(labelSelector !== undefined && { labelSelector }),
+    ...(fieldSelector !== undefined && { fieldSelector }),
+  };
   const objects = new Map<string, KubernetesObject>();
   const byJob = new Map<string, Set<string>>();
   let onSynced = () => {};

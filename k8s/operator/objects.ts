@@ -43,7 +43,7 @@ export interface KubernetesObject {
 
 interface ContainerState {
   readonly waiting?: { readonly reason?: string; readonly message?: string };
-  readonly running?: object;
+  readonly running?: { readonly startedAt?: string };
   readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly message?: string };
 }
 
@@ -80,12 +80,26 @@ export interface StatefulSet extends KubernetesObject {
   readonly spec: {
     readonly replicas?: number;
     readonly template: { readonly spec: { readonly volumes?: readonly Volume[] } };
+    readonly volumeClaimTemplates?: readonly object[];
   };
   readonly status?: {
     readonly replicas?: number;
     readonly readyReplicas?: number;
     readonly updateRevision?: string;
+    readonly observedGeneration?: number;
   };
+}
+
+export interface ConfigMap extends KubernetesObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** What somebody tells of an object. */
+export interface KubernetesEvent extends KubernetesObject {
+  readonly involvedObject: { readonly kind?: string; readonly name?: string; readonly uid?: string };
+  readonly message?: string;
+  readonly lastTimestamp?: string;
+  readonly eventTime?: string;
 }
 
 export interface Node extends KubernetesObject {

@@ -75,7 +75,7 @@ export function controlClient({ address, plane, timeoutMs, explain }: ControlCli
 
 /** As the coordinator made it. */
 function reportOf(status: Status): StatusReport {
-  const { phase, saves, members, recoveries, checkpoint, weightsSha256, ...rest } = status;
+  const { phase, saves, members, recoveries, checkpoint, weightsSha256, unsaved, ...rest } = status;
   return {
     ...rest,
     phase: phase as Phase,
@@ -83,6 +83,7 @@ function reportOf(status: Status): StatusReport {
     members: members.map(({ pulled, ...member }) => (pulled === undefined ? member : { ...member, pulled })),
     checkpoint: checkpoint ?? null,
     weightsSha256: weightsSha256 || null,
+    unsaved: unsaved || null,
     recoveries: recoveries as StatusReport["recoveries"],
   };
 }

@@ -4,37 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Observed } from "../../k8s/operator/observed.ts";
 import { condition, NOW, OPTIONS, objectsOf, reportOf, running, see, waiting, written } from "../support/operator.ts";
 
-describe("trouble", () => {
-  it("shows why a pod is not scheduled", () => {
-    const observed = running();
-    const message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.";
-    const pods = observed.pods.map((pod) => ({
-      ...pod,
-      status: {
-        phase: "Pending",
-        conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }],
-      },
-    }));
-    const pending: Observed = { ...observed, pods, said: { kind: "unasked" } };
-    expect(see(pending).status?.phase).toBe("Pending");
-    expect(condition(pending, "Progressing")).toMatchObject({
-      status: "False",
-      reason: "Unschedulable",
-      message: expect.stringContaining(message),
-    });
-  });
-
-  it("shows what a crashing image says", () => {
-    const observed = running();
-    const last = { terminated: { exitCode: 127, message: "node: not found" } };
-    const pods = [waiting(observed.pods[0]!, "CrashLoopBackOff", "back-off 20s", last)];
-    expect(condition({ ...observed, pods, said: { kind: "unasked" } }, "Progressing")).toMatchObject({
-      status: "False",
-      reason: "CrashLoopBackOff",
-      message: "pod tiny-coordinator-0: back-off 20s; it exited with code 127: node: not found",
-    });
-  });
-
+describe("a coordinator", () => {
   it("keeps the last known step of a coordinator that does not answer", () => {
     const seen = written(running());
     const silent: Observed = { ...seen, said: { kind: "silent", reason: "no answer for 3 s" } };

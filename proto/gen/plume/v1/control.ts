@@ -69,6 +69,8 @@ export interface Status {
   weightsSha256: string;
   /** It has ended, answers on, and will not go on by itself. */
   over: boolean;
+  /** Why the newest checkpoint is not in the store: it failed, or is tried again. Empty when nothing is the matter. */
+  unsaved: string;
 }
 
 export interface Status_SecondsByStateEntry {
@@ -306,6 +308,7 @@ function createBaseStatus(): Status {
     checkpoint: undefined,
     weightsSha256: "",
     over: false,
+    unsaved: "",
   };
 }
 
@@ -382,6 +385,9 @@ export const Status: MessageFns<Status> = {
     }
     if (message.over !== false) {
       writer.uint32(192).bool(message.over);
+    }
+    if (message.unsaved !== "") {
+      writer.uint32(202).string(message.unsaved);
     }
     return writer;
   },
@@ -592,6 +598,14 @@ export const Status: MessageFns<Status> = {
             }
 
             message.over = reader.bool();
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.unsaved = reader.string();
             continue;
           }
         }
