@@ -121,7 +121,7 @@ describe("a pod that does not start", () => {
 });
 
 describe("a pod that admission refuses", () => {
-  const refused = (said: string, { made = 1, about = "tiny-worker-1", gone = about } = {}): Observed => {
+  const refused = (said: string, { made = 1, about = "tiny-worker-1", gone = "tiny-worker-1" } = {}): Observed => {
     const observed = running();
     const children = observed.children.map((child) =>
       child.kind === "StatefulSet" && isOf(child, "worker")
