@@ -1,5 +1,6 @@
 // A command as a process of this machine in a container's surroundings: in mount and process namespaces of its own, on a root
-// file system that is another's, as a user without a privilege, with nothing of this process's environment. Needs root.
+// file system that is another's, with a /dev of its own of which /dev/shm has the 64 MiB that container runtimes give, as a user
+// without a privilege, with nothing of this process's environment. Needs root.
 
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -18,6 +19,8 @@ export interface Surroundings {
   readonly readOnlyRoot: boolean;
   /** Its own, for the mounts' beginnings. */
   readonly folder: string;
+  /** Of a process whose network, host name and mounts it has instead of this machine's. */
+  readonly sandbox?: number;
 }
 
 /** Who processes of plume's image are. */
@@ -27,6 +30,7 @@ const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Mounts what the command sees, drops what it may not have, becomes it. Arguments in the order of `shift`. */
 const ENTER = `set -e
+number=0
 count=$1; shift; variables=("\${@:1:count}"); shift "$count"
 base=$1 image=$2 readonly=$3 uid=$4 gid=$5 groups=$6 wd=$7 mounts=$8; shift 8
 mount -t tmpfs -o mode=755 container "$base"
@@ -35,7 +39,14 @@ mount -t overlay -o "lowerdir=$image,upperdir=$base/upper,workdir=$base/work" ov
 root=$base/root
 mkdir -p "$root/proc" "$root/dev"
 mount -t proc proc "$root/proc"
-mount --rbind /dev "$root/dev"
+mount -t tmpfs -o mode=755,size=64k dev "$root/dev"
+cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty "$root/dev"
+mkdir "$root/dev/shm" "$root/dev/pts"
+mount -t tmpfs -o mode=1777,size=64m,nosuid,nodev shm "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+for stream in stdin stdout stderr; do ln -s "/proc/self/fd/$((number++))" "$root/dev/$stream"; done
 while [ "$mounts" -gt 0 ]; do
   if [ -d "$1" ]; then mkdir -p "$root$2"; else mkdir -p "$root$(dirname "$2")"; [ -e "$root$2" ] || : > "$root$2"; fi
   mount --bind "$1" "$root$2"
@@ -48,7 +59,7 @@ exec env -i "\${variables[@]}" "$(command -v setpriv)" --no-new-privs --regid "$
 
 /** @returns the process that waits for it: the command is its only child, and dies with it, as it does with this process. */
 export function enterContainer(options: Surroundings, stdio: SpawnOptions["stdio"]): ChildProcess {
-  const { image, command, environment, mounts, uid, gid, groups, workingDir, readOnlyRoot, folder } = options;
+  const { image, command, environment, mounts, uid, gid, groups, workingDir, readOnlyRoot, folder, sandbox } = options;
   const base = join(folder, "root");
   mkdirSync(base, { recursive: true });
   const variables = Object.entries({ PATH, ...environment }).map(([name, value]) => `${name}=${value}`);
@@ -56,5 +67,7 @@ export function enterContainer(options: Surroundings, stdio: SpawnOptions["stdio
   const bound = mounts.flatMap(({ from, to, readOnly }) => [from, to, readOnly ? "ro" : "rw"]);
   const isolated = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--", "bash", "-c", ENTER, "bash"];
   const args = [variables.length, ...variables, ...facts, ...bound, ...command].map(String);
-  return spawn("setpriv", ["--pdeathsig", "KILL", "--", ...isolated, ...args], { stdio: stdio ?? "pipe" });
+  const shared =
+    sandbox === undefined ? [] : ["nsenter", "--target", `${sandbox}`, "--net", "--uts", "--ipc", "--mount", "--"];
+  return spawn("setpriv", ["--pdeathsig", "KILL", "--", ...shared, ...isolated, ...args], { stdio: stdio ?? "pipe" });
 }

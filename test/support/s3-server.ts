@@ -32,8 +32,8 @@ export interface S3Server extends AsyncDisposable {
   restart(secret?: string): Promise<void>;
 }
 
-/** @throws PlumeError FAILED_PRECONDITION when the server is not built. */
-export async function startS3Server(): Promise<S3Server> {
+/** @param host address it listens on. @throws PlumeError FAILED_PRECONDITION when the server is not built. */
+export async function startS3Server(host = "127.0.0.1"): Promise<S3Server> {
   const minio = process.env.PLUME_TEST_MINIO;
   const binary = minio ?? cacheFolder("versitygw/current/versitygw");
   if (!existsSync(binary))
@@ -42,7 +42,7 @@ export async function startS3Server(): Promise<S3Server> {
     });
   const scratch = scratchFolder();
   for (const folder of ["data", "iam"]) mkdirSync(scratch.file(folder));
-  const address = `127.0.0.1:${await freePort()}`;
+  const address = `${host}:${await freePort()}`;
   const endpoint = `http://${address}`;
   const bucket = "plume-test";
   const client = new S3Client({

@@ -21,9 +21,9 @@ let job: string;
 let namespace: string;
 
 beforeAll(async () => {
-  s3 = await startS3Server();
   job = tinyJob(scratch.path, "  workers: { min: 1, max: 4, replicas: 2, backend: wasm }\n");
   cluster = await startCluster({ images: { [`plume:${PLUME_VERSION}`]: await imageRootfs() } });
+  s3 = await startS3Server(cluster.host);
   // An overlay as a user writes it: base, and another job.yaml.
   cpSync(join(ROOT, "k8s/base"), scratch.file("base"), { recursive: true });
   mkdirSync(scratch.file("overlay"));

@@ -10,12 +10,12 @@ import { imageRootfs } from "../../support/image.ts";
 import { type Cluster, startCluster } from "../../support/kubernetes/cluster.ts";
 import { installOperator, startOperator, type TestOperator } from "../../support/kubernetes-operator.ts";
 import { plume, scratchFolder, tinyJob } from "../../support/plume.ts";
-import { useS3Server } from "../../support/use-s3-server.ts";
+import { type S3Server, startS3Server } from "../../support/s3-server.ts";
 
 const STEPS = 400;
-const server = useS3Server();
 const scratch = scratchFolder();
 let cluster: Cluster;
+let s3: S3Server;
 let operator: TestOperator;
 let namespace: string;
 let digest: string;
@@ -28,9 +28,10 @@ beforeAll(async () => {
   expect((await plume("train", "-f", job, "--out", out, "--steps", `${STEPS}`)).code).toBe(0);
   digest = readSummary(join(out, "summary.json")).weightsSha256;
   cluster = await startCluster({ images: { "plume:0.1.0": await imageRootfs() } });
+  s3 = await startS3Server(cluster.host);
   namespace = await cluster.namespace();
   await installOperator(cluster.kubectl, namespace);
-  const keys = Object.entries(server().env).map(([name, value]) => `--from-literal=${name}=${value}`);
+  const keys = Object.entries(s3.env).map(([name, value]) => `--from-literal=${name}=${value}`);
   await kubectl("create", "secret", "generic", "plume-store", ...keys);
   operator = await startOperator({ kubeconfig: cluster.kubeconfig, namespace });
 }, 240_000);
@@ -38,6 +39,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await operator?.[Symbol.asyncDispose]();
   await cluster?.[Symbol.asyncDispose]();
+  await s3?.[Symbol.asyncDispose]();
   scratch[Symbol.dispose]();
 });
 
@@ -49,13 +51,13 @@ const processesOf = (pod: string) => cluster.kubelet.processes(namespace, pod);
 /** The laptop's file, with another name, store and so many steps. */
 function jobOf(name: string): string {
   const file = parse(readFileSync(job, "utf8"));
-  const checkpoint = { store: `s3://${server().bucket}/${name}`, everySteps: 100 };
+  const checkpoint = { store: `s3://${s3.bucket}/${name}`, everySteps: 100 };
   const spec = { ...file.spec, training: { ...file.spec.training, steps: STEPS }, checkpoint };
   return stringify({
     apiVersion: "plume.dev/v1alpha1",
     kind: "DiffusionJob",
     metadata: { name },
-    spec: { ...spec, store: { endpoint: server().endpoint } },
+    spec: { ...spec, store: { endpoint: s3.endpoint } },
   });
 }
 
@@ -106,5 +108,5 @@ it("takes everything with it when it is deleted, but the checkpoints", async () 
   const kinds = "statefulset,configmap,service,serviceaccount,role,rolebinding,poddisruptionbudget,pod";
   await expect.poll(() => kubectl("get", kinds, "-l", "app.kubernetes.io/name=plume", "-o", "name")).toBe("");
   for (const name of ["grows", "rests"])
-    expect(readdirSync(join(server().folder, name)).some((entry) => entry.startsWith("step-"))).toBe(true);
+    expect(readdirSync(join(s3.folder, name)).some((entry) => entry.startsWith("step-"))).toBe(true);
 });

@@ -19,13 +19,15 @@ interface KeyPair {
   readonly key: string;
 }
 
-const SERVER_NAMES = "IP:127.0.0.1,IP:10.0.0.1,DNS:localhost,DNS:kubernetes.default.svc";
+const SERVER_NAMES = "IP:10.0.0.1,DNS:localhost,DNS:kubernetes.default.svc";
 
-/** @param folder where they are written. */
-export function createCertificates(folder: string): Certificates {
+/** @param folder where they are written. @param host address of the API server. */
+export function createCertificates(folder: string, host: string): Certificates {
   const { certificate, issue } = authority(join(folder, "authority"), "plume-test");
   const pair = (into: string): KeyPair => ({ certificate: join(into, "tls.crt"), key: join(into, "tls.key") });
-  const server = pair(issue(join(folder, "server"), { names: SERVER_NAMES, subject: "/CN=kube-apiserver" }));
+  const server = pair(
+    issue(join(folder, "server"), { names: `IP:${host},${SERVER_NAMES}`, subject: "/CN=kube-apiserver" }),
+  );
   const admin = pair(issue(join(folder, "admin"), { subject: "/O=system:masters/CN=admin" }));
   const accounts = { key: join(folder, "accounts.key"), publicKey: join(folder, "accounts.pub") };
   const curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];

@@ -2,31 +2,34 @@
 
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from "./control-plane.ts";
 import { type Kubelet, type KubeletOptions, startKubelet } from "./kubelet/kubelet.ts";
+import { createNetwork } from "./kubelet/network.ts";
 
 export interface Cluster extends AsyncDisposable, Pick<ControlPlane, "kubectl" | "kubeconfig" | "namespace"> {
   readonly plane: ControlPlane;
   readonly kubelet: Kubelet;
+  /** Of this machine, as its pods reach it: where servers of the tests listen that pods talk to. */
+  readonly host: string;
 }
 
-/** @throws PlumeError FAILED_PRECONDITION when the control plane is not built; Error without the rights of root. */
+/** @throws PlumeError FAILED_PRECONDITION when the control plane is not built; and without the rights of root. */
 export async function startCluster(options: KubeletOptions & ControlPlaneOptions): Promise<Cluster> {
-  const plane = await startControlPlane(options);
+  const started: (Disposable | AsyncDisposable)[] = [];
+  const end = async () => {
+    for (const each of started.reverse())
+      if (Symbol.asyncDispose in each) await each[Symbol.asyncDispose]();
+      else each[Symbol.dispose]();
+  };
   try {
-    const kubelet = await startKubelet(plane, options);
+    const network = createNetwork();
+    started.push(network);
+    const plane = await startControlPlane({ ...options, host: network.address });
+    started.push(plane);
+    const kubelet = await startKubelet(plane, network, options);
+    started.push(kubelet);
     const { kubectl, kubeconfig, namespace } = plane;
-    return {
-      plane,
-      kubelet,
-      kubectl,
-      kubeconfig,
-      namespace,
-      async [Symbol.asyncDispose]() {
-        await kubelet[Symbol.asyncDispose]();
-        await plane[Symbol.asyncDispose]();
-      },
-    };
+    return { plane, kubelet, kubectl, kubeconfig, namespace, host: network.address, [Symbol.asyncDispose]: end };
   } catch (error) {
-    await plane[Symbol.asyncDispose]();
+    await end();
     throw error;
   }
 }

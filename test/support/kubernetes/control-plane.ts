@@ -1,4 +1,4 @@
-// A real Kubernetes control plane on loopback: etcd, kube-apiserver and kube-controller-manager as processes. Admission, RBAC,
+// A real Kubernetes control plane on this machine alone: etcd, kube-apiserver and kube-controller-manager as processes. Admission, RBAC,
 // garbage collection, workload controllers and watches are the real ones; no scheduler and no kubelet runs here.
 
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -10,6 +10,8 @@ import { createKubectl, type Kubectl } from "./kubectl.ts";
 import { binary, createServer, type Server } from "./server.ts";
 
 export interface ControlPlaneOptions {
+  /** The API server's address; 127.0.0.1 unless something else is to reach it. */
+  readonly host?: string;
   /** A node that did not renew its lease for so long is not ready; Kubernetes' own default is 50. */
   readonly nodeGraceSeconds?: number;
   /** And its pods are deleted so much later; Kubernetes' own default is 300. */
@@ -18,7 +20,7 @@ export interface ControlPlaneOptions {
 
 /** What a client needs to be the administrator, beside the kubeconfig that says the same. */
 interface Credentials {
-  /** https://127.0.0.1:port */
+  /** https://host:port */
   readonly url: string;
   readonly ca: string;
   readonly cert: string;
@@ -44,11 +46,12 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   binary("kube-apiserver");
   const scratch = scratchFolder();
   for (const folder of ["pki", "etcd", "kubectl"]) mkdirSync(scratch.file(folder));
-  const certificates = createCertificates(scratch.file("pki"));
+  const { host = "127.0.0.1" } = options;
+  const certificates = createCertificates(scratch.file("pki"), host);
   const [etcdPort, peerPort, port, controllerPort] = await freePorts(4);
   const text = (file: string) => readFileSync(file, "utf8");
   const credentials = {
-    url: `https://127.0.0.1:${port}`,
+    url: `https://${host}:${port}`,
     ca: text(certificates.ca),
     cert: text(certificates.admin.certificate),
     key: text(certificates.admin.key),
@@ -125,11 +128,11 @@ const apiServerCommand = (
   { ca, server, admin, accounts }: Certificates,
   etcdPort: number,
   port: number,
-  { evictionSeconds = 300 }: ControlPlaneOptions,
+  { host = "127.0.0.1", evictionSeconds = 300 }: ControlPlaneOptions,
 ): readonly string[] => [
   binary("kube-apiserver"),
   `--etcd-servers=http://127.0.0.1:${etcdPort}`,
-  "--bind-address=127.0.0.1",
+  `--bind-address=${host}`,
   `--secure-port=${port}`,
   `--tls-cert-file=${server.certificate}`,
   `--tls-private-key-file=${server.key}`,

@@ -1,5 +1,4 @@
-// A container of a pod: a process in its surroundings, which can be asked for and killed. The network is this machine's; a
-// pod has an address of its own on it.
+// A container of a pod: a process in its surroundings, which can be asked for and killed.
 
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
@@ -12,22 +11,27 @@ export interface Container {
   readonly startedAt: Date;
   /** 128 + n for a signal. */
   readonly exited: Promise<number>;
+  readonly isOver: boolean;
   kill(signal: NodeJS.Signals): void;
   /** What it wrote. */
   readonly log: string;
 }
 
-export function startContainer(surroundings: Surroundings): Container {
+/** @param life how many were before it. */
+export function startContainer(surroundings: Surroundings, life: number): Container {
   mkdirSync(surroundings.folder, { recursive: true });
-  const file = join(surroundings.folder, "log");
+  const file = join(surroundings.folder, `${life}.log`);
   const output = openSync(file, "a");
   const child = enterContainer(surroundings, ["ignore", output, output]);
   closeSync(output);
+  let whole: string | null = null;
   const exited = new Promise<number>((resolve, reject) => {
     child.on("error", reject);
     // unshare ends by the signal that ended its child, but cannot for SIGKILL: then it says so.
     child.on("exit", (code, signal) => {
-      const wasKilled = signal === "SIGKILL" || (code === 1 && readFileSync(file, "utf8").endsWith(KILLED));
+      const said = readFileSync(file, "utf8");
+      const wasKilled = signal === "SIGKILL" || (code === 1 && said.endsWith(KILLED));
+      whole = said.replace(KILLED, "");
       resolve(wasKilled ? 137 : (code ?? 128 + constants.signals[signal!]));
     });
   });
@@ -45,13 +49,16 @@ export function startContainer(surroundings: Surroundings): Container {
     },
     startedAt: new Date(),
     exited,
+    get isOver() {
+      return whole !== null;
+    },
     kill(signal) {
       const pid = inner();
       if (pid !== null) process.kill(pid, signal);
       else child.kill("SIGKILL");
     },
     get log() {
-      return readFileSync(file, "utf8").replace(KILLED, "");
+      return whole ?? readFileSync(file, "utf8");
     },
   };
 }

@@ -6,9 +6,10 @@
 
 import { scratchFolder } from "../../plume.ts";
 import type { ControlPlane } from "../control-plane.ts";
-import { takeAddresses } from "./addresses.ts";
 import { createClient, isPassing } from "./client.ts";
+import { startLogServer } from "./logs.ts";
 import { hostsOf, type Service, writeHosts } from "./names.ts";
+import type { Network } from "./network.ts";
 import { type NodeOptions, registerNodes } from "./nodes.ts";
 import type { Pod } from "./objects.ts";
 import { createPod, type RunningPod } from "./pod.ts";
@@ -43,15 +44,23 @@ interface Entry {
   ended: boolean;
 }
 
-export async function startKubelet(plane: ControlPlane, options: KubeletOptions): Promise<Kubelet> {
+/** @param network on which pods reach the control plane. */
+export async function startKubelet(plane: ControlPlane, network: Network, options: KubeletOptions): Promise<Kubelet> {
   const { nodes: nodeOptions = [{ name: "node-a" }, { name: "node-b" }], images } = options;
   const scratch = scratchFolder();
-  const addresses = takeAddresses();
   const client = createClient(plane.kubeconfig);
   const { hostname, port } = new URL(plane.credentials.url);
   const cluster = { KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
-  const nodes = await registerNodes(client, nodeOptions);
   const entries = new Map<string, Entry>();
+  const found = (namespace: string, name: string) =>
+    [...entries.values()].findLast(({ pod }) => pod.metadata.namespace === namespace && pod.metadata.name === name);
+  const logs = await startLogServer({
+    ...plane.credentials,
+    host: network.address,
+    find: (namespace, pod, container) =>
+      found(namespace, pod)?.running.runners.find(({ status }) => status.name === container) ?? null,
+  });
+  const nodes = await registerNodes(client, { host: network.address, port: logs.port }, nodeOptions);
   const provisioned = new Set<string>();
   const hosts = new Map<string, string>();
   const hostsFile = (namespace: string) => scratch.file(`hosts-${namespace}`);
@@ -84,7 +93,7 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
         status: "False",
         reason: "Unschedulable",
         message: placement.message,
-        lastTransitionTime: new Date().toISOString(),
+        lastTransitionTime: said?.lastTransitionTime ?? new Date().toISOString(),
       };
       await client.patch(`${path}/status`, { status: { conditions: [condition] } });
     }
@@ -97,7 +106,7 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
     const running = createPod({
       client,
       pod,
-      ip: addresses.next(),
+      network,
       folder: scratch.file("pods", uid),
       claimFolder: (space, claim) => scratch.file("claims", space, claim),
       hosts: file,
@@ -133,6 +142,7 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
     const known = entries.get(uid);
     const gone = !known || known.ended;
     if (deletionTimestamp !== undefined && gone) {
+      if (known) await tell(known); // how its containers ended
       await client.delete(`/api/v1/namespaces/${namespace}/pods/${name}`, {
         gracePeriodSeconds: 0,
         preconditions: { uid },
@@ -141,9 +151,9 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
     }
     const entry = known ?? admit(pod);
     entry.pod = pod;
+    await tell(entry);
     if (deletionTimestamp !== undefined) end(entry, deletionGracePeriodSeconds ?? 30);
     else entry.running.sync();
-    await tell(entry);
   };
 
   const publish = (services: readonly Service[]) => {
@@ -162,7 +172,7 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
     const there = new Set(pods.map(({ metadata }) => metadata.uid));
     for (const [uid, entry] of entries) {
       if (there.has(uid)) continue;
-      end(entry, 0); // deleted by force: nobody waits for it
+      end(entry, 1); // deleted by force: nobody waits for it
       if (entry.ended) entries.delete(uid);
     }
     await provision(client, provisioned);
@@ -187,15 +197,10 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
 
   const entryOf = (namespace: string, name: string): Entry => {
     if (failure) throw failure;
-    const found = [...entries.values()].findLast(
-      ({ pod }) => pod.metadata.namespace === namespace && pod.metadata.name === name,
-    );
-    if (!found) throw new Error(`no pod ${namespace}/${name} was here`);
-    return found;
+    const entry = found(namespace, name);
+    if (!entry) throw new Error(`no pod ${namespace}/${name} was here`);
+    return entry;
   };
-  const runnersOn = (name: string) =>
-    [...entries.values()].filter(({ pod }) => pod.spec.nodeName === name).flatMap(({ running }) => running.runners);
-
   return {
     processes: (namespace, pod) => entryOf(namespace, pod).running.runners.map(({ pid }) => pid),
     kill(namespace, pod, signal) {
@@ -208,10 +213,10 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
     ip: (namespace, pod) => entryOf(namespace, pod).running.ip,
     nodeDies(name) {
       nodeOf(name)!.alive = false;
-      for (const runner of runnersOn(name)) void runner.end(0);
+      for (const { pod, running } of entries.values()) if (pod.spec.nodeName === name) running.die();
     },
     nodeBack(name) {
-      nodeOf(name)!.alive = true;
+      Object.assign(nodeOf(name)!, { alive: true, since: new Date().toISOString() });
       // A machine that comes back runs nothing of before: its pods begin anew.
       for (const [uid, { pod }] of entries) if (pod.spec.nodeName === name) entries.delete(uid);
     },
@@ -219,9 +224,9 @@ export async function startKubelet(plane: ControlPlane, options: KubeletOptions)
       closed = true;
       await rounds.catch(() => {});
       await nodes[Symbol.asyncDispose]();
+      await logs[Symbol.asyncDispose]();
       await Promise.all([...entries.values()].map(({ running }) => running.end(0)));
       client.close();
-      addresses[Symbol.dispose]();
       scratch[Symbol.dispose]();
       await rounds;
     },

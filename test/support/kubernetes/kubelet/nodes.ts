@@ -1,17 +1,23 @@
 // Nodes that are only API objects with a heartbeat: taken for alive as long as they renew their lease.
 
 import { type Client, isPassing } from "./client.ts";
+import type { Amounts } from "./quantity.ts";
 
 export interface NodeOptions {
   readonly name: string;
   readonly labels?: Readonly<Record<string, string>>;
-  /** Beside cpu and memory, for example { "nvidia.com/gpu": 2 }. */
-  readonly resources?: Readonly<Record<string, number>>;
+  /** What it has, other than ROOM, for example { cpu: 2, "nvidia.com/gpu": 2 }. */
+  readonly resources?: Amounts;
 }
 
-export interface Node extends NodeOptions {
+export interface Node extends Required<NodeOptions> {
   alive: boolean;
+  /** When it began, or came back. */
+  since: string;
 }
+
+/** More than this machine has: what pods ask for is counted, what they take is not limited. */
+const ROOM: Amounts = { cpu: "64", memory: "256Gi", pods: "110" };
 
 const HEARTBEAT_MS = 2_000;
 const LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases";
@@ -21,21 +27,27 @@ export interface Nodes extends AsyncDisposable {
   beat(): Promise<void>;
 }
 
-export async function registerNodes(client: Client, options: readonly NodeOptions[]): Promise<Nodes> {
-  const all: Node[] = options.map((each) => ({ ...each, alive: true }));
-  for (const node of all) {
-    await client.post("/api/v1/nodes", {
-      apiVersion: "v1",
-      kind: "Node",
-      metadata: { name: node.name, labels: { "kubernetes.io/hostname": node.name, ...node.labels } },
-    });
-    await client.post(LEASES, lease(node.name));
+/** Where the API server finds what `kubectl logs` shows, of all nodes. */
+export interface NodeAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export async function registerNodes(
+  client: Client,
+  address: NodeAddress,
+  options: readonly NodeOptions[],
+): Promise<Nodes> {
+  const all = options.map(nodeOf);
+  for (const { name, labels } of all) {
+    await client.post("/api/v1/nodes", { apiVersion: "v1", kind: "Node", metadata: { name, labels } });
+    await client.post(LEASES, lease(name));
   }
   const beat = async () => {
     for (const node of all) {
       if (!node.alive) continue;
       await client.patch(`${LEASES}/${node.name}`, { spec: { renewTime: microTime() } });
-      await client.patch(`/api/v1/nodes/${node.name}/status`, { status: statusOf(node) });
+      await client.patch(`/api/v1/nodes/${node.name}/status`, { status: statusOf(node, address) });
     }
   };
   await beat();
@@ -64,10 +76,36 @@ const lease = (name: string) => ({
   spec: { holderIdentity: name, leaseDurationSeconds: 40, renewTime: microTime() },
 });
 
-function statusOf({ resources = {} }: Node) {
-  const numbers = Object.fromEntries(Object.entries(resources).map(([name, count]) => [name, String(count)]));
-  const capacity = { cpu: "64", memory: "256Gi", pods: "500", ...numbers };
-  const now = new Date().toISOString();
-  const ready = { type: "Ready", status: "True", reason: "KubeletReady", lastHeartbeatTime: now };
-  return { capacity, allocatable: capacity, conditions: [ready], nodeInfo: undefined };
+const nodeOf = ({ name, labels, resources }: NodeOptions): Node => ({
+  name,
+  labels: {
+    "kubernetes.io/hostname": name,
+    "kubernetes.io/os": "linux",
+    "kubernetes.io/arch": ARCHITECTURES[process.arch] ?? process.arch,
+    ...labels,
+  },
+  resources: { ...ROOM, ...resources },
+  alive: true,
+  since: new Date().toISOString(),
+});
+
+/** Go's names for them. */
+const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64" };
+
+function statusOf({ resources, since }: Node, { host, port }: NodeAddress) {
+  const capacity = Object.fromEntries(Object.entries(resources).map(([name, amount]) => [name, `${amount}`]));
+  const ready = {
+    type: "Ready",
+    status: "True",
+    reason: "KubeletReady",
+    lastHeartbeatTime: new Date().toISOString(),
+    lastTransitionTime: since,
+  };
+  return {
+    capacity,
+    allocatable: capacity,
+    conditions: [ready],
+    addresses: [{ type: "InternalIP", address: host }],
+    daemonEndpoints: { kubeletEndpoint: { Port: port } },
+  };
 }

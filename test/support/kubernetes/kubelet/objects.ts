@@ -1,5 +1,7 @@
 // What the kubelet reads and writes of the API's objects: the part of core/v1 that plume's pods use.
 
+import type { Amounts } from "./quantity.ts";
+
 interface Meta {
   readonly name: string;
   readonly namespace: string;
@@ -51,6 +53,9 @@ interface SecurityContext {
 export interface ContainerSpec {
   readonly name: string;
   readonly image: string;
+  readonly imagePullPolicy?: string;
+  /** Of an init container alone: "Always" makes it a sidecar. */
+  readonly restartPolicy?: string;
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly workingDir?: string;
@@ -61,7 +66,7 @@ export interface ContainerSpec {
     readonly configMapRef?: SourceRef;
   }[];
   readonly ports?: readonly { readonly name?: string; readonly containerPort: number }[];
-  readonly resources?: { readonly requests?: Readonly<Record<string, string | number>> };
+  readonly resources?: { readonly requests?: Amounts };
   readonly volumeMounts?: readonly {
     readonly name: string;
     readonly mountPath: string;
@@ -72,6 +77,7 @@ export interface ContainerSpec {
   readonly livenessProbe?: Probe;
   readonly readinessProbe?: Probe;
   readonly securityContext?: SecurityContext;
+  readonly terminationMessagePolicy?: string;
 }
 
 interface Items {
@@ -95,19 +101,22 @@ export interface Volume {
   readonly name: string;
   readonly configMap?: SourceRef & Items;
   readonly secret?: { readonly secretName: string; readonly optional?: boolean } & Items;
-  readonly emptyDir?: object;
+  readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
   readonly projected?: { readonly sources: readonly ProjectedSource[] };
   readonly persistentVolumeClaim?: { readonly claimName: string };
 }
+
+export type RestartPolicy = "Always" | "OnFailure" | "Never";
 
 export interface Pod {
   readonly metadata: Meta;
   readonly spec: {
     readonly nodeName?: string;
     readonly serviceAccountName?: string;
+    readonly initContainers?: readonly ContainerSpec[];
     readonly containers: readonly ContainerSpec[];
     readonly volumes?: readonly Volume[];
-    readonly restartPolicy?: "Always" | "OnFailure" | "Never";
+    readonly restartPolicy?: RestartPolicy;
     readonly terminationGracePeriodSeconds?: number;
     readonly nodeSelector?: Readonly<Record<string, string>>;
     readonly tolerations?: readonly Toleration[];
@@ -165,6 +174,7 @@ export interface PodStatus {
   readonly hostIP?: string;
   readonly startTime?: string;
   readonly conditions?: readonly Condition[];
+  readonly initContainerStatuses?: readonly ContainerStatus[];
   readonly containerStatuses?: readonly ContainerStatus[];
 }
 

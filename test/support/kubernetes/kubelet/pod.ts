@@ -5,14 +5,16 @@ import { join } from "node:path";
 import { IMAGE_USER, type Surroundings } from "../../container.ts";
 import type { Client } from "./client.ts";
 import { environmentOf, expand, NotYet } from "./environment.ts";
-import type { Condition, ContainerSpec, Pod, PodStatus } from "./objects.ts";
+import type { Network } from "./network.ts";
+import type { Condition, ContainerSpec, Pod, PodStatus, RestartPolicy } from "./objects.ts";
 import { createRunner, type Runner } from "./runner.ts";
-import { prepareVolumes } from "./volumes.ts";
+import { type Sandbox, startSandbox } from "./sandbox.ts";
+import { memoryVolumes, prepareVolumes } from "./volumes.ts";
 
 export interface PodOptions {
   readonly client: Client;
   readonly pod: Pod;
-  readonly ip: string;
+  readonly network: Network;
   /** The pod's own, gone with it. */
   readonly folder: string;
   readonly claimFolder: (namespace: string, claim: string) => string;
@@ -30,26 +32,41 @@ export interface RunningPod {
   sync(): void;
   /** Of the pod as the API has it. */
   statusFor(pod: Pod): PodStatus;
-  /** Resolves when nothing of it runs. */
+  /** SIGTERM, then SIGKILL; with a grace of 0 SIGKILL at once. Resolves when nothing of it runs. */
   end(graceSeconds: number): Promise<void>;
+  /** With its node: SIGKILL, and nobody is told. */
+  die(): void;
 }
 
 export function createPod(options: PodOptions): RunningPod {
-  const { pod, ip, folder } = options;
-  const { restartPolicy = "Always", terminationGracePeriodSeconds = 30 } = pod.spec;
+  const { pod, network, folder } = options;
+  const { name, namespace, uid } = pod.metadata;
+  const { restartPolicy = "Always", terminationGracePeriodSeconds = 30, containers, initContainers = [] } = pod.spec;
   const startTime = new Date().toISOString();
   mkdirSync(folder, { recursive: true });
-  const runners = pod.spec.containers.map((spec) =>
+  const ip = network.next();
+  const hostname = pod.spec.hostname ?? name;
+  const sandbox = startSandbox({ network, ip, hostname, memory: memoryVolumes(pod, join(folder, "volumes")) });
+  const runnerOf = (spec: ContainerSpec, restart: RestartPolicy) =>
     createRunner({
       spec,
+      title: `${name}_${namespace}(${uid})`,
       ip,
       graceSeconds: terminationGracePeriodSeconds,
-      restarts: restartPolicy !== "Never",
-      prepare: () => prepare(spec, options),
-    }),
-  );
-  const isReady = () => runners.every(({ status }) => status.ready);
-  let since: Readonly<Record<string, string>> = {};
+      restart,
+      waiting: initContainers.length > 0 ? "PodInitializing" : "ContainerCreating",
+      prepare: () => prepare(spec, ip, sandbox, options),
+    });
+  const firsts = initContainers.map((spec) => {
+    if (spec.restartPolicy !== undefined)
+      throw new Error(`the process kubelet has no sidecars: ${spec.name} of ${namespace}/${name}`);
+    return runnerOf(spec, restartPolicy === "Never" ? "Never" : "OnFailure");
+  });
+  const mains = containers.map((spec) => runnerOf(spec, restartPolicy));
+  const runners = [...firsts, ...mains];
+  const isReady = () => mains.every(({ status }) => status.ready);
+  const conditionOf = createConditions();
+  let ended = false;
 
   return {
     ip,
@@ -58,58 +75,78 @@ export function createPod(options: PodOptions): RunningPod {
       return isReady();
     },
     sync() {
-      for (const runner of runners) runner.sync();
+      const next = firsts.find((first) => !hasSucceeded(first));
+      if (next) next.sync();
+      else for (const main of mains) main.sync();
     },
     statusFor({ status: before }) {
-      const ready = isReady();
-      const condition = (type: string, holds: boolean): Condition => {
-        const key = `${type} ${holds}`;
-        since = { ...since, [key]: since[key] ?? new Date().toISOString() };
-        return { type, status: holds ? "True" : "False", lastTransitionTime: since[key]! };
-      };
       const ours = [
-        condition("PodScheduled", true),
-        condition("Initialized", true),
-        condition("ContainersReady", ready),
-        condition("Ready", ready),
+        conditionOf("PodScheduled", true),
+        conditionOf("Initialized", firsts.every(hasSucceeded)),
+        conditionOf("ContainersReady", isReady()),
+        conditionOf("Ready", isReady()),
       ];
       const others = (before?.conditions ?? []).filter(({ type }) => ours.every((each) => each.type !== type));
       return {
-        phase: phaseOf(runners, restartPolicy),
+        phase: phaseOf(firsts, mains, ended),
         podIP: ip,
         podIPs: [{ ip }],
-        hostIP: "127.0.0.1",
+        hostIP: network.address,
         startTime,
         conditions: [...ours, ...others],
-        containerStatuses: runners.map(({ status }) => status),
+        ...(firsts.length > 0 && { initContainerStatuses: firsts.map(({ status }) => status) }),
+        containerStatuses: mains.map(({ status }) => status),
       };
+    },
+    die() {
+      for (const runner of runners) void runner.end(0);
+      sandbox.kill();
     },
     async end(graceSeconds) {
       await Promise.all(runners.map((runner) => runner.end(graceSeconds)));
+      ended = true;
+      sandbox.kill();
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
-function phaseOf(runners: readonly Runner[], restartPolicy: string): string {
-  const states = runners.map(({ status }) => status.state);
-  if (restartPolicy === "Never" && states.every(({ terminated }) => terminated))
-    return states.every(({ terminated }) => terminated!.exitCode === 0) ? "Succeeded" : "Failed";
-  const began = runners.some(({ status }) => status.state.running || status.lastState.terminated);
+/** A condition's time is that of its last change. */
+function createConditions(): (type: string, holds: boolean) => Condition {
+  const known = new Map<string, Condition>();
+  return (type, holds) => {
+    const status = holds ? "True" : "False";
+    const before = known.get(type);
+    if (before?.status === status) return before;
+    const condition: Condition = { type, status, lastTransitionTime: new Date().toISOString() };
+    known.set(type, condition);
+    return condition;
+  };
+}
+
+const hasSucceeded = ({ isOver, status }: Runner): boolean => isOver && status.state.terminated!.exitCode === 0;
+const hasFailed = ({ isOver, status }: Runner): boolean => isOver && status.state.terminated!.exitCode !== 0;
+
+function phaseOf(firsts: readonly Runner[], mains: readonly Runner[], ended: boolean): string {
+  if (firsts.some(hasFailed)) return "Failed";
+  if (ended || mains.every(({ isOver }) => isOver)) return mains.every(hasSucceeded) ? "Succeeded" : "Failed";
+  const began = mains.some(
+    ({ status: { state, lastState } }) => state.running ?? state.terminated ?? lastState.terminated,
+  );
   return began ? "Running" : "Pending";
 }
 
 /** @throws NotYet */
-async function prepare(spec: ContainerSpec, options: PodOptions): Promise<Surroundings> {
-  const { client, pod, ip, folder, images, cluster, hosts } = options;
+async function prepare(spec: ContainerSpec, ip: string, sandbox: Sandbox, options: PodOptions): Promise<Surroundings> {
+  const { client, pod, folder, images, cluster, hosts } = options;
   const image = images[spec.image];
-  if (image === undefined) throw new NotYet("ErrImagePull", `no image ${spec.image} is here`);
+  if (image === undefined) throw absent(spec);
   const context = { ...pod.spec.securityContext, ...spec.securityContext };
   const { runAsUser: uid = IMAGE_USER, runAsGroup: gid = uid, fsGroup } = context;
   if (context.runAsNonRoot && uid === 0)
     throw new NotYet("CreateContainerConfigError", "container has runAsNonRoot and image will run as root");
   const environment = await environmentOf(client, pod, spec, ip, cluster);
-  const volumes = await prepareVolumes({ ...options, folder: join(folder, "volumes"), uid, gid: fsGroup ?? gid });
+  const volumes = await prepareVolumes({ ...options, ip, folder: join(folder, "volumes"), uid, gid: fsGroup ?? gid });
   const mounts = (spec.volumeMounts ?? []).map(({ name, mountPath, subPath, readOnly = false }) => {
     const from = volumes.get(name)!;
     return { from: subPath ? join(from, subPath) : from, to: mountPath, readOnly };
@@ -126,5 +163,16 @@ async function prepare(spec: ContainerSpec, options: PodOptions): Promise<Surrou
     workingDir: spec.workingDir ?? "/",
     readOnlyRoot: context.readOnlyRootFilesystem ?? false,
     folder: join(folder, spec.name),
+    sandbox: await sandbox.pid,
   };
+}
+
+/** As containerd says it. */
+function absent({ image, imagePullPolicy }: ContainerSpec): NotYet {
+  if (imagePullPolicy === "Never")
+    return new NotYet("ErrImageNeverPull", `Container image "${image}" is not present with pull policy of Never`);
+  return new NotYet(
+    "ErrImagePull",
+    `failed to pull and unpack image "${image}": failed to resolve reference "${image}": not found`,
+  );
 }

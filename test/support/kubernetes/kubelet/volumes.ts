@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 import type { Client } from "./client.ts";
 import { dataOf, NotYet } from "./environment.ts";
 import { fieldOf, type Pod, type Volume } from "./objects.ts";
+import { amountOf } from "./quantity.ts";
+import type { MemoryVolume } from "./sandbox.ts";
 
 export interface VolumeOptions {
   readonly client: Client;
@@ -26,12 +28,23 @@ export async function prepareVolumes(options: VolumeOptions): Promise<ReadonlyMa
   return folders;
 }
 
+/** @param folder of the pod's volumes. */
+export const memoryVolumes = ({ spec }: Pod, folder: string): MemoryVolume[] =>
+  (spec.volumes ?? []).filter(isInMemory).map(({ name, emptyDir }) => ({
+    path: join(folder, name),
+    bytes: amountOf(emptyDir?.sizeLimit ?? "64Mi"),
+    gid: spec.securityContext?.fsGroup ?? 0,
+  }));
+
+const isInMemory = ({ emptyDir }: Volume): boolean => emptyDir?.medium === "Memory";
+
 async function prepare(volume: Volume, options: VolumeOptions): Promise<string> {
   const { client, pod, folder, claimFolder, uid, gid } = options;
   const { namespace } = pod.metadata;
   const path = volume.persistentVolumeClaim
     ? claimFolder(namespace, await boundClaim(client, namespace, volume.persistentVolumeClaim.claimName))
     : join(folder, volume.name);
+  if (isInMemory(volume)) return path; // the sandbox has it
   mkdirSync(path, { recursive: true });
   if (volume.emptyDir || volume.persistentVolumeClaim) {
     chownSync(path, uid, gid);

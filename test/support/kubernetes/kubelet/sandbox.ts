@@ -1,0 +1,66 @@
+// What a pod's containers share: a network with an address on the cluster's, a host name, and file systems in memory. All of it
+// belongs to one process, and is gone with it.
+
+import { spawn } from "node:child_process";
+import type { Network } from "./network.ts";
+
+export interface Sandbox {
+  /** Of the process whose namespaces they are; once they can be entered. */
+  readonly pid: Promise<number>;
+  /** SIGKILL. */
+  kill(): void;
+}
+
+export interface SandboxOptions {
+  readonly network: Pick<Network, "bridge" | "address">;
+  readonly ip: string;
+  readonly hostname: string;
+  readonly memory: readonly MemoryVolume[];
+}
+
+export interface MemoryVolume {
+  readonly path: string;
+  readonly bytes: number;
+  readonly gid: number;
+}
+
+/** Arguments in the order of `shift`. The other end of the pod's link is in the network of the process that asks. */
+const SET_UP = `set -e
+parent=$1 bridge=$2 gateway=$3 address=$4 link=$5 name=$6; shift 6
+hostname "$name"
+ip -batch - <<EOF
+link set lo up
+link add eth0 type veth peer name $link netns $parent
+addr add $address/16 dev eth0
+link set eth0 up
+route add default via $gateway
+EOF
+nsenter --target "$parent" --net ip link set "$link" master "$bridge" up
+while [ $# -gt 0 ]; do
+  mkdir -p "$1"
+  mount -t tmpfs -o "size=$2,gid=$3,mode=2777" memory "$1"
+  shift 3
+done
+echo ready
+exec sleep infinity`;
+
+export function startSandbox({ network, ip, hostname, memory }: SandboxOptions): Sandbox {
+  const isolated = ["unshare", "--net", "--uts", "--ipc", "--mount", "--", "bash", "-c", SET_UP, "bash"];
+  const [, , high, low] = ip.split(".");
+  const link = `${network.bridge}p${256 * Number(high) + Number(low)}`;
+  const facts = [process.pid, network.bridge, network.address, ip, link, hostname];
+  const volumes = memory.flatMap(({ path, bytes, gid }) => [path, bytes, gid]);
+  const args = ["--pdeathsig", "KILL", "--", ...isolated, ...[...facts, ...volumes].map(String)];
+  const child = spawn("setpriv", args, { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk;
+  });
+  const pid = new Promise<number>((resolve, reject) => {
+    child.on("error", reject);
+    child.stdout.once("data", () => resolve(child.pid!));
+    child.on("close", () => reject(new Error(`the network of pod ${hostname} cannot be made, or is gone: ${said}`)));
+  });
+  pid.catch(() => {}); // told to whoever enters
+  return { pid, kill: () => void child.kill("SIGKILL") };
+}
