@@ -44,6 +44,8 @@ export interface TestOperatorOptions {
   readonly diesAt?: { readonly call: number; readonly when: "before" | "after" };
   /** It is dead. */
   readonly onDeath?: () => void;
+  /** Before each call of a pass is sent. */
+  readonly onCall?: (call: Call) => Promise<void>;
 }
 
 export async function startOperator(options: TestOperatorOptions): Promise<TestOperator> {
@@ -77,7 +79,7 @@ export async function startOperator(options: TestOperatorOptions): Promise<TestO
 }
 
 /** After its death nothing of it reaches the API server, and nothing that was answered reaches it. */
-function mortal(real: Api, calls: Call[], { diesAt, onDeath }: TestOperatorOptions, end: AbortController): Api {
+function mortal(real: Api, calls: Call[], { diesAt, onDeath, onCall }: TestOperatorOptions, end: AbortController): Api {
   const isList = ({ query }: Call) => query?.limit !== undefined;
   const die = (): never => {
     end.abort(new Error("killed"));
@@ -91,6 +93,7 @@ function mortal(real: Api, calls: Call[], { diesAt, onDeath }: TestOperatorOptio
       if (isList(call)) return real.call<T>(call, signal);
       const isLast = calls.push(call) - 1 === diesAt?.call;
       if (isLast && diesAt?.when === "before") die();
+      await onCall?.(call);
       const answered = real.call<T>(call, isLast ? undefined : signal);
       return isLast ? answered.then(die, die) : answered;
     },
