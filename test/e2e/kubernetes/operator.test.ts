@@ -110,6 +110,42 @@ describe("a job", () => {
     await settledAs(jobText("tiny"), here);
   });
 
+  it("whose pods admission refuses says which object of the cluster does it, and what to change", async () => {
+    const here = await site();
+    const limits = { limits: [{ type: "Container", max: { memory: "1Gi" } }] };
+    const makes = (kind: string, name: string, spec: object) =>
+      here.apply(JSON.stringify({ apiVersion: "v1", kind, metadata: { name }, spec }));
+    await makes("ResourceQuota", "small", { hard: { pods: "2" } });
+    await using _ = await here.operator();
+    await here.apply(jobText("tiny"));
+    // Two of the three that it wants, in whatever order they are made.
+    const told = async () => {
+      const { status } = await here.get("dj/tiny");
+      return JSON.stringify(status?.conditions?.filter(({ reason }: { reason: string }) => reason === "FailedCreate"));
+    };
+    await expect.poll(told).toMatch(/exceeded quota: small.*raise ResourceQuota small, or lower kubernetes\./);
+    await expect
+      .poll(() => here.kubectl("events", "--for", "dj/tiny"))
+      .toMatch(/Warning +FailedCreate.*exceeded quota/);
+    await here.kubectl("delete", "resourcequota/small");
+    await here.kubectl("scale", "dj/tiny", "--replicas=3"); // or wait until the StatefulSet tries again
+    await expect.poll(() => here.kubectl("get", "pods", "-o", "name")).toMatch(/worker-0\n.*worker-1\n.*worker-2\n/);
+    await here.kubectl("label", "sts/tiny-coordinator", "again=1");
+    await expect.poll(told).toBe("[]");
+
+    await makes("LimitRange", "narrow", limits);
+    await here.kubectl("delete", "pod/tiny-worker-2");
+    const wide =
+      /maximum memory usage per Container is 1Gi.*kubernetes\.workers\.resources to what .* LimitRange allows/;
+    await expect.poll(told).toMatch(wide);
+    await here.kubectl("delete", "limitrange/narrow");
+
+    // What somebody adds beside the operator's fields is theirs, and stays.
+    const added = JSON.stringify({ spec: { template: { spec: { hostNetwork: true } } } });
+    await here.kubectl("patch", "sts/tiny-worker", "-p", added);
+    await expect.poll(told).toMatch(/violates PodSecurity \\"restricted.*hostNetwork.*take away what was added/);
+  });
+
   it("with more steps gets another job file, and the old one goes once no pod has it", async () => {
     const here = await site();
     await using _ = await here.operator();
