@@ -21,7 +21,7 @@ import type { Logger } from "../shared/log.ts";
 import { NONCE_FILE } from "../shared/rpc/shm.ts";
 import type { Trouble } from "../shared/rpc/tls/trouble.ts";
 import type { TrainingClient } from "../shared/rpc/training-service.ts";
-import { splitAddress } from "../shared/rpc/transport.ts";
+import { joinAddress, splitAddress } from "../shared/rpc/transport.ts";
 
 type Outgoing = NonNullable<SessionRequest["message"]>;
 
@@ -128,7 +128,7 @@ async function oneSession(
   const clients = [client];
   const dial: Dial = (port) => {
     if (port === undefined) return client;
-    const other = connect(`${splitAddress(address).host}:${port}`);
+    const other = connect(joinAddress(splitAddress(address).host, port));
     clients.push(other);
     return other;
   };

@@ -10,6 +10,7 @@ import { OTHER_VERSION, PlumeError } from "../../shared/errors.ts";
 import type { Region, ShardGroup } from "../../shared/kernels/group.ts";
 import { createRequests } from "../../shared/requests.ts";
 import { entry } from "../../shared/root.ts";
+import { joinAddress } from "../../shared/rpc/transport.ts";
 import type { Layout, Shard } from "../../shared/tensor/layout.ts";
 import { type PlacedRegion, readRegions, writeRegions } from "../../shared/tensor/regions.ts";
 import type { ReducerInit, ReducerReply, ReducerRequest, ReducerRun, Unnumbered } from "./messages.ts";
@@ -61,7 +62,7 @@ export async function startReducers(options: ReducerProcessesOptions): Promise<R
     links.map(async (link, index) => {
       const shards = layout.shards.filter((shard) => shard.index % count === index);
       const init: ReducerInit = {
-        listen: `${host}:0`,
+        listen: joinAddress(host, 0),
         shards,
         threads: Math.max(1, Math.floor(threads / count)),
       };

@@ -1,6 +1,7 @@
 // Where a worker's metrics are, as this process and whoever scrapes beside it reach them.
 
 import { isIP } from "node:net";
+import { joinAddress } from "../../shared/rpc/transport.ts";
 
 const WILDCARDS = ["0.0.0.0", "::", ""];
 
@@ -14,11 +15,9 @@ export function metricsAddress(peer: string, host: string, port: number): string
   if (port === 0) return "";
   const colon = peer.lastIndexOf(":");
   const address = colon < 0 ? "" : peer.slice(0, colon).replace(/^::ffff:/, "");
-  if (WILDCARDS.includes(host)) return isIP(address) ? joined(address, port) : "";
+  if (WILDCARDS.includes(host)) return isIP(address) ? joinAddress(address, port) : "";
   // What listens on loopback is reached from its own machine alone.
-  return isLoopback(host) && !isLoopback(address) ? "" : joined(host, port);
+  return isLoopback(host) && !isLoopback(address) ? "" : joinAddress(host, port);
 }
-
-const joined = (host: string, port: number): string => (isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`);
 
 const isLoopback = (host: string): boolean => host === "localhost" || host === "::1" || host.startsWith("127.");

@@ -8,11 +8,12 @@ import { HealthImplementation } from "grpc-health-check";
 import { ControlServiceService } from "../../proto/gen/plume/v1/control.ts";
 import type { PullRequest, PullResponse, PushResponse } from "../../proto/gen/plume/v1/training.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import { listenHost } from "../../shared/listen-host.ts";
 import { asset } from "../../shared/root.ts";
 import type { Plane } from "../../shared/rpc/tls/plane.ts";
 import { refusalOf } from "../../shared/rpc/tls/trouble.ts";
 import { trainingService } from "../../shared/rpc/training-service.ts";
-import { createServer } from "../../shared/rpc/transport.ts";
+import { createServer, joinAddress, splitAddress } from "../../shared/rpc/transport.ts";
 import type { ControlHandlers } from "./control.ts";
 import { handlePull, type PullSource } from "./pull.ts";
 import { handlePush, type PushCall, type PushTarget } from "./push.ts";
@@ -43,8 +44,7 @@ export async function bindServer(
   plane: Plane,
   onRefused: (reason: string) => void,
 ): Promise<BoundServer> {
-  const colon = listen.lastIndexOf(":");
-  if (colon < 1 || !/^\d+$/.test(listen.slice(colon + 1)))
+  if (!/^.+:\d+$/.test(listen))
     throw new PlumeError("INVALID_ARGUMENT", `--listen ${listen} is no HOST:PORT`, {
       remedy: "for example --listen 127.0.0.1:0",
     });
@@ -54,8 +54,10 @@ export async function bindServer(
     if (reason !== told) onRefused(reason);
     told = reason;
   });
-  const port = await bind(server, listen, plane.server);
-  return { server, address: `${listen.slice(0, colon)}:${port}` };
+  const asked = splitAddress(listen);
+  const host = listenHost(asked.host);
+  const port = await bind(server, joinAddress(host, asked.port), plane.server);
+  return { server, address: joinAddress(host, port) };
 }
 
 /** Puts the services on a bound server. */

@@ -3,6 +3,7 @@
 
 import { describeError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/log.ts";
+import { joinAddress } from "../../shared/rpc/transport.ts";
 import type { DiffusionJobStatus } from "../crd/status.ts";
 import { INSTANCE } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
@@ -262,8 +263,7 @@ const isMistake = (error: unknown): error is ApiError =>
 function addressOf(pods: readonly Pod[]): string | null {
   const pod = pods.find((each) => isOf(each, "coordinator") && isRunning(each));
   const ip = pod?.status?.podIP;
-  if (!ip) return null;
-  return `${ip.includes(":") ? `[${ip}]` : ip}:${GRPC_PORT}`;
+  return ip ? joinAddress(ip, GRPC_PORT) : null;
 }
 
 /** Both of them, without what changes by itself. */

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, isIP } from "node:net";
 import { PlumeError } from "../errors.ts";
+import { listenHost } from "../listen-host.ts";
 
 interface HttpRequest {
   readonly url: URL;
@@ -64,7 +65,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
       else response.destroy();
     });
   });
-  server.listen(options.port, host);
+  server.listen(options.port, listenHost(host));
   await once(server, "listening").catch((error: NodeJS.ErrnoException) => {
     throw new PlumeError("INVALID_ARGUMENT", `${field} ${options.port} on ${host}: ${whyNot(error)}`, {
       remedy: isOfHost(error) ? "name an address of this machine" : `choose another ${field}, or 0 for a free one`,
@@ -74,7 +75,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const { port } = server.address() as AddressInfo;
   return {
     port,
-    url: `http://${isIP(host) === 6 ? `[${host}]` : reachable(host)}:${port}`,
+    url: `http://${reachable(host)}:${port}`,
     route(more) {
       for (const [key, route] of Object.entries(more)) routes.set(key, route);
     },
@@ -112,7 +113,10 @@ function isKnown(known: ReadonlySet<string> | null, header: string | undefined):
 
 const lower = (name: string): string => name.toLowerCase();
 
-const reachable = (host: string): string => (host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host);
+function reachable(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return isIP(host) === 6 ? `[${host}]` : host;
+}
 
 const isOfHost = ({ code }: NodeJS.ErrnoException) => code === "EADDRNOTAVAIL" || code === "ENOTFOUND";
 

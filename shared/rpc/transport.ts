@@ -11,11 +11,15 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 /** Deadline of a call that moves one shard or one small message. */
 export const CALL_DEADLINE_MS = 60_000;
 
-/** Of HOST:PORT, whose host may have colons of its own. */
+/** Of HOST:PORT or [HOST]:PORT, whose host may have colons of its own. */
 export function splitAddress(address: string): { readonly host: string; readonly port: number } {
   const colon = address.lastIndexOf(":");
-  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };
+  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), port: Number(address.slice(colon + 1)) };
 }
+
+/** HOST:PORT, with brackets around a host that has colons. */
+export const joinAddress = (host: string, port: number): string =>
+  host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 
 const keepalive = {
   "grpc.keepalive_time_ms": 20_000,

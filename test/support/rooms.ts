@@ -17,6 +17,7 @@ const LEAVES = [
   "shared/clock.ts",
   "shared/invariant.ts",
   "shared/version.ts",
+  "shared/listen-host.ts",
   "shared/log.ts",
   "shared/secrets.ts",
   "shared/supervision.ts",

@@ -5,10 +5,11 @@ import { parseArgs } from "node:util";
 import { cudaDevices } from "../../shared/backends/environment.ts";
 import { describeError, PlumeError } from "../../shared/errors.ts";
 import { type HttpServer, startHttp } from "../../shared/http/server.ts";
+import { listenHost } from "../../shared/listen-host.ts";
 import { createLog, type Logger } from "../../shared/log.ts";
 import type { MetricsText } from "../../shared/metrics/registry.ts";
 import { monitoringRoutes } from "../../shared/metrics/routes.ts";
-import { splitAddress } from "../../shared/rpc/transport.ts";
+import { joinAddress, splitAddress } from "../../shared/rpc/transport.ts";
 import { TERMINATED } from "../../shared/supervision.ts";
 import { mergeMetrics } from "./merge.ts";
 import { type Processes, startProcesses } from "./processes.ts";
@@ -41,7 +42,7 @@ async function main(): Promise<number> {
     });
   const log = createLog({ role: "worker-pod", pod: id });
   const { host, port } = splitAddress(metrics);
-  const placeOf = (index: number) => `${host}:${port + 1 + index}`;
+  const placeOf = (index: number) => joinAddress(listenHost(host), port + 1 + index);
   const http = await startHttp({
     host,
     port,

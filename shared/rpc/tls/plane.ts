@@ -46,7 +46,7 @@ export function openPlane(folder: string | undefined, options: PlaneOptions): Pl
     folder,
     server: experimental.createCertificateProviderServerCredentials(provider, provider, true),
     client(address, more) {
-      const host = splitAddress(address).host.replace(/^\[(.*)\]$/, "$1");
+      const host = splitAddress(address).host;
       const secure = (check: object) =>
         experimental.createCertificateProviderChannelCredentials(provider, provider, check);
       if (!isIP(host)) return [secure({}), more];

@@ -66,12 +66,7 @@ const LOOK_MS = 2_000;
 function speaksTls(address: string): Promise<boolean> {
   const { host, port } = splitAddress(address);
   return new Promise((resolve) => {
-    const socket = connect({
-      host: host.replace(/^\[(.*)\]$/, "$1"),
-      port,
-      rejectUnauthorized: false,
-      ALPNProtocols: ["h2"],
-    });
+    const socket = connect({ host, port, rejectUnauthorized: false, ALPNProtocols: ["h2"] });
     const end = (answer: boolean) => {
       socket.destroy();
       resolve(answer);

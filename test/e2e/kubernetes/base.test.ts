@@ -13,6 +13,7 @@ import { type Cluster, startCluster } from "../../support/kubernetes/cluster.ts"
 import { plume, scratchFolder, tinyJob } from "../../support/plume.ts";
 import { type S3Server, startS3Server } from "../../support/s3-server.ts";
 
+const TOKEN = "what-opens-the-page-of-the-test";
 const SLOW = { timeout: 90_000 };
 const scratch = scratchFolder();
 let s3: S3Server;
@@ -35,6 +36,7 @@ beforeAll(async () => {
   namespace = await cluster.namespace();
   const keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map((key) => `--from-literal=${key}=${s3.env[key]}`);
   await kubectl("create", "secret", "generic", "plume-store", ...keys);
+  await kubectl("create", "secret", "generic", "plume-page", `--from-literal=token=${TOKEN}`);
 }, 240_000);
 
 afterAll(async () => {
@@ -88,6 +90,17 @@ describe("kubectl apply -k", () => {
     };
     expect(await metrics("plume-coordinator-0")).toMatch(/^plume_step\{.*training_job="plume".*\} \d+$/m);
     expect(await metrics("plume-worker-0")).toContain('worker="plume-worker-0"');
+  });
+
+  it("shows its page through a port-forward, which comes from loopback in the pod, to whoever has the token", async () => {
+    const ask = (path: string, token = "") => {
+      const [url, headers] = [`http://localhost:7071${path}`, { authorization: `Bearer ${token}` }];
+      const script = `fetch("${url}", ${JSON.stringify({ headers })}).then(async (a) => console.log(a.status, await a.text()))`;
+      return cluster.kubelet.inside(namespace, "plume-coordinator-0", [process.execPath, "-e", script]);
+    };
+    expect(await ask("/")).toMatch(/^200 <!doctype html>/i);
+    expect(await ask("/api/run")).toMatch(/^401 /);
+    expect(await ask("/api/run", TOKEN)).toMatch(/^200 .*"plume"/);
   });
 
   it("runs with another number of workers when the set is scaled, and starts no process anew", async () => {

@@ -1,4 +1,5 @@
 // What the kubelet of the tests does with a pod, as the real one does: pods of a few words of bash on this machine's own files.
+// Where it differs its own file says.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,7 +12,6 @@ import { finished, isDead } from "../../support/processes.ts";
 
 const SLOW = { timeout: 30_000 };
 let cluster: Cluster;
-let namespace: string;
 
 beforeAll(async () => {
   const nodes = [
@@ -19,61 +19,248 @@ beforeAll(async () => {
     { name: "node-b", labels: { zone: "b" }, resources: { cpu: 2, memory: "1Gi", "nvidia.com/gpu": 1 } },
   ];
   cluster = await startCluster({ nodes, images: { here: "/" } });
-  namespace = "default";
 }, 120_000);
 
 afterAll(() => cluster?.[Symbol.asyncDispose]());
 
-const kubectl = (...args: string[]) => cluster.kubectl(["-n", namespace, ...args]);
-const podOf = async (name: string) => JSON.parse(await kubectl("get", "pod", name, "-o", "json"));
-const containerOf = async (name: string) => (await podOf(name)).status.containerStatuses?.[0];
-const waitingOf = async (name: string) => (await containerOf(name))?.state.waiting;
-const conditionOf = async (name: string, type: string) =>
-  (await podOf(name)).status.conditions?.find((each: { type: string }) => each.type === type);
-const phase = async (name: string) => (await podOf(name)).status.phase;
-const logOf = (name: string) => cluster.kubelet.log(namespace, name);
+const NAMESPACE = "default";
+const kubectl = (...args: string[]) => cluster.kubectl(args);
+const get = async (...what: string[]) => JSON.parse(await kubectl("get", ...what, "-o", "json"));
+const statusOf = async (pod: string) => (await get("pod", pod)).status;
+const containerOf = async (pod: string) => (await statusOf(pod)).containerStatuses?.[0];
+const waitingOf = async (pod: string) => (await containerOf(pod))?.state.waiting ?? {};
+const conditionOf = async (pod: string, type: string) =>
+  (await statusOf(pod)).conditions?.find((each: { type: string }) => each.type === type);
+const phaseOf = async (pod: string) => (await statusOf(pod)).phase;
+const logOf = (pod: string) => cluster.kubelet.log(NAMESPACE, pod);
+const ready = (...pods: string[]) =>
+  kubectl("wait", "--for=condition=Ready", ...pods.map((pod) => `pod/${pod}`), "--timeout=30s");
 
-const bash = (script: string) => ({ name: "main", image: "here", command: ["/bin/bash", "-c", script] });
-/** As the tests' own process has it: what the machine's PATH has may be another. */
-const node = (script: string) => ({ name: "main", image: "here", command: [process.execPath, "-e", script] });
-const LISTENS = "require('http').createServer((_, answer) => answer.end(require('os').hostname())).listen(7000, '::')";
+const bash = (script: string, more: object = {}) => ({
+  name: "main",
+  image: "here",
+  command: ["/bin/bash", "-c", script],
+  ...more,
+});
+/** As this process has it: the PATH of a container may lead to another. */
+const node = (script: string, more: object = {}) => ({ ...bash("", more), command: [process.execPath, "-e", script] });
+const FOR_EVER = "sleep infinity & wait";
 
-/** Applies a pod of these containers, that says what else is different. */
-async function run(name: string, container: object, spec: object = {}): Promise<void> {
+/** Applies a pod of these containers, of which is said what else is different. */
+async function run(name: string, container: object, spec: object = {}, metadata: object = {}): Promise<void> {
   const pod = {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name },
+    metadata: { name, ...metadata },
     spec: { terminationGracePeriodSeconds: 1, containers: [container], ...spec },
   };
-  await cluster.kubectl(["-n", namespace, "apply", "-f", "-"], { input: JSON.stringify(pod) });
+  await cluster.kubectl(["apply", "-f", "-"], { input: JSON.stringify(pod) });
 }
 
-/** A command in the network of a pod. */
-async function inside(pod: string, ...command: string[]): Promise<string> {
-  const target = `${cluster.kubelet.processes(namespace, pod)[0]}`;
-  const child = spawn("nsenter", ["--target", target, "--net", "--", ...command], { stdio: "pipe" });
-  const { stdout, stderr } = await finished(child);
-  return stdout + stderr;
-}
-const asks = (url: string) =>
-  [
-    process.execPath,
-    "-e",
-    `fetch("${url}").then((a) => a.text()).then(console.log, (e) => console.log(e.cause.code))`,
-  ] as const;
+describe("a container", () => {
+  it("whose command ends is started again: at once, then after pauses that grow", async () => {
+    await run("crashes", bash("exit 3"));
+    const backOff = (pause: string) => ({
+      reason: "CrashLoopBackOff",
+      message: expect.stringMatching(
+        new RegExp(`^back-off ${pause} restarting failed container=main pod=crashes_default\\([-0-9a-f]+\\)$`),
+      ),
+    });
+    await expect.poll(() => waitingOf("crashes"), SLOW).toEqual(backOff("1s"));
+    await expect.poll(() => waitingOf("crashes"), SLOW).toEqual(backOff("2s"));
+    const { restartCount, lastState } = await containerOf("crashes");
+    expect([restartCount, lastState.terminated.exitCode]).toEqual([2, 3]);
+  });
+
+  it("is started again as the pod's restartPolicy says", async () => {
+    await run("never", bash("exit 1"), { restartPolicy: "Never" });
+    await run("well", bash("exit 0"), { restartPolicy: "OnFailure" });
+    const again = bash("[ -e /kept/once ] || { touch /kept/once; exit 1; }", {
+      volumeMounts: [{ name: "kept", mountPath: "/kept" }],
+    });
+    await run("again", again, { restartPolicy: "OnFailure", volumes: [{ name: "kept", emptyDir: {} }] });
+    await expect.poll(() => phaseOf("never"), SLOW).toBe("Failed");
+    await expect.poll(() => phaseOf("well"), SLOW).toBe("Succeeded");
+    await expect.poll(() => phaseOf("again"), SLOW).toBe("Succeeded");
+    expect((await containerOf("again")).restartCount).toBe(1);
+  });
+
+  it("starts after those that initialize the pod, which run one after the other until each ended well", async () => {
+    const mounts = { volumeMounts: [{ name: "kept", mountPath: "/kept" }] };
+    const first = bash("[ -e /kept/log ] || { echo zero >> /kept/log; exit 1; }; echo one >> /kept/log", mounts);
+    const second = bash("echo two >> /kept/log", mounts);
+    await run("initialized", bash(`cat /kept/log; ${FOR_EVER}`, mounts), {
+      initContainers: [
+        { ...first, name: "first" },
+        { ...second, name: "second" },
+      ],
+      volumes: [{ name: "kept", emptyDir: {} }],
+    });
+    await ready("initialized");
+    expect(await kubectl("logs", "initialized", "-c", "main")).toBe("zero\none\ntwo\n");
+    const { initContainerStatuses } = await statusOf("initialized");
+    expect(initContainerStatuses.map((each: { restartCount: number }) => each.restartCount)).toEqual([1, 0]);
+  });
+
+  it("has a /dev of its own, with the 64 MiB of shared memory of a container runtime or those of a volume", async () => {
+    const look = bash(
+      `ls /dev/shm; df -m --output=size /dev/shm | tail -1; touch /dev/shm/mine; ls -m /dev; ${FOR_EVER}`,
+    );
+    await run("plain", look);
+    await ready("plain");
+    const memory = { name: "memory", emptyDir: { medium: "Memory", sizeLimit: "80Mi" } };
+    await run("more", { ...look, volumeMounts: [{ name: "memory", mountPath: "/dev/shm" }] }, { volumes: [memory] });
+    await ready("more");
+    const nodes = "fd, full, null, ptmx, pts, random, shm, stderr, stdin, stdout, tty, urandom, zero";
+    await expect
+      .poll(() =>
+        logOf("plain")
+          .trim()
+          .split(/\s*\n\s*/),
+      )
+      .toEqual(["64", nodes]);
+    await expect
+      .poll(() =>
+        logOf("more")
+          .trim()
+          .split(/\s*\n\s*/),
+      )
+      .toEqual(["80", nodes]);
+    expect(existsSync("/dev/shm/mine")).toBe(false);
+  });
+
+  it("of an image that is nowhere is waited for, by the reasons of the real one", async () => {
+    await run("absent", { ...bash(""), image: "nowhere:1" });
+    await run("forbidden", { ...bash(""), image: "nowhere:1", imagePullPolicy: "Never" });
+    const failure = 'failed to pull and unpack image "nowhere:1": failed to resolve reference "nowhere:1": not found';
+    const seen = new Map<string, string>();
+    await expect
+      .poll(async () => {
+        const { reason, message } = await waitingOf("absent");
+        seen.set(reason, message);
+        return [...seen.keys()];
+      }, SLOW)
+      .toEqual(expect.arrayContaining(["ErrImagePull", "ImagePullBackOff"]));
+    expect(seen.get("ErrImagePull")).toBe(failure);
+    expect(seen.get("ImagePullBackOff")).toBe(`Back-off pulling image "nowhere:1": ErrImagePull: ${failure}`);
+    expect(await waitingOf("forbidden")).toMatchObject({ reason: "ErrImageNeverPull" });
+    expect(await phaseOf("absent")).toBe("Pending");
+    await kubectl("delete", "pod", "absent", "forbidden");
+  });
+});
+
+describe("a pod", () => {
+  const none = "0/2 nodes are available: ";
+  const preemption = `no new claims to deallocate, preemption: ${none}`;
+  const unscheduled = async (pod: string) => (await conditionOf(pod, "PodScheduled")) ?? {};
+
+  it("that no node has the resources for waits, in the scheduler's words, until one has", async () => {
+    const wants = (requests: object) => bash(FOR_EVER, { resources: { requests, limits: requests } });
+    const onB = { nodeSelector: { zone: "b" } };
+    await run("greedy", wants({ "nvidia.com/gpu": 2 }));
+    await run("first", wants({ cpu: "1500m" }), onB);
+    await ready("first");
+    await run("second", wants({ cpu: "600m" }), onB);
+    await expect
+      .poll(() => unscheduled("greedy"), SLOW)
+      .toMatchObject({
+        status: "False",
+        reason: "Unschedulable",
+        message: `${none}2 Insufficient nvidia.com/gpu. ${preemption}2 Preemption is not helpful for scheduling.`,
+      });
+    await expect
+      .poll(() => unscheduled("second"), SLOW)
+      .toMatchObject({
+        reason: "Unschedulable",
+        message: `${none}1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector. ${preemption}1 No preemption victims found for incoming pod, 1 Preemption is not helpful for scheduling.`,
+      });
+    await kubectl("delete", "pod", "first", "greedy");
+    await ready("second");
+  });
+
+  it("sees a ConfigMap and a Secret change in its volumes, but not in single files that are mounted", async () => {
+    await kubectl("create", "configmap", "words", "--from-literal=word=before");
+    await kubectl("create", "secret", "generic", "hidden", "--from-literal=word=before");
+    const volumeMounts = [
+      { name: "words", mountPath: "/mnt/words" },
+      { name: "hidden", mountPath: "/mnt/hidden" },
+      { name: "words", mountPath: "/mnt/single", subPath: "word" },
+    ];
+    const tell = "while true; do paste -d- /mnt/words/word /mnt/hidden/word /mnt/single; sleep 0.2; done";
+    const volumes = [
+      { name: "words", configMap: { name: "words" } },
+      { name: "hidden", secret: { secretName: "hidden" } },
+    ];
+    await run("reader", bash(tell, { volumeMounts }), { volumes });
+    const last = () => logOf("reader").trim().split("\n").at(-1);
+    await ready("reader");
+    await expect.poll(last, SLOW).toBe("before-before-before");
+    await kubectl("patch", "configmap", "words", "-p", '{"data":{"word":"after"}}');
+    await kubectl("patch", "secret", "hidden", "-p", '{"stringData":{"word":"after"}}');
+    await expect.poll(last, SLOW).toBe("after-after-before");
+  });
+
+  it("changes the times of its conditions when they change", async () => {
+    const server =
+      "require('http').createServer((_, answer) => { answer.statusCode = code; answer.end() }).listen(7000)";
+    const script = `let code = 200; process.on('SIGUSR2', () => { code = 700 - code; }); ${server}`;
+    const readinessProbe = { httpGet: { port: 7000 }, periodSeconds: 1, failureThreshold: 1 };
+    await run("flaps", node(script, { readinessProbe }));
+    await ready("flaps");
+    const first = await conditionOf("flaps", "Ready");
+    await expect.poll(() => Date.now() - Date.parse(first.lastTransitionTime)).toBeGreaterThan(1_000);
+    const flip = async (status: string) => {
+      cluster.kubelet.kill(NAMESPACE, "flaps", "SIGUSR2");
+      await expect.poll(async () => (await conditionOf("flaps", "Ready")).status, SLOW).toBe(status);
+      return Date.parse((await conditionOf("flaps", "Ready")).lastTransitionTime);
+    };
+    expect(await flip("False")).toBeGreaterThan(Date.parse(first.lastTransitionTime));
+    expect(await flip("True")).toBeGreaterThan(Date.parse(first.lastTransitionTime));
+    expect((await conditionOf("flaps", "PodScheduled")).lastTransitionTime <= first.lastTransitionTime).toBe(true);
+  });
+
+  it("that is deleted is asked to end, and tells how it ended before it is gone", async () => {
+    const metadata = { finalizers: ["plume.dev/test"] }; // so that it can be looked at afterwards
+    await run("told", bash(`trap 'exit 7' TERM; ${FOR_EVER}`), { terminationGracePeriodSeconds: 20 }, metadata);
+    await ready("told");
+    await kubectl("delete", "pod", "told", "--wait=false");
+    await expect.poll(async () => (await containerOf("told")).state.terminated?.exitCode, SLOW).toBe(7);
+    expect(await phaseOf("told")).toBe("Failed");
+    await kubectl("patch", "pod", "told", "--type=merge", "-p", '{"metadata":{"finalizers":null}}');
+  });
+
+  it("shows what it writes to kubectl logs, while it runs and of the life before", async () => {
+    const script = "echo one; echo two; read -t 1 < <(sleep 9); echo three; exit 1";
+    await run("speaks", bash(script));
+    await ready("speaks");
+    expect(await kubectl("logs", "speaks", "-f")).toBe("one\ntwo\nthree\n");
+    await expect.poll(async () => (await containerOf("speaks")).restartCount, SLOW).toBe(1);
+    expect(await kubectl("logs", "speaks", "--previous", "--tail=2")).toBe("two\nthree\n");
+    await run("mute", { ...bash(""), image: "nowhere:1" });
+    await expect(kubectl("logs", "mute")).rejects.toThrow(/"main" in pod "mute" is waiting to start/);
+    await kubectl("delete", "pod", "speaks", "mute");
+  });
+});
 
 describe("a pod's network", () => {
+  const LISTENS =
+    "require('http').createServer((_, answer) => answer.end(require('os').hostname())).listen(7000, '::')";
+  const inside = (pod: string, ...command: string[]) => cluster.kubelet.inside(NAMESPACE, pod, command);
+  const asks = (url: string) => {
+    const script = `process.env.NODE_TLS_REJECT_UNAUTHORIZED = 0; fetch("${url}").then((a) => a.text()).then(console.log, (e) => console.log(e.cause.code))`;
+    return [process.execPath, "--no-warnings", "-e", script] as const;
+  };
+
   beforeAll(async () => {
     const probe = { httpGet: { port: 7000 }, periodSeconds: 1 };
     await run("one", { ...node(LISTENS), readinessProbe: probe });
     await run("two", { ...node(LISTENS), readinessProbe: probe });
     await run("three", node(LISTENS.replace("'::'", "'127.0.0.1'")));
-    await kubectl("wait", "--for=condition=Ready", "pod/one", "pod/two", "pod/three", "--timeout=30s");
+    await ready("one", "two", "three");
   });
 
   it("is its own: two listen on one port, at addresses that pods and this machine reach, under names of their own", async () => {
-    const url = (pod: string) => `http://${cluster.kubelet.ip(namespace, pod)}:7000`;
+    const url = (pod: string) => `http://${cluster.kubelet.ip(NAMESPACE, pod)}:7000`;
     expect(await (await fetch(url("one"))).text()).toBe("one");
     expect(await inside("one", ...asks(url("two")))).toBe("two\n");
     expect(await inside("one", ...asks(url("one")))).toBe("one\n");
@@ -83,46 +270,80 @@ describe("a pod's network", () => {
     expect(await inside("one", ...asks("http://127.0.0.1:7000"))).toBe("one\n");
     expect(await inside("one", ...asks("http://[::1]:7000"))).toBe("one\n");
     expect(await inside("three", ...asks("http://127.0.0.1:7000"))).toBe("three\n");
-    expect(await inside("one", ...asks(`http://${cluster.kubelet.ip(namespace, "three")}:7000`))).toBe(
+    expect(await inside("one", ...asks(`http://${cluster.kubelet.ip(NAMESPACE, "three")}:7000`))).toBe(
       "ECONNREFUSED\n",
     );
   });
 
-  it("reaches the API server, and nothing beyond this machine", async () => {
+  it("reaches the API server, by its only link", async () => {
     const { port } = new URL(cluster.plane.credentials.url);
-    expect(await inside("one", "curl", "-sk", `https://${cluster.host}:${port}/livez`)).toBe("ok");
+    expect(await inside("one", ...asks(`https://${cluster.host}:${port}/livez`))).toBe("ok\n");
     expect(await inside("one", "ip", "-o", "link")).toMatch(/^1: lo: .*\n\d+: eth0@.*\n$/);
   });
 
   it("is gone with the pod", async () => {
-    const links = () => inside("one", "true").then(() => spawned("ip", "-o", "link", "show", "type", "veth"));
-    const bridge = (await spawned("ip", "-o", "addr", "show", "to", cluster.host)).split(" ")[1];
-    expect((await links()).match(new RegExp(`master ${bridge} `, "g"))).toHaveLength(3);
+    const [, bridge] = (await said("ip", "-o", "addr", "show", "to", cluster.host)).split(/\s+/);
+    const links = async () => (await said("ip", "-o", "link", "show", "master", bridge!)).trim().split("\n").length;
+    const before = await links();
     await kubectl("delete", "pod", "three");
-    await expect.poll(async () => (await links()).match(new RegExp(`master ${bridge} `, "g"))).toHaveLength(2);
+    await expect.poll(links).toBe(before - 1);
   });
 
   it("is taken away by the next process when its own was killed", async () => {
-    const script = `import { createNetwork } from "./test/support/kubernetes/kubelet/network.ts";
-      console.log(createNetwork().bridge);
-      setInterval(() => {}, 1000);`;
-    const start = () =>
-      spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], { cwd: ROOT, stdio: "pipe" });
-    const bridgeOf = async (child: ReturnType<typeof start>) => `${(await once(child.stdout, "data"))[0]}`.trim();
-    const index = (bridge: string) => readFileSync(join("/sys/class/net", bridge, "ifindex"), "utf8");
-    const first = start();
-    const bridge = await bridgeOf(first);
+    const start = (then: string) => {
+      const script = `import { createNetwork } from "./test/support/kubernetes/kubelet/network.ts";
+        const network = createNetwork();
+        console.log(network.bridge);
+        ${then}`;
+      return spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], {
+        cwd: ROOT,
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+    };
+    const index = (bridge: string) => {
+      const file = join("/sys/class/net", bridge, "ifindex");
+      return existsSync(file) ? readFileSync(file, "utf8") : null;
+    };
+    const first = start("setInterval(() => {}, 1000);");
+    const bridge = `${(await once(first.stdout, "data"))[0]}`.trim();
     const before = index(bridge);
     first.kill("SIGKILL");
     await once(first, "exit");
-    expect(index(bridge)).toBe(before);
-    const second = start();
-    await bridgeOf(second);
-    expect(existsSync(join("/sys/class/net", bridge)) && index(bridge)).not.toBe(before);
-    second.kill("SIGKILL");
-    await once(second, "exit");
+    expect([before, index(bridge)]).toEqual([expect.any(String), before]);
+    await once(start("network[Symbol.dispose]();"), "exit");
+    expect(index(bridge)).not.toBe(before);
   });
 });
 
-const spawned = async (command: string, ...args: string[]) =>
+describe("a node", () => {
+  it("has the labels and the room that nodes have", async () => {
+    const { metadata, status } = await get("node", "node-b");
+    expect(metadata.labels).toMatchObject({
+      "kubernetes.io/hostname": "node-b",
+      "kubernetes.io/os": "linux",
+      "kubernetes.io/arch": expect.stringMatching(/^(amd64|arm64)$/),
+    });
+    expect(status.allocatable).toEqual({ cpu: "2", memory: "1Gi", pods: "110", "nvidia.com/gpu": "1" });
+    expect((await get("node", "node-a")).status.allocatable).not.toHaveProperty("nvidia.com/gpu");
+  });
+
+  it("that dies takes its processes with it at once, and says nothing; what is on it begins anew when it is back", async () => {
+    const onB = { nodeSelector: { zone: "b" } };
+    await run("asked", bash(`trap 'echo asked' TERM; ${FOR_EVER}`), onB);
+    await ready("asked");
+    const before = await statusOf("asked");
+    const [pid] = cluster.kubelet.processes(NAMESPACE, "asked");
+    cluster.kubelet.nodeDies("node-b");
+    await expect.poll(() => isDead(pid!)).toBe(true);
+    await run("elsewhere", bash(FOR_EVER), { nodeSelector: { zone: "a" } });
+    await ready("elsewhere"); // so the kubelet has looked at all pods meanwhile
+    expect(await statusOf("asked")).toEqual(before);
+    expect(logOf("asked")).toBe("");
+    cluster.kubelet.nodeBack("node-b");
+    await expect.poll(() => cluster.kubelet.processes(NAMESPACE, "asked")[0], SLOW).toEqual(expect.any(Number));
+    expect(cluster.kubelet.processes(NAMESPACE, "asked")).not.toEqual([pid]);
+  });
+});
+
+const said = async (command: string, ...args: string[]) =>
   (await finished(spawn(command, args, { stdio: "pipe" }))).stdout;

@@ -1,10 +1,13 @@
 // A scheduler and a kubelet that run pods as processes of this machine, for tests: what a cluster does to a pod is done here
 // to real processes of the real image. Looks at all pods several times a second and makes what is what should be.
 //
-// Unlike the real ones: one network for all pods, no init containers, no exec, no logs through the API, no limits of memory and
-// processor, and pauses between restarts of seconds instead of minutes.
+// Unlike the real ones: no exec and no port-forward through the API, no sidecars, no devices, no limits of memory and processor
+// (what is asked for is counted), no network policies, no addresses of services (names lead to pods, by /etc/hosts), no events, no
+// affinity, httpGet probes alone, and pauses of a tenth. What it promises is in test/e2e/kubernetes/kubelet.test.ts.
 
+import { spawn } from "node:child_process";
 import { scratchFolder } from "../../plume.ts";
+import { finished } from "../../processes.ts";
 import type { ControlPlane } from "../control-plane.ts";
 import { createClient, isPassing } from "./client.ts";
 import { startLogServer } from "./logs.ts";
@@ -29,12 +32,16 @@ export interface Kubelet extends AsyncDisposable {
   /** What its containers wrote, of a pod that is there. */
   log(namespace: string, pod: string): string;
   ip(namespace: string, pod: string): string;
+  /** What this machine's command says in the network of a pod. */
+  inside(namespace: string, pod: string, command: readonly string[]): Promise<string>;
   /** Without a word: its processes are gone, and nobody tells the API. */
   nodeDies(name: string): void;
   nodeBack(name: string): void;
 }
 
 const ROUND_MS = 250;
+/** Of the real one's minute. */
+const REFRESH_MS = 3_000;
 
 interface Entry {
   readonly running: RunningPod;
@@ -156,6 +163,14 @@ export async function startKubelet(plane: ControlPlane, network: Network, option
     else entry.running.sync();
   };
 
+  const isCaredFor = ({ pod, ending }: Entry) => !ending && nodeOf(pod.spec.nodeName!)!.alive;
+  let refreshed = Date.now();
+  const refresh = async () => {
+    if (Date.now() - refreshed < REFRESH_MS) return;
+    await Promise.all([...entries.values()].filter(isCaredFor).map(({ running }) => running.refresh()));
+    refreshed = Date.now();
+  };
+
   const publish = (services: readonly Service[]) => {
     const all = [...entries.values()];
     const named = all.map(({ pod, running }) => ({ pod, ip: running.ip, ready: running.ready }));
@@ -178,6 +193,7 @@ export async function startKubelet(plane: ControlPlane, network: Network, option
     await provision(client, provisioned);
     await schedule(pods);
     for (const pod of pods) if (pod.spec.nodeName) await care(pod);
+    await refresh();
     publish(await client.list<Service>("/api/v1/services"));
   };
 
@@ -211,6 +227,18 @@ export async function startKubelet(plane: ControlPlane, network: Network, option
         .running.runners.map(({ log }) => log)
         .join(""),
     ip: (namespace, pod) => entryOf(namespace, pod).running.ip,
+    async inside(namespace, pod, command) {
+      const enter = [
+        "--target",
+        `${await entryOf(namespace, pod).running.sandbox}`,
+        "--net",
+        "--uts",
+        "--",
+        ...command,
+      ];
+      const { stdout, stderr } = await finished(spawn("nsenter", enter, { stdio: ["ignore", "pipe", "pipe"] }));
+      return stdout + stderr;
+    },
     nodeDies(name) {
       nodeOf(name)!.alive = false;
       for (const { pod, running } of entries.values()) if (pod.spec.nodeName === name) running.die();

@@ -81,6 +81,7 @@ export interface ContainerSpec {
 }
 
 interface Items {
+  readonly defaultMode?: number;
   readonly items?: readonly { readonly key: string; readonly path: string }[];
 }
 
@@ -102,7 +103,7 @@ export interface Volume {
   readonly configMap?: SourceRef & Items;
   readonly secret?: { readonly secretName: string; readonly optional?: boolean } & Items;
   readonly emptyDir?: { readonly medium?: string; readonly sizeLimit?: string };
-  readonly projected?: { readonly sources: readonly ProjectedSource[] };
+  readonly projected?: { readonly sources: readonly ProjectedSource[]; readonly defaultMode?: number };
   readonly persistentVolumeClaim?: { readonly claimName: string };
 }
 

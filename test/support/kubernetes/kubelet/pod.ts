@@ -9,7 +9,7 @@ import type { Network } from "./network.ts";
 import type { Condition, ContainerSpec, Pod, PodStatus, RestartPolicy } from "./objects.ts";
 import { createRunner, type Runner } from "./runner.ts";
 import { type Sandbox, startSandbox } from "./sandbox.ts";
-import { memoryVolumes, prepareVolumes } from "./volumes.ts";
+import { memoryVolumes, prepareVolumes, refreshVolumes, tokenFor, type VolumeOptions } from "./volumes.ts";
 
 export interface PodOptions {
   readonly client: Client;
@@ -27,9 +27,13 @@ export interface PodOptions {
 
 export interface RunningPod {
   readonly ip: string;
+  /** A process in its network. */
+  readonly sandbox: Promise<number>;
   readonly ready: boolean;
   readonly runners: readonly Runner[];
   sync(): void;
+  /** Maps that were changed since reach the volumes. */
+  refresh(): Promise<void>;
   /** Of the pod as the API has it. */
   statusFor(pod: Pod): PodStatus;
   /** SIGTERM, then SIGKILL; with a grace of 0 SIGKILL at once. Resolves when nothing of it runs. */
@@ -46,7 +50,20 @@ export function createPod(options: PodOptions): RunningPod {
   mkdirSync(folder, { recursive: true });
   const ip = network.next();
   const hostname = pod.spec.hostname ?? name;
-  const sandbox = startSandbox({ network, ip, hostname, memory: memoryVolumes(pod, join(folder, "volumes")) });
+  let token: Promise<string> | null = null;
+  const volumeOptions = {
+    ...options,
+    ip,
+    folder: join(folder, "volumes"),
+    token: () => {
+      token ??= tokenFor(options.client, pod);
+      token.catch(() => {
+        token = null;
+      });
+      return token;
+    },
+  };
+  const sandbox = startSandbox({ network, ip, hostname, memory: memoryVolumes(pod, volumeOptions.folder) });
   const runnerOf = (spec: ContainerSpec, restart: RestartPolicy) =>
     createRunner({
       spec,
@@ -55,7 +72,7 @@ export function createPod(options: PodOptions): RunningPod {
       graceSeconds: terminationGracePeriodSeconds,
       restart,
       waiting: initContainers.length > 0 ? "PodInitializing" : "ContainerCreating",
-      prepare: () => prepare(spec, ip, sandbox, options),
+      prepare: () => prepare(spec, sandbox, volumeOptions, options),
     });
   const firsts = initContainers.map((spec) => {
     if (spec.restartPolicy !== undefined)
@@ -70,6 +87,7 @@ export function createPod(options: PodOptions): RunningPod {
 
   return {
     ip,
+    sandbox: sandbox.pid,
     runners,
     get ready() {
       return isReady();
@@ -79,6 +97,7 @@ export function createPod(options: PodOptions): RunningPod {
       if (next) next.sync();
       else for (const main of mains) main.sync();
     },
+    refresh: () => refreshVolumes(volumeOptions),
     statusFor({ status: before }) {
       const ours = [
         conditionOf("PodScheduled", true),
@@ -137,7 +156,12 @@ function phaseOf(firsts: readonly Runner[], mains: readonly Runner[], ended: boo
 }
 
 /** @throws NotYet */
-async function prepare(spec: ContainerSpec, ip: string, sandbox: Sandbox, options: PodOptions): Promise<Surroundings> {
+async function prepare(
+  spec: ContainerSpec,
+  sandbox: Sandbox,
+  volumeOptions: VolumeOptions,
+  options: PodOptions,
+): Promise<Surroundings> {
   const { client, pod, folder, images, cluster, hosts } = options;
   const image = images[spec.image];
   if (image === undefined) throw absent(spec);
@@ -145,8 +169,8 @@ async function prepare(spec: ContainerSpec, ip: string, sandbox: Sandbox, option
   const { runAsUser: uid = IMAGE_USER, runAsGroup: gid = uid, fsGroup } = context;
   if (context.runAsNonRoot && uid === 0)
     throw new NotYet("CreateContainerConfigError", "container has runAsNonRoot and image will run as root");
-  const environment = await environmentOf(client, pod, spec, ip, cluster);
-  const volumes = await prepareVolumes({ ...options, ip, folder: join(folder, "volumes"), uid, gid: fsGroup ?? gid });
+  const environment = await environmentOf(client, pod, spec, volumeOptions.ip, cluster);
+  const volumes = await prepareVolumes(volumeOptions);
   const mounts = (spec.volumeMounts ?? []).map(({ name, mountPath, subPath, readOnly = false }) => {
     const from = volumes.get(name)!;
     return { from: subPath ? join(from, subPath) : from, to: mountPath, readOnly };

@@ -88,6 +88,7 @@ export function createRunner(options: RunnerOptions): Runner {
   };
 
   const lacks = (error: Error) => {
+    if (ending) return; // with its sandbox gone it could not begin
     if (!(error instanceof NotYet) && error.name !== "PlumeError" && error.name !== "ApiError") throw error;
     if (state.terminated) lastState = state;
     state = { waiting: { reason: error instanceof NotYet ? error.reason : waiting, message: error.message } };

@@ -20,7 +20,8 @@ export interface SandboxOptions {
 
 export interface MemoryVolume {
   readonly path: string;
-  readonly bytes: number;
+  /** Bytes, or a part of this machine's memory: "50%". */
+  readonly size: string;
   readonly gid: number;
 }
 
@@ -49,7 +50,7 @@ export function startSandbox({ network, ip, hostname, memory }: SandboxOptions):
   const [, , high, low] = ip.split(".");
   const link = `${network.bridge}p${256 * Number(high) + Number(low)}`;
   const facts = [process.pid, network.bridge, network.address, ip, link, hostname];
-  const volumes = memory.flatMap(({ path, bytes, gid }) => [path, bytes, gid]);
+  const volumes = memory.flatMap(({ path, size, gid }) => [path, size, gid]);
   const args = ["--pdeathsig", "KILL", "--", ...isolated, ...[...facts, ...volumes].map(String)];
   const child = spawn("setpriv", args, { stdio: ["ignore", "pipe", "pipe"] });
   let said = "";

@@ -1,9 +1,10 @@
 // A pod's volumes as folders of this machine.
 
-import { chmodSync, chownSync, mkdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { chmodSync, chownSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
 import type { Client } from "./client.ts";
 import { dataOf, NotYet } from "./environment.ts";
+import { type MapFile, writeMapFiles } from "./map-files.ts";
 import { fieldOf, type Pod, type Volume } from "./objects.ts";
 import { amountOf } from "./quantity.ts";
 import type { MemoryVolume } from "./sandbox.ts";
@@ -16,9 +17,8 @@ export interface VolumeOptions {
   readonly folder: string;
   /** Of a claim: outlives the pod. */
   readonly claimFolder: (namespace: string, claim: string) => string;
-  /** Who the pod's processes are. */
-  readonly uid: number;
-  readonly gid: number;
+  /** Of the pod's account, which may be asked for as often as one likes. */
+  readonly token: () => Promise<string>;
 }
 
 /** @returns the folder of each volume. @throws NotYet */
@@ -28,39 +28,48 @@ export async function prepareVolumes(options: VolumeOptions): Promise<ReadonlyMa
   return folders;
 }
 
+/** Maps that were changed are changed in the volumes; one that is gone stays there. */
+export async function refreshVolumes(options: VolumeOptions): Promise<void> {
+  for (const volume of options.pod.spec.volumes ?? []) {
+    if (!volume.configMap && !volume.secret && !volume.projected) continue;
+    await prepare(volume, options).catch((error) => {
+      if (!(error instanceof NotYet)) throw error;
+    });
+  }
+}
+
 /** @param folder of the pod's volumes. */
 export const memoryVolumes = ({ spec }: Pod, folder: string): MemoryVolume[] =>
   (spec.volumes ?? []).filter(isInMemory).map(({ name, emptyDir }) => ({
     path: join(folder, name),
-    bytes: amountOf(emptyDir?.sizeLimit ?? "64Mi"),
+    size: emptyDir?.sizeLimit === undefined ? "50%" : `${amountOf(emptyDir.sizeLimit)}`,
     gid: spec.securityContext?.fsGroup ?? 0,
   }));
 
 const isInMemory = ({ emptyDir }: Volume): boolean => emptyDir?.medium === "Memory";
 
 async function prepare(volume: Volume, options: VolumeOptions): Promise<string> {
-  const { client, pod, folder, claimFolder, uid, gid } = options;
+  const { client, pod, folder, claimFolder } = options;
   const { namespace } = pod.metadata;
+  const gid = pod.spec.securityContext?.fsGroup ?? 0;
   const path = volume.persistentVolumeClaim
     ? claimFolder(namespace, await boundClaim(client, namespace, volume.persistentVolumeClaim.claimName))
     : join(folder, volume.name);
   if (isInMemory(volume)) return path; // the sandbox has it
   mkdirSync(path, { recursive: true });
   if (volume.emptyDir || volume.persistentVolumeClaim) {
-    chownSync(path, uid, gid);
-    chmodSync(path, 0o2770);
+    chownSync(path, 0, gid);
+    chmodSync(path, volume.emptyDir ? 0o2777 : 0o2775);
     return path;
   }
-  for (const [name, bytes] of await filesOf(volume, options)) {
-    mkdirSync(dirname(join(path, name)), { recursive: true });
-    writeFileSync(join(path, name), bytes, { mode: 0o640 });
-    chownSync(join(path, name), uid, gid);
-  }
+  const files = await filesOf(volume, options);
+  const { defaultMode = 0o644 } = { ...volume.configMap, ...volume.secret, ...volume.projected };
+  writeMapFiles(path, files, defaultMode | (gid === 0 ? 0 : 0o040), gid);
   return path;
 }
 
-async function filesOf(volume: Volume, options: VolumeOptions): Promise<[string, Buffer | string][]> {
-  const { client, pod, ip } = options;
+async function filesOf(volume: Volume, options: VolumeOptions): Promise<MapFile[]> {
+  const { client, pod, ip, token } = options;
   const { namespace } = pod.metadata;
   const { configMap, secret, projected } = volume;
   if (configMap) return picked(await dataOf(client, "configmaps", namespace, configMap), configMap.items);
@@ -69,12 +78,12 @@ async function filesOf(volume: Volume, options: VolumeOptions): Promise<[string,
     return picked(await dataOf(client, "secrets", namespace, ref), secret.items);
   }
   if (!projected) throw new NotYet("ContainerCreating", `the process kubelet has no such volume: ${volume.name}`);
-  const files: [string, Buffer | string][] = [];
+  const files: MapFile[] = [];
   for (const { serviceAccountToken, configMap: map, secret: hidden, downwardAPI } of projected.sources) {
     if (map) files.push(...picked(await dataOf(client, "configmaps", namespace, map), map.items));
     if (hidden) files.push(...picked(await dataOf(client, "secrets", namespace, hidden), hidden.items));
-    for (const { path, fieldRef } of downwardAPI?.items ?? []) files.push([path, fieldOf(pod, ip, fieldRef.fieldPath)]);
-    if (serviceAccountToken) files.push([serviceAccountToken.path, await tokenFor(client, pod)]);
+    for (const { path, fieldRef } of downwardAPI?.items ?? []) files.push([path, Buffer.from(fieldOf(pod, ip, fieldRef.fieldPath))]);
+    if (serviceAccountToken) files.push([serviceAccountToken.path, Buffer.from(await token())]);
   }
   return files;
 }
@@ -82,14 +91,14 @@ async function filesOf(volume: Volume, options: VolumeOptions): Promise<[string,
 const picked = (
   data: Readonly<Record<string, Buffer>> | null,
   items?: readonly { readonly key: string; readonly path: string }[],
-): [string, Buffer][] =>
-  Object.entries(data ?? {}).flatMap(([key, value]): [string, Buffer][] => {
+): MapFile[] =>
+  Object.entries(data ?? {}).flatMap(([key, value]): MapFile[] => {
     if (!items) return [[key, value]];
     return items.filter((item) => item.key === key).map(({ path }) => [path, value]);
   });
 
 /** As the real one asks for it: bound to the pod, so that it dies with it. */
-async function tokenFor(client: Client, { metadata, spec }: Pod): Promise<string> {
+export async function tokenFor(client: Client, { metadata, spec }: Pod): Promise<string> {
   const account = spec.serviceAccountName ?? "default";
   const path = `/api/v1/namespaces/${metadata.namespace}/serviceaccounts/${account}/token`;
   const { status } = await client.post<{ status: { token: string } }>(path, {
