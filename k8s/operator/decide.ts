@@ -125,7 +125,7 @@ function scalesOf(object: KubernetesObject, { children }: Observed): Action[] {
 
 function rescuesOf(nowMs: number, { pods, nodes }: Observed, options: OperatorOptions) {
   const decisions = pods.map((pod) => {
-    const node = nodes.get(pod.spec.nodeName ?? "") ?? { kind: "unknown" };
+    const node = nodes.get(pod.spec.nodeName ?? "") ?? { kind: "unasked" };
     return { pod, decision: decideRescue(nowMs, pod, node, options) };
   });
   const actions = decisions.flatMap(({ pod, decision }) =>

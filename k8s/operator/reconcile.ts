@@ -16,7 +16,7 @@ import { objectPath } from "./kinds.ts";
 import type { KubernetesEvent, KubernetesObject, Node, Pod } from "./objects.ts";
 import { type Action, isOf, isSame, type Observed, type OperatorOptions, type Reading, type Said } from "./observed.ts";
 import type { Recorder } from "./recorder.ts";
-import { type NodeState, nodeStateOf } from "./rescue.ts";
+import { type NodeState, nodeStateOf, suspectAt } from "./rescue.ts";
 import { isRunning } from "./trouble.ts";
 
 /** What is known without asking, kept up to date by watches. */
@@ -94,9 +94,9 @@ export function createReconciler(parts: ReconcilerOptions) {
     }
   };
 
-  /** Of nodes whose pods should have been gone. */
+  /** Of nodes whose pods do not go. */
   const nodesOf = async (pods: readonly Pod[]): Promise<ReadonlyMap<string, NodeState>> => {
-    const late = pods.filter(({ metadata }) => Date.parse(metadata.deletionTimestamp ?? "") < epochMs());
+    const late = pods.filter((pod) => suspectAt(pod, options) <= epochMs());
     const names = [...new Set(late.flatMap(({ spec }) => spec.nodeName ?? []))];
     return new Map(await Promise.all(names.map(async (name) => [name, await nodeState(name)] as const)));
   };

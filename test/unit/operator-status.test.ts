@@ -54,6 +54,26 @@ describe("a node that is gone", () => {
     expect(forced(stuckAt({ kind: "absent" }), later)).toHaveLength(1);
   });
 
+  it("does not keep its pods for a grace period that nobody there hears of; one that is well does", () => {
+    const dead = stuckAt({ kind: "not-ready", sinceMs: NOW - 60_000 });
+    const [pod] = dead.pods;
+    const metadata = {
+      ...pod!.metadata,
+      deletionTimestamp: new Date(NOW + 300_000).toISOString(),
+      deletionGracePeriodSeconds: 300,
+    };
+    const leaving: Observed = { ...dead, pods: [{ ...pod!, metadata }] };
+    expect(forced(leaving, NOW + 14_000)).toEqual([]);
+    expect(forced(leaving, NOW + 15_000)).toHaveLength(1);
+    const well: Observed = { ...leaving, nodes: new Map([["node-a", { kind: "ready" }]]) };
+    expect(forced(well, NOW + 15_000)).toEqual([]);
+    const evicted: Observed = { ...leaving, nodes: new Map([["node-a", { kind: "unknown" }]]) };
+    expect(forced(evicted, NOW + 15_000)).toEqual([]); // it may be well, for all that may be known
+    const unasked: Observed = { ...leaving, nodes: new Map() };
+    expect(see(unasked, NOW + 1_000).requeueAfterMs).toBe(OPTIONS.pollMs);
+    expect(see(unasked, NOW + 14_000).requeueAfterMs).toBe(1_000);
+  });
+
   it("is known by the eviction where nodes may not be read", () => {
     const evicted = { type: "DisruptionTarget", status: "True", reason: "DeletionByTaintManager" };
     expect(forced(stuckAt({ kind: "unknown" }, [evicted]), later)).toHaveLength(1);

@@ -82,7 +82,8 @@ async function filesOf(volume: Volume, options: VolumeOptions): Promise<MapFile[
   for (const { serviceAccountToken, configMap: map, secret: hidden, downwardAPI } of projected.sources) {
     if (map) files.push(...picked(await dataOf(client, "configmaps", namespace, map), map.items));
     if (hidden) files.push(...picked(await dataOf(client, "secrets", namespace, hidden), hidden.items));
-    for (const { path, fieldRef } of downwardAPI?.items ?? []) files.push([path, Buffer.from(fieldOf(pod, ip, fieldRef.fieldPath))]);
+    for (const { path, fieldRef } of downwardAPI?.items ?? [])
+      files.push([path, Buffer.from(fieldOf(pod, ip, fieldRef.fieldPath))]);
     if (serviceAccountToken) files.push([serviceAccountToken.path, Buffer.from(await token())]);
   }
   return files;
