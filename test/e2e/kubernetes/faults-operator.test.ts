@@ -142,7 +142,6 @@ async function makeDying({ name, end }: Transition, call: number): Promise<boole
     const { length } = dying.calls;
     const isOver = matches(await look(name), end);
     await pause(isOver ? 1_500 : 50);
-    if (dead) console.log("DYING", JSON.stringify(dying.calls.map(({ method, path, body }) => [method, path.slice(-30), (body as any)?.spec?.replicas, (body as any)?.status?.phase]))); // DEBUG
     if (isOver && !dead && dying.calls.length === length) return false;
   }
   return true;
@@ -160,7 +159,6 @@ async function survives(transition: Transition, call: number): Promise<boolean> 
   await using _ = await here.operator();
   await expect.poll(() => look(name)).toMatchObject({ ...end, objects: OBJECTS });
   const after = (await look(name)).generations;
-  if (after.some((generation, i) => generation - before[i]! !== changes[i])) console.log("DOUBLE", call, JSON.stringify(end), JSON.stringify(_.calls.map(({ method, path, body }) => [method, path.slice(-30), (body as any)?.spec?.replicas, (body as any)?.status?.phase]))); // DEBUG
   expect(after.map((generation, i) => generation - before[i]!)).toEqual(changes);
   return died;
 }
