@@ -10,8 +10,7 @@ import { collectionPath } from "../../../k8s/operator/kinds.ts";
 import type { KubernetesEvent, Pod, StatefulSet } from "../../../k8s/operator/objects.ts";
 import { setOf } from "../../../k8s/operator/observed.ts";
 import { entry } from "../../../shared/root.ts";
-import { controlClient } from "../../../shared/rpc/control-client.ts";
-import { planeOfEnvironment } from "../../../shared/rpc/tls/plane.ts";
+import { askCoordinator } from "../../support/ask-coordinator.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
 import { configOf, startOperator, type TestOperator } from "../../support/kubernetes-operator.ts";
 import { jobText, objectsOfJob, openSite, type Site } from "../../support/kubernetes-site.ts";
@@ -56,12 +55,7 @@ async function startCoordinator(job: string, address: string): Promise<void> {
   const { file, execArgv } = entry("coordinator");
   const args = ["--job", job, "--out", scratch.file(address), "--listen", `${address}:7070`, "--linger"];
   coordinators.push(spawn(process.execPath, [...execArgv, file, ...args], { stdio: ["ignore", "ignore", "inherit"] }));
-  const phase = async () => {
-    const plane = planeOfEnvironment();
-    const explain = (error: unknown) => error as never;
-    await using control = controlClient({ address: `${address}:7070`, plane, timeoutMs: 2_000, explain });
-    return (await control.ask("status", {}).catch(() => null))?.phase;
-  };
+  const phase = async () => (await askCoordinator(`${address}:7070`))?.phase;
   while ((await phase()) !== (address === WAITS ? "Waiting" : "Complete")) await pause(100);
 }
 
