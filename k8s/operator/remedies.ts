@@ -35,6 +35,11 @@ const RULES: readonly Rule[] = [
     (_, fields) => `set ${fields}.resources to what the namespace's LimitRange allows`,
   ],
   [
+    /must be less than or equal to (\S+) limit/,
+    ([, resource], fields) =>
+      `set limits.${resource} in ${fields}.resources, where a LimitRange of the namespace sets one that is too low`,
+  ],
+  [
     /no PriorityClass with name (\S+) was found/i,
     ([, name], fields) => `create PriorityClass ${name}, or change ${fields}.priorityClassName`,
   ],

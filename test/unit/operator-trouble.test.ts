@@ -151,6 +151,7 @@ describe("a pod that admission refuses", () => {
     ["failed quota: q: must specify limits.cpu for: worker", /ResourceQuota q counts limits\.cpu/],
     ['violates PodSecurity "restricted:latest": host namespaces (hostNetwork=true)', /take away what was added/],
     ["maximum cpu usage per Container is 500m, but limit is 1", /what the namespace's LimitRange allows/],
+    ["must be less than or equal to memory limit of 1Gi", /set limits\.memory in kubernetes\.workers\.resources/],
     ["no PriorityClass with name vip was found", /create PriorityClass vip/],
   ])("is told of with the reason and a remedy: %s", (said, remedy) => {
     const told = condition(refused(said), "Progressing");

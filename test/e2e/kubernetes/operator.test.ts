@@ -112,7 +112,7 @@ describe("a job", () => {
 
   it("whose pods admission refuses says which object of the cluster does it, and what to change", async () => {
     const here = await site();
-    const limits = { limits: [{ type: "Container", max: { memory: "1Gi" } }] };
+    const limits = { limits: [{ type: "Container", min: { memory: "4Gi" } }] };
     const makes = (kind: string, name: string, spec: object) =>
       here.apply(JSON.stringify({ apiVersion: "v1", kind, metadata: { name }, spec }));
     await makes("ResourceQuota", "small", { hard: { pods: "2" } });
@@ -136,7 +136,7 @@ describe("a job", () => {
     await makes("LimitRange", "narrow", limits);
     await here.kubectl("delete", "pod/tiny-worker-2");
     const wide =
-      /maximum memory usage per Container is 1Gi.*kubernetes\.workers\.resources to what .* LimitRange allows/;
+      /minimum memory usage per Container is 4Gi.*kubernetes\.workers\.resources to what .* LimitRange allows/;
     await expect.poll(told).toMatch(wide);
     await here.kubectl("delete", "limitrange/narrow");
 
