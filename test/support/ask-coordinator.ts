@@ -9,5 +9,5 @@ import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
 export async function askCoordinator(address: string): Promise<StatusReport | null> {
   const plane = planeOfEnvironment();
   await using control = controlClient({ address, plane, timeoutMs: 2_000, explain: fromServiceError });
-  return control.ask("status", {}).catch(() => null);
+  return await control.ask("status", {}).catch(() => null);
 }
