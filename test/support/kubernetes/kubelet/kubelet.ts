@@ -16,7 +16,7 @@ import type { Network } from "./network.ts";
 import { type NodeOptions, registerNodes } from "./nodes.ts";
 import type { Pod } from "./objects.ts";
 import { createPod, type RunningPod } from "./pod.ts";
-import { decidePlacement, type Taint } from "./scheduler.ts";
+import { decidePlacement, isOver, type Taint } from "./scheduler.ts";
 import { provision } from "./volumes.ts";
 
 export interface KubeletOptions {
@@ -159,6 +159,8 @@ export async function startKubelet(plane: ControlPlane, network: Network, option
       });
       return;
     }
+    // Of before its node was away: what has ended stays as it is.
+    if (!known && isOver(pod)) return;
     const entry = known ?? admit(pod);
     entry.pod = pod;
     await tell(entry);

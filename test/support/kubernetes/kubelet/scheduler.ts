@@ -76,7 +76,7 @@ function whatLacks(node: Node, pod: Pod, there: readonly Pod[]): Refusal | null 
 
 const allocatable = (node: Node, name: string): number => amountOf(node.resources[name] ?? 0);
 
-const isOver = ({ status }: Pod): boolean => status?.phase === "Succeeded" || status?.phase === "Failed";
+export const isOver = ({ status }: Pod): boolean => status?.phase === "Succeeded" || status?.phase === "Failed";
 
 const bears = ({ key, operator = "Equal", value, effect }: Toleration, taint: Taint): boolean =>
   (effect === undefined || effect === taint.effect) &&
