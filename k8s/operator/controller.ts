@@ -8,10 +8,10 @@ import { INSTANCE, NAME, PLUME } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
 import { type Coordinators, createCoordinators } from "./coordinators.ts";
 import { createReader } from "./desired.ts";
-import { type Informer, startInformer } from "./informer.ts";
+import { type Informer, type InformerOptions, startInformer } from "./informer.ts";
 import type { DiffusionJob } from "./job.ts";
 import { CHILD_KINDS, type KindName } from "./kinds.ts";
-import type { KubernetesObject, Pod } from "./objects.ts";
+import type { KubernetesEvent, KubernetesObject, Pod } from "./objects.ts";
 import type { OperatorOptions } from "./observed.ts";
 import { pacedFor } from "./pace.ts";
 import { createQueue, systemQueueClock } from "./queue.ts";
@@ -40,6 +40,8 @@ export interface Controller {
 }
 
 const LABELS = `${NAME}=${PLUME}`;
+/** Pods that admission refuses: a StatefulSet tells it in events alone. */
+const FAILURES = "involvedObject.kind=StatefulSet,reason=FailedCreate";
 /** Every job gets a pass so often, whatever was missed. */
 const RESYNC_MS = 300_000;
 
@@ -61,12 +63,12 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     },
   });
 
-  const watch = (kind: KindName, labelSelector: string | null, onChange: (object: KubernetesObject) => void) =>
+  const watch = (kind: KindName, selector: Selector, onChange: (object: KubernetesObject) => void) =>
     startInformer({
       api,
       kind,
       namespace,
-      ...(labelSelector !== null && { labelSelector }),
+      ...selector,
       onChange(object) {
         onEvent({ kind: "heard" });
         onChange(object);
@@ -79,10 +81,14 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     const name = object.metadata.labels?.[INSTANCE];
     if (name !== undefined) queue.add(`${object.metadata.namespace}/${name}`);
   };
-  const jobs = watch("DiffusionJob", null, ({ metadata }) => queue.add(`${metadata.namespace}/${metadata.name}`));
-  const pods = watch("Pod", LABELS, ofJob);
-  const children = CHILD_KINDS.map((kind) => watch(kind, LABELS, ofJob));
-  const informers = [jobs, pods, ...children];
+  const jobs = watch("DiffusionJob", {}, ({ metadata }) => queue.add(`${metadata.namespace}/${metadata.name}`));
+  const pods = watch("Pod", { labelSelector: LABELS }, ofJob);
+  const children = CHILD_KINDS.map((kind) => watch(kind, { labelSelector: LABELS }, ofJob));
+  const failures = watch("Event", { fieldSelector: FAILURES, jobOf: jobTold }, (event) => {
+    const job = jobTold(event);
+    if (job !== null) queue.add(job);
+  });
+  const informers = [jobs, pods, failures, ...children];
   await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(over)]);
   over.throwIfAborted();
 
@@ -101,7 +107,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   });
   work = createReconciler({
     api,
-    view: viewOf(jobs, pods, children),
+    view: viewOf(jobs, pods, failures, children),
     reader: createReader(),
     coordinators,
     recorder,
@@ -134,8 +140,17 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   };
 }
 
+type Selector = Pick<InformerOptions, "labelSelector" | "fieldSelector" | "jobOf">;
+
+/** The key of the job whose set an event tells of. */
+function jobTold(event: KubernetesObject): string | null {
+  const { metadata, involvedObject } = event as KubernetesEvent;
+  const set = /^(.+)-(?:coordinator|worker)$/.exec(involvedObject.name ?? "");
+  return set ? `${metadata.namespace}/${set[1]}` : null;
+}
+
 /** Objects by the job that they are made for. */
-function viewOf(jobs: Informer, pods: Informer, children: readonly Informer[]): View {
+function viewOf(jobs: Informer, pods: Informer, failures: Informer, children: readonly Informer[]): View {
   const of = (informers: readonly Informer[], namespace: string, job: string) =>
     informers.flatMap((informer) => informer.ofJob(namespace, job));
   return {
@@ -145,6 +160,7 @@ function viewOf(jobs: Informer, pods: Informer, children: readonly Informer[]): 
     },
     children: (namespace, job) => of(children, namespace, job),
     pods: (namespace, job) => of([pods], namespace, job) as Pod[],
+    failures: (namespace, job) => of([failures], namespace, job) as KubernetesEvent[],
   };
 }
 

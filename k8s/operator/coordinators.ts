@@ -111,7 +111,9 @@ export function createCoordinators({ plane, now, epochMs, onSaved }: Coordinator
       const kept = answers.get(key);
       if (kept && isSamePlace(kept.place, place) && now() - kept.atMs < FRESH_MS) return kept.said;
       const said = await ask(key, place);
-      answers.set(key, { place, atMs: now(), said });
+      // Of silence it is not known how long it lasts: it ends the moment that a process has started.
+      if (said.kind === "answered") answers.set(key, { place, atMs: now(), said });
+      else answers.delete(key);
       return said;
     },
 

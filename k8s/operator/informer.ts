@@ -19,6 +19,9 @@ export interface InformerOptions {
   /** null for all of them. */
   readonly namespace: string | null;
   readonly labelSelector?: string;
+  readonly fieldSelector?: string;
+  /** Namespace and name of the job that an object is about, with a slash between; by its label when absent. */
+  readonly jobOf?: (object: KubernetesObject) => string | null;
   /** An object came, changed or went. */
   readonly onChange: (object: KubernetesObject) => void;
   /** A list or a watch failed and is tried again. */
@@ -31,7 +34,7 @@ export interface Informer {
   get(namespace: string, name: string): KubernetesObject | undefined;
   all(): Iterable<KubernetesObject>;
   readonly size: number;
-  /** By the label of the job that they are made for. */
+  /** Those that are about a job. */
   ofJob(namespace: string, job: string): readonly KubernetesObject[];
   /** Resolves once the first list is in. */
   readonly synced: Promise<void>;
@@ -56,9 +59,23 @@ const FIRST_WAIT_MS = 100;
 const LAST_WAIT_MS = 20_000;
 
 export function startInformer(options: InformerOptions): Informer {
-  const { api, kind, namespace, labelSelector, onChange, onError, log, signal } = options;
+  const {
+    api,
+    kind,
+    namespace,
+    labelSelector,
+    fieldSelector,
+    jobOf = labelledJob,
+    onChange,
+    onError,
+    log,
+    signal,
+  } = options;
   const path = collectionPath(kind, namespace);
-  const query = labelSelector === undefined ? {} : { labelSelector };
+  const query = {
+    ...(labelSelector !== undefined && { labelSelector }),
+    ...(fieldSelector !== undefined && { fieldSelector }),
+  };
   const objects = new Map<string, KubernetesObject>();
   const byJob = new Map<string, Set<string>>();
   let onSynced = () => {};
@@ -96,8 +113,9 @@ export function startInformer(options: InformerOptions): Informer {
     onChange(object);
   };
 
-  const index = ({ metadata }: KubernetesObject, change: (keys: Set<string>) => void) => {
-    const job = `${metadata.namespace}/${metadata.labels?.[INSTANCE] ?? ""}`;
+  const index = (object: KubernetesObject, change: (keys: Set<string>) => void) => {
+    const job = jobOf(object);
+    if (job === null) return;
     const keys = byJob.get(job) ?? new Set<string>();
     change(keys);
     if (keys.size > 0) byJob.set(job, keys);
@@ -162,5 +180,8 @@ export function startInformer(options: InformerOptions): Informer {
     done: run(),
   };
 }
+
+const labelledJob = ({ metadata }: KubernetesObject): string =>
+  `${metadata.namespace}/${metadata.labels?.[INSTANCE] ?? ""}`;
 
 const keyOf = ({ metadata }: KubernetesObject): string => `${metadata.namespace ?? ""}/${metadata.name}`;

@@ -28,7 +28,9 @@ interface Metadata {
   readonly resourceVersion?: string;
   readonly generation?: number;
   readonly creationTimestamp?: string;
+  /** By when it should be gone: its grace period is in it. */
   readonly deletionTimestamp?: string;
+  readonly deletionGracePeriodSeconds?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly OwnerReference[];
@@ -43,7 +45,7 @@ export interface KubernetesObject {
 
 interface ContainerState {
   readonly waiting?: { readonly reason?: string; readonly message?: string };
-  readonly running?: object;
+  readonly running?: { readonly startedAt?: string };
   readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly message?: string };
 }
 
@@ -86,12 +88,26 @@ export interface StatefulSet extends KubernetesObject {
     readonly template: {
       readonly spec: { readonly volumes?: readonly Volume[]; readonly containers?: readonly Container[] };
     };
+    readonly volumeClaimTemplates?: readonly object[];
   };
   readonly status?: {
     readonly replicas?: number;
     readonly readyReplicas?: number;
     readonly updateRevision?: string;
+    readonly observedGeneration?: number;
   };
+}
+
+export interface ConfigMap extends KubernetesObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** What somebody tells of an object. */
+export interface KubernetesEvent extends KubernetesObject {
+  readonly involvedObject: { readonly kind?: string; readonly name?: string; readonly uid?: string };
+  readonly message?: string;
+  readonly lastTimestamp?: string;
+  readonly eventTime?: string;
 }
 
 export interface Node extends KubernetesObject {

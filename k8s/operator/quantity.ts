@@ -25,7 +25,8 @@ export function sameQuantity(a: unknown, b: unknown): boolean {
   return first !== null && second !== null && Math.abs(first - second) <= 1e-12 * Math.abs(first);
 }
 
-function amountOf(text: unknown): number | null {
+/** @returns null where it is none. */
+export function amountOf(text: unknown): number | null {
   if (typeof text === "number") return text;
   const match = typeof text === "string" ? /^([+-]?[0-9.]+)([eE][+-]?[0-9]+)?([a-zA-Z]*)$/.exec(text) : null;
   const factor = match && SUFFIX[match[3]!];

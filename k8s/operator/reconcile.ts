@@ -13,10 +13,10 @@ import type { createReader } from "./desired.ts";
 import { driftOf, MANAGER } from "./drift.ts";
 import type { DiffusionJob } from "./job.ts";
 import { objectPath } from "./kinds.ts";
-import type { KubernetesObject, Node, Pod } from "./objects.ts";
+import type { KubernetesEvent, KubernetesObject, Node, Pod } from "./objects.ts";
 import { type Action, isOf, isSame, type Observed, type OperatorOptions, type Reading, setOf } from "./observed.ts";
 import type { Recorder } from "./recorder.ts";
-import { type NodeState, nodeStateOf } from "./rescue.ts";
+import { type NodeState, nodeStateOf, suspectAt } from "./rescue.ts";
 import { isRunning } from "./trouble.ts";
 
 /** What is known without asking, kept up to date by watches. */
@@ -25,6 +25,8 @@ export interface View {
   /** Those that are made for a job of this name, by their labels. */
   children(namespace: string, job: string): readonly KubernetesObject[];
   pods(namespace: string, job: string): readonly Pod[];
+  /** Told of its sets: pods that could not be made. */
+  failures(namespace: string, job: string): readonly KubernetesEvent[];
 }
 
 export interface ReconcilerOptions {
@@ -63,6 +65,7 @@ export function createReconciler(parts: ReconcilerOptions) {
       reading,
       children: await withStrangers(reading, view.children(namespace, name)),
       pods,
+      failures: view.failures(namespace, name),
       nodes: await nodesOf(pods),
       said,
       save: coordinators.saveOf(uid),
@@ -91,9 +94,9 @@ export function createReconciler(parts: ReconcilerOptions) {
     }
   };
 
-  /** Of nodes whose pods should have been gone. */
+  /** Of nodes whose pods do not go. */
   const nodesOf = async (pods: readonly Pod[]): Promise<ReadonlyMap<string, NodeState>> => {
-    const late = pods.filter(({ metadata }) => Date.parse(metadata.deletionTimestamp ?? "") < epochMs());
+    const late = pods.filter((pod) => suspectAt(pod, options()) <= epochMs());
     const names = [...new Set(late.flatMap(({ spec }) => spec.nodeName ?? []))];
     return new Map(await Promise.all(names.map(async (name) => [name, await nodeState(name)] as const)));
   };
@@ -117,6 +120,10 @@ export function createReconciler(parts: ReconcilerOptions) {
       return;
     }
     const { kind, metadata } = action.object;
+    if (action.kind === "scale") {
+      await scale(action.object, action.replicas);
+      return;
+    }
     if (action.kind === "apply") {
       if (await apply(action.object))
         log.info({ job: job.metadata.name, kind, name: metadata.name, reason: action.reason }, "applied");
@@ -147,6 +154,13 @@ export function createReconciler(parts: ReconcilerOptions) {
     log.warn({ kind: object.kind, name: object.metadata.name, drift }, "the API server writes a field in its own way");
     settled.set(path, fingerprint(object, applied));
     return true;
+  };
+
+  const scale = async (object: KubernetesObject, replicas: number): Promise<void> => {
+    const path = `${objectPath(object)}/scale`;
+    const contentType = "application/merge-patch+json";
+    const body = { spec: { replicas } };
+    await api.call({ method: "PATCH", path, query: { fieldManager: MANAGER }, contentType, body }, signal);
   };
 
   const remove = async (object: KubernetesObject, force: boolean): Promise<void> => {

@@ -115,7 +115,7 @@ it("passes SIGTERM on, and says by its exit code that this ended it", async () =
     ...["--processes=2", `--coordinator=${hostOf(3)}:7070`, "--id=pod-1", `--metrics=${hostOf(4)}:7072`],
   ]);
   await expect.poll(() => get(`${hostOf(4)}:7074/healthz`)).toMatchObject({ status: 200 });
-  expect(await get(`${hostOf(4)}:7072/readyz`)).toEqual({ status: 503, text: "worker 0: no coordinator\n" });
+  await expect.poll(() => get(`${hostOf(4)}:7072/readyz`)).toEqual({ status: 503, text: "worker 0: no coordinator\n" });
   pod.child.kill("SIGTERM");
   expect(await pod.ended).toBe(143);
   expect(childrenOf(pod.child.pid!)).toEqual([]);

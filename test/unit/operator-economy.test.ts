@@ -47,7 +47,7 @@ describe("what is kept of an object", () => {
     const pod = { apiVersion: "v1", kind: "Pod", metadata, spec, status } as Pod;
     const kept = keptOf(pod) as Pod;
     expect(kept).toEqual({ ...pod, metadata: { name: "w", uid: "u" }, spec: { nodeName: "a", volumes: [job] } });
-    expect(troubleOf(kept)).toEqual(troubleOf(pod));
+    expect(troubleOf(kept, undefined)).toEqual(troubleOf(pod, undefined));
   });
 
   it("says of every object of a job whether it is as it should be", () => {

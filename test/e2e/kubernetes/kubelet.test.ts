@@ -280,29 +280,35 @@ describe("a pod's network", () => {
     await expect.poll(links).toBe(before - 1);
   });
 
+  /** A process of its own with a network of its own. */
+  const makesNetwork = (then: string, before: readonly string[] = []) => {
+    const script = `import { createNetwork } from "./test/support/kubernetes/kubelet/network.ts";
+      const network = createNetwork();
+      console.log(network.bridge);
+      ${then}`;
+    const [command, ...args] = [...before, process.execPath, "--import", "tsx", "--input-type=module", "-e", script];
+    return spawn(command!, args, { cwd: ROOT, stdio: "pipe" });
+  };
+
   it("is taken away by the next process when its own was killed", async () => {
-    const start = (then: string) => {
-      const script = `import { createNetwork } from "./test/support/kubernetes/kubelet/network.ts";
-        const network = createNetwork();
-        console.log(network.bridge);
-        ${then}`;
-      return spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], {
-        cwd: ROOT,
-        stdio: ["ignore", "pipe", "inherit"],
-      });
-    };
     const index = (bridge: string) => {
       const file = join("/sys/class/net", bridge, "ifindex");
       return existsSync(file) ? readFileSync(file, "utf8") : null;
     };
-    const first = start("setInterval(() => {}, 1000);");
+    const first = makesNetwork("setInterval(() => {}, 1000);");
     const bridge = `${(await once(first.stdout, "data"))[0]}`.trim();
     const before = index(bridge);
+    expect(before).toMatch(/^\d+\n$/);
     first.kill("SIGKILL");
     await once(first, "exit");
-    expect([before, index(bridge)]).toEqual([expect.any(String), before]);
-    await once(start("network[Symbol.dispose]();"), "exit");
+    await once(makesNetwork("network[Symbol.dispose]();"), "exit");
     expect(index(bridge)).not.toBe(before);
+  });
+
+  it("cannot be had without the rights of root, which is said with what to do", async () => {
+    const { code, stderr } = await finished(makesNetwork("", ["setpriv", "--bounding-set=-net_admin"]));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no network for pods can be made: .*not permitted[\s\S]*remedy: .*as root/);
   });
 });
 

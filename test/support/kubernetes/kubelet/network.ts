@@ -19,7 +19,6 @@ const LAST_RANGE = 199;
 
 /** @throws PlumeError FAILED_PRECONDITION where networks cannot be made: who runs this is not root. */
 export function createNetwork(): Network {
-  const failures: string[] = [];
   for (const bridge of readdirSync(LINKS).filter(isAbandoned)) ip([`link del ${bridge}`]);
   for (let range = FIRST_RANGE; range <= LAST_RANGE; range++) {
     const bridge = `plume${range}`;
@@ -32,10 +31,8 @@ export function createNetwork(): Network {
       `addr add ${address}/16 dev ${bridge}`,
       `link set ${bridge} up`,
     ]);
-    if (failure !== null) {
-      failures.push(failure);
-      continue;
-    }
+    if (failure !== null && /File exists/.test(failure)) continue;
+    if (failure !== null) throw cannot(failure);
     let count = 1;
     return {
       bridge,
@@ -47,10 +44,13 @@ export function createNetwork(): Network {
       [Symbol.dispose]: () => void ip([`link del ${bridge}`]),
     };
   }
-  throw new PlumeError("FAILED_PRECONDITION", `no network for pods can be made: ${failures[0] ?? "no range is free"}`, {
+  throw cannot("no range of addresses is free");
+}
+
+const cannot = (why: string): PlumeError =>
+  new PlumeError("FAILED_PRECONDITION", `no network for pods can be made: ${why}`, {
     remedy: "run the tests of Kubernetes as root, with iproute2",
   });
-}
 
 /** @returns what is wrong. */
 function ip(commands: readonly string[]): string | null {

@@ -1,12 +1,14 @@
 // What a pod's containers share: a network with an address on the cluster's, a host name, and file systems in memory. All of it
 // belongs to one process, and is gone with it.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import type { Network } from "./network.ts";
 
 export interface Sandbox {
   /** Of the process whose namespaces they are; once they can be entered. */
   readonly pid: Promise<number>;
+  /** Off: its network is not reached and reaches nobody, and everything in it goes on. */
+  connect(on: boolean): void;
   /** SIGKILL. */
   kill(): void;
 }
@@ -63,5 +65,9 @@ export function startSandbox({ network, ip, hostname, memory }: SandboxOptions):
     child.on("close", () => reject(new Error(`the network of pod ${hostname} cannot be made, or is gone: ${said}`)));
   });
   pid.catch(() => {}); // told to whoever enters
-  return { pid, kill: () => void child.kill("SIGKILL") };
+  return {
+    pid,
+    connect: (on) => void spawnSync("ip", ["link", "set", link, on ? "up" : "down"]),
+    kill: () => void child.kill("SIGKILL"),
+  };
 }
