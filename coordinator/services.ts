@@ -104,11 +104,15 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
       await saveCheckpoint(context);
       const step = dispatcher.version;
       await checkpointer.settled();
-      return { step, written: checkpointer.newest === step };
+      return { step, written: checkpointer.newest === step, reason: results.view().unsaved };
     },
   });
   const results = createResults(training.store.url, checkpointer.newest, Date.now);
-  bus.subscribe((event) => void (event.kind === "checkpoint" && results.written(event.step)));
+  bus.subscribe((event) => {
+    if (event.kind === "checkpoint") results.written(event.step);
+    if (event.kind === "checkpoint-retry" || event.kind === "checkpoint-failed")
+      results.failing(`step ${event.step}: ${event.reason}`);
+  });
   /** How it ended, while it lingers. */
   let over: { readonly phase: Ending; readonly reason: string } | null = null;
   const report = (): StatusReport => ({

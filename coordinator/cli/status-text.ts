@@ -21,6 +21,7 @@ export function statusText(status: StatusReport): string {
     ["time", timeLine(status)],
     ["recoveries", recoveriesLine(status.recoveries)],
     ["checkpoints", savesLine(status.saves)],
+    ...(status.unsaved ? [["not saved", status.unsaved]] : []),
     ...(status.page ? [["page", status.page]] : []),
   ];
   const parts = [table(rows)];

@@ -19,8 +19,12 @@ export interface CommandOptions {
   readonly phase: () => Phase;
   /** Who starts and stops worker processes; null when nobody does. */
   readonly supervisor: { scale(replicas: number): void } | null;
-  /** Saves the newest step; `written` says whether the store has it now. */
-  readonly checkpoint: () => Promise<{ readonly step: number; readonly written: boolean }>;
+  /** Saves the newest step; `written` says whether the store has it now, `reason` why not. */
+  readonly checkpoint: () => Promise<{
+    readonly step: number;
+    readonly written: boolean;
+    readonly reason: string | null;
+  }>;
 }
 
 export interface Commands {
@@ -63,9 +67,9 @@ export function createCommands(options: CommandOptions): Commands {
     },
 
     async checkpoint() {
-      const { step, written } = await options.checkpoint();
+      const { step, written, reason } = await options.checkpoint();
       if (written) return step;
-      throw new PlumeError("UNAVAILABLE", `the checkpoint of step ${step} could not be written`, {
+      throw new PlumeError("UNAVAILABLE", `the checkpoint could not be written: ${reason ?? `step ${step}`}`, {
         remedy: "see logs/coordinator.log in the run's folder; training goes on",
       });
     },

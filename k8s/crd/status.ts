@@ -13,6 +13,8 @@ export const CONDITION_TYPES = [
   "WorkersReady",
   "Progressing",
   "Scaling",
+  "Applied",
+  "CheckpointsWritten",
   "Suspended",
   "Invalid",
   "Complete",

@@ -8,11 +8,12 @@ import { INSTANCE, NAME, PLUME } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
 import { type Coordinators, createCoordinators } from "./coordinators.ts";
 import { createReader } from "./desired.ts";
-import { type Informer, startInformer } from "./informer.ts";
+import { type Informer, type InformerOptions, startInformer } from "./informer.ts";
 import type { DiffusionJob } from "./job.ts";
 import { CHILD_KINDS, type KindName } from "./kinds.ts";
-import type { KubernetesObject, Pod } from "./objects.ts";
+import type { KubernetesEvent, KubernetesObject, Pod } from "./objects.ts";
 import type { OperatorOptions } from "./observed.ts";
+import { pacedFor } from "./pace.ts";
 import { createQueue, systemQueueClock } from "./queue.ts";
 import { createReconciler, type View } from "./reconcile.ts";
 import type { Recorder } from "./recorder.ts";
@@ -39,6 +40,8 @@ export interface Controller {
 }
 
 const LABELS = `${NAME}=${PLUME}`;
+/** Pods that admission refuses: a StatefulSet tells it in events alone. */
+const FAILURES = "involvedObject.kind=StatefulSet,reason=FailedCreate";
 /** Every job gets a pass so often, whatever was missed. */
 const RESYNC_MS = 300_000;
 
@@ -60,13 +63,16 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     },
   });
 
-  const watch = (kind: KindName, labelSelector: string | null, onChange: (object: KubernetesObject) => void) =>
+  const watch = (kind: KindName, selector: Selector, onChange: (object: KubernetesObject) => void) =>
     startInformer({
       api,
       kind,
       namespace,
-      ...(labelSelector !== null && { labelSelector }),
-      onChange,
+      ...selector,
+      onChange(object) {
+        onEvent({ kind: "heard" });
+        onChange(object);
+      },
       onError: () => onEvent({ kind: "watch-failed" }),
       log,
       signal: over,
@@ -75,10 +81,14 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     const name = object.metadata.labels?.[INSTANCE];
     if (name !== undefined) queue.add(`${object.metadata.namespace}/${name}`);
   };
-  const jobs = watch("DiffusionJob", null, ({ metadata }) => queue.add(`${metadata.namespace}/${metadata.name}`));
-  const pods = watch("Pod", LABELS, ofJob);
-  const children = CHILD_KINDS.map((kind) => watch(kind, LABELS, ofJob));
-  const informers = [jobs, pods, ...children];
+  const jobs = watch("DiffusionJob", {}, ({ metadata }) => queue.add(`${metadata.namespace}/${metadata.name}`));
+  const pods = watch("Pod", { labelSelector: LABELS }, ofJob);
+  const children = CHILD_KINDS.map((kind) => watch(kind, { labelSelector: LABELS }, ofJob));
+  const failures = watch("Event", { fieldSelector: FAILURES, jobOf: jobTold }, (event) => {
+    const job = jobTold(event);
+    if (job !== null) queue.add(job);
+  });
+  const informers = [jobs, pods, failures, ...children];
   await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(over)]);
   over.throwIfAborted();
 
@@ -97,11 +107,11 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   });
   work = createReconciler({
     api,
-    view: viewOf(jobs, pods, children),
+    view: viewOf(jobs, pods, failures, children),
     reader: createReader(),
     coordinators,
     recorder,
-    options,
+    options: () => pacedFor(jobs.size, options),
     epochMs,
     onStatus: () => onEvent({ kind: "status-written" }),
     log,
@@ -115,7 +125,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
 
   return {
     get jobs() {
-      return [...jobs.all()].length;
+      return jobs.size;
     },
     get queued() {
       return queue.depth;
@@ -124,13 +134,23 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
       clearInterval(resync);
       stop.abort();
       await queue.close();
+      coordinators[Symbol.dispose]();
       await Promise.all(informers.map(({ done }) => done));
     },
   };
 }
 
+type Selector = Pick<InformerOptions, "labelSelector" | "fieldSelector" | "jobOf">;
+
+/** The key of the job whose set an event tells of. */
+function jobTold(event: KubernetesObject): string | null {
+  const { metadata, involvedObject } = event as KubernetesEvent;
+  const set = /^(.+)-(?:coordinator|worker)$/.exec(involvedObject.name ?? "");
+  return set ? `${metadata.namespace}/${set[1]}` : null;
+}
+
 /** Objects by the job that they are made for. */
-function viewOf(jobs: Informer, pods: Informer, children: readonly Informer[]): View {
+function viewOf(jobs: Informer, pods: Informer, failures: Informer, children: readonly Informer[]): View {
   const of = (informers: readonly Informer[], namespace: string, job: string) =>
     informers.flatMap((informer) => informer.ofJob(namespace, job));
   return {
@@ -140,6 +160,7 @@ function viewOf(jobs: Informer, pods: Informer, children: readonly Informer[]): 
     },
     children: (namespace, job) => of(children, namespace, job),
     pods: (namespace, job) => of([pods], namespace, job) as Pod[],
+    failures: (namespace, job) => of([failures], namespace, job) as KubernetesEvent[],
   };
 }
 

@@ -3,11 +3,11 @@
 // I1. An object that is as it should be costs no call. One that is not is applied whole, whoever changed it.
 // I2. Nothing is deleted but old job files, pods that cannot go on by themselves, and the job itself at the end of its days.
 
-import type { Job } from "../../shared/config/schema.ts";
 import { driftOf } from "./drift.ts";
 import { eventsOf } from "./events.ts";
+import { heldEdit } from "./held.ts";
 import { isOwnedBy, ownerOf } from "./job.ts";
-import type { KubernetesObject, Pod, StatefulSet } from "./objects.ts";
+import type { KubernetesObject, OwnerReference, Pod, StatefulSet } from "./objects.ts";
 import {
   type Action,
   configMapsOf,
@@ -81,25 +81,41 @@ const AT_STAGE: Partial<Readonly<Record<Stage["kind"], { readonly coordinator?: 
   suspended: { coordinator: 0, worker: 0 },
 };
 /** One that ended with its result in its pod alone goes on answering, and can be copied from, until the job is deleted. */
-const coordinatorsAt = (stage: Stage, job: Job): 0 | undefined =>
-  stage.kind === "ended" && !outlivesPod(job) ? undefined : AT_STAGE[stage.kind]?.coordinator;
+const coordinatorsAt = (stage: Stage, observed: Observed): 0 | undefined =>
+  stage.kind === "ended" && !outlivesPod(observed) && (observed.job.status?.step ?? 0) > 0
+    ? undefined
+    : AT_STAGE[stage.kind]?.coordinator;
 
 /** Every object of the job at this stage, as it should be. */
-function wantedOf(stage: Stage, { job, reading }: Observed): readonly KubernetesObject[] {
+function wantedOf(stage: Stage, observed: Observed): readonly KubernetesObject[] {
+  const { job, reading } = observed;
   if (reading.kind === "invalid" || isBarred(stage)) return [];
   const owner = ownerOf(job);
   // Until it is read back that it is suspended, its sets stay as they are: as they run, or not there at all.
   const objects = reading.objects.filter(({ kind }) => stage.kind !== "suspendable" || kind !== "StatefulSet");
   return objects.map((object) => {
-    const owned = { ...object, metadata: { ...object.metadata, ownerReferences: [owner] } };
-    const resting = isOf(object, "worker") ? AT_STAGE[stage.kind]?.worker : coordinatorsAt(stage, reading.job);
+    const owned = ownedBy(object, owner);
+    const resting = isOf(object, "worker") ? AT_STAGE[stage.kind]?.worker : coordinatorsAt(stage, observed);
     if (object.kind !== "StatefulSet" || resting === undefined) return owned;
     return { ...owned, spec: { ...(object as StatefulSet).spec, replicas: resting } };
   });
 }
 
+/** The same object for the same one: most passes look at what the last one looked at, and compare nothing again (drift.ts). */
+function ownedBy(object: KubernetesObject, owner: OwnerReference): KubernetesObject {
+  const before = owned.get(object);
+  if (before?.owner.uid === owner.uid) return before.owned;
+  const made = { ...object, metadata: { ...object.metadata, ownerReferences: [owner] } };
+  owned.set(object, { owner, owned: made });
+  return made;
+}
+
+const owned = new WeakMap<KubernetesObject, { readonly owner: OwnerReference; readonly owned: KubernetesObject }>();
+
 function appliesOf(stage: Stage, observed: Observed): Action[] {
+  const held = heldEdit(observed) !== null;
   return wantedOf(stage, observed).flatMap((object): Action[] => {
+    if (held && IN_PODS.has(object.kind)) return scalesOf(object, observed);
     const there = observed.children.find((child) => isSame(child, object));
     if (!there) return [{ kind: "apply", object, reason: "it is not there" }];
     if (there.metadata.deletionTimestamp) return []; // on its way out; the next pass makes it anew
@@ -108,9 +124,19 @@ function appliesOf(stage: Stage, observed: Observed): Action[] {
   });
 }
 
+/** What an edit that waits is about. */
+const IN_PODS: ReadonlySet<string> = new Set(["StatefulSet", "ConfigMap"]);
+
+function scalesOf(object: KubernetesObject, { children }: Observed): Action[] {
+  const there = children.find((child) => isSame(child, object)) as StatefulSet | undefined;
+  const { replicas } = (object as StatefulSet).spec ?? {};
+  if (object.kind !== "StatefulSet" || !there || replicas === undefined || replicas === there.spec.replicas) return [];
+  return [{ kind: "scale", object, replicas, reason: `${there.spec.replicas} pods are to be ${replicas}` }];
+}
+
 function rescuesOf(nowMs: number, { pods, nodes }: Observed, options: OperatorOptions) {
   const decisions = pods.map((pod) => {
-    const node = nodes.get(pod.spec.nodeName ?? "") ?? { kind: "unknown" };
+    const node = nodes.get(pod.spec.nodeName ?? "") ?? { kind: "unasked" };
     return { pod, decision: decideRescue(nowMs, pod, node, options) };
   });
   const actions = decisions.flatMap(({ pod, decision }) =>
@@ -156,7 +182,7 @@ function leftoversOf(stage: Stage, observed: Observed): Action[] {
 }
 
 function eventOf(action: Action): JobEvent[] {
-  if (action.kind === "save") return [];
+  if (action.kind === "save" || action.kind === "scale") return [];
   const { kind, name } = { kind: action.object.kind, name: action.object.metadata.name };
   if (action.kind === "delete" && action.force)
     return [{ type: "Warning", reason: "NodeLost", message: `pod ${name} was taken away by force: ${action.reason}` }];

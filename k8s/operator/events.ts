@@ -41,6 +41,11 @@ function told({ type, status, reason, message }: Condition, old: Condition | und
       return is && old !== undefined ? normal("Scaling") : [];
     case "Progressing":
       return is || QUIET.has(reason) ? [] : warning(reason);
+    case "Applied":
+      return reason === "EditHeld" ? warning(reason) : [];
+    case "CheckpointsWritten":
+      if (reason === "CheckpointFailing") return warning(reason);
+      return is && old?.reason === "CheckpointFailing" ? normal(type) : [];
     case "CoordinatorReady":
       return !is && reason === "Unreachable" ? warning("CoordinatorUnreachable") : [];
     default:

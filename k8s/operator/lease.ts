@@ -101,7 +101,7 @@ export async function lead(options: LeaseOptions, signal: AbortSignal): Promise<
       await sleep(everyMs, over.signal).catch(() => {});
       if (over.signal.aborted) return;
       // A call that hangs must not hold a leader in office.
-      const patience = AbortSignal.any([over.signal, AbortSignal.timeout(Math.max(1, election.renewMs / 2))]);
+      const patience = AbortSignal.any([over.signal, AbortSignal.timeout(Math.ceil(election.renewMs / 2))]);
       const leads = await turn(patience).catch((error) => {
         log.warn({ reason: String(error) }, "the lease could not be renewed");
         return null;
@@ -121,7 +121,7 @@ export async function lead(options: LeaseOptions, signal: AbortSignal): Promise<
       over.abort();
       await keeping;
       if (lost.signal.aborted) return;
-      const stop = AbortSignal.timeout(election.renewMs);
+      const stop = AbortSignal.timeout(Math.ceil(election.renewMs));
       const lease = await read(stop).catch(() => null);
       if (lease?.spec?.holderIdentity !== election.me) return;
       await write(lease, "", lease.spec.leaseTransitions ?? 0, stop).catch((error) =>

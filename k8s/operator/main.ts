@@ -1,6 +1,6 @@
 // The operator process: wires the cluster, the lease, the watches and the metrics, then waits. In a cluster by its service account,
 // outside by KUBECONFIG: node k8s/operator/main.ts --namespace NAMESPACE | --all-namespaces [--monitor HOST:PORT] [--lease NAME]
-// [--lease-namespace NAMESPACE] [--status-seconds N] [--poll-seconds N]
+// [--lease-namespace NAMESPACE] [--status-seconds N] [--poll-seconds N] [--node-grace-seconds N]
 
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
@@ -34,6 +34,8 @@ const { values } = parseArgs({
     "status-seconds": { type: "string", default: "10" },
     /** Between two questions to a coordinator. */
     "poll-seconds": { type: "string", default: "5" },
+    /** A node that is not ready for so long is dead. */
+    "node-grace-seconds": { type: "string", default: "60" },
     workers: { type: "string", default: "8" },
   },
 });
@@ -42,8 +44,7 @@ process.on("unhandledRejection", (error) => {
   throw error;
 });
 
-/** A node that is not ready for so long is dead, and a pod that should have been gone for so long is stuck on it. */
-const NODE_GRACE_MS = 60_000;
+/** A pod that was asked to go is looked after so much later. */
 const STUCK_MS = 15_000;
 const SAVE_AGAIN_MS = 30_000;
 
@@ -103,7 +104,7 @@ async function main(): Promise<number> {
           pollMs: 1000 * positive("--poll-seconds", values["poll-seconds"]),
           saveAgainMs: SAVE_AGAIN_MS,
           stuckMs: STUCK_MS,
-          nodeGraceMs: NODE_GRACE_MS,
+          nodeGraceMs: 1000 * positive("--node-grace-seconds", values["node-grace-seconds"]),
         },
         workers: positive("--workers", values.workers),
         epochMs: Date.now,

@@ -9,7 +9,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-interface ManagedFields {
+export interface ManagedFields {
   readonly manager: string;
   readonly operation: "Apply" | "Update";
   readonly subresource?: string;
@@ -28,7 +28,9 @@ interface Metadata {
   readonly resourceVersion?: string;
   readonly generation?: number;
   readonly creationTimestamp?: string;
+  /** By when it should be gone: its grace period is in it. */
   readonly deletionTimestamp?: string;
+  readonly deletionGracePeriodSeconds?: number;
   readonly labels?: Readonly<Record<string, string>>;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ownerReferences?: readonly OwnerReference[];
@@ -43,7 +45,7 @@ export interface KubernetesObject {
 
 interface ContainerState {
   readonly waiting?: { readonly reason?: string; readonly message?: string };
-  readonly running?: object;
+  readonly running?: { readonly startedAt?: string };
   readonly terminated?: { readonly exitCode: number; readonly reason?: string; readonly message?: string };
 }
 
@@ -52,6 +54,10 @@ export interface ContainerStatus {
   readonly state?: ContainerState;
   readonly lastState?: ContainerState;
   readonly restartCount?: number;
+}
+
+interface Container {
+  readonly env?: readonly { readonly name: string }[];
 }
 
 interface PodCondition {
@@ -79,13 +85,29 @@ export interface Pod extends KubernetesObject {
 export interface StatefulSet extends KubernetesObject {
   readonly spec: {
     readonly replicas?: number;
-    readonly template: { readonly spec: { readonly volumes?: readonly Volume[] } };
+    readonly template: {
+      readonly spec: { readonly volumes?: readonly Volume[]; readonly containers?: readonly Container[] };
+    };
+    readonly volumeClaimTemplates?: readonly object[];
   };
   readonly status?: {
     readonly replicas?: number;
     readonly readyReplicas?: number;
     readonly updateRevision?: string;
+    readonly observedGeneration?: number;
   };
+}
+
+export interface ConfigMap extends KubernetesObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** What somebody tells of an object. */
+export interface KubernetesEvent extends KubernetesObject {
+  readonly involvedObject: { readonly kind?: string; readonly name?: string; readonly uid?: string };
+  readonly message?: string;
+  readonly lastTimestamp?: string;
+  readonly eventTime?: string;
 }
 
 export interface Node extends KubernetesObject {

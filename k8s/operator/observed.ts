@@ -5,7 +5,7 @@ import type { StatusReport } from "../../shared/control/verbs.ts";
 import type { DiffusionJobStatus } from "../crd/status.ts";
 import { COMPONENT } from "../render/labels.ts";
 import type { DiffusionJob } from "./job.ts";
-import type { KubernetesObject, Pod, StatefulSet } from "./objects.ts";
+import type { KubernetesEvent, KubernetesObject, Pod, StatefulSet } from "./objects.ts";
 import type { NodeState } from "./rescue.ts";
 
 /** The job file in the object, and the objects that it asks for, or what is wrong with it. */
@@ -33,6 +33,8 @@ export interface Observed {
   /** Those that are there, of the objects that are made for a job of this name. */
   readonly children: readonly KubernetesObject[];
   readonly pods: readonly Pod[];
+  /** Told of its sets: pods that could not be made. */
+  readonly failures: readonly KubernetesEvent[];
   /** Of nodes whose pods seem stuck. */
   readonly nodes: ReadonlyMap<string, NodeState>;
   readonly said: Said;
@@ -62,6 +64,8 @@ export type Action =
       readonly force: boolean;
       readonly reason: string;
     }
+  /** The number of pods of a set, and nothing else of it. */
+  | { readonly kind: "scale"; readonly object: KubernetesObject; readonly replicas: number; readonly reason: string }
   /** Ask the coordinator for a checkpoint; it takes its time. */
   | { readonly kind: "save" };
 

@@ -2,16 +2,19 @@
 //
 // I1. Taking such a pod away is safe even if it still runs behind a broken network: a coordinator of an older incarnation and
 //     its workers are refused (fencing), and no volume is shared.
+// I2. A grace period is for processes that hear of it: those of a dead node are not waited for.
 
 import type { Node, Pod } from "./objects.ts";
 
 /** As far as it may be asked: an operator of one namespace may not read nodes. */
 export type NodeState =
   | { readonly kind: "ready" | "absent" | "unknown" }
+  /** Nobody had a reason to ask yet. */
+  | { readonly kind: "unasked" }
   | { readonly kind: "not-ready"; readonly sinceMs: number };
 
 export interface RescueOptions {
-  /** A pod that should have been gone for so long is stuck. */
+  /** So long after it was asked to go, or should have been gone, a pod is stuck. */
   readonly stuckMs: number;
   /** A node that has not been ready for so long is dead. */
   readonly nodeGraceMs: number;
@@ -27,18 +30,32 @@ export function decideRescue(nowMs: number, pod: Pod, nodeState: NodeState, opti
   const { deletionTimestamp } = pod.metadata;
   const node = pod.spec.nodeName;
   if (!deletionTimestamp || !node) return { kind: "leave" };
-  // The time by which it should have been gone: its grace period is in it.
-  const dueMs = Date.parse(deletionTimestamp) + options.stuckMs;
-  if (nowMs < dueMs) return { kind: "wait", againMs: dueMs - nowMs };
-  if (nodeState.kind === "absent") return { kind: "rescue", reason: `its node ${node} is gone` };
-  if (nodeState.kind === "not-ready") {
-    const deadMs = nodeState.sinceMs + options.nodeGraceMs;
-    if (nowMs < deadMs) return { kind: "wait", againMs: deadMs - nowMs };
-    return { kind: "rescue", reason: `its node ${node} has not been ready for ${seconds(nowMs - nodeState.sinceMs)}` };
+  const suspectMs = suspectAt(pod, options);
+  const at = (dueMs: number, reason: string): RescueDecision =>
+    nowMs < dueMs ? { kind: "wait", againMs: dueMs - nowMs } : { kind: "rescue", reason };
+  switch (nodeState.kind) {
+    case "absent":
+      return at(suspectMs, `its node ${node} is gone`);
+    case "not-ready": {
+      const dueMs = Math.max(suspectMs, nodeState.sinceMs + options.nodeGraceMs);
+      return at(dueMs, `its node ${node} has not been ready for ${seconds(nowMs - nodeState.sinceMs)}`);
+    }
+    case "unknown":
+      // A taint of an administrator evicts from nodes that are well, too: those take their time.
+      return wasEvicted(pod)
+        ? at(Date.parse(deletionTimestamp) + options.stuckMs, `its node ${node} was given up by the cluster`)
+        : { kind: "leave" };
+    case "unasked":
+      return { kind: "wait", againMs: Math.max(0, suspectMs - nowMs) };
+    case "ready":
+      return { kind: "leave" };
   }
-  if (nodeState.kind === "unknown" && wasEvicted(pod))
-    return { kind: "rescue", reason: `its node ${node} was given up by the cluster` };
-  return { kind: "leave" };
+}
+
+/** When somebody should look at its node: it was asked to go, and is not gone. Infinity where it was not asked. */
+export function suspectAt({ metadata }: Pod, { stuckMs }: Pick<RescueOptions, "stuckMs">): number {
+  if (!metadata.deletionTimestamp) return Number.POSITIVE_INFINITY;
+  return Date.parse(metadata.deletionTimestamp) - 1000 * (metadata.deletionGracePeriodSeconds ?? 0) + stuckMs;
 }
 
 /** By the controller that evicts the pods of nodes which are not reached. */

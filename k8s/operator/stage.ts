@@ -3,15 +3,18 @@
 //
 // I1. Nothing is given up before it is written down: workers and coordinator are taken away only once the status *as it was
 //     read back* says Suspended, Complete or Failed. An operator that dies in between is followed by one that knows.
-// I2. An end counts for the job file that ended: another one (more steps, a mistake put right) begins again.
+// I2. An end counts for the job file that ended: another one (more steps, a mistake put right) begins again. One by a mistake
+//     that was put right elsewhere (credentials, a bucket) is undone by suspending the job and resuming it.
 
 import { KIND } from "../crd/object.ts";
 import { INSTANCE, NAME, PLUME } from "../render/labels.ts";
 import { conditionOf, holds } from "./conditions.ts";
+import { heldEdit } from "./held.ts";
 import { controllerOf, isOwnedBy } from "./job.ts";
 import type { KubernetesObject } from "./objects.ts";
 import { configMapsOf, isOf, isSame, type Observed, setOf } from "./observed.ts";
 import { outlivesPod, WHY_NOT } from "./outlives.ts";
+import { decideSilence } from "./silence.ts";
 import { isRunning, mistakeOf, troubleOf } from "./trouble.ts";
 
 export type Stage =
@@ -31,6 +34,9 @@ export type Stage =
   /** It is over, and the status does not say so yet. */
   | { readonly kind: "ending"; readonly end: End }
   | { readonly kind: "ended"; readonly end: End; readonly sinceMs: number };
+
+/** Reason of a failure that the job's own words, or what it stands on, are to blame for. */
+const MISTAKE = "Mistake";
 
 interface End {
   readonly type: "Complete" | "Failed";
@@ -75,8 +81,9 @@ function strangerAt(object: KubernetesObject, { job, children }: Observed): Stag
 function writtenEnd(observed: Observed): Stage | null {
   const { conditions } = observed.job.status ?? {};
   const type = (["Complete", "Failed"] as const).find((each) => holds(conditions, each));
-  if (!type || hasOtherFile(observed)) return null;
+  if (!type || (hasOtherFile(observed) && heldEdit(observed) === null)) return null;
   const { reason, message, lastTransitionTime } = conditionOf(conditions, type)!;
+  if (reason === MISTAKE && observed.job.spec.suspend) return null;
   return { kind: "ended", end: { type, reason, message }, sinceMs: Date.parse(lastTransitionTime) };
 }
 
@@ -90,6 +97,9 @@ function hasOtherFile({ reading, children }: Observed): boolean {
 
 const fileOf = (spec: Parameters<typeof configMapsOf>[0]): string => configMapsOf(spec).join(" ");
 
+const AFTER_MISTAKE =
+  "once that is put right: apply the job again; where its file stays as it is, set suspend to true and then to false";
+
 /** What the coordinator says at the end, or said when it exited. */
 function endSeen(observed: Observed): End | null {
   const { said, pods } = observed;
@@ -101,33 +111,35 @@ function endSeen(observed: Observed): End | null {
     if (phase === "Stopped") return { type: "Failed", reason: "Stopped", message: `it was stopped: ${reason}` };
     return { type: "Failed", reason: "RunFailed", message: reason };
   }
-  if (hasOtherFile(observed)) return null;
+  if (hasOtherFile(observed) || observed.job.spec.suspend) return null;
   const mistake = pods
     .filter((pod) => isOf(pod, "coordinator"))
     .map(mistakeOf)
     .find((each) => each !== null);
-  return mistake === undefined ? null : { type: "Failed", reason: "Mistake", message: mistake };
+  return mistake === undefined ? null : { type: "Failed", reason: MISTAKE, message: `${mistake}\n${AFTER_MISTAKE}` };
 }
 
 /** A checkpoint first, then the pods. */
 function suspension(nowMs: number, observed: Observed, saveAgainMs: number): Stage {
-  const { job, reading, said, save } = observed;
+  const { job, said, save, pods } = observed;
   const written = conditionOf(job.status?.conditions, "Suspended");
   if (written?.status === "True") return { kind: "suspended", reason: written.reason, message: written.message };
   const idle = nothingToSave(observed);
   if (idle) return { kind: "suspendable", reason: "NothingToSave", message: idle };
-  if (reading.kind === "valid" && !outlivesPod(reading.job))
+  if (!outlivesPod(observed))
     return { kind: "suspending", reason: "NothingOutlivesPod", message: `it goes on: ${WHY_NOT}`, ask: false };
   if (save.kind === "saved") return { kind: "suspendable", reason: "CheckpointSaved", message: savedAt(observed) };
   if (save.kind === "pending")
     return { kind: "suspending", reason: "SavingCheckpoint", message: "its checkpoint is being written", ask: false };
-  if (said.kind !== "answered")
+  if (said.kind !== "answered") {
+    const silence = said.kind === "silent" ? decideSilence(nowMs, job, pods, said.reason) : NOT_RUNNING;
     return {
       kind: "suspending",
-      reason: "CoordinatorUnreachable",
-      message: `it goes on until its coordinator can be asked for a checkpoint: ${said.kind === "silent" ? said.reason : "its pod does not run"}`,
+      reason: silence.kind === "starting" ? "CoordinatorStarting" : "CoordinatorUnreachable",
+      message: `it goes on until its coordinator can be asked for a checkpoint: ${silence.reason}`,
       ask: false,
     };
+  }
   if (save.kind === "failed")
     return {
       kind: "suspending",
@@ -138,6 +150,8 @@ function suspension(nowMs: number, observed: Observed, saveAgainMs: number): Sta
   return { kind: "suspending", reason: "SavingCheckpoint", message: "its checkpoint is asked for", ask: true };
 }
 
+const NOT_RUNNING = { kind: "starting", reason: "its pod does not run yet" } as const;
+
 function savedAt({ save, said, reading }: Observed): string {
   const step = save.kind === "saved" ? save.step : 0;
   const newest = said.kind === "answered" ? said.report.checkpoint : null;
@@ -147,15 +161,16 @@ function savedAt({ save, said, reading }: Observed): string {
 }
 
 /** @returns why nothing would be lost; null where something might. */
-function nothingToSave({ pods, children, said, job, reading }: Observed): string | null {
+function nothingToSave(observed: Observed): string | null {
+  const { pods, children, said, job } = observed;
   if (said.kind === "answered") return null;
   const coordinators = pods.filter((pod) => isOf(pod, "coordinator"));
   const before = job.status?.checkpoint;
   const last = before ? `; its newest checkpoint is of step ${before.step}` : "";
   const wanted = setOf(children, "coordinator")?.spec.replicas ?? 0;
   if (wanted === 0 && coordinators.length === 0) return `it was not running${last}`;
-  if (before && reading.kind === "valid" && !outlivesPod(reading.job)) return null; // it is in that pod
-  const [trouble] = coordinators.map(troubleOf).filter((each) => each !== null);
+  if (before && !outlivesPod(observed)) return null; // it is in that pod
+  const [trouble] = coordinators.map((pod) => troubleOf(pod, undefined)).filter((each) => each !== null);
   if (trouble && !coordinators.some(isRunning)) return `its coordinator was not running (${trouble.message})${last}`;
   return null;
 }

@@ -22,7 +22,7 @@ export function statusOf(nowMs: number, stage: Stage, observed: Observed): Diffu
     phase: phaseOf(stage, observed),
     ...(GOING.has(stage.kind) ? told : atRest(told)),
     workers: { replicas, ready, desired, selector },
-    conditions: nextConditions(nowMs, generation, before.conditions ?? [], verdictsOf(stage, observed, crew)),
+    conditions: nextConditions(nowMs, generation, before.conditions ?? [], verdictsOf(nowMs, stage, observed, crew)),
   };
   return { ...status, columns: columnsOf(status) };
 }

@@ -4,9 +4,11 @@ import { isOver } from "../../shared/bus/events.ts";
 import type { JobPhase } from "../crd/status.ts";
 import type { ConditionType, Verdict } from "./conditions.ts";
 import { conditionOf, holds as holdsIn } from "./conditions.ts";
-import { isOf, type Observed } from "./observed.ts";
+import { heldEdit } from "./held.ts";
+import { type Component, isOf, type Observed, setOf } from "./observed.ts";
+import { decideSilence } from "./silence.ts";
 import { isBarred, type Stage } from "./stage.ts";
-import { commonTrouble, isReady, isRunning, type Trouble } from "./trouble.ts";
+import { commonTrouble, isReady, isRunning, type Trouble, uncreatedTrouble } from "./trouble.ts";
 
 /** How many worker processes there are. */
 export interface Crew {
@@ -26,12 +28,14 @@ const no = (reason: string, message: string): Verdict => ({ holds: false, reason
 /** Phases of a coordinator in which nothing goes on without somebody's help. */
 const HALTED = new Set(["Paused"]);
 
-export function verdictsOf(stage: Stage, observed: Observed, crew: Crew): Verdicts {
+export function verdictsOf(nowMs: number, stage: Stage, observed: Observed, crew: Crew): Verdicts {
   return {
-    CoordinatorReady: coordinatorReady(stage, observed),
+    CoordinatorReady: coordinatorReady(nowMs, stage, observed),
     WorkersReady: workersReady(stage, observed, crew),
     Progressing: progressing(stage, observed, crew),
-    Scaling: scaling(stage, crew),
+    Scaling: scaling(stage, observed, crew),
+    Applied: applied(stage, observed),
+    CheckpointsWritten: checkpointsWritten(observed),
     Suspended: suspended(stage, observed),
     Invalid: stage.kind === "invalid" ? yes("Mistake", stage.message) : no("Valid", "the job file is right"),
     Complete: ended("Complete", stage),
@@ -41,22 +45,26 @@ export function verdictsOf(stage: Stage, observed: Observed, crew: Crew): Verdic
 
 const GONE: ReadonlySet<Stage["kind"]> = new Set(["suspended", "ended"]);
 
-function coordinatorReady(stage: Stage, { said, pods }: Observed): Verdict {
+function coordinatorReady(nowMs: number, stage: Stage, observed: Observed): Verdict {
+  const { job, said, pods } = observed;
   if (said.kind === "answered") return yes("Answers", "the coordinator answers");
   if (GONE.has(stage.kind)) return no("NotNeeded", "it is not running, and need not be");
-  if (said.kind === "silent") return no("Unreachable", said.reason);
-  const coordinators = pods.filter((pod) => isOf(pod, "coordinator"));
-  const trouble = commonTrouble(coordinators);
+  const trouble = troubleWith("coordinator", observed);
   if (trouble) return no(trouble.reason, trouble.message);
+  const coordinators = pods.filter((pod) => isOf(pod, "coordinator"));
+  if (said.kind === "silent") {
+    const silence = decideSilence(nowMs, job, coordinators, said.reason);
+    return no(silence.kind === "starting" ? "Starting" : "Unreachable", silence.reason);
+  }
   if (coordinators.length === 0) return no("NoPod", "there is no pod of it yet");
   return no("NotRunning", "its pod is starting");
 }
 
-function workersReady(stage: Stage, { pods }: Observed, { ready, desired, min }: Crew): Verdict {
+function workersReady(stage: Stage, observed: Observed, { ready, desired, min }: Crew): Verdict {
   if (GONE.has(stage.kind)) return no("NotNeeded", "they are not running, and need not be");
   const counted = `${ready} of ${desired} are ready, and ${min} are needed`;
-  if (ready >= min) return yes("EnoughReady", counted);
-  const trouble = commonTrouble(pods.filter((pod) => isOf(pod, "worker")));
+  const trouble = troubleWith("worker", observed);
+  if (ready >= min) return yes("EnoughReady", trouble && ready < desired ? `${counted}: ${trouble.message}` : counted);
   return trouble ? no(trouble.reason, `${counted}: ${trouble.message}`) : no("TooFewReady", counted);
 }
 
@@ -80,17 +88,49 @@ function progressing(stage: Stage, observed: Observed, crew: Crew): Verdict {
 }
 
 /** Of the coordinator, or of so many workers that too few are left. */
-function troubleThatHalts({ pods, said }: Observed, { ready, min }: Crew): Trouble | null {
-  const ofCoordinator = said.kind === "answered" ? null : commonTrouble(pods.filter((pod) => isOf(pod, "coordinator")));
+function troubleThatHalts(observed: Observed, { ready, min }: Crew): Trouble | null {
+  const ofCoordinator = observed.said.kind === "answered" ? null : troubleWith("coordinator", observed);
   if (ofCoordinator) return ofCoordinator;
-  return ready < min ? commonTrouble(pods.filter((pod) => isOf(pod, "worker"))) : null;
+  return ready < min ? troubleWith("worker", observed) : null;
 }
 
-function scaling(stage: Stage, { ready, replicas, desired }: Crew): Verdict {
+/** With the pods that there are, or with those that cannot be made. */
+function troubleWith(component: Component, { job, pods, children, failures }: Observed): Trouble | null {
+  const before = conditionOf(job.status?.conditions, "Progressing")?.reason;
+  const those = pods.filter((pod) => isOf(pod, component));
+  return commonTrouble(those, before) ?? uncreatedTrouble(setOf(children, component), those, failures);
+}
+
+function scaling(stage: Stage, observed: Observed, { ready, replicas, desired }: Crew): Verdict {
   if (GONE.has(stage.kind) || isBarred(stage)) return no("NotRunning", "nothing runs");
   if (replicas > desired) return yes("Fewer", `from ${replicas} to ${desired} workers`);
+  const trouble = ready < desired ? troubleWith("worker", observed) : null;
+  if (trouble) return yes("More", `${ready} of ${desired} workers are ready: ${trouble.message}`);
   if (ready < desired) return yes("More", `${ready} of ${desired} workers are ready`);
   return no("AtSize", `${desired} workers`);
+}
+
+function applied(stage: Stage, observed: Observed): Verdict {
+  if (stage.kind === "invalid") return no("Invalid", stage.message);
+  if (stage.kind === "taken") return no("NameTaken", stage.message);
+  if (stage.kind === "clearing") return no("Clearing", stage.message);
+  if (observed.refused !== null) return no("Refused", observed.refused);
+  const held = heldEdit(observed);
+  return held === null ? yes("Applied", "its objects are as the job asks") : no("EditHeld", held);
+}
+
+function checkpointsWritten({ job, said }: Observed): Verdict {
+  if (said.kind !== "answered") {
+    const before = conditionOf(job.status?.conditions, "CheckpointsWritten");
+    if (before) return { holds: before.status === "True", reason: before.reason, message: before.message };
+    return no("NoneYet", "there is no checkpoint yet");
+  }
+  const { checkpoint, unsaved } = said.report;
+  if (unsaved !== null)
+    return no("CheckpointFailing", `training goes on, and the checkpoint is not written: ${unsaved}`);
+  return checkpoint
+    ? yes("Written", `step ${checkpoint.step} in ${checkpoint.url}`)
+    : no("NoneYet", "there is no checkpoint yet");
 }
 
 function suspended(stage: Stage, { job }: Observed): Verdict {

@@ -1,6 +1,8 @@
 // The operator at work in a test's process, on a real API server, with no rights but those of its own service account.
 
-import { readFileSync } from "node:fs";
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { type Api, type Call, createApi } from "../../k8s/operator/api.ts";
@@ -8,8 +10,9 @@ import { startController } from "../../k8s/operator/controller.ts";
 import type { OperatorOptions } from "../../k8s/operator/observed.ts";
 import { createRecorder } from "../../k8s/operator/recorder.ts";
 import { silentLog } from "../../shared/log.ts";
-import { ROOT } from "../../shared/root.ts";
+import { entry, ROOT } from "../../shared/root.ts";
 import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
+import { freePort, killed } from "./processes.ts";
 
 const OPTIONS: OperatorOptions = {
   statusEveryMs: 1_000,
@@ -44,6 +47,8 @@ export interface TestOperatorOptions {
   readonly diesAt?: { readonly call: number; readonly when: "before" | "after" };
   /** It is dead. */
   readonly onDeath?: () => void;
+  /** Before each call of a pass is sent. */
+  readonly onCall?: (call: Call) => Promise<void>;
 }
 
 export async function startOperator(options: TestOperatorOptions): Promise<TestOperator> {
@@ -77,7 +82,7 @@ export async function startOperator(options: TestOperatorOptions): Promise<TestO
 }
 
 /** After its death nothing of it reaches the API server, and nothing that was answered reaches it. */
-function mortal(real: Api, calls: Call[], { diesAt, onDeath }: TestOperatorOptions, end: AbortController): Api {
+function mortal(real: Api, calls: Call[], { diesAt, onDeath, onCall }: TestOperatorOptions, end: AbortController): Api {
   const isList = ({ query }: Call) => query?.limit !== undefined;
   const die = (): never => {
     end.abort(new Error("killed"));
@@ -91,10 +96,46 @@ function mortal(real: Api, calls: Call[], { diesAt, onDeath }: TestOperatorOptio
       if (isList(call)) return real.call<T>(call, signal);
       const isLast = calls.push(call) - 1 === diesAt?.call;
       if (isLast && diesAt?.when === "before") die();
+      await onCall?.(call);
       const answered = real.call<T>(call, isLast ? undefined : signal);
       return isLast ? answered.then(die, die) : answered;
     },
   };
+}
+
+export interface OperatorProcess extends AsyncDisposable {
+  readonly child: ChildProcess;
+  readonly exited: Promise<number | null>;
+  leads(): Promise<boolean>;
+}
+
+export interface OperatorProcessOptions {
+  readonly kubeconfig: string;
+  readonly namespace: string;
+  /** That its own kubeconfig is written to. */
+  readonly file: string;
+  readonly args?: readonly string[];
+}
+
+/** As it runs in a cluster: a process, with the rights of its account. */
+export async function startOperatorProcess(options: OperatorProcessOptions): Promise<OperatorProcess> {
+  const { namespace } = options;
+  writeFileSync(options.file, configOf(options.kubeconfig, operatorAccount(namespace)).exportConfig());
+  const { file, execArgv } = entry("operator");
+  const port = await freePort();
+  const args = ["--namespace", namespace, "--monitor", `127.0.0.1:${port}`, ...(options.args ?? [])];
+  const child = spawn(process.execPath, [...execArgv, file, ...args], {
+    env: { ...process.env, KUBECONFIG: options.file },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  const exited = once(child, "exit").then(([code]) => code as number | null);
+  const leads = async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(1_000) }).catch(
+      () => null,
+    );
+    return /^plume_operator_leader 1$/m.test((await answer?.text()) ?? "");
+  };
+  return { child, exited, leads, [Symbol.asyncDispose]: () => killed(child) };
 }
 
 /** The CRD and the operator's rights, applied as a person would. */

@@ -19,6 +19,9 @@ export const OPTIONS: OperatorOptions = {
   nodeGraceMs: 60_000,
 };
 
+/** Containers that run. */
+export const STARTED = "2025-12-31T23:59:50Z";
+
 const templates = readTemplates();
 
 interface Wishes {
@@ -57,6 +60,7 @@ export function running(job: DiffusionJob = diffusionJob(), report: Partial<Stat
     reading,
     children,
     pods: [podOf(children, "coordinator"), podOf(children, "worker", 0), podOf(children, "worker", 1)],
+    failures: [],
     nodes: new Map(),
     said: { kind: "answered", report: reportOf(report) },
     save: { kind: "none" },
@@ -96,11 +100,12 @@ export const reportOf = (report: Partial<StatusReport>): StatusReport => ({
   decisions: [],
   checkpoint: null,
   weightsSha256: null,
+  unsaved: null,
   over: false,
   ...report,
 });
 
-const member = (workerId: string): StatusReport["members"][number] => ({
+export const member = (workerId: string): StatusReport["members"][number] => ({
   workerId,
   phase: "ready",
   device: "cpu",
@@ -153,7 +158,7 @@ export function podOf(children: readonly KubernetesObject[], component: Componen
         { type: "PodScheduled", status: "True" },
         { type: "Ready", status: "True" },
       ],
-      containerStatuses: [{ name: component, state: { running: {} } }],
+      containerStatuses: [{ name: component, state: { running: { startedAt: STARTED } } }],
     },
   };
 }
@@ -172,7 +177,9 @@ export const waiting = (pod: Pod, reason: string, message: string, lastState = {
 });
 
 export const see = (observed: Observed, at = NOW) => decide(at, observed, OPTIONS);
-export const conditionsOf = (observed: Observed, at = NOW) => see(observed, at).status?.conditions ?? [];
+/** As they are written now, or stay. */
+export const conditionsOf = (observed: Observed, at = NOW) =>
+  (see(observed, at).status ?? observed.job.status)?.conditions ?? [];
 export const condition = (observed: Observed, type: string, at = NOW) =>
   conditionsOf(observed, at).find((each) => each.type === type);
 

@@ -101,7 +101,7 @@ export async function openSite({
     accounts,
     phase: () => progress.view().phase,
     supervisor: { scale: () => {} },
-    checkpoint: async () => ({ step: progress.view().step, written: true }),
+    checkpoint: async () => ({ step: progress.view().step, written: true, reason: null }),
   });
   const report = () => ({
     ...view.status(),
@@ -109,6 +109,7 @@ export async function openSite({
     decisions: [...decisions.newest],
     checkpoint: null,
     weightsSha256: null,
+    unsaved: null,
     over: false,
   });
   const desk = createDesk({ commands, report, stop: () => true, bus });

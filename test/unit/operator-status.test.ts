@@ -4,37 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { Observed } from "../../k8s/operator/observed.ts";
 import { condition, NOW, OPTIONS, objectsOf, reportOf, running, see, waiting, written } from "../support/operator.ts";
 
-describe("trouble", () => {
-  it("shows why a pod is not scheduled", () => {
-    const observed = running();
-    const message = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu.";
-    const pods = observed.pods.map((pod) => ({
-      ...pod,
-      status: {
-        phase: "Pending",
-        conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }],
-      },
-    }));
-    const pending: Observed = { ...observed, pods, said: { kind: "unasked" } };
-    expect(see(pending).status?.phase).toBe("Pending");
-    expect(condition(pending, "Progressing")).toMatchObject({
-      status: "False",
-      reason: "Unschedulable",
-      message: expect.stringContaining(message),
-    });
-  });
-
-  it("shows what a crashing image says", () => {
-    const observed = running();
-    const last = { terminated: { exitCode: 127, message: "node: not found" } };
-    const pods = [waiting(observed.pods[0]!, "CrashLoopBackOff", "back-off 20s", last)];
-    expect(condition({ ...observed, pods, said: { kind: "unasked" } }, "Progressing")).toMatchObject({
-      status: "False",
-      reason: "CrashLoopBackOff",
-      message: "pod tiny-coordinator-0: back-off 20s; it exited with code 127: node: not found",
-    });
-  });
-
+describe("a coordinator", () => {
   it("keeps the last known step of a coordinator that does not answer", () => {
     const seen = written(running());
     const silent: Observed = { ...seen, said: { kind: "silent", reason: "no answer for 3 s" } };
@@ -82,6 +52,26 @@ describe("a node that is gone", () => {
 
   it("is one whose object was deleted, too", () => {
     expect(forced(stuckAt({ kind: "absent" }), later)).toHaveLength(1);
+  });
+
+  it("does not keep its pods for a grace period that nobody there hears of; one that is well does", () => {
+    const dead = stuckAt({ kind: "not-ready", sinceMs: NOW - 60_000 });
+    const [pod] = dead.pods;
+    const metadata = {
+      ...pod!.metadata,
+      deletionTimestamp: new Date(NOW + 300_000).toISOString(),
+      deletionGracePeriodSeconds: 300,
+    };
+    const leaving: Observed = { ...dead, pods: [{ ...pod!, metadata }] };
+    expect(forced(leaving, NOW + 14_000)).toEqual([]);
+    expect(forced(leaving, NOW + 15_000)).toHaveLength(1);
+    const well: Observed = { ...leaving, nodes: new Map([["node-a", { kind: "ready" }]]) };
+    expect(forced(well, NOW + 15_000)).toEqual([]);
+    const evicted: Observed = { ...leaving, nodes: new Map([["node-a", { kind: "unknown" }]]) };
+    expect(forced(evicted, NOW + 15_000)).toEqual([]); // it may be well, for all that may be known
+    const unasked: Observed = { ...leaving, nodes: new Map() };
+    expect(see(unasked, NOW + 1_000).requeueAfterMs).toBe(OPTIONS.pollMs);
+    expect(see(unasked, NOW + 14_000).requeueAfterMs).toBe(1_000);
   });
 
   it("is known by the eviction where nodes may not be read", () => {

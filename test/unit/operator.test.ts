@@ -33,6 +33,8 @@ function followed(observed: Observed): Observed {
   return { ...observed, children: [...rest, ...changed] };
 }
 
+type Spec = Readonly<Record<string, unknown>>;
+
 const suspended = diffusionJob({ spec: { suspend: true } });
 const complete = {
   phase: "Complete",
@@ -315,6 +317,81 @@ describe("a job whose checkpoints are in its coordinator's pod", () => {
   });
 });
 
+describe("an edit of a job whose checkpoints are in its coordinator's pod", () => {
+  const STORELESS = { checkpoint: {} };
+  const MORE = { training: { steps: 40, globalBatch: 8, microBatch: 2 } };
+  /** Trained for a while, then edited. */
+  const edited = (before: Spec, change: Spec, report = {}): Observed => {
+    const seen = written(running(diffusionJob({ spec: before }), report));
+    const job = { ...diffusionJob({ spec: { ...before, ...change } }), status: seen.job.status! };
+    return { ...seen, job, reading: readJob(job, readTemplates()) };
+  };
+
+  it.each([
+    ["more steps", MORE],
+    ["another image", { kubernetes: { image: "plume:other" } }],
+    ["a volume for it", { kubernetes: { storage: "1Gi" } }],
+    ["a store, which has nothing of it yet", { checkpoint: { store: "s3://bucket/tiny" } }],
+  ])("waits, with a word on how to let it in: %s", (_, change) => {
+    const observed = edited(STORELESS, change);
+    expect(see(observed).actions).toEqual([]);
+    expect(condition(observed, "Applied")).toMatchObject({
+      status: "False",
+      reason: "EditHeld",
+      message: expect.stringMatching(/at step 5.*kubectl delete pod tiny-coordinator-0.*checkpoints cp/),
+    });
+    expect(condition(observed, "Progressing")).toMatchObject({ status: "True" });
+    expect(see(observed).events.map(({ reason }) => reason)).toEqual(["EditHeld"]);
+    expect(see(written(observed)).events).toEqual([]);
+  });
+
+  it("waits at its end, too, and does not begin again", () => {
+    const observed = edited(STORELESS, MORE, complete);
+    for (const said of [observed.said, { kind: "silent", reason: "gone" } as const]) {
+      expect(see({ ...observed, said }).actions).toEqual([
+        expect.objectContaining({
+          kind: "scale",
+          replicas: 0,
+          object: expect.objectContaining({ kind: "StatefulSet" }),
+        }),
+      ]);
+      expect(condition({ ...observed, said }, "Complete")).toMatchObject({ status: "True" });
+    }
+  });
+
+  it("lets its workers be resized meanwhile", () => {
+    const workers = { workers: { replicas: 4, max: 4 } };
+    const { actions } = see(edited(STORELESS, { ...MORE, ...workers }));
+    expect(actions).toEqual([expect.objectContaining({ kind: "scale", replicas: 4 })]);
+  });
+
+  it("goes in once somebody has deleted that pod, or where nothing would be lost", () => {
+    const waiting = edited(STORELESS, MORE);
+    const [coordinator, ...workers] = waiting.pods;
+    const leaving = {
+      ...coordinator!,
+      metadata: { ...coordinator!.metadata, deletionTimestamp: "2026-01-01T00:05:00Z" },
+    };
+    const sets = (observed: Observed) => Object.keys(replicasOf(see(observed).actions));
+    for (const observed of [
+      { ...waiting, pods: [leaving, ...workers] },
+      { ...waiting, pods: workers, said: { kind: "unasked" } as const },
+      edited(STORELESS, MORE, { step: 0 }),
+      edited({}, MORE),
+      edited({ checkpoint: {}, kubernetes: { storage: "1Gi" } }, MORE),
+    ]) {
+      expect(sets(observed)).toContain("tiny-coordinator");
+      expect(condition(observed, "Applied")).toMatchObject({ status: "True" });
+    }
+  });
+
+  it("is no reason to suspend it: what counts is the file that the coordinator has", () => {
+    const observed = edited(STORELESS, { checkpoint: { store: "s3://bucket/tiny" }, suspend: true });
+    expect(condition(observed, "Suspended")).toMatchObject({ status: "False", reason: "NothingOutlivesPod" });
+    expect(see(observed).actions).toEqual([]);
+  });
+});
+
 describe("the end", () => {
   it("writes down the digest of the weights before it takes the coordinator away", () => {
     const done = running(diffusionJob(), complete);
@@ -365,9 +442,34 @@ describe("the end", () => {
     expect(condition(failed, "Failed")).toMatchObject({
       status: "True",
       reason: "Mistake",
-      message: "data.source: no such bucket",
+      message: expect.stringMatching(/^data\.source: no such bucket\nonce that is put right: apply the job again/),
     });
     expect(see(failed).events.map(({ type }) => type)).toContain("Warning");
+  });
+
+  it("by a mistake that was put right elsewhere is undone by suspending the job and resuming it", () => {
+    const observed = running();
+    const mistake = { terminated: { exitCode: 2, message: "the store refuses the credentials" } };
+    const pods = [waiting(observed.pods[0]!, "CrashLoopBackOff", "back-off", mistake)];
+    const failed = followed(written({ ...observed, pods, said: { kind: "unasked" } }));
+    const asked = (spec: Spec, seen: Observed): Observed => {
+      const job = { ...diffusionJob({ spec }), status: seen.job.status! };
+      return { ...seen, job, reading: readJob(job, readTemplates()) };
+    };
+    expect(condition(failed, "Failed")).toMatchObject({ status: "True" });
+    const resting = written(asked({ suspend: true }, failed));
+    expect(condition(resting, "Suspended")).toMatchObject({ status: "True", reason: "NothingToSave" });
+    expect(condition(resting, "Failed")).toMatchObject({ status: "False" });
+    const gone = followed({ ...resting, pods: [] });
+    expect(replicasOf(see(asked({}, gone)).actions)).toEqual({ "tiny-coordinator": 1, "tiny-worker": 2 });
+  });
+
+  it("keeps no coordinator that has nothing to keep", () => {
+    const observed = running(diffusionJob({ spec: { checkpoint: {} } }));
+    const mistake = { terminated: { exitCode: 2, message: "no such data" } };
+    const pods = [waiting(observed.pods[0]!, "CrashLoopBackOff", "back-off", mistake)];
+    const failed = written({ ...observed, pods, said: { kind: "unasked" } });
+    expect(replicasOf(see(failed).actions)).toEqual({ "tiny-coordinator": 0, "tiny-worker": 0 });
   });
 
   it("deletes the job so long after its end as it says, and its objects go with it", () => {

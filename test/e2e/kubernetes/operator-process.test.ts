@@ -1,14 +1,9 @@
 // Operators as processes, as they run in a cluster: who leads, what the leader hands over, and what their account may not do.
 
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { entry } from "../../../shared/root.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
-import { configOf, installOperator, operatorAccount } from "../../support/kubernetes-operator.ts";
+import { installOperator, operatorAccount, startOperatorProcess } from "../../support/kubernetes-operator.ts";
 import { scratchFolder } from "../../support/plume.ts";
-import { freePort, killed } from "../../support/processes.ts";
 
 let plane: ControlPlane;
 let namespace: string;
@@ -19,33 +14,13 @@ beforeAll(async () => {
 });
 afterAll(() => plane?.[Symbol.asyncDispose]());
 
-const LEASE_SECONDS = 3;
-
-interface OperatorProcess extends AsyncDisposable {
-  readonly child: ChildProcess;
-  readonly exited: Promise<number | null>;
-  leads(): Promise<boolean>;
-}
-
-async function startProcess(folder: { file(name: string): string }): Promise<OperatorProcess> {
-  const kubeconfig = folder.file("kubeconfig");
-  writeFileSync(kubeconfig, configOf(plane.kubeconfig, operatorAccount(namespace)).exportConfig());
-  const { file, execArgv } = entry("operator");
-  const port = await freePort();
-  const args = ["--namespace", namespace, "--monitor", `127.0.0.1:${port}`, "--lease-seconds", `${LEASE_SECONDS}`];
-  const child = spawn(process.execPath, [...execArgv, file, ...args], {
-    env: { ...process.env, KUBECONFIG: kubeconfig },
-    stdio: ["ignore", "ignore", "inherit"],
+const startProcess = (folder: { file(name: string): string }) =>
+  startOperatorProcess({
+    kubeconfig: plane.kubeconfig,
+    namespace,
+    file: folder.file("kubeconfig"),
+    args: ["--lease-seconds", "3"],
   });
-  const exited = once(child, "exit").then(([code]) => code as number | null);
-  const leads = async () => {
-    const answer = await fetch(`http://127.0.0.1:${port}/metrics`, { signal: AbortSignal.timeout(1_000) }).catch(
-      () => null,
-    );
-    return /^plume_operator_leader 1$/m.test((await answer?.text()) ?? "");
-  };
-  return { child, exited, leads, [Symbol.asyncDispose]: () => killed(child) };
-}
 
 const job = (name: string) => `apiVersion: plume.dev/v1alpha1
 kind: DiffusionJob

@@ -3,13 +3,11 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createApi } from "../../../k8s/operator/api.ts";
-import { driftOf } from "../../../k8s/operator/drift.ts";
-import { CHILD_KINDS, collectionPath } from "../../../k8s/operator/kinds.ts";
+import { collectionPath } from "../../../k8s/operator/kinds.ts";
 import type { KubernetesObject } from "../../../k8s/operator/objects.ts";
-import { renderJob } from "../../../k8s/render/render.ts";
-import { parseJob } from "../../../shared/config/load.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
-import { configOf, installOperator, startOperator } from "../../support/kubernetes-operator.ts";
+import { configOf, startOperator } from "../../support/kubernetes-operator.ts";
+import { differences, jobText, objectsOfJob, openSite, type Site } from "../../support/kubernetes-site.ts";
 
 let plane: ControlPlane;
 beforeAll(async () => {
@@ -17,56 +15,13 @@ beforeAll(async () => {
 });
 afterAll(() => plane?.[Symbol.asyncDispose]());
 
-const jobText = (name: string, spec: object = {}) =>
-  JSON.stringify({
-    apiVersion: "plume.dev/v1alpha1",
-    kind: "DiffusionJob",
-    metadata: { name },
-    spec: {
-      data: { source: "shapes:512", imageSize: 8 },
-      model: { channels: 8, channelMult: [1], groups: 4 },
-      training: { steps: 20, globalBatch: 8, microBatch: 2 },
-      workers: { replicas: 2, max: 4 },
-      ...spec,
-    },
-  });
-
-/** A namespace with the operator's rights, and a kubectl in it. */
-async function site() {
-  const namespace = await plane.namespace();
-  await installOperator(plane.kubectl, namespace);
-  const kubectl = (...args: string[]) => plane.kubectl(["-n", namespace, ...args]);
-  return {
-    namespace,
-    kubectl,
-    operator: () => startOperator({ kubeconfig: plane.kubeconfig, namespace }),
-    apply: (text: string) => plane.kubectl(["-n", namespace, "apply", "-f", "-"], { input: text }),
-    get: async (what: string) => JSON.parse(await kubectl("get", what, "-o", "json", "--show-managed-fields")),
-    objects: async (): Promise<readonly KubernetesObject[]> =>
-      JSON.parse(
-        await kubectl("get", KINDS, "-l", "app.kubernetes.io/name=plume", "-o", "json", "--show-managed-fields"),
-      ).items,
-  };
-}
+const site = () => openSite(plane);
 
 const CRD = "crd/diffusionjobs.plume.dev";
-const KINDS = "statefulset,configmap,service,serviceaccount,role,rolebinding,poddisruptionbudget";
-
 const namesOf = (objects: readonly KubernetesObject[]) =>
   objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
 
-/** What is not as `plume render` would have it; empty when nothing is. */
-function differences(text: string, namespace: string, objects: readonly KubernetesObject[]): string[] {
-  return (renderJob(parseJob(text), { namespace }) as KubernetesObject[]).flatMap((wanted) => {
-    const is = objects.find(({ kind, metadata }) => kind === wanted.kind && metadata.name === wanted.metadata.name);
-    if (!is) return [`${wanted.kind}/${wanted.metadata.name} is not there`];
-    const owners = is.metadata.ownerReferences ?? [];
-    const drift = driftOf({ ...wanted, metadata: { ...wanted.metadata, ownerReferences: owners } }, is);
-    return drift === null && owners.length === 1 ? [] : [`${wanted.kind}/${wanted.metadata.name}: ${drift}`];
-  });
-}
-
-const settledAs = async (text: string, { namespace, objects }: Awaited<ReturnType<typeof site>>) =>
+const settledAs = async (text: string, { namespace, objects }: Site) =>
   expect.poll(async () => differences(text, namespace, await objects())).toEqual([]);
 
 describe("a job", () => {
@@ -131,8 +86,7 @@ describe("a job", () => {
     const rules = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations";
     await here.kubectl("patch", CRD, "--type=json", "-p", JSON.stringify([{ op: "remove", path: rules }]));
     await expect.poll(() => here.apply(wrong).catch(String)).toContain("created");
-    const invalid = async () =>
-      (await here.get("dj/tiny")).status?.conditions?.find((each: { type: string }) => each.type === "Invalid");
+    const invalid = () => here.condition("tiny", "Invalid");
     await expect.poll(async () => (await invalid())?.status).toBe("True");
     expect((await invalid()).message).toMatch(/model\.groups: 4 does not divide the 9 channels/);
     expect(await here.objects()).toEqual([]);
@@ -147,14 +101,49 @@ describe("a job", () => {
     await using _ = await here.operator();
     const resources = { requests: { cpu: "2" }, limits: { cpu: "1" } };
     await here.apply(jobText("tiny", { kubernetes: { workers: { resources } } }));
-    const progressing = async () =>
-      (await here.get("dj/tiny")).status?.conditions?.find((each: { type: string }) => each.type === "Progressing");
+    const progressing = () => here.condition("tiny", "Progressing");
     await expect.poll(async () => (await progressing())?.reason).toBe("Refused");
     expect((await progressing()).message).toMatch(
       /refuses StatefulSet tiny-worker: .*must be less than or equal to cpu limit/,
     );
     await here.apply(jobText("tiny"));
     await settledAs(jobText("tiny"), here);
+  });
+
+  it("whose pods admission refuses says which object of the cluster does it, and what to change", async () => {
+    const here = await site();
+    const limits = { limits: [{ type: "Container", min: { memory: "4Gi" } }] };
+    const makes = (kind: string, name: string, spec: object) =>
+      here.apply(JSON.stringify({ apiVersion: "v1", kind, metadata: { name }, spec }));
+    await makes("ResourceQuota", "small", { hard: { pods: "2" } });
+    await using _ = await here.operator();
+    await here.apply(jobText("tiny"));
+    // Two of the three that it wants, in whatever order they are made.
+    const told = async () => {
+      const { status } = await here.get("dj/tiny");
+      return JSON.stringify(status?.conditions?.filter(({ reason }: { reason: string }) => reason === "FailedCreate"));
+    };
+    await expect.poll(told).toMatch(/exceeded quota: small.*raise ResourceQuota small, or lower kubernetes\./);
+    await expect
+      .poll(() => here.kubectl("events", "--for", "dj/tiny"))
+      .toMatch(/Warning +FailedCreate.*exceeded quota/);
+    await here.kubectl("delete", "resourcequota/small");
+    await here.kubectl("scale", "dj/tiny", "--replicas=3"); // or wait until the StatefulSet tries again
+    await expect.poll(() => here.kubectl("get", "pods", "-o", "name")).toMatch(/worker-0\n.*worker-1\n.*worker-2\n/);
+    await here.kubectl("label", "sts/tiny-coordinator", "again=1");
+    await expect.poll(told).toBe("[]");
+
+    await makes("LimitRange", "narrow", limits);
+    await here.kubectl("delete", "pod/tiny-worker-2");
+    const wide =
+      /minimum memory usage per Container is 4Gi.*kubernetes\.workers\.resources to what .* LimitRange allows/;
+    await expect.poll(told).toMatch(wide);
+    await here.kubectl("delete", "limitrange/narrow");
+
+    // What somebody adds beside the operator's fields is theirs, and stays.
+    const added = JSON.stringify({ spec: { template: { spec: { hostNetwork: true } } } });
+    await here.kubectl("patch", "sts/tiny-worker", "-p", added);
+    await expect.poll(told).toMatch(/violates PodSecurity \\"restricted.*hostNetwork.*take away what was added/);
   });
 
   it("with more steps gets another job file, and the old one goes once no pod has it", async () => {
@@ -183,8 +172,7 @@ describe("a job", () => {
     await here.kubectl("create", "serviceaccount", "tiny-worker");
     await using _ = await here.operator();
     await here.apply(jobText("tiny"));
-    const progressing = async () =>
-      (await here.get("dj/tiny")).status?.conditions?.find((each: { type: string }) => each.type === "Progressing");
+    const progressing = () => here.condition("tiny", "Progressing");
     await expect.poll(async () => (await progressing())?.reason).toBe("NameTaken");
     expect((await progressing()).message).toContain("ServiceAccount tiny-worker is there and is not plume's");
     expect((await here.get("serviceaccount/tiny-worker")).metadata.ownerReferences).toBeUndefined();
@@ -199,17 +187,7 @@ describe("an operator that dies", () => {
     const api = createApi({ config: configOf(plane.kubeconfig, null) });
     const create = (name: string) =>
       api.call({ method: "POST", path: collectionPath("DiffusionJob", namespace), body: JSON.parse(jobText(name)) });
-    const objectsOf = async (name: string) => {
-      const query = { labelSelector: `app.kubernetes.io/instance=${name}` };
-      const lists = await Promise.all(
-        CHILD_KINDS.map(async (kind) => {
-          const path = collectionPath(kind, namespace);
-          const { items } = await api.call<{ items: KubernetesObject[] }>({ method: "GET", path, query });
-          return items.map((item) => ({ ...item, kind }));
-        }),
-      );
-      return lists.flat();
-    };
+    const objectsOf = (name: string) => objectsOfJob(api, namespace, name);
     const phaseOf = async (name: string) => {
       const path = `${collectionPath("DiffusionJob", namespace)}/${name}`;
       return (await api.call<{ status?: { phase?: string } }>({ method: "GET", path })).status?.phase;

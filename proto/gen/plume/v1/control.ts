@@ -70,7 +70,11 @@ export interface Status {
   /** It has ended, answers on, and will not go on by itself. */
   over: boolean;
   /** What the job would like instead of `desired`; absent without workers.autoscale. */
-  wish: Wish | undefined;
+  wish:
+    | Wish
+    | undefined;
+  /** Why the newest checkpoint is not in the store: it failed, or is tried again. Empty when nothing is the matter. */
+  unsaved: string;
 }
 
 export interface Status_SecondsByStateEntry {
@@ -316,6 +320,7 @@ function createBaseStatus(): Status {
     weightsSha256: "",
     over: false,
     wish: undefined,
+    unsaved: "",
   };
 }
 
@@ -395,6 +400,9 @@ export const Status: MessageFns<Status> = {
     }
     if (message.wish !== undefined) {
       Wish.encode(message.wish, writer.uint32(202).fork()).join();
+    }
+    if (message.unsaved !== "") {
+      writer.uint32(210).string(message.unsaved);
     }
     return writer;
   },
@@ -613,6 +621,14 @@ export const Status: MessageFns<Status> = {
             }
 
             message.wish = Wish.decode(reader, reader.uint32());
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.unsaved = reader.string();
             continue;
           }
         }

@@ -37,6 +37,9 @@ export interface Kubelet extends AsyncDisposable {
   /** Without a word: its processes are gone, and nobody tells the API. */
   nodeDies(name: string): void;
   nodeBack(name: string): void;
+  /** Its network is gone, and what runs there goes on; with `nodeReached` it is back, and hears what was decided meanwhile. */
+  nodeCutOff(name: string): void;
+  nodeReached(name: string): void;
 }
 
 const ROUND_MS = 250;
@@ -188,7 +191,7 @@ export async function startKubelet(plane: ControlPlane, network: Network, option
     const pods = await client.list<Pod>("/api/v1/pods");
     const there = new Set(pods.map(({ metadata }) => metadata.uid));
     for (const [uid, entry] of entries) {
-      if (there.has(uid)) continue;
+      if (there.has(uid) || !nodeOf(entry.pod.spec.nodeName ?? "")?.alive) continue;
       end(entry, 1); // deleted by force: nobody waits for it
       if (entry.ended) entries.delete(uid);
     }
@@ -249,6 +252,14 @@ export async function startKubelet(plane: ControlPlane, network: Network, option
       Object.assign(nodeOf(name)!, { alive: true, since: new Date().toISOString() });
       // A machine that comes back runs nothing of before: its pods begin anew.
       for (const [uid, { pod }] of entries) if (pod.spec.nodeName === name) entries.delete(uid);
+    },
+    nodeCutOff(name) {
+      nodeOf(name)!.alive = false;
+      for (const { pod, running } of entries.values()) if (pod.spec.nodeName === name) running.connect(false);
+    },
+    nodeReached(name) {
+      Object.assign(nodeOf(name)!, { alive: true, since: new Date().toISOString() });
+      for (const { pod, running } of entries.values()) if (pod.spec.nodeName === name) running.connect(true);
     },
     async [Symbol.asyncDispose]() {
       closed = true;

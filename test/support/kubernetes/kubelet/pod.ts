@@ -38,6 +38,8 @@ export interface RunningPod {
   statusFor(pod: Pod): PodStatus;
   /** SIGTERM, then SIGKILL; with a grace of 0 SIGKILL at once. Resolves when nothing of it runs. */
   end(graceSeconds: number): Promise<void>;
+  /** With its node: its network is gone, or is back. */
+  connect(on: boolean): void;
   /** With its node: SIGKILL, and nobody is told. */
   die(): void;
 }
@@ -117,6 +119,7 @@ export function createPod(options: PodOptions): RunningPod {
         containerStatuses: mains.map(({ status }) => status),
       };
     },
+    connect: (on) => sandbox.connect(on),
     die() {
       for (const runner of runners) void runner.end(0);
       sandbox.kill();
