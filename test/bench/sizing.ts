@@ -143,7 +143,7 @@ async function size(sized: Case): Promise<Sized> {
 }
 
 /** Bytes of a gradient's float on the wire. */
-const WIRE_BYTES: Readonly<Record<WireDtype, number>> = { float32: 4, bfloat16: 2, int8: 1 + 4 / 256 };
+const WIRE_BYTES: Readonly<Record<WireDtype, number>> = { float32: 4, bfloat16: 2, int8: 1 + 1 / 256 };
 
 /** Parameters, EMA and AdamW's moments. */
 const STATE = 4;
