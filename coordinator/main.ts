@@ -13,7 +13,7 @@ import { planeOfEnvironment } from "../shared/rpc/tls/plane.ts";
 import { splitAddress } from "../shared/rpc/transport.ts";
 import { keepSecret } from "../shared/secrets.ts";
 import { openStore } from "../shared/store/open.ts";
-import type { CoordinatorMessage } from "../shared/supervision.ts";
+import { type CoordinatorMessage, TERMINATED } from "../shared/supervision.ts";
 import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { isBegun } from "./accounting/journal.ts";
@@ -66,6 +66,7 @@ async function main(): Promise<number> {
   if (given !== null) keepSecret(given);
   let log: Logger = silentLog;
   const facts: { step?: number } = {};
+  let isComplete = false;
   const openLog = (incarnation: number): Logger => {
     const file = values["log-file"];
     log = createLog(
@@ -78,6 +79,7 @@ async function main(): Promise<number> {
   const bus = createBus((error) => log.error({ err: error }, "a subscriber failed"));
   bus.subscribe((event) => {
     if (event.kind === "status") facts.step = event.status.step;
+    if (event.kind === "end") isComplete = event.outcome === "complete";
   });
   const stop = new AbortController();
   const requestStop = (reason: string) => {
@@ -151,7 +153,9 @@ async function main(): Promise<number> {
   await tell({ kind: "ready", address, page });
   log.info({ address, page: page?.url }, "listening");
   const unsaved = await services.train(stop.signal);
-  if (unsaved === null || process.send) return 0; // the command line reads it in summary.json, and says it
+  if (process.send) return 0; // the command line reads it in summary.json, and says it
+  // Asked to go is not done: a Job, unlike a StatefulSet, starts no other one where this ends with 0.
+  if (unsaved === null) return ended.signal.aborted && !isComplete ? TERMINATED : 0;
   process.stderr.write(`plume: the last state is not in the store: ${unsaved}\n`);
   return 1;
 }

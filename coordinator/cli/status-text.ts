@@ -30,8 +30,9 @@ export function statusText(status: StatusReport): string {
   return parts.join("\n\n");
 }
 
-function workersLine({ members, desired, min, max }: StatusReport): string {
-  return `${stateCounts(members) || "none"}; ${desired} asked for, ${min} to ${max} allowed`;
+function workersLine({ members, desired, min, max, wish }: StatusReport): string {
+  const liked = wish ? `; the job would like ${wish.workers}: ${wish.reason}` : "";
+  return `${stateCounts(members) || "none"}; ${desired} asked for, ${min} to ${max} allowed${liked}`;
 }
 
 function timeLine({ secondsByState, wallSeconds, goodput }: StatusReport): string {

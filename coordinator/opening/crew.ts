@@ -6,6 +6,7 @@ import { dumpJob } from "../../shared/config/load.ts";
 import { PURPOSE, uniforms } from "../../shared/rng/stream.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
+import { createWish } from "../autoscale/wish.ts";
 import { createDispatcher } from "../dispatcher.ts";
 import { openSharedMemory } from "../files/shared-memory.ts";
 import { createMembership } from "../membership/members.ts";
@@ -48,6 +49,13 @@ export function openCrew(options: CoordinatorOptions, training: Training, traces
 
   const progress = createProgress(spec, firstStep, now);
   bus.subscribe(progress.observe);
+  const wishing = createWish({
+    spec,
+    desired: accounts.desired,
+    epochMs: Date.now,
+    onChange: ({ workers, reason }) => decisions.note("wish", `${workers} workers`, reason),
+  });
+  bus.subscribe(wishing.observe);
   const setPhase: RunContext["setPhase"] = (asked, why) => {
     const { phase, reason } = accounts.enter(asked, why);
     const before = progress.view().phase;
@@ -146,6 +154,7 @@ export function openCrew(options: CoordinatorOptions, training: Training, traces
     accounts,
     membership,
     leases: () => dispatcher.round?.leases ?? [],
+    wish: wishing.wish,
     page: () => pageOf(options.onlookers)?.url,
     now,
   });

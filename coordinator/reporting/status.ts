@@ -1,6 +1,6 @@
 // What a run looks like from outside: one view for the progress line, `plume ctl status` and whoever watches.
 
-import type { MemberView, RunStatus } from "../../shared/bus/events.ts";
+import type { MemberView, RunStatus, Wish } from "../../shared/bus/events.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import type { Accounts } from "../accounting/accounts.ts";
 import type { Lease } from "../aggregation/round.ts";
@@ -15,6 +15,8 @@ export interface StatusOptions {
   readonly accounts: Accounts;
   readonly membership: Membership;
   readonly leases: () => readonly Lease[];
+  /** How many workers the job would like. */
+  readonly wish?: () => Wish | undefined;
   /** Where the run's page is, once it is there. */
   readonly page: () => string | undefined;
   readonly now: () => number;
@@ -27,6 +29,7 @@ export interface StatusView {
 
 export function createStatus(options: StatusOptions): StatusView {
   const { job, incarnation, spec, progress, accounts, membership, leases, page, now } = options;
+  const wish = options.wish ?? (() => undefined);
   const { min, max } = spec.workers;
 
   const members = (): MemberView[] => {
@@ -60,6 +63,7 @@ export function createStatus(options: StatusOptions): StatusView {
       desired: accounts.desired,
       min,
       max,
+      wish: wish(),
       ...accounts.view(),
       saves: accounts.saves,
       page: page(),

@@ -45,7 +45,7 @@ export function createControl(options: ControlOptions): ControlHandlers {
   return {
     getStatus: answer(async () => {
       const report = await ask("status", "", {});
-      const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256, unsaved } = report;
+      const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256, wish, unsaved } = report;
       return {
         status: {
           ...report,
@@ -55,6 +55,7 @@ export function createControl(options: ControlOptions): ControlHandlers {
           decisions: [...decisions],
           page: report.page ?? "",
           checkpoint: checkpoint ?? undefined,
+          wish: wish && { ...wish, leastSeconds: wish.leastSeconds ?? undefined },
           weightsSha256: weightsSha256 ?? "",
           unsaved: unsaved ?? "",
         },

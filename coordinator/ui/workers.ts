@@ -102,8 +102,9 @@ const byNumber = (a: string, b: string) => a.localeCompare(b, "en", { numeric: t
 
 function summaryOf({ status }: Model): string {
   if (!status) return "";
-  const { members, desired, min, max } = status;
-  return `${members.length} here, ${desired} asked for, ${min} to ${max} allowed`;
+  const { members, desired, min, max, wish } = status;
+  const liked = wish ? `, the job would like ${wish.workers}` : "";
+  return `${members.length} here, ${desired} asked for${liked}, ${min} to ${max} allowed`;
 }
 
 function drawRow(

@@ -15,7 +15,8 @@ const elasticity: Row = {
       min: 0,
       targets: [
         { expr: sumBy(of("plume_workers"), "state"), legend: "{{state}}" },
-        { expr: maxBy(of("plume_workers_desired")), legend: "desired" },
+        { expr: maxBy(of("plume_workers_desired")), legend: "asked for" },
+        { expr: maxBy(of("plume_desired_workers")), legend: "the job would like" },
         { expr: maxBy(of("plume_workers_min")), legend: "min" },
         { expr: maxBy(of("plume_workers_max")), legend: "max" },
       ],

@@ -65,7 +65,7 @@ export const diffusionJobDefinition = () => ({
 function objectSchema(): Structural {
   const { metadata, spec } = structuralOf(jobSchema).properties!;
   const { name } = metadata!.properties!;
-  const [{ rule, message }] = name!["x-kubernetes-validations"] as [Validation];
+  const ofName = name!["x-kubernetes-validations"] as readonly Validation[];
   return {
     type: "object",
     description:
@@ -78,11 +78,16 @@ function objectSchema(): Structural {
       spec: specOf(spec!),
       status: statusOf(),
     },
-    "x-kubernetes-validations": [
-      { rule: rule.replace("self", "self.metadata.name"), message: message!, fieldPath: ".metadata.name" },
-    ],
+    "x-kubernetes-validations": ofName.map((validation) => atPath(validation, "metadata.name")),
   };
 }
+
+/** A rule of a field as one of the object above: what is inside metadata may have none of its own. */
+const atPath = (validation: Validation, path: string): Validation => {
+  const raised = (expression: string) => expression.replaceAll(/\bself\b/g, `self.${path}`);
+  const { rule, messageExpression, ...rest } = validation;
+  return { ...rest, rule: raised(rule), messageExpression: raised(messageExpression!), fieldPath: `.${path}` };
+};
 
 function specOf(spec: Structural): Structural {
   const { monitoring, workers, ...groups } = withRemarks(spec, "").properties!;

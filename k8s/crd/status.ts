@@ -50,9 +50,9 @@ export const statusSchema = z.strictObject({
   observedGeneration: count.optional().describe("metadata.generation that this status was written for"),
   step: count.optional().describe("optimizer steps that are committed"),
   steps: count.optional().describe("optimizer steps that the job asks for"),
-  loss: z.number().optional().describe("of the newest committed step"),
+  loss: z.number().optional().describe("training loss of the newest committed step"),
   samplesPerSecond: z.number().min(0).optional().describe("training samples a second, of all workers"),
-  etaSeconds: z.number().min(0).optional().describe("until the last step, at the present speed"),
+  etaSeconds: z.number().min(0).optional().describe("seconds until the last step, at the present speed"),
   workers: z
     .strictObject({
       replicas: count.optional().describe("worker processes that there are"),
@@ -71,8 +71,12 @@ export const statusSchema = z.strictObject({
     .optional()
     .describe("the newest durable checkpoint"),
   weightsSha256: z.string().optional().describe("digest of the final weights: the same at any number of workers"),
-  columns: columnsSchema.optional().describe("as kubectl get shows it"),
-  conditions: z.array(conditionSchema).max(32).optional().describe("what is so, since when and why"),
+  columns: columnsSchema.optional().describe("what kubectl get shows, in few letters"),
+  conditions: z
+    .array(conditionSchema)
+    .max(32)
+    .optional()
+    .describe("what is so of the job, since when and why; kubectl wait --for=condition=Complete waits for one"),
 });
 
 export type Condition = z.infer<typeof conditionSchema>;

@@ -76,13 +76,21 @@ function sayPatternsInWords(zodSchema: z.core.$ZodTypes, json: Json): void {
   const rules = checks.flatMap((check) => {
     const { pattern, error } = check._zod.def as { pattern?: RegExp; error?: z.core.$ZodErrorMap<never> };
     const message = pattern && error?.({} as never);
-    return typeof message === "string" ? [{ rule: `self.matches(r'${pattern!.source}')`, message }] : [];
+    return typeof message === "string" ? [matching(pattern!, message)] : [];
   });
   if (rules.length === 0) return;
   delete json.pattern;
   delete json.allOf;
   Object.assign(json, { "x-kubernetes-validations": rules });
 }
+
+/** Says the value, unless it may hold a password: what stands before an @. */
+const matching = ({ source }: RegExp, message: string): Validation => ({
+  rule: `self.matches(r'${source}')`,
+  messageExpression: `(self.contains('@') ? '' : '"' + self + '" ') + ${JSON.stringify(message)}`,
+  // A server shows the value of a rule that it calls invalid as "string".
+  reason: "FieldValueForbidden",
+});
 
 function convert(json: Json, path: string): Structural {
   for (const word of Object.keys(json))
@@ -113,7 +121,9 @@ function typed({ type, anyOf, ...json }: Json, path: string): Structural {
   const names = kinds.map((kind) => kind.type).sort();
   invariant(names.join() === "integer,string", `${path} is one of ${names.join()}: a CRD has no such type`);
   const [{ pattern } = {}] = kinds.filter((kind) => kind.type === "string");
-  return { anyOf: [{ type: "integer" }, { type: "string" }], pattern, "x-kubernetes-int-or-string": true };
+  const [{ minimum } = {}] = kinds.filter((kind) => kind.type === "integer");
+  const bounds = { ...(pattern && { pattern }), ...(minimum !== undefined && { minimum }) };
+  return { anyOf: [{ type: "integer" }, { type: "string" }], ...bounds, "x-kubernetes-int-or-string": true };
 }
 
 function inside({ properties, additionalProperties }: Json, path: string): Structural {

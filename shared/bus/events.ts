@@ -66,6 +66,8 @@ export interface RunStatus {
   readonly desired: number;
   readonly min: number;
   readonly max: number;
+  /** What the job would like instead; absent without workers.autoscale, and before the first look. */
+  readonly wish?: Wish | undefined;
   /** Where the wall time went, in seconds; the states sum to wallSeconds. */
   readonly secondsByState: Readonly<Record<string, number>>;
   readonly wallSeconds: number;
@@ -73,6 +75,13 @@ export interface RunStatus {
   readonly saves: Saves;
   /** http://host:port of the run's page. */
   readonly page?: string | undefined;
+}
+
+export interface Wish {
+  readonly workers: number;
+  readonly reason: string;
+  /** Until the last step, at the best number of workers that may be asked for; null before any was measured. */
+  readonly leastSeconds: number | null;
 }
 
 /** What became of a run's checkpoints. */

@@ -9,10 +9,10 @@ const inOrder = <V>(map: Record<string, V>): Record<string, V> =>
 
 export const sortedStrings = z.record(z.string(), z.string()).overwrite(inOrder);
 
-const quantity = z.union([
-  z.string().regex(/^([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$/),
-  z.int().min(0),
-]);
+const quantity = z.union(
+  [z.string().regex(/^([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]+)?$/), z.int().min(0)],
+  "must be a quantity such as 500m, 2 or 4Gi",
+);
 const quantities = z.record(z.string(), quantity).overwrite(inOrder);
 
 /** What the pods of one kind get beside what plume gives them; words and forms are Kubernetes'. */
@@ -23,11 +23,13 @@ const podSchema = (requests: Readonly<Record<string, string>>) =>
         requests: quantities
           .default(requests)
           .describe("cpu, memory, nvidia.com/gpu: what a pod is promised; text, or a whole number"),
-        limits: quantities.default({}).describe("and the most that it may take"),
+        limits: quantities
+          .default({})
+          .describe("the same names, and the most that a pod may take; no limit when absent"),
       })
       .prefault({})
-      .describe("of each pod"),
-    nodeSelector: sortedStrings.default({}).describe("labels of the nodes that may run them"),
+      .describe("what each pod is promised, and the most that it may take"),
+    nodeSelector: sortedStrings.default({}).describe("labels of the nodes that may run the pods"),
     tolerations: z
       .array(
         z.strictObject({
@@ -42,15 +44,22 @@ const podSchema = (requests: Readonly<Record<string, string>>) =>
         }),
       )
       .default([])
-      .describe("taints of nodes that they bear"),
-    priorityClassName: z.string().min(1).optional().describe("who has to go first where a cluster is full"),
-    runtimeClassName: z.string().min(1).optional().describe("for example nvidia"),
+      .describe("taints of nodes that the pods bear"),
+    priorityClassName: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("PriorityClass of the pods: who goes first where a cluster is full"),
+    runtimeClassName: z.string().min(1).optional().describe("RuntimeClass of the pods, for example nvidia"),
     annotations: sortedStrings.default({}).describe("more annotations of each pod"),
   });
 
 export const kubernetesSchema = z.strictObject({
   image: z.string().min(1).default(`plume:${PLUME_VERSION}`).describe("the image of plume, with its registry"),
-  imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).default("IfNotPresent").describe("when it is pulled"),
+  imagePullPolicy: z
+    .enum(["Always", "IfNotPresent", "Never"])
+    .default("IfNotPresent")
+    .describe("when the image is pulled"),
   secret: z
     .string()
     .min(1)

@@ -25,7 +25,7 @@ export interface Rule {
   readonly faults: (spec: Checked) => readonly string[];
   /** The same in CEL; `self` is the spec. */
   readonly cel: {
-    /** True where the rule holds. */
+    /** True where the rule holds, or a field of it is out of its own range: the server asks all rules at once. */
     readonly holds: string;
     /** An expression of the message where it does not. */
     readonly message: string;
@@ -34,6 +34,9 @@ export interface Rule {
 
 /** As many levels as a network may have, and what each halves a picture to. */
 export const MOST_LEVELS = 8;
+/** Of the first level, and how often that any other one may have: whole numbers of 64 bits hold their product. */
+export const MOST_CHANNELS = 65_536;
+export const MOST_MULT = 1024;
 const HALVINGS = `[${Array.from({ length: MOST_LEVELS }, (_, level) => 2 ** level).join(", ")}]`;
 
 const unless = (holds: boolean, message: () => string): readonly string[] => (holds ? [] : [message()]);
@@ -47,9 +50,9 @@ const MOST_HALVED = `${HALVINGS}[${LEVELS} - 1]`;
 
 const resolutions = (spec: Checked): number[] => spec.model.channelMult.map((_, level) => pixels(spec) / 2 ** level);
 /** Those of `self.model.attention` that the network does not have. */
-const WITHOUT = `self.model.attention.filter(r, !${HALVINGS}.exists(h, h <= ${MOST_HALVED} && r * h == ${PIXELS}))`;
+const WITHOUT = `self.model.attention.filter(r, !${HALVINGS}.exists(h, h <= ${MOST_HALVED} && ${PIXELS} % h == 0 && ${PIXELS} / h == r))`;
 /** Those of `self.model.channelMult` whose channels the groups do not divide. */
-const UNEVEN = "self.model.channelMult.filter(m, self.model.channels * m % self.model.groups != 0)";
+const UNEVEN = `self.model.channelMult.filter(m, self.model.channels <= ${MOST_CHANNELS} && m <= ${MOST_MULT} && self.model.channels * m % self.model.groups != 0)`;
 
 export const RULES: readonly Rule[] = [
   {
@@ -61,7 +64,7 @@ export const RULES: readonly Rule[] = [
           `${microBatch} does not divide globalBatch ${globalBatch}; choose a divisor, for example ${largestDivisorUpTo(globalBatch, microBatch)}`,
       ),
     cel: {
-      holds: "self.training.globalBatch % self.training.microBatch == 0",
+      holds: "self.training.microBatch < 1 || self.training.globalBatch % self.training.microBatch == 0",
       message:
         "'%d does not divide globalBatch %d; choose a divisor'.format([self.training.microBatch, self.training.globalBatch])",
     },
@@ -69,10 +72,14 @@ export const RULES: readonly Rule[] = [
   {
     path: ["data", "patch"],
     faults: (spec) =>
-      unless(isWhole(spec), () => `${spec.data.patch} does not divide imageSize ${spec.data.imageSize}`),
+      unless(
+        isWhole(spec),
+        () => `${spec.data.patch} does not divide imageSize ${spec.data.imageSize}; choose another of the two`,
+      ),
     cel: {
       holds: WHOLE,
-      message: "'%d does not divide imageSize %d'.format([self.data.patch, self.data.imageSize])",
+      message:
+        "'%d does not divide imageSize %d; choose another of the two'.format([self.data.patch, self.data.imageSize])",
     },
   },
   {
@@ -87,7 +94,7 @@ export const RULES: readonly Rule[] = [
       );
     },
     cel: {
-      holds: `!(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
+      holds: `${LEVELS} == 0 || !(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
       message: `'%d levels halve %d pixels %d times, and %d is not divisible by %d; use fewer levels or another imageSize'.format([${LEVELS}, ${PIXELS}, ${LEVELS} - 1, ${PIXELS}, ${MOST_HALVED}])`,
     },
   },
@@ -97,12 +104,13 @@ export const RULES: readonly Rule[] = [
       channelMult.flatMap((mult, level) =>
         unless(
           (channels * mult) % groups === 0,
-          () => `${groups} does not divide the ${channels * mult} channels of level ${level}`,
+          () =>
+            `${groups} does not divide the ${channels * mult} channels of level ${level}; choose a divisor of channels`,
         ),
       ),
     cel: {
-      holds: `size(${UNEVEN}) == 0`,
-      message: `'%d does not divide the %d channels of level %d'.format([self.model.groups, self.model.channels * ${UNEVEN}[0], self.model.channelMult.indexOf(${UNEVEN}[0])])`,
+      holds: `self.model.groups < 1 || size(${UNEVEN}) == 0`,
+      message: `'%d does not divide the %d channels of level %d; choose a divisor of channels'.format([self.model.groups, self.model.channels * ${UNEVEN}[0], self.model.channelMult.indexOf(${UNEVEN}[0])])`,
     },
   },
   {
@@ -112,21 +120,22 @@ export const RULES: readonly Rule[] = [
       return spec.model.attention.flatMap((r) =>
         unless(
           !isWhole(spec) || known.includes(r),
-          () => `${r} is no resolution of this network; it has [${known.join(", ")}]`,
+          () => `${r} is no resolution of this network; choose from its own, [${known.join(", ")}]`,
         ),
       );
     },
     cel: {
-      holds: `!(${WHOLE}) || size(${WITHOUT}) == 0`,
-      message: `'%d is no resolution of this network; it has %s'.format([${WITHOUT}[0], ${HALVINGS}.filter(h, h <= ${MOST_HALVED}).map(h, ${PIXELS} / h)])`,
+      holds: `${LEVELS} == 0 || !(${WHOLE}) || size(${WITHOUT}) == 0`,
+      message: `'%d is no resolution of this network; choose from its own, %s'.format([${WITHOUT}[0], ${HALVINGS}.filter(h, h <= ${MOST_HALVED}).map(h, ${PIXELS} / h)])`,
     },
   },
   {
     path: ["workers", "min"],
-    faults: ({ workers: { min, max } }) => unless(min <= max, () => `${min} is above max ${max}`),
+    faults: ({ workers: { min, max } }) =>
+      unless(min <= max, () => `${min} is above max ${max}; lower min, or raise max`),
     cel: {
       holds: "self.workers.min <= self.workers.max",
-      message: "'%d is above max %d'.format([self.workers.min, self.workers.max])",
+      message: "'%d is above max %d; lower min, or raise max'.format([self.workers.min, self.workers.max])",
     },
   },
   {
@@ -147,7 +156,7 @@ export const RULES: readonly Rule[] = [
         () => `${replicas} processes do not fill pods of ${perPod}; choose a multiple of workers.perPod`,
       ),
     cel: {
-      holds: "self.workers.replicas % self.workers.perPod == 0",
+      holds: "self.workers.perPod < 1 || self.workers.replicas % self.workers.perPod == 0",
       message:
         "'%d processes do not fill pods of %d; choose a multiple of workers.perPod'.format([self.workers.replicas, self.workers.perPod])",
     },
@@ -171,11 +180,13 @@ export const RULES: readonly Rule[] = [
     faults: ({ sampling, diffusion }) =>
       unless(
         sampling.steps <= diffusion.timesteps,
-        () => `${sampling.steps} is above diffusion.timesteps ${diffusion.timesteps}`,
+        () =>
+          `${sampling.steps} is above diffusion.timesteps ${diffusion.timesteps}; take fewer steps, or more timesteps`,
       ),
     cel: {
       holds: "self.sampling.steps <= self.diffusion.timesteps",
-      message: "'%d is above diffusion.timesteps %d'.format([self.sampling.steps, self.diffusion.timesteps])",
+      message:
+        "'%d is above diffusion.timesteps %d; take fewer steps, or more timesteps'.format([self.sampling.steps, self.diffusion.timesteps])",
     },
   },
   {

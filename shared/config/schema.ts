@@ -9,7 +9,7 @@ import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
-import { MOST_LEVELS, RULES } from "./rules.ts";
+import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
@@ -17,15 +17,13 @@ const name = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$/, "must be lower-case letters, digits and '-', at most 53 long");
 
+const usages = Object.values(SOURCES).map(({ usage }) => usage);
+
 export const dataSchema = z.strictObject({
   source: z
     .string()
-    .min(1)
-    .describe(
-      Object.values(SOURCES)
-        .map(({ usage }) => usage)
-        .join(" | "),
-    ),
+    .regex(new RegExp(`^(${Object.keys(SOURCES).join("|")})(:|$)`), `must be one of ${usages.join(", ")}`)
+    .describe(usages.join(" | ")),
   imageSize: positiveInt.max(1024).default(28).describe("height and width in pixels that the source is resized to"),
   patch: z
     .union([z.literal(1), z.literal(2), z.literal(4)])
@@ -44,14 +42,14 @@ export const dataSchema = z.strictObject({
     .min(0)
     .default(2048)
     .describe("most that the workers of a host keep on disk of what they read from an object store; 0 for nothing"),
-  cacheDir: z.string().min(1).optional().describe("folder of that cache; ~/.cache/plume/data when absent"),
+  cacheDir: z.string().min(1).optional().describe("folder of the cache of cacheMiB; ~/.cache/plume/data when absent"),
 });
 
 const modelSchema = z.strictObject({
   type: z.literal("unet").default("unet").describe("architecture; unet is ADM's U-Net"),
-  channels: positiveInt.default(32).describe("channels of the first level"),
+  channels: positiveInt.max(MOST_CHANNELS).default(32).describe("channels of the first level"),
   channelMult: z
-    .array(positiveInt)
+    .array(positiveInt.max(MOST_MULT))
     .min(1)
     .max(MOST_LEVELS)
     .default([1, 2])
@@ -78,7 +76,7 @@ const modelSchema = z.strictObject({
 
 const diffusionSchema = z.strictObject({
   process: z.literal("ddpm").default("ddpm").describe("the diffusion process"),
-  schedule: z.enum(["linear", "cosine"]).default("cosine").describe("beta schedule"),
+  schedule: z.enum(["linear", "cosine"]).default("cosine").describe("how the betas grow from step to step"),
   timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the number of diffusion steps"),
   predict: z.enum(["eps", "x0", "v"]).default("eps").describe("what the network predicts"),
   variance: z.enum(["fixed-small", "fixed-large"]).default("fixed-large").describe("variance of the ancestral step"),
@@ -95,7 +93,7 @@ const optimizerSchema = z.strictObject({
 });
 
 const trainingSchema = z.strictObject({
-  steps: positiveInt.default(1000).describe("optimizer steps"),
+  steps: positiveInt.default(1000).describe("optimizer steps of the whole run; may grow, and the run goes on"),
   globalBatch: positiveInt.default(64).describe("samples an optimizer step, whatever the number of workers"),
   microBatch: positiveInt.default(16).describe("samples a micro-batch; must divide globalBatch"),
   optimizer: optimizerSchema.prefault({}).describe("optimizer and its constants"),
@@ -120,10 +118,30 @@ const trainingSchema = z.strictObject({
     .describe("a gradient that is not finite: fail the job, or skip the step"),
 });
 
+const autoscaleSchema = z.strictObject({
+  deadline: z
+    .string()
+    .regex(z.regexes.datetime({ offset: true }), "must be a time with its zone, such as 2026-12-01T08:00:00Z")
+    .max(40)
+    .optional()
+    .describe("time by which the last step should be done; the job then would like the fewest workers that do it"),
+  minEfficiency: z
+    .number()
+    .positive()
+    .max(1)
+    .optional()
+    .describe(
+      "share of the mean worker's throughput that one more must add; without a deadline the job would like as many as do, with one it never would like more",
+    ),
+});
+
 const workersSchema = z.strictObject({
   replicas: positiveInt.max(1024).default(2).describe("worker processes to start"),
   min: positiveInt.default(1).describe("the job pauses below this many"),
   max: positiveInt.default(8).describe("largest number of workers admitted"),
+  autoscale: autoscaleSchema
+    .prefault({})
+    .describe("how many workers the job would like, as plume_desired_workers says; nothing is scaled by that alone"),
   perPod: positiveInt
     .max(16)
     .default(1)
@@ -189,7 +207,10 @@ const auditSchema = z.strictObject({
 });
 
 const checkpointSchema = z.strictObject({
-  store: z.string().optional().describe("file://DIR or s3://BUCKET/PREFIX; <run folder>/checkpoints when absent"),
+  store: z
+    .string()
+    .optional()
+    .describe("where checkpoints are kept: file://DIR or s3://BUCKET/PREFIX; <run folder>/checkpoints when absent"),
   everySteps: positiveInt.default(500).describe("steps between checkpoints; one more is written at the end"),
   keep: positiveInt.default(3).describe("newest checkpoints to keep"),
   keepEvery: positiveInt.optional().describe("keep the checkpoints of steps that this divides for ever"),
@@ -232,7 +253,7 @@ const samplingSchema = z.strictObject({
   everySteps: z.int().min(0).default(0).describe("steps between sample grids while training; 0 only at the end"),
   count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
   sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
-  steps: positiveInt.default(50).describe("steps an image"),
+  steps: positiveInt.default(50).describe("denoising steps an image"),
   eta: probability.default(0).describe("DDIM's eta: 0 deterministic, 1 ancestral noise"),
   guidance: z
     .number()
@@ -296,7 +317,9 @@ const specSchema = z
     checkpoint: checkpointSchema.prefault({}).describe("where and how often the run is saved"),
     store: storeSchema.prefault({}).describe("how s3:// stores are reached; keys are in the environment, never here"),
     sampling: samplingSchema.prefault({}).describe("pictures that are drawn while it trains and at its end"),
-    monitoring: monitoringSchema.prefault({}).describe("where page, metrics and health are served"),
+    monitoring: monitoringSchema
+      .prefault({})
+      .describe("where page, metrics and health are served; in a cluster at ports 7071 and 7072 of the pods"),
     nats: natsSchema.prefault({}).describe("NATS servers for commands, events and status"),
     suspend: z
       .boolean()

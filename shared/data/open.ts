@@ -1,5 +1,6 @@
 // From a job's data to an image set.
 
+import { existsSync } from "node:fs";
 import { cacheFolder } from "../cache-folder.ts";
 import { PlumeError } from "../errors.ts";
 import type { StoreAccess } from "../store/access.ts";
@@ -8,7 +9,7 @@ import type { ImageSet, ImageSetCard } from "./image-set.ts";
 import { limitSet } from "./limit.ts";
 import { type OnSkip, skipCorrupt } from "./skip-corrupt.ts";
 import { SOURCES } from "./sources/index.ts";
-import type { SourceContext } from "./sources/source.ts";
+import type { Source, SourceContext } from "./sources/source.ts";
 
 /** What of a source's context an opener may say. */
 export interface OpenOptions extends Partial<Pick<SourceContext, "split" | "signal" | "copy">> {
@@ -43,10 +44,20 @@ export async function openImageSet(data: DataSpec, options: OpenOptions = {}): P
     });
   const { split = "train", access = {}, onSkip, ...rest } = options;
   const context = { imageSize: data.imageSize, split, access, cache: openCache(data), ...rest };
-  const set = await source.open(colon < 0 ? "" : data.source.slice(colon + 1), context);
+  const argument = colon < 0 ? "" : data.source.slice(colon + 1);
+  if (isOnDisk(source) && !existsSync(argument)) throw absent(data.source, argument);
+  const set = await source.open(argument, context);
   const limited = data.limit === undefined || data.limit >= set.size ? set : limitSet(set, data.limit);
   return data.onError === "skip" ? skipCorrupt(limited, onSkip) : limited;
 }
+
+const isOnDisk = ({ usage }: Source): boolean => /:(DIR|FILE)$/.test(usage);
+
+/** What is on a laptop is in no pod of a cluster. */
+const absent = (source: string, path: string) =>
+  new PlumeError("NOT_FOUND", `data.source ${source}: there is no ${path || "path"} here`, {
+    remedy: "name what is on this machine; in a cluster, what is in the pods' image, or a URL (s3://, wds:, parquet:)",
+  });
 
 const openCache = ({ cacheMiB, cacheDir }: DataSpec): RangeCache =>
   cacheMiB === 0 ? noCache() : openDiskCache(cacheDir ?? cacheFolder("data"), cacheMiB * 2 ** 20);

@@ -75,12 +75,13 @@ export function controlClient({ address, plane, timeoutMs, explain }: ControlCli
 
 /** As the coordinator made it. */
 function reportOf(status: Status): StatusReport {
-  const { phase, saves, members, recoveries, checkpoint, weightsSha256, unsaved, ...rest } = status;
+  const { phase, saves, members, recoveries, checkpoint, weightsSha256, wish, unsaved, ...rest } = status;
   return {
     ...rest,
     phase: phase as Phase,
     saves: saves!,
     members: members.map(({ pulled, ...member }) => (pulled === undefined ? member : { ...member, pulled })),
+    ...(wish && { wish: { ...wish, leastSeconds: wish.leastSeconds ?? null } }),
     checkpoint: checkpoint ?? null,
     weightsSha256: weightsSha256 || null,
     unsaved: unsaved || null,

@@ -13,6 +13,7 @@ const NAMES = [
   "checkpoint",
   "metrics",
   "scale",
+  "sizing",
   "wire",
   "simulate",
   "data",

@@ -36,8 +36,19 @@ export interface SyntheticOptions {
   readonly transport: "shm" | "grpc";
   /** Milliseconds that a micro-batch takes; none when absent. */
   readonly computeMs?: number;
+  /** Sees the run while it goes on; the run is waited for as long as it takes. */
+  readonly watch?: (live: LiveRun) => Promise<void>;
   /** More of these groups of the job. */
   readonly spec?: { training?: object; workers?: object; coordinator?: object; checkpoint?: object };
+}
+
+export interface LiveRun {
+  /** Of the coordinator. */
+  readonly pid: number;
+  /** host:port of the coordinator. */
+  readonly address: string;
+  /** The run's folder. */
+  readonly out: string;
 }
 
 /** Steps before caches and windows are as they stay. */
@@ -99,6 +110,7 @@ export async function syntheticRun(options: SyntheticOptions): Promise<Synthetic
         ...["--coordinator", address, "--first", String(p * each), "--count", String(each)],
         ...["--compute-ms", String(options.computeMs ?? 0)],
       ]);
+    await options.watch?.({ pid: coordinator.pid!, address, out: join(folder, "run") });
     invariant((await ended) === 0, "the coordinator ended well");
     const lines = readFileSync(join(folder, "run/metrics.ndjson"), "utf8").trim().split("\n").slice(SKIPPED);
     const seconds = lines.map((line) => (JSON.parse(line) as { seconds: Record<string, number> }).seconds);

@@ -44,7 +44,7 @@ describe("a mistake in the job file", () => {
     expectMistake(await plume("train", "-f", scratch.file("none.yaml"), "--out", out), 2, "none.yaml", "-f");
   });
   it("a data source of no known kind: names the kinds", async () => {
-    expectMistake(await trainWith("data.source=floppy:a"), 2, "data.source floppy:a", "fashion-mnist");
+    expectMistake(await trainWith("data.source=floppy:a"), 2, 'data.source "floppy:a"', "fashion-mnist");
   });
   it("classes that the data set does not have", async () => {
     expectMistake(await trainWith("model.classes=7"), 2, "model.classes is 7", "10 classes");

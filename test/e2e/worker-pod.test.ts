@@ -98,6 +98,18 @@ it("trains to the bits of any other workers, starts again what dies in it, tells
   control.close();
 });
 
+it("has a coordinator that says by its exit code that it was asked to go before the run was over", async () => {
+  using scratch = scratchFolder();
+  const there = hostOf(5);
+  const coordinator = start("coordinator/main.ts", [
+    ...["--job", tinyJob(scratch.path), "--out", scratch.file("run"), "--listen", `${there}:7070`],
+    ...["--monitor", `${there}:7071`, "--set", "workers.transport=grpc", "--linger"],
+  ]);
+  await expect.poll(() => get(`${there}:7071/healthz`)).toMatchObject({ status: 200 });
+  coordinator.child.kill("SIGTERM");
+  expect(await coordinator.ended).toBe(143);
+});
+
 it("passes SIGTERM on, and says by its exit code that this ended it", async () => {
   const pod = start("worker/pod/main.ts", [
     ...["--processes=2", `--coordinator=${hostOf(3)}:7070`, "--id=pod-1", `--metrics=${hostOf(4)}:7072`],

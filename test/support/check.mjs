@@ -51,6 +51,12 @@ check("reference tables are fresh", process.execPath, [
   "--check",
 ]);
 check("dashboards are fresh", process.execPath, ["--import", "tsx", "deploy/grafana/dashboards.ts", "--check"]);
+check("rules and dashboards of k8s are fresh", process.execPath, [
+  "--import",
+  "tsx",
+  "k8s/components/generate.ts",
+  "--check",
+]);
 check("the CRD is fresh", process.execPath, ["--import", "tsx", "k8s/crd/generate.ts", "--check"]);
 check("rooms import only what they may", process.execPath, ["--import", "tsx", "test/support/rooms.ts"]);
 

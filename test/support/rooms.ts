@@ -93,6 +93,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "shared/eval": ["shared"],
   "coordinator/accounting": ["shared/bus"],
+  "coordinator/autoscale": ["shared/bus", "shared/config"],
   "coordinator/aggregation": ["shared/kernels", "shared/tensor"],
   "coordinator/checkpointing": [
     "shared/checkpoint",
@@ -170,6 +171,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The image holds the bundle that the command line would make.
   "deploy/docker": ["shared", "coordinator/cli/bundle.mjs"],
   "k8s/render": ["shared/config"],
+  "k8s/components": [],
   "k8s/crd": ["shared/bus", "shared/config"],
   "k8s/operator": ["shared", "k8s/crd", "k8s/render"],
   test: ["shared", "proto/gen", "coordinator", "worker", "deploy", "k8s"],

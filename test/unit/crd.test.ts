@@ -33,7 +33,7 @@ describe("the definition of a DiffusionJob", () => {
 
   it("says of a field what its default is, and whether it can change", () => {
     const { training } = schema.properties!.spec!.properties!;
-    expect(training!.properties!.steps!.description).toBe("optimizer steps; default 1000");
+    expect(training!.properties!.steps!.description).toMatch(/^optimizer steps .*; default 1000$/);
     expect(training!.properties!.microBatch!.description).toMatch(/; default 16; cannot change$/);
     expect(training!.properties!.clip!.description).toMatch(/; cannot change$/);
   });
@@ -50,7 +50,7 @@ describe("a schema for an API server", () => {
         above: z.number().positive().max(1),
         only: z.literal("unet").default("unet"),
         factor: z.union([z.literal(1), z.literal(2)]),
-        cpu: z.union([z.string().regex(/^[0-9]+m?$/), z.int()]),
+        cpu: z.union([z.string().regex(/^[0-9]+m?$/), z.int().min(0)]),
         labels: z.record(z.string(), z.string()),
         digest: z.string().regex(/^[0-9a-f]+$/, "must be hexadecimal"),
       }),
@@ -62,12 +62,19 @@ describe("a schema for an API server", () => {
       cpu: {
         anyOf: [{ type: "integer" }, { type: "string" }],
         pattern: "^[0-9]+m?$",
+        minimum: 0,
         "x-kubernetes-int-or-string": true,
       },
       labels: { type: "object", additionalProperties: { type: "string" } },
       digest: {
         type: "string",
-        "x-kubernetes-validations": [{ rule: "self.matches(r'^[0-9a-f]+$')", message: "must be hexadecimal" }],
+        "x-kubernetes-validations": [
+          {
+            rule: "self.matches(r'^[0-9a-f]+$')",
+            messageExpression: `(self.contains('@') ? '' : '"' + self + '" ') + "must be hexadecimal"`,
+            reason: "FieldValueForbidden",
+          },
+        ],
       },
     });
   });

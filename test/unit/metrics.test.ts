@@ -117,6 +117,17 @@ describe("the table of metrics", () => {
 });
 
 describe("the metrics of a run", () => {
+  it("say how many workers the job would like: what was asked for, where it has no wish", async () => {
+    const { scrape } = openRun();
+    expect(await scrape("plume_desired_workers")).toEqual({ "": 2 });
+    const wish = { workers: 5, reason: "", leastSeconds: 90 };
+    expect(await scrape("plume_desired_workers", { status: { wish } })).toEqual({ "": 5 });
+    expect(await scrape("plume_workers_desired", { status: { wish } })).toEqual({ "": 2 });
+    expect(await scrape("plume_least_eta_seconds", { status: { wish } })).toEqual({ "": 90 });
+    expect(await scrape("plume_least_eta_seconds", { status: { wish, phase: "Stopped" } })).toEqual({});
+    expect(await scrape("plume_deadline_timestamp_seconds")).toEqual({});
+  });
+
   it("have every bounded series from the first scrape on", async () => {
     const { scrape } = openRun();
     expect(await scrape("plume_membership_changes_total")).toMatchObject({ 'change="lost"': 0, 'change="joined"': 0 });

@@ -69,6 +69,10 @@ export interface Status {
   weightsSha256: string;
   /** It has ended, answers on, and will not go on by itself. */
   over: boolean;
+  /** What the job would like instead of `desired`; absent without workers.autoscale. */
+  wish:
+    | Wish
+    | undefined;
   /** Why the newest checkpoint is not in the store: it failed, or is tried again. Empty when nothing is the matter. */
   unsaved: string;
 }
@@ -76,6 +80,13 @@ export interface Status {
 export interface Status_SecondsByStateEntry {
   key: string;
   value: number;
+}
+
+export interface Wish {
+  workers: number;
+  reason: string;
+  /** Seconds until the last step at the best number of workers that may be asked for; absent before any was measured. */
+  leastSeconds?: number | undefined;
 }
 
 export interface Checkpoint {
@@ -308,6 +319,7 @@ function createBaseStatus(): Status {
     checkpoint: undefined,
     weightsSha256: "",
     over: false,
+    wish: undefined,
     unsaved: "",
   };
 }
@@ -386,8 +398,11 @@ export const Status: MessageFns<Status> = {
     if (message.over !== false) {
       writer.uint32(192).bool(message.over);
     }
+    if (message.wish !== undefined) {
+      Wish.encode(message.wish, writer.uint32(202).fork()).join();
+    }
     if (message.unsaved !== "") {
-      writer.uint32(202).string(message.unsaved);
+      writer.uint32(210).string(message.unsaved);
     }
     return writer;
   },
@@ -605,6 +620,14 @@ export const Status: MessageFns<Status> = {
               break;
             }
 
+            message.wish = Wish.decode(reader, reader.uint32());
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
             message.unsaved = reader.string();
             continue;
           }
@@ -663,6 +686,74 @@ export const Status_SecondsByStateEntry: MessageFns<Status_SecondsByStateEntry> 
             }
 
             message.value = reader.double();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseWish(): Wish {
+  return { workers: 0, reason: "", leastSeconds: undefined };
+}
+
+export const Wish: MessageFns<Wish> = {
+  encode(message: Wish, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.workers !== 0) {
+      writer.uint32(8).uint32(message.workers);
+    }
+    if (message.reason !== "") {
+      writer.uint32(18).string(message.reason);
+    }
+    if (message.leastSeconds !== undefined) {
+      writer.uint32(25).double(message.leastSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Wish {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWish();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.workers = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 25) {
+              break;
+            }
+
+            message.leastSeconds = reader.double();
             continue;
           }
         }

@@ -1,0 +1,91 @@
+// k8s/README.md as a person types it: every line that is marked there as run is run here, in its order, on a real API server,
+// with the operator as pods of its Deployment; and each leads to what the document says.
+
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { imageRootfs } from "../../support/image.ts";
+import { type Cluster, startCluster } from "../../support/kubernetes/cluster.ts";
+import { recipeLines } from "../../support/recipes.ts";
+
+const SLOW = { timeout: 120_000 };
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await startCluster({ images: { "plume:0.1.0": await imageRootfs() } });
+}, 240_000);
+
+afterAll(async () => {
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+const kubectl = (...args: string[]) => cluster.kubectl(["-n", "training", ...args]);
+const status = async () => JSON.parse(await kubectl("get", "dj/first", "-o", "json")).status ?? {};
+const pods = () => kubectl("get", "pods", "-l", "app.kubernetes.io/instance=first", "-o", "name");
+const trains = () => expect.poll(async () => (await status()).phase, SLOW).toBe("Training");
+/** Ready, of a coordinator that has just been asked. */
+const ready = (workers: number) => expect.poll(async () => (await status()).workers?.ready, SLOW).toBe(workers);
+
+/** What each line leads to, by its beginning. */
+const OUTCOMES: readonly (readonly [string, (said: string) => Promise<unknown>])[] = [
+  ["kubectl create namespace", async (said) => expect(said).toContain("training created")],
+  ["kubectl apply -f k8s/crd", async (said) => expect(said).toContain("diffusionjobs.plume.dev created")],
+  [
+    "kubectl apply -n training -k k8s/operator",
+    () => kubectl("rollout", "status", "deployment/plume-operator", "--timeout=2m"),
+  ],
+  [
+    "kubectl apply -n training -f deploy/jobs",
+    async () => {
+      await expect.poll(async () => (await status()).step, SLOW).toBeGreaterThan(0);
+      await ready(2);
+    },
+  ],
+  ["kubectl scale", () => ready(4)],
+  ['kubectl patch -n training dj/first --type=merge -p \'{"spec":{"suspend":true}}\'', async () => {}],
+  [
+    "kubectl wait -n training dj/first --for=condition=Suspended",
+    async () => {
+      expect((await status()).phase).toBe("Suspended");
+      await expect.poll(pods, SLOW).toBe("");
+    },
+  ],
+  [
+    'kubectl patch -n training dj/first --type=merge -p \'{"spec":{"suspend":false}}\'',
+    async () => {
+      await trains();
+      await ready(4);
+    },
+  ],
+  [
+    "kubectl describe",
+    async (said) => {
+      for (const word of ["Conditions:", "Launched", "Suspended", "Resumed"]) expect(said).toContain(word);
+    },
+  ],
+  ["kubectl get -n training dj/first -o jsonpath", async (said) => expect(JSON.parse(said).length).toBeGreaterThan(5)],
+  ["kubectl logs -n training first-coordinator-0", async (said) => expect(said).toContain('"role":"coordinator"')],
+  ["kubectl logs -n training -l", async (said) => expect(said).toContain("[pod/first-worker-0/worker] {")],
+  ["kubectl delete pod", async () => {}],
+  [
+    "kubectl wait -n training dj/first --for=condition=Complete",
+    async () => {
+      const { phase, step, steps, weightsSha256 } = await status();
+      expect({ phase, step }).toEqual({ phase: "Complete", step: steps });
+      expect(weightsSha256).toMatch(/^[0-9a-f]{64}$/);
+      await expect.poll(pods, SLOW).not.toContain("worker");
+    },
+  ],
+  ["kubectl delete -n training dj/first", () => expect.poll(pods, SLOW).toBe("")],
+  ["kubectl delete -n training pvc", async (said) => expect(said).toContain('"run-first-coordinator-0" deleted')],
+];
+
+it("each line that is said to be run does what the document says", async () => {
+  const lines = recipeLines("k8s/README.md").filter(({ isRun }) => isRun);
+  const left = new Set(OUTCOMES);
+  for (const { at, text, commands } of lines) {
+    const outcome = OUTCOMES.find((each) => left.has(each) && text.startsWith(each[0]));
+    expect(outcome, `${at} has an outcome: ${text}`).toBeDefined();
+    left.delete(outcome!);
+    await outcome![1](await cluster.kubectl(commands[0]!.slice(1)));
+  }
+  expect([...left].map(([line]) => line)).toEqual([]);
+}, 600_000);

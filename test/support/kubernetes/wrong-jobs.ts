@@ -1,0 +1,168 @@
+// Jobs with a mistake each, and what `kubectl apply` says of it: field, value, remedy.
+
+export interface WrongJob {
+  /** Below spec, beside a source of data. */
+  readonly spec: object;
+  /** What kubectl prints, without the name of the job. */
+  readonly says: readonly string[];
+}
+
+const wrong = (spec: object, ...says: readonly string[]): WrongJob => ({ spec, says });
+
+/** Between fields: every rule of shared/config/rules.ts. */
+export const AGAINST_A_RULE: readonly WrongJob[] = [
+  wrong(
+    { training: { globalBatch: 64, microBatch: 24 } },
+    "spec.training.microBatch: Forbidden: 24 does not divide globalBatch 64; choose a divisor",
+  ),
+  wrong(
+    { data: { source: "shapes:", imageSize: 15, patch: 2 }, model: { channelMult: [1] } },
+    "spec.data.patch: Forbidden: 2 does not divide imageSize 15; choose another of the two",
+  ),
+  wrong(
+    { model: { channelMult: [1, 2, 3, 4] } },
+    "spec.model.channelMult: Forbidden: 4 levels halve 28 pixels 3 times, and 28 is not divisible by 8; use fewer levels or another imageSize",
+  ),
+  wrong(
+    { model: { channels: 8, channelMult: [1, 3], groups: 16 } },
+    "spec.model.groups: Forbidden: 16 does not divide the 8 channels of level 0; choose a divisor of channels",
+  ),
+  wrong(
+    { model: { attention: [14, 5] } },
+    "spec.model.attention: Forbidden: 5 is no resolution of this network; choose from its own, [28, 14]",
+  ),
+  wrong({ workers: { min: 9 } }, "spec.workers.min: Forbidden: 9 is above max 8; lower min, or raise max"),
+  wrong(
+    { workers: { replicas: 9 } },
+    "spec.workers.replicas: Forbidden: 9 is above workers.max 8; raise max or start fewer",
+  ),
+  wrong(
+    { workers: { replicas: 3, perPod: 2 } },
+    "spec.workers.replicas: Forbidden: 3 processes do not fill pods of 2; choose a multiple of workers.perPod",
+  ),
+  wrong(
+    { diffusion: { schedule: "linear", timesteps: 20 }, sampling: { steps: 20 } },
+    "spec.diffusion.timesteps: Forbidden: 20 is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule",
+  ),
+  wrong(
+    { diffusion: { timesteps: 40 } },
+    "spec.sampling.steps: Forbidden: 50 is above diffusion.timesteps 40; take fewer steps, or more timesteps",
+  ),
+  wrong(
+    { sampling: { guidance: 2.5 } },
+    "spec.sampling.guidance: Forbidden: 2.5 needs class labels; set model.classes, or guidance 1",
+  ),
+  wrong(
+    { store: { endpoint: "https://me:hunter2@s3.example" } },
+    "spec.store.endpoint: Forbidden: holds a user name or a password: they belong in the environment",
+  ),
+];
+
+/** Of one field: its form, its range, its type; and what the rules say, or do not say, beside it. */
+export const AGAINST_A_FIELD: readonly WrongJob[] = [
+  wrong(
+    { data: { source: "floppy:a" } },
+    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], idx:DIR',
+  ),
+  wrong({ data: {} }, "spec.data.source: Required value"),
+  wrong(
+    { training: { init: "abc" } },
+    'spec.training.init: Forbidden: "abc" must be the sha256 of weights, as --init and plume checkpoints import set it',
+  ),
+  wrong(
+    { store: { endpoint: "ftp://s3.example" } },
+    'spec.store.endpoint: Forbidden: "ftp://s3.example" must be an http:// or https:// URL, such as https://minio.example:9000',
+  ),
+  wrong(
+    { store: { endpoint: "ftp://me:hunter2@s3.example" } },
+    "spec.store.endpoint: Forbidden: must be an http:// or https:// URL",
+    "spec.store.endpoint: Forbidden: holds a user name or a password",
+  ),
+  wrong(
+    { kubernetes: { storage: "20 GB" } },
+    'spec.kubernetes.storage: Forbidden: "20 GB" must be a quantity such as 20Gi',
+  ),
+  wrong(
+    { kubernetes: { workers: { resources: { requests: { cpu: "much" } } } } },
+    'spec.kubernetes.workers.resources.requests.cpu: Invalid value: "much"',
+  ),
+  wrong(
+    { kubernetes: { workers: { resources: { limits: { memory: -1 } } } } },
+    "spec.kubernetes.workers.resources.limits.memory: Invalid value: -1",
+    "should be greater than or equal to 0",
+  ),
+  wrong({ training: { steps: 0 } }, "spec.training.steps: Invalid value: 0", "should be greater than or equal to 1"),
+  wrong({ training: { microBatch: 0 } }, "spec.training.microBatch: Invalid value: 0"),
+  wrong({ training: { optimizer: { lr: 0 } } }, "spec.training.optimizer.lr: Invalid value: 0", "greater than 0"),
+  wrong({ monitoring: { port: 70_000 } }, "spec.monitoring.port: Invalid value: 70000", "less than or equal to 65535"),
+  wrong({ model: { groups: 0 } }, "spec.model.groups: Invalid value: 0"),
+  wrong({ model: { channelMult: [] } }, "spec.model.channelMult: Invalid value: 0", "at least 1 items"),
+  wrong({ model: { channelMult: [1, 1, 1, 1, 1, 1, 1, 1, 1] } }, "spec.model.channelMult: Too many: 9"),
+  wrong({ model: { channels: Number.MAX_SAFE_INTEGER, channelMult: [2048] } }, "spec.model.channels: Invalid value"),
+  wrong({ workers: { perPod: 0 } }, "spec.workers.perPod: Invalid value: 0"),
+  wrong(
+    { workers: { replicas: 0 } },
+    "spec.workers.replicas: Forbidden: 0 workers train nothing; set suspend to true to give everything back and go on later",
+  ),
+  wrong({ training: { steps: "many" } }, 'spec.training.steps: Invalid value: "string"', "must be of type integer"),
+  wrong({ training: { steps: 1.5 } }, 'spec.training.steps: Invalid value: "number"', "must be of type integer"),
+  wrong({ data: { source: "shapes:", flip: "yes" } }, "spec.data.flip: Invalid value", "must be of type boolean"),
+  wrong({ nats: { servers: "nats://a" } }, "spec.nats.servers: Invalid value", "must be of type array"),
+  wrong(
+    { training: { optimizer: { type: "adamax" } } },
+    'spec.training.optimizer.type: Unsupported value: "adamax": supported values: "adamw", "adam", "rmsprop", "sgd", "lion"',
+  ),
+  wrong(
+    { data: { source: "shapes:", patch: 3 } },
+    'spec.data.patch: Unsupported value: 3: supported values: "1", "2", "4"',
+  ),
+];
+
+/** Names that no job has, and the nearest that one has. */
+export const UNKNOWN_FIELDS: readonly (readonly [spec: object, field: string])[] = [
+  [{ trainig: { steps: 1 } }, "spec.trainig"],
+  [{ training: { optimiser: {} } }, "spec.training.optimiser"],
+  [{ kubernetes: { workers: { tolerations: [{ keys: "gpu" }] } } }, "spec.kubernetes.workers.tolerations[0].keys"],
+  // Whoever may read a job would read it.
+  [{ monitoring: { token: "0123456789abcdef" } }, "spec.monitoring.token"],
+];
+
+/** Another value for each field that decides a run's bits, of a job that is at the defaults. */
+export const CHANGED: Readonly<Record<string, unknown>> = {
+  seed: 1,
+  "data.source": "shapes:64",
+  "data.imageSize": 32,
+  "data.patch": 2,
+  "data.flip": true,
+  "data.limit": 100,
+  "model.channels": 64,
+  "model.channelMult": [2, 1],
+  "model.resBlocks": 2,
+  "model.attention": [14],
+  "model.headChannels": 8,
+  "model.groups": 4,
+  "model.dropout": 0.1,
+  "model.scaleShift": false,
+  "model.resample": "resblock",
+  "model.classes": 10,
+  "diffusion.schedule": "linear",
+  "diffusion.timesteps": 500,
+  "diffusion.predict": "v",
+  "diffusion.variance": "fixed-small",
+  "diffusion.labelDrop": 0,
+  "training.globalBatch": 128,
+  "training.microBatch": 8,
+  "training.optimizer.type": "lion",
+  "training.optimizer.lr": 1e-3,
+  "training.optimizer.beta1": 0.8,
+  "training.optimizer.beta2": 0.99,
+  "training.optimizer.eps": 1e-6,
+  "training.optimizer.weightDecay": 0.01,
+  "training.warmup": 10,
+  "training.schedule": "cosine",
+  "training.clip": 1,
+  "training.ema": 0.99,
+  "training.emaHalfLife": 1000,
+  "training.wireDtype": "bfloat16",
+  "training.init": "0".repeat(64),
+};
