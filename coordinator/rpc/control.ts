@@ -17,6 +17,7 @@ import type { RunEvent, RunStatus } from "../../shared/bus/events.ts";
 import { errorOf } from "../../shared/control/reply.ts";
 import type { Arguments, Results, Verb } from "../../shared/control/verbs.ts";
 import { toServiceError, writeMessage } from "../../shared/rpc/call.ts";
+import { wireOf } from "../../shared/rpc/status.ts";
 import type { Desk } from "../control/desk.ts";
 
 export type ControlHandlers = ControlServiceServer;
@@ -43,24 +44,7 @@ export function createControl(options: ControlOptions): ControlHandlers {
     return reply.result as Results[V];
   };
   return {
-    getStatus: answer(async () => {
-      const report = await ask("status", "", {});
-      const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256, wish, unsaved } = report;
-      return {
-        status: {
-          ...report,
-          members: [...members],
-          secondsByState: { ...secondsByState },
-          recoveries: [...recoveries],
-          decisions: [...decisions],
-          page: report.page ?? "",
-          checkpoint: checkpoint ?? undefined,
-          wish: wish && { ...wish, leastSeconds: wish.leastSeconds ?? undefined },
-          weightsSha256: weightsSha256 ?? "",
-          unsaved: unsaved ?? "",
-        },
-      };
-    }),
+    getStatus: answer(async () => ({ status: wireOf(await ask("status", "", {})) })),
 
     events: (call: EventsCall) => void replay(call, options),
 

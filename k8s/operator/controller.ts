@@ -13,6 +13,7 @@ import type { DiffusionJob } from "./job.ts";
 import { CHILD_KINDS, type KindName } from "./kinds.ts";
 import type { KubernetesEvent, KubernetesObject, Pod } from "./objects.ts";
 import type { OperatorOptions } from "./observed.ts";
+import { pacedFor } from "./pace.ts";
 import { createQueue, systemQueueClock } from "./queue.ts";
 import { createReconciler, type View } from "./reconcile.ts";
 import type { Recorder } from "./recorder.ts";
@@ -68,7 +69,10 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
       kind,
       namespace,
       ...selector,
-      onChange,
+      onChange(object) {
+        onEvent({ kind: "heard" });
+        onChange(object);
+      },
       onError: () => onEvent({ kind: "watch-failed" }),
       log,
       signal: over,
@@ -80,8 +84,8 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   const jobs = watch("DiffusionJob", {}, ({ metadata }) => queue.add(`${metadata.namespace}/${metadata.name}`));
   const pods = watch("Pod", { labelSelector: LABELS }, ofJob);
   const children = CHILD_KINDS.map((kind) => watch(kind, { labelSelector: LABELS }, ofJob));
-  const failures = watch("Event", { fieldSelector: FAILURES }, (event) => {
-    const job = jobTold(event as KubernetesEvent);
+  const failures = watch("Event", { fieldSelector: FAILURES, jobOf: jobTold }, (event) => {
+    const job = jobTold(event);
     if (job !== null) queue.add(job);
   });
   const informers = [jobs, pods, failures, ...children];
@@ -107,7 +111,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     reader: createReader(),
     coordinators,
     recorder,
-    options,
+    options: () => pacedFor(jobs.size, options),
     epochMs,
     onStatus: () => onEvent({ kind: "status-written" }),
     log,
@@ -121,7 +125,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
 
   return {
     get jobs() {
-      return [...jobs.all()].length;
+      return jobs.size;
     },
     get queued() {
       return queue.depth;
@@ -130,15 +134,17 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
       clearInterval(resync);
       stop.abort();
       await queue.close();
+      coordinators[Symbol.dispose]();
       await Promise.all(informers.map(({ done }) => done));
     },
   };
 }
 
-type Selector = Pick<InformerOptions, "labelSelector" | "fieldSelector">;
+type Selector = Pick<InformerOptions, "labelSelector" | "fieldSelector" | "jobOf">;
 
 /** The key of the job whose set an event tells of. */
-function jobTold({ metadata, involvedObject }: KubernetesEvent): string | null {
+function jobTold(event: KubernetesObject): string | null {
+  const { metadata, involvedObject } = event as KubernetesEvent;
   const set = /^(.+)-(?:coordinator|worker)$/.exec(involvedObject.name ?? "");
   return set ? `${metadata.namespace}/${set[1]}` : null;
 }
@@ -154,8 +160,7 @@ function viewOf(jobs: Informer, pods: Informer, failures: Informer, children: re
     },
     children: (namespace, job) => of(children, namespace, job),
     pods: (namespace, job) => of([pods], namespace, job) as Pod[],
-    failures: (namespace, job) =>
-      [...(failures.all() as Iterable<KubernetesEvent>)].filter((event) => jobTold(event) === `${namespace}/${job}`),
+    failures: (namespace, job) => of([failures], namespace, job) as KubernetesEvent[],
   };
 }
 

@@ -7,7 +7,7 @@ import { driftOf } from "./drift.ts";
 import { eventsOf } from "./events.ts";
 import { heldEdit } from "./held.ts";
 import { isOwnedBy, ownerOf } from "./job.ts";
-import type { KubernetesObject, Pod, StatefulSet } from "./objects.ts";
+import type { KubernetesObject, OwnerReference, Pod, StatefulSet } from "./objects.ts";
 import {
   type Action,
   configMapsOf,
@@ -94,12 +94,23 @@ function wantedOf(stage: Stage, observed: Observed): readonly KubernetesObject[]
   // Until it is read back that it is suspended, its sets stay as they are: as they run, or not there at all.
   const objects = reading.objects.filter(({ kind }) => stage.kind !== "suspendable" || kind !== "StatefulSet");
   return objects.map((object) => {
-    const owned = { ...object, metadata: { ...object.metadata, ownerReferences: [owner] } };
+    const owned = ownedBy(object, owner);
     const resting = isOf(object, "worker") ? AT_STAGE[stage.kind]?.worker : coordinatorsAt(stage, observed);
     if (object.kind !== "StatefulSet" || resting === undefined) return owned;
     return { ...owned, spec: { ...(object as StatefulSet).spec, replicas: resting } };
   });
 }
+
+/** The same object for the same one: most passes look at what the last one looked at, and compare nothing again (drift.ts). */
+function ownedBy(object: KubernetesObject, owner: OwnerReference): KubernetesObject {
+  const before = owned.get(object);
+  if (before?.owner.uid === owner.uid) return before.owned;
+  const made = { ...object, metadata: { ...object.metadata, ownerReferences: [owner] } };
+  owned.set(object, { owner, owned: made });
+  return made;
+}
+
+const owned = new WeakMap<KubernetesObject, { readonly owner: OwnerReference; readonly owned: KubernetesObject }>();
 
 function appliesOf(stage: Stage, observed: Observed): Action[] {
   const held = heldEdit(observed) !== null;

@@ -3,7 +3,7 @@
 //
 // I1. Equal means: an apply would change nothing. A field that we own and want no more is a difference too.
 
-import type { FieldSet, KubernetesObject } from "./objects.ts";
+import type { FieldSet, KubernetesObject, ManagedFields } from "./objects.ts";
 import { sameQuantity } from "./quantity.ts";
 
 export const MANAGER = "plume-operator";
@@ -12,11 +12,22 @@ export const MANAGER = "plume-operator";
 const IDENTITY = new Set(["apiVersion", "kind"]);
 const NAMES = new Set(["name", "namespace"]);
 
-/** @returns the path of the first field that differs; null when none does. */
+/**
+ * @returns the path of the first field that differs; null when none does. Of the same two objects it is known the second time:
+ * neither may have changed since.
+ */
 export function driftOf(desired: KubernetesObject, observed: KubernetesObject): string | null {
-  const owned = observed.metadata.managedFields?.find(
-    ({ manager, operation, subresource }) => manager === MANAGER && operation === "Apply" && !subresource,
-  )?.fieldsV1;
+  const before = compared.get(observed);
+  if (before?.desired === desired) return before.drift;
+  const drift = compare(desired, observed);
+  compared.set(observed, { desired, drift });
+  return drift;
+}
+
+const compared = new WeakMap<KubernetesObject, { readonly desired: KubernetesObject; readonly drift: string | null }>();
+
+function compare(desired: KubernetesObject, observed: KubernetesObject): string | null {
+  const owned = observed.metadata.managedFields?.find(isOwnApply)?.fieldsV1;
   if (!owned) return "metadata.managedFields";
   const { metadata, ...rest } = desired;
   const wanted = {
@@ -25,6 +36,10 @@ export function driftOf(desired: KubernetesObject, observed: KubernetesObject): 
   };
   return mapDrift(wanted, observed as unknown as Fields, owned, "");
 }
+
+/** What the operator itself applied. */
+export const isOwnApply = ({ manager, operation, subresource }: ManagedFields): boolean =>
+  manager === MANAGER && operation === "Apply" && !subresource;
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -9,6 +9,7 @@ import { sleep } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import { INSTANCE } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
+import { keptOf } from "./kept.ts";
 import { apiVersionOf, collectionPath, type KindName } from "./kinds.ts";
 import type { KubernetesObject } from "./objects.ts";
 
@@ -19,6 +20,8 @@ export interface InformerOptions {
   readonly namespace: string | null;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** Namespace and name of the job that an object is about, with a slash between; by its label when absent. */
+  readonly jobOf?: (object: KubernetesObject) => string | null;
   /** An object came, changed or went. */
   readonly onChange: (object: KubernetesObject) => void;
   /** A list or a watch failed and is tried again. */
@@ -30,7 +33,8 @@ export interface InformerOptions {
 export interface Informer {
   get(namespace: string, name: string): KubernetesObject | undefined;
   all(): Iterable<KubernetesObject>;
-  /** By the label of the job that they are made for. */
+  readonly size: number;
+  /** Those that are about a job. */
   ofJob(namespace: string, job: string): readonly KubernetesObject[];
   /** Resolves once the first list is in. */
   readonly synced: Promise<void>;
@@ -55,7 +59,18 @@ const FIRST_WAIT_MS = 100;
 const LAST_WAIT_MS = 20_000;
 
 export function startInformer(options: InformerOptions): Informer {
-  const { api, kind, namespace, labelSelector, fieldSelector, onChange, onError, log, signal } = options;
+  const {
+    api,
+    kind,
+    namespace,
+    labelSelector,
+    fieldSelector,
+    jobOf = labelledJob,
+    onChange,
+    onError,
+    log,
+    signal,
+  } = options;
   const path = collectionPath(kind, namespace);
   const query = {
     ...(labelSelector !== undefined && { labelSelector }),
@@ -69,7 +84,7 @@ export function startInformer(options: InformerOptions): Informer {
   });
 
   /** Items of a list have no kind of their own. */
-  const typed = (item: KubernetesObject) => ({ ...item, apiVersion: apiVersionOf(kind), kind });
+  const typed = (item: KubernetesObject) => keptOf({ ...item, apiVersion: apiVersionOf(kind), kind });
 
   const list = async (): Promise<string> => {
     const found = new Map<string, KubernetesObject>();
@@ -98,8 +113,9 @@ export function startInformer(options: InformerOptions): Informer {
     onChange(object);
   };
 
-  const index = ({ metadata }: KubernetesObject, change: (keys: Set<string>) => void) => {
-    const job = `${metadata.namespace}/${metadata.labels?.[INSTANCE] ?? ""}`;
+  const index = (object: KubernetesObject, change: (keys: Set<string>) => void) => {
+    const job = jobOf(object);
+    if (job === null) return;
     const keys = byJob.get(job) ?? new Set<string>();
     change(keys);
     if (keys.size > 0) byJob.set(job, keys);
@@ -128,7 +144,7 @@ export function startInformer(options: InformerOptions): Informer {
       if (type === "ERROR") throw new ApiError(object.code ?? 500, object.reason ?? "Unknown", object.message ?? line);
       version = object.metadata.resourceVersion ?? version;
       if (type === "DELETED") drop(keyOf(object), object);
-      else if (type !== "BOOKMARK") keep(object);
+      else if (type !== "BOOKMARK") keep(typed(object));
     }
     return version;
   };
@@ -156,10 +172,16 @@ export function startInformer(options: InformerOptions): Informer {
   return {
     get: (ns, name) => objects.get(`${ns}/${name}`),
     all: () => objects.values(),
+    get size() {
+      return objects.size;
+    },
     ofJob: (ns, job) => [...(byJob.get(`${ns}/${job}`) ?? [])].map((key) => objects.get(key)!),
     synced,
     done: run(),
   };
 }
+
+const labelledJob = ({ metadata }: KubernetesObject): string =>
+  `${metadata.namespace}/${metadata.labels?.[INSTANCE] ?? ""}`;
 
 const keyOf = ({ metadata }: KubernetesObject): string => `${metadata.namespace ?? ""}/${metadata.name}`;

@@ -9,7 +9,7 @@ export interface OwnerReference {
   readonly blockOwnerDeletion?: boolean;
 }
 
-interface ManagedFields {
+export interface ManagedFields {
   readonly manager: string;
   readonly operation: "Apply" | "Update";
   readonly subresource?: string;
@@ -56,6 +56,10 @@ export interface ContainerStatus {
   readonly restartCount?: number;
 }
 
+interface Container {
+  readonly env?: readonly { readonly name: string }[];
+}
+
 interface PodCondition {
   readonly type: string;
   readonly status: string;
@@ -81,7 +85,9 @@ export interface Pod extends KubernetesObject {
 export interface StatefulSet extends KubernetesObject {
   readonly spec: {
     readonly replicas?: number;
-    readonly template: { readonly spec: { readonly volumes?: readonly Volume[] } };
+    readonly template: {
+      readonly spec: { readonly volumes?: readonly Volume[]; readonly containers?: readonly Container[] };
+    };
     readonly volumeClaimTemplates?: readonly object[];
   };
   readonly status?: {

@@ -18,10 +18,18 @@ export function outlivesPod({ reading, children }: Pick<Observed, "reading" | "c
   const map = children.find(({ kind, metadata }) => kind === "ConfigMap" && metadata.name === name) as
     | ConfigMap
     | undefined;
-  return isOutside(map ? storeIn(map.data?.["job.yaml"] ?? "") : asked?.checkpoint.store);
+  return isOutside(map ? storeIn(map) : asked?.checkpoint.store);
 }
 
 const isOutside = (store: string | undefined): boolean => store?.startsWith("s3://") ?? false;
 
-const storeIn = (text: string): string | undefined =>
-  (parse(text) as { spec?: { checkpoint?: { store?: string } } } | null)?.spec?.checkpoint?.store;
+/** Every pass asks; a file is read once. */
+function storeIn(map: ConfigMap): string | undefined {
+  if (stores.has(map)) return stores.get(map);
+  const file = parse(map.data?.["job.yaml"] ?? "") as { spec?: { checkpoint?: { store?: string } } } | null;
+  const store = file?.spec?.checkpoint?.store;
+  stores.set(map, store);
+  return store;
+}
+
+const stores = new WeakMap<ConfigMap, string | undefined>();

@@ -8,6 +8,8 @@ interface Container {
   readonly name: string;
   readonly command: readonly string[];
   readonly args: readonly string[];
+  readonly env: readonly { readonly name: string; readonly value?: string; readonly valueFrom?: object }[];
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
   readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
   readonly envFrom: readonly { readonly secretRef: { readonly name: string; readonly optional: boolean } }[];
   readonly [field: string]: unknown;
@@ -33,10 +35,10 @@ export interface PodTemplate {
 
 /** Image, secret, resources and where the pod may run; what the job says nothing of is not there. */
 export function withWishes(template: PodTemplate, kubernetes: JobSpec["kubernetes"], wishes: Wishes): PodTemplate {
-  const { image, imagePullPolicy, secret } = kubernetes;
+  const { image, imagePullPolicy, secret, tls } = kubernetes;
   const { metadata, spec } = template;
   const [container] = spec.containers;
-  return {
+  const made: PodTemplate = {
     metadata: { ...metadata, annotations: { ...metadata.annotations, ...wishes.annotations } },
     spec: {
       ...spec,
@@ -56,6 +58,22 @@ export function withWishes(template: PodTemplate, kubernetes: JobSpec["kubernete
         },
       ],
     },
+  };
+  return tls === undefined ? made : withCertificates(made, tls);
+}
+
+/** As k8s/components/cert-manager mounts them. */
+const CERTIFICATES = "/etc/plume-tls";
+
+function withCertificates({ metadata, spec }: PodTemplate, secretName: string): PodTemplate {
+  const [container] = spec.containers;
+  const env = [...container.env, { name: "PLUME_TLS", value: CERTIFICATES }];
+  const volumeMounts = [...container.volumeMounts, { name: "tls", mountPath: CERTIFICATES, readOnly: true }];
+  // For its group alone: the key is in it.
+  const volume = { name: "tls", secret: { secretName, defaultMode: 0o440 } };
+  return {
+    metadata,
+    spec: { ...spec, containers: [{ ...container, env, volumeMounts }], volumes: [...spec.volumes, volume] },
   };
 }
 

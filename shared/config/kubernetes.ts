@@ -70,6 +70,13 @@ export const kubernetesSchema = z.strictObject({
     .regex(/^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti|k|M|G|T)?$/, "must be a quantity such as 20Gi")
     .optional()
     .describe("size of a volume for the run's folder, which then outlives the coordinator's pod; none when absent"),
+  tls: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Secret of tls.crt, tls.key and ca.crt by which all pods prove themselves to one another; plaintext when absent",
+    ),
   ttlSeconds: z
     .int()
     .min(0)

@@ -4,8 +4,8 @@ import { randomUUID } from "node:crypto";
 import { Metadata, type ServiceError } from "@grpc/grpc-js";
 import { ControlServiceClient, type EventsResponse, type Status } from "../../proto/gen/plume/v1/control.ts";
 import type { StampedEvent } from "../bus/event-log.ts";
-import type { Phase } from "../bus/events.ts";
-import type { Arguments, Results, StatusReport, Verb } from "../control/verbs.ts";
+import type { Arguments, Results, Verb } from "../control/verbs.ts";
+import { reportOf } from "./status.ts";
 import type { Plane } from "./tls/plane.ts";
 import { ownConnection } from "./transport.ts";
 
@@ -15,6 +15,8 @@ export interface ControlClientOptions {
   /** host:port */
   readonly address: string;
   readonly plane: Plane;
+  /** That the coordinator's certificate must have; the address's host when absent. */
+  readonly name?: string;
   readonly timeoutMs: number;
   /** What to throw for what gRPC says. */
   readonly explain: (error: unknown) => Error;
@@ -26,8 +28,8 @@ export interface ControlClient extends AsyncDisposable {
   events(follow: boolean, signal: AbortSignal): AsyncIterable<StampedEvent>;
 }
 
-export function controlClient({ address, plane, timeoutMs, explain }: ControlClientOptions): ControlClient {
-  const client = new ControlServiceClient(address, ...plane.client(address, ownConnection));
+export function controlClient({ address, plane, name, timeoutMs, explain }: ControlClientOptions): ControlClient {
+  const client = new ControlServiceClient(address, ...plane.client(address, ownConnection, name));
 
   const call = <Response>(start: (options: { deadline: number }, done: Done<Response>) => unknown): Promise<Response> =>
     new Promise((resolve, reject) => {
@@ -70,21 +72,5 @@ export function controlClient({ address, plane, timeoutMs, explain }: ControlCli
     async [Symbol.asyncDispose]() {
       client.close();
     },
-  };
-}
-
-/** As the coordinator made it. */
-function reportOf(status: Status): StatusReport {
-  const { phase, saves, members, recoveries, checkpoint, weightsSha256, wish, unsaved, ...rest } = status;
-  return {
-    ...rest,
-    phase: phase as Phase,
-    saves: saves!,
-    members: members.map(({ pulled, ...member }) => (pulled === undefined ? member : { ...member, pulled })),
-    ...(wish && { wish: { ...wish, leastSeconds: wish.leastSeconds ?? null } }),
-    checkpoint: checkpoint ?? null,
-    weightsSha256: weightsSha256 || null,
-    unsaved: unsaved || null,
-    recoveries: recoveries as StatusReport["recoveries"],
   };
 }

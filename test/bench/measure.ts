@@ -1,7 +1,7 @@
 // What every bench shares: medians and spread, machine, PyTorch when it is there. Owns no measurement.
 
 import { spawnSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { ROOT } from "../../shared/root.ts";
@@ -25,6 +25,16 @@ export function summarise(values: readonly number[]): Summary {
 /** `median (min to max)` with so many decimals. */
 export const spread = ({ median, min, max }: Summary, decimals: number): string =>
   `${median.toFixed(decimals)} (${min.toFixed(decimals)} to ${max.toFixed(decimals)})`;
+
+/** Clock ticks a second, as Linux counts processor time. */
+const TICKS = 100;
+
+/** Processor time of a process so far, all its threads. */
+export function processorMs(pid: number): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
+}
 
 /** What the numbers were taken on, and how busy it was. */
 export function machine() {

@@ -19,6 +19,7 @@ const NAMES = [
   "data",
   "watchers",
   "events",
+  "operator",
   "plane-peer",
   "synthetic-worker",
 ];

@@ -145,17 +145,21 @@ async function size(sized: Case): Promise<Sized> {
 /** Bytes of a gradient's float on the wire. */
 const WIRE_BYTES: Readonly<Record<WireDtype, number>> = { float32: 4, bfloat16: 2, int8: 1 + 4 / 256 };
 
+/** Parameters, EMA and AdamW's moments. */
 const STATE = 4;
-const COPY = 4;
+/** checkpoint.bufferMiB of a job that says nothing. */
+const BUFFER = 2 ** 30;
 const OWN = 180 * 2 ** 20;
 
 /** What README.md says ("Sizing"), in bytes. */
 const FORMULAS = {
   received: ({ parameters, workers, wireDtype }: Sized) => WIRE_BYTES[wireDtype] * parameters * workers,
   sent: ({ parameters, workers }: Sized) => 4 * parameters * workers,
-  /** The state, its copy on the way to a store, a gradient of each worker; and each process's own. */
+  /** The state and a gradient of each worker, a copy of the state on its way to a store, and each process's own. */
   memory: ({ parameters, workers, reducers }: Sized) =>
-    4 * parameters * (STATE + COPY + workers) + (reducers > 1 ? reducers + 1 : 1) * OWN,
+    4 * parameters * (STATE + workers) +
+    Math.min(4 * parameters * STATE, BUFFER) +
+    (reducers > 1 ? reducers + 1 : 1) * OWN,
 };
 const off = (is: number, said: number) => said / is - 1;
 

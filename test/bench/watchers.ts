@@ -4,7 +4,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -12,7 +12,7 @@ import { createParser } from "../../coordinator/ui/sse.ts";
 import { ROOT } from "../../shared/root.ts";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { linesOf, until } from "../support/plume.ts";
-import { COMMON_OPTIONS, finish, machineLine, markdownTable, spread, summarise } from "./measure.ts";
+import { COMMON_OPTIONS, finish, machineLine, markdownTable, processorMs, spread, summarise } from "./measure.ts";
 
 const { values: options } = parseArgs({ options: COMMON_OPTIONS });
 const PAIRS = options.quick ? 4 : 24;
@@ -20,9 +20,6 @@ const STEPS = options.quick ? 20 : 50;
 /** Of a stretch, until pages are there and have what was before. */
 const LEFT_OUT = 5;
 const WATCHERS = 5;
-/** Clock ticks a second, as Linux counts processor time. */
-const TICKS = 100;
-
 interface Stretch {
   /** Median milliseconds of a step. */
   readonly stepMs: number;
@@ -74,12 +71,6 @@ const stepTimes = (): number[] =>
   linesOf(join(out, "metrics.ndjson")).map(
     (line) => 1000 * (JSON.parse(line) as { seconds: { total: number } }).seconds.total,
   );
-
-function processorMs(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
-}
 
 async function stretch(pid: number): Promise<Stretch> {
   const count = () => linesOf(join(out, "metrics.ndjson")).length;

@@ -105,7 +105,7 @@ export const reportOf = (report: Partial<StatusReport>): StatusReport => ({
   ...report,
 });
 
-const member = (workerId: string): StatusReport["members"][number] => ({
+export const member = (workerId: string): StatusReport["members"][number] => ({
   workerId,
   phase: "ready",
   device: "cpu",

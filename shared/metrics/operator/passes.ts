@@ -16,6 +16,10 @@ export const passes = collects<null, OperatorCounts, OperatorEvent>()(
       outcome: ["ok", "refused", "failed"],
     }),
     watches: counter("plume_operator_watch_failures_total", "Lists and watches that failed and were begun again."),
+    heard: counter(
+      "plume_operator_watch_events_total",
+      "Objects that watches and lists told of as new, changed or gone.",
+    ),
     statuses: counter("plume_operator_status_writes_total", "Statuses of jobs written."),
     jobs: gauge("plume_operator_jobs", "DiffusionJobs that it sees."),
     queued: gauge("plume_operator_queue_depth", "Jobs that wait for a pass, or are in one."),
@@ -33,6 +37,9 @@ export const passes = collects<null, OperatorCounts, OperatorEvent>()(
           return;
         case "watch-failed":
           m.watches.add(1);
+          return;
+        case "heard":
+          m.heard.add(1);
           return;
         case "status-written":
           m.statuses.add(1);

@@ -12,4 +12,6 @@ export type OperatorEvent =
   | { readonly kind: "pass"; readonly seconds: number; readonly outcome: "done" | "failed" }
   | { readonly kind: "call"; readonly method: string; readonly outcome: "ok" | "refused" | "failed" }
   | { readonly kind: "watch-failed" }
+  /** An object came, changed or went. */
+  | { readonly kind: "heard" }
   | { readonly kind: "status-written" };

@@ -21,8 +21,11 @@ export interface Plane {
   /** The folder of its certificates; null in plaintext. */
   readonly folder: string | null;
   readonly server: ServerCredentials;
-  /** What a client of this address is made with, beside the address. */
-  client(address: string, options: ChannelOptions): [ChannelCredentials, ChannelOptions];
+  /**
+   * What a client of this address is made with, beside the address.
+   * @param name that the server's certificate must have; the address's host when absent.
+   */
+  client(address: string, options: ChannelOptions, name?: string): [ChannelCredentials, ChannelOptions];
 }
 
 export interface PlaneOptions {
@@ -45,10 +48,11 @@ export function openPlane(folder: string | undefined, options: PlaneOptions): Pl
   return {
     folder,
     server: experimental.createCertificateProviderServerCredentials(provider, provider, true),
-    client(address, more) {
+    client(address, more, name) {
       const host = splitAddress(address).host;
       const secure = (check: object) =>
         experimental.createCertificateProviderChannelCredentials(provider, provider, check);
+      if (name !== undefined) return [secure({}), { ...more, "grpc.ssl_target_name_override": name }];
       if (!isIP(host)) return [secure({}), more];
       // The certificate must have this address, which may not be sent as a name.
       const ofAddress = secure({ checkServerIdentity: (_: string, peer: Peer) => checkServerIdentity(host, peer) });
@@ -59,7 +63,7 @@ export function openPlane(folder: string | undefined, options: PlaneOptions): Pl
 
 type Peer = Parameters<typeof checkServerIdentity>[1];
 
-const plaintext: Plane = {
+export const plaintext: Plane = {
   folder: null,
   server: ServerCredentials.createInsecure(),
   client: (_, options) => [channelCredentials.createInsecure(), options],

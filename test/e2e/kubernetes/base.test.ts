@@ -1,7 +1,7 @@
 // k8s/base on a real API server: `kubectl apply -k` of an overlay trains the job to the laptop's bits, from checkpoints on S3,
 // whatever happens to its pods meanwhile, and leaves no worker running.
 
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { StatusReport } from "../../../shared/control/verbs.ts";
@@ -25,14 +25,10 @@ beforeAll(async () => {
   job = tinyJob(scratch.path, "  workers: { min: 1, max: 4, replicas: 2, backend: wasm }\n");
   cluster = await startCluster({ images: { [`plume:${PLUME_VERSION}`]: await imageRootfs() } });
   s3 = await startS3Server(cluster.host);
-  // An overlay as a user writes it: base, and another job.yaml.
-  cpSync(join(ROOT, "k8s/base"), scratch.file("base"), { recursive: true });
-  mkdirSync(scratch.file("overlay"));
+  // As a user has them, with a job of his own.
+  for (const folder of ["base", "overlays/s3", "overlays/dev"])
+    cpSync(join(ROOT, "k8s", folder), scratch.file(folder), { recursive: true });
   writeJob(1_000_000);
-  writeFileSync(
-    scratch.file("overlay", "kustomization.yaml"),
-    "resources: [../base]\nconfigMapGenerator:\n  - { name: plume-job, behavior: replace, files: [job.yaml] }\n",
-  );
   namespace = await cluster.namespace();
   const keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map((key) => `--from-literal=${key}=${s3.env[key]}`);
   await kubectl("create", "secret", "generic", "plume-store", ...keys);
@@ -45,13 +41,23 @@ afterAll(async () => {
   scratch[Symbol.dispose]();
 });
 
-/** The laptop's job, of another name, with so many steps and its checkpoints on S3. */
+/** The laptop's job, of another name and with so many steps. */
+const jobText = (steps: number): string =>
+  readFileSync(job, "utf8").replace("steps: 8", `steps: ${steps}`).replace("name: tiny", "name: plume");
+
+/** With its checkpoints on S3. */
 function writeJob(steps: number): void {
-  const text = readFileSync(job, "utf8").replace("steps: 8", `steps: ${steps}`).replace("name: tiny", "name: plume");
   writeFileSync(
-    scratch.file("overlay", "job.yaml"),
-    `${text}  checkpoint: { store: "s3://${s3.bucket}/plume", everySteps: 50 }\n  store: { endpoint: "${s3.endpoint}" }\n`,
+    scratch.file("overlays/s3/job.yaml"),
+    `${jobText(steps)}  checkpoint: { store: "s3://${s3.bucket}/plume", everySteps: 50 }\n  store: { endpoint: "${s3.endpoint}" }\n`,
   );
+}
+
+/** @returns the digest of the weights of the same job on this machine. */
+async function laptop(steps: number): Promise<string> {
+  const out = scratch.file(`laptop-${steps}`);
+  expect((await plume("train", "-f", job, "--out", out, "--workers", "1", "--steps", `${steps}`)).code).toBe(0);
+  return readSummary(join(out, "summary.json")).weightsSha256;
 }
 
 const kubectl = (...args: string[]) => cluster.kubectl(["-n", namespace, ...args]);
@@ -77,7 +83,7 @@ const goesOn = async () => {
 
 describe("kubectl apply -k", () => {
   it("starts a coordinator and its workers, which train", async () => {
-    await kubectl("apply", "-k", scratch.file("overlay"));
+    await kubectl("apply", "-k", scratch.file("overlays/s3"));
     for (const pod of ["plume-coordinator-0", "plume-worker-0", "plume-worker-1"])
       await expect.poll(pods, SLOW).toMatch(new RegExp(`^${pod} +1/1 +Running`, "m"));
     await goesOn();
@@ -157,13 +163,27 @@ describe("a run in a cluster goes on", () => {
   it("when the job is edited: the coordinator begins anew, to the laptop's bits, and ends without a worker", async () => {
     const steps = (await step()) + 300;
     writeJob(steps);
-    await kubectl("apply", "-k", scratch.file("overlay"));
+    await kubectl("apply", "-k", scratch.file("overlays/s3"));
     await expect.poll(async () => (await status().catch(() => null))?.phase, { timeout: 150_000 }).toBe("Complete");
     const report = await status();
-    const out = scratch.file("laptop");
-    expect((await plume("train", "-f", job, "--out", out, "--workers", "1", "--steps", `${steps}`)).code).toBe(0);
-    expect([report.step, report.weightsSha256]).toEqual([steps, readSummary(join(out, "summary.json")).weightsSha256]);
+    expect([report.step, report.weightsSha256]).toEqual([steps, await laptop(steps)]);
     await expect.poll(replicas, SLOW).toBe("0");
     await expect.poll(pods, SLOW).toMatch(/^plume-coordinator-0 +1\/1 +Running.*\n$/);
   }, 300_000);
+});
+
+describe("kubectl apply -k of the overlay dev", () => {
+  it("keeps the run on a volume of the cluster: a coordinator's pod that is deleted is followed by one that goes on from there, to the laptop's bits", async () => {
+    const steps = 150;
+    namespace = await cluster.namespace();
+    writeFileSync(scratch.file("base/job.yaml"), `${jobText(steps)}  checkpoint: { everySteps: 50 }\n`);
+    await kubectl("apply", "-k", scratch.file("overlays/dev"));
+    await expect.poll(step, SLOW).toBeGreaterThan(60);
+    await kubectl("delete", "pod", "plume-coordinator-0", "--grace-period=1");
+    await expect.poll(async () => (await status().catch(() => null))?.phase, SLOW).toBe("Complete");
+    const { weightsSha256, incarnation } = await status();
+    expect(incarnation).toBe(2);
+    expect(weightsSha256).toBe(await laptop(steps));
+    expect(await kubectl("get", "pvc", "--no-headers")).toMatch(/^run-plume-coordinator-0 +Bound/);
+  }, 240_000);
 });

@@ -16,6 +16,8 @@ export interface ControlPlaneOptions {
   readonly nodeGraceSeconds?: number;
   /** And its pods are deleted so much later; Kubernetes' own default is 300. */
   readonly evictionSeconds?: number;
+  /** Writes down the calls of service accounts that are not Kubernetes' own. */
+  readonly audit?: boolean;
 }
 
 /** What a client needs to be the administrator, beside the kubeconfig that says the same. */
@@ -37,6 +39,8 @@ export interface ControlPlane extends AsyncDisposable {
   readonly controllerManager: Server;
   /** A namespace of its own, where only pods of the restricted standard are admitted. @returns its name. */
   namespace(): Promise<string>;
+  /** Of `audit`: a file of audit.k8s.io/v1 Events, one a line. */
+  readonly auditLog: string;
   /** What a server said so far. */
   log(server: "etcd" | "apiserver" | "controllers"): string;
 }
@@ -59,6 +63,9 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
   const kubeconfig = scratch.file("kubeconfig");
   writeFileSync(kubeconfig, kubeconfigOf(credentials), { mode: 0o600 });
   const kubectl = createKubectl(kubeconfig, scratch.file("kubectl"));
+  const auditLog = scratch.file("audit.log");
+  writeFileSync(scratch.file("audit-policy"), AUDIT_POLICY);
+  const auditFlags = [`--audit-policy-file=${scratch.file("audit-policy")}`, `--audit-log-path=${auditLog}`];
 
   const etcd = createServer({
     command: etcdCommand(scratch.file("etcd"), etcdPort!, peerPort!),
@@ -66,7 +73,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     ready: () => answers(`http://127.0.0.1:${etcdPort}/health`),
   });
   const apiServer = createServer({
-    command: apiServerCommand(certificates, etcdPort!, port!, options),
+    command: [...apiServerCommand(certificates, etcdPort!, port!, options), ...(options.audit ? auditFlags : [])],
     log: scratch.file("apiserver.log"),
     ready: () => isReady(credentials),
   });
@@ -96,6 +103,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     etcd,
     apiServer,
     controllerManager,
+    auditLog,
     async namespace() {
       const name = `test-${++namespaces}`;
       await kubectl(["create", "-f", "-"], { input: restricted(name) });
@@ -169,6 +177,16 @@ const controllerCommand = (
   "--node-monitor-period=1s",
   `--node-monitor-grace-period=${nodeGraceSeconds}s`,
 ];
+
+const AUDIT_POLICY = JSON.stringify({
+  apiVersion: "audit.k8s.io/v1",
+  kind: "Policy",
+  rules: [
+    { level: "None", userGroups: ["system:serviceaccounts:kube-system"] },
+    { level: "Metadata", userGroups: ["system:serviceaccounts"], omitStages: ["RequestReceived"] },
+    { level: "None" },
+  ],
+});
 
 const base64 = (text: string): string => Buffer.from(text).toString("base64");
 

@@ -56,6 +56,12 @@ export const EXCLUSIONS: readonly Exclusion[] = [
   },
   {
     rule: "references",
+    at: [OPERATOR],
+    saying: "Secret plume-operator-tls",
+    reason: "the authority is that of the jobs, so the operator's certificate is the cluster's own to bring",
+  },
+  {
+    rule: "references",
     at: ["ClusterTrainingRuntime/plume"],
     saying: "ConfigMap plume-job",
     reason: "a runtime is for every TrainJob, and each brings the ConfigMap of its own job file in its place",
