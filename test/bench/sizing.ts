@@ -147,6 +147,8 @@ const WIRE_BYTES: Readonly<Record<WireDtype, number>> = { float32: 4, bfloat16: 
 
 /** Parameters, EMA and AdamW's moments. */
 const STATE = 4;
+/** Of each worker, with what of it is on its way. */
+const GRADIENT = 1.2;
 /** checkpoint.bufferMiB of a job that says nothing. */
 const BUFFER = 2 ** 30;
 const OWN = 180 * 2 ** 20;
@@ -157,7 +159,7 @@ const FORMULAS = {
   sent: ({ parameters, workers }: Sized) => 4 * parameters * workers,
   /** The state and a gradient of each worker, a copy of the state on its way to a store, and each process's own. */
   memory: ({ parameters, workers, reducers }: Sized) =>
-    4 * parameters * (STATE + workers) +
+    4 * parameters * (STATE + GRADIENT * workers) +
     Math.min(4 * parameters * STATE, BUFFER) +
     (reducers > 1 ? reducers + 1 : 1) * OWN,
 };

@@ -37,6 +37,8 @@ const OUTCOMES: readonly (readonly [string, (said: string) => Promise<unknown>])
   [
     "kubectl apply -n training -f deploy/jobs",
     async () => {
+      // A set does not replace a pod that was never ready.
+      await expect.poll(pods, SLOW).toMatch(/first-coordinator-0 +1\/1 +Running/);
       await lasts(1_000_000);
       await expect.poll(async () => (await status()).step, SLOW).toBeGreaterThan(0);
       await ready(2);
