@@ -8,6 +8,7 @@ import type { Logger } from "../shared/log.ts";
 import { monitorProcess } from "../shared/metrics/process-monitor.ts";
 import { WORKER_COLLECTORS } from "../shared/metrics/table.ts";
 import type { WorkerCounts } from "../shared/metrics/worker/source.ts";
+import { joinAddress } from "../shared/rpc/transport.ts";
 
 interface Place {
   readonly host: string;
@@ -51,9 +52,13 @@ export async function openMonitor({ workerId, counts, place, log }: MonitorOptio
     const port = (await server)?.port;
     if (port === undefined || (place.port !== 0 && port !== place.port)) {
       await close();
-      throw new PlumeError("INVALID_ARGUMENT", `--metrics ${place.host}:${place.port}: this place cannot be had`, {
-        remedy: "name an address of this machine and a port that nobody uses",
-      });
+      throw new PlumeError(
+        "INVALID_ARGUMENT",
+        `--metrics ${joinAddress(place.host, place.port)}: this place cannot be had`,
+        {
+          remedy: "name an address of this machine and a port that nobody uses",
+        },
+      );
     }
   }
   return {

@@ -94,7 +94,7 @@ async function work(id: string): Promise<void> {
       version: PLUME_VERSION,
       engine,
       log: silentLog,
-      patienceSeconds: 30,
+      patienceSeconds: 600,
       now: () => systemClock.now(),
       onJoined: () => meter.connected(true),
       onParted: () => meter.connected(false),

@@ -283,7 +283,18 @@ describe("the two languages of a rule", () => {
   const onlyHere = ({ path, code, format }: { path: PropertyKey[]; code: string; format?: string }) =>
     path.join(".") === "spec.store.endpoint" && code === "invalid_format" && format === "url";
 
-  it("agree on jobs that are right and nearly so, in their answer, its field and the defaults", async () => {
+  /** Of each rule that is broken: field, value and limit, as both languages say it. Of several values the server tells one. */
+  const firstWords = (issues: readonly { readonly path: PropertyKey[]; readonly message: string }[]) => {
+    const said = new Map<string, string>();
+    for (const { path, message } of issues) {
+      const words = `${path.join(".")}: Forbidden: ${message.split(";")[0]}`;
+      const rule = words.replace(/[\d.]+/g, "");
+      if (!said.has(rule)) said.set(rule, words);
+    }
+    return said.values();
+  };
+
+  it("agree on jobs that are right and nearly so, in their answer, its field, its words and the defaults", async () => {
     const path = collectionPath("DiffusionJob", namespace);
     const query = { dryRun: "All", fieldValidation: "Strict" };
     const ask = (body: object) =>
@@ -307,7 +318,7 @@ describe("the two languages of a rule", () => {
         if (!(there instanceof ApiError)) throw new Error(`taken by the API server alone: ${JSON.stringify(issues)}`);
         expect(there.message).not.toMatch(/evaluating rule/);
         if (!issues.every(({ code }) => code === "custom")) return;
-        for (const issue of issues) expect(there.message).toContain(`${issue.path.join(".")}: Forbidden: `);
+        for (const words of firstWords(issues)) expect(there.message).toContain(words);
       }),
       { numRuns: 300 },
     );

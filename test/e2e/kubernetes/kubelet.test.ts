@@ -3,7 +3,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../../shared/root.ts";
@@ -273,36 +273,34 @@ describe("a pod's network", () => {
   });
 
   it("is gone with the pod", async () => {
-    const [, bridge] = (await said("ip", "-o", "addr", "show", "to", cluster.host)).split(/\s+/);
-    const links = async () => (await said("ip", "-o", "link", "show", "master", bridge!)).trim().split("\n").length;
-    const before = await links();
+    const space = (await inside("three", "readlink", "/proc/self/ns/net")).trim();
+    const isLeft = () => processes().some((pid) => networkOf(pid) === space);
+    expect(isLeft()).toBe(true);
     await kubectl("delete", "pod", "three");
-    await expect.poll(links).toBe(before - 1);
+    await expect.poll(isLeft).toBe(false);
   });
 
   /** A process of its own with a network of its own. */
   const makesNetwork = (then: string, before: readonly string[] = []) => {
     const script = `import { createNetwork } from "./test/support/kubernetes/kubelet/network.ts";
-      const network = createNetwork();
-      console.log(network.bridge);
+      const network = await createNetwork();
+      console.log(network.link);
       ${then}`;
     const [command, ...args] = [...before, process.execPath, "--import", "tsx", "--input-type=module", "-e", script];
     return spawn(command!, args, { cwd: ROOT, stdio: "pipe" });
   };
 
-  it("is taken away by the next process when its own was killed", async () => {
-    const index = (bridge: string) => {
-      const file = join("/sys/class/net", bridge, "ifindex");
-      return existsSync(file) ? readFileSync(file, "utf8") : null;
+  it("is gone with the process that made it, however that ends", async () => {
+    const index = (link: string) => {
+      const file = join("/sys/class/net", link, "ifindex");
+      return existsSync(file) ? readFileSync(file, "utf8") : null; // of another one by now, where it is another number
     };
-    const first = makesNetwork("setInterval(() => {}, 1000);");
-    const bridge = `${(await once(first.stdout, "data"))[0]}`.trim();
-    const before = index(bridge);
+    const maker = makesNetwork("");
+    const link = `${(await once(maker.stdout, "data"))[0]}`.trim();
+    const before = index(link);
     expect(before).toMatch(/^\d+\n$/);
-    first.kill("SIGKILL");
-    await once(first, "exit");
-    await once(makesNetwork("network[Symbol.dispose]();"), "exit");
-    expect(index(bridge)).not.toBe(before);
+    maker.kill("SIGKILL");
+    await expect.poll(() => index(link)).not.toBe(before);
   });
 
   it("cannot be had without the rights of root, which is said with what to do", async () => {
@@ -342,5 +340,11 @@ describe("a node", () => {
   });
 });
 
-const said = async (command: string, ...args: string[]) =>
-  (await finished(spawn(command, args, { stdio: "pipe" }))).stdout;
+const processes = () => readdirSync("/proc").filter((name) => /^\d+$/.test(name));
+const networkOf = (pid: string): string | null => {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return null; // gone since it was listed
+  }
+};

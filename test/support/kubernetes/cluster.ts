@@ -20,7 +20,7 @@ export async function startCluster(options: KubeletOptions & ControlPlaneOptions
       else each[Symbol.dispose]();
   };
   try {
-    const network = createNetwork();
+    const network = await createNetwork();
     started.push(network);
     const plane = await startControlPlane({ ...options, host: network.address });
     started.push(plane);

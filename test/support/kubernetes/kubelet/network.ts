@@ -1,47 +1,62 @@
-// A network of this machine alone: a bridge, this machine's address on it, and addresses for pods. Nothing is forwarded: who is on
-// it reaches this machine and one another. A process that was killed leaves its bridge; the next one takes it away.
+// A network of this machine alone: a switch, this machine's link to it, and addresses for pods. Nothing is forwarded: who is on it
+// reaches this machine and one another. The switch is in a namespace of its own, where this machine's packet filter does not reach,
+// and which belongs to one process: all of it is gone with this process, however that ends.
 
-import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { PlumeError } from "../../../../shared/errors.ts";
 
 export interface Network extends Disposable {
-  readonly bridge: string;
+  /** Of the process in whose namespace the switch is. */
+  readonly pid: number;
+  /** This machine's link to it. */
+  readonly link: string;
   /** This machine's, as pods reach it. */
   readonly address: string;
   /** For a pod. */
   next(): string;
 }
 
-const LINKS = "/sys/class/net";
+/** The bridge's name in its namespace. */
+export const SWITCH = "switch";
 const FIRST_RANGE = 130;
 const LAST_RANGE = 199;
 
+const SET_UP = `set -e
+parent=$1 link=$2 address=$3
+ip -batch - <<EOF
+link add ${SWITCH} type bridge
+link add uplink type veth peer name $link netns $parent
+link set uplink master ${SWITCH}
+link set uplink up
+link set ${SWITCH} up
+EOF
+nsenter --target "$parent" --net ip -batch - <<EOF
+addr add $address/16 dev $link
+link set $link up
+EOF
+echo ready
+exec sleep infinity`;
+
 /** @throws PlumeError FAILED_PRECONDITION where networks cannot be made: who runs this is not root. */
-export function createNetwork(): Network {
-  for (const bridge of readdirSync(LINKS).filter(isAbandoned)) ip([`link del ${bridge}`]);
+export async function createNetwork(): Promise<Network> {
   for (let range = FIRST_RANGE; range <= LAST_RANGE; range++) {
-    const bridge = `plume${range}`;
+    const link = `plume${range}`;
     const address = `10.${range}.0.1`;
     if (isRouted(`10.${range}.0.0/16`)) continue;
-    // Of two processes that want a name one gets it, by the first line.
-    const failure = ip([
-      `link add ${bridge} type bridge`,
-      `link set ${bridge} alias ${ownerOf(process.pid)}`,
-      `addr add ${address}/16 dev ${bridge}`,
-      `link set ${bridge} up`,
-    ]);
-    if (failure !== null && /File exists/.test(failure)) continue;
-    if (failure !== null) throw cannot(failure);
+    const made = await startSwitch(link, address);
+    // Of two processes that want a name one gets it.
+    if (typeof made === "string" && /File exists/.test(made)) continue;
+    if (typeof made === "string") throw cannot(made);
     let count = 1;
     return {
-      bridge,
+      pid: made.pid!,
+      link,
       address,
       next() {
         count++;
         return `10.${range}.${count >> 8}.${count & 255}`;
       },
-      [Symbol.dispose]: () => void ip([`link del ${bridge}`]),
+      [Symbol.dispose]: () => void made.kill("SIGKILL"),
     };
   }
   throw cannot("no range of addresses is free");
@@ -52,36 +67,23 @@ const cannot = (why: string): PlumeError =>
     remedy: "run the tests of Kubernetes as root, with iproute2",
   });
 
-/** @returns what is wrong. */
-function ip(commands: readonly string[]): string | null {
-  const { status, stderr, error } = spawnSync("ip", ["-batch", "-"], { input: commands.join("\n"), encoding: "utf8" });
-  if (error) return error.message;
-  return status === 0 ? null : stderr.trim();
+/** @returns what is wrong, where there is none. */
+function startSwitch(link: string, address: string): Promise<ChildProcess | string> {
+  const facts = [`${process.pid}`, link, address];
+  const isolated = ["unshare", "--net", "--", "bash", "-c", SET_UP, "bash", ...facts];
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...isolated], { stdio: ["ignore", "pipe", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (chunk: Buffer) => {
+    said += chunk;
+  });
+  return new Promise((resolve) => {
+    child.on("error", (error) => resolve(error.message));
+    child.stdout.once("data", () => resolve(child));
+    child.on("close", () => resolve(said.trim()));
+  });
 }
 
 function isRouted(range: string): boolean {
   const { stdout } = spawnSync("ip", ["-4", "route", "show", "table", "all", "root", range], { encoding: "utf8" });
   return stdout?.trim() !== "";
-}
-
-/** A process, told from a later one of the same number. */
-function ownerOf(pid: number | string): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const [state, ...rest] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return state === "Z" ? "nobody" : `plume-test-${pid}-${rest[18]}`;
-  } catch {
-    return "nobody"; // gone
-  }
-}
-
-function isAbandoned(link: string): boolean {
-  if (!/^plume\d+$/.test(link)) return false;
-  try {
-    const alias = readFileSync(`${LINKS}/${link}/ifalias`, "utf8").trim();
-    const pid = /^plume-test-(\d+)-\d+$/.exec(alias)?.[1];
-    return pid !== undefined && ownerOf(pid) !== alias; // without an alias it is being made
-  } catch {
-    return false; // gone since it was listed
-  }
 }

@@ -2,7 +2,7 @@
 // belongs to one process, and is gone with it.
 
 import { spawn, spawnSync } from "node:child_process";
-import type { Network } from "./network.ts";
+import { type Network, SWITCH } from "./network.ts";
 
 export interface Sandbox {
   /** Of the process whose namespaces they are; once they can be entered. */
@@ -14,7 +14,7 @@ export interface Sandbox {
 }
 
 export interface SandboxOptions {
-  readonly network: Pick<Network, "bridge" | "address">;
+  readonly network: Pick<Network, "pid" | "address">;
   readonly ip: string;
   readonly hostname: string;
   readonly memory: readonly MemoryVolume[];
@@ -27,18 +27,18 @@ export interface MemoryVolume {
   readonly gid: number;
 }
 
-/** Arguments in the order of `shift`. The other end of the pod's link is in the network of the process that asks. */
+/** Arguments in the order of `shift`. The other end of the pod's link is at the switch. */
 const SET_UP = `set -e
-parent=$1 bridge=$2 gateway=$3 address=$4 link=$5 name=$6; shift 6
+switch=$1 gateway=$2 address=$3 link=$4 name=$5; shift 5
 hostname "$name"
 ip -batch - <<EOF
 link set lo up
-link add eth0 type veth peer name $link netns $parent
+link add eth0 type veth peer name $link netns $switch
 addr add $address/16 dev eth0
 link set eth0 up
 route add default via $gateway
 EOF
-nsenter --target "$parent" --net ip link set "$link" master "$bridge" up
+nsenter --target "$switch" --net ip link set "$link" master ${SWITCH} up
 while [ $# -gt 0 ]; do
   mkdir -p "$1"
   mount -t tmpfs -o "size=$2,gid=$3,mode=2777" memory "$1"
@@ -50,8 +50,8 @@ exec sleep infinity`;
 export function startSandbox({ network, ip, hostname, memory }: SandboxOptions): Sandbox {
   const isolated = ["unshare", "--net", "--uts", "--ipc", "--mount", "--", "bash", "-c", SET_UP, "bash"];
   const [, , high, low] = ip.split(".");
-  const link = `${network.bridge}p${256 * Number(high) + Number(low)}`;
-  const facts = [process.pid, network.bridge, network.address, ip, link, hostname];
+  const link = `pod${256 * Number(high) + Number(low)}`;
+  const facts = [network.pid, network.address, ip, link, hostname];
   const volumes = memory.flatMap(({ path, size, gid }) => [path, size, gid]);
   const args = ["--pdeathsig", "KILL", "--", ...isolated, ...[...facts, ...volumes].map(String)];
   const child = spawn("setpriv", args, { stdio: ["ignore", "pipe", "pipe"] });
@@ -65,9 +65,10 @@ export function startSandbox({ network, ip, hostname, memory }: SandboxOptions):
     child.on("close", () => reject(new Error(`the network of pod ${hostname} cannot be made, or is gone: ${said}`)));
   });
   pid.catch(() => {}); // told to whoever enters
+  const atSwitch = ["--target", `${network.pid}`, "--net", "ip", "link", "set", link];
   return {
     pid,
-    connect: (on) => void spawnSync("ip", ["link", "set", link, on ? "up" : "down"]),
+    connect: (on) => void spawnSync("nsenter", [...atSwitch, on ? "up" : "down"]),
     kill: () => void child.kill("SIGKILL"),
   };
 }
