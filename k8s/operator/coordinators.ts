@@ -18,6 +18,8 @@ export interface CoordinatorsOptions {
   readonly epochMs: () => number;
   /** A checkpoint was written, or was not. */
   readonly onSaved: (key: string) => void;
+  /** Whoever has not said how a run is by then is silent. */
+  readonly patienceMs?: number;
 }
 
 /** Where a coordinator is asked. */
@@ -40,13 +42,19 @@ export interface Coordinators extends Disposable {
   forget(key: string): void;
 }
 
-const STATUS_TIMEOUT_MS = 3_000;
+const PATIENCE_MS = 3_000;
 /** A large model on a slow store. */
 const SAVE_TIMEOUT_MS = 1_800_000;
 /** An answer is fresh for so long. */
 const FRESH_MS = 1_000;
 
-export function createCoordinators({ plane, now, epochMs, onSaved }: CoordinatorsOptions): Coordinators {
+export function createCoordinators({
+  plane,
+  now,
+  epochMs,
+  onSaved,
+  patienceMs = PATIENCE_MS,
+}: CoordinatorsOptions): Coordinators {
   const answers = new Map<string, { readonly place: Place; readonly atMs: number; readonly said: Said }>();
   const saves = new Map<string, Save>();
   const lines = new Map<string, { readonly place: Place; readonly control: ControlClient }>();
@@ -63,7 +71,7 @@ export function createCoordinators({ plane, now, epochMs, onSaved }: Coordinator
     const kept = lines.get(key);
     if (kept && isSamePlace(kept.place, place)) return kept.control;
     hangUp(key);
-    const control = client(place, STATUS_TIMEOUT_MS);
+    const control = client(place, patienceMs);
     lines.set(key, { place, control });
     return control;
   };

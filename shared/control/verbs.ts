@@ -30,7 +30,7 @@ export interface Decision {
   readonly reason: string;
 }
 
-export interface NewestCheckpoint {
+interface NewestCheckpoint {
   readonly step: number;
   /** file:// or s3:// */
   readonly url: string;

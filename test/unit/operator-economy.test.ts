@@ -99,6 +99,7 @@ function asking() {
     now: () => nowMs,
     epochMs: () => nowMs,
     onSaved: () => {},
+    patienceMs: 60_000,
   });
   return {
     [Symbol.dispose]: () => coordinators[Symbol.dispose](),

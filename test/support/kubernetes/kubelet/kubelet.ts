@@ -176,8 +176,9 @@ export async function startKubelet(plane: ControlPlane, network: Network, option
     refreshed = Date.now();
   };
 
-  const publish = (services: readonly Service[]) => {
-    const all = [...entries.values()];
+  /** @param there pods by their uids: what runs on where its node is cut off has no name any more. */
+  const publish = (services: readonly Service[], there: ReadonlySet<string>) => {
+    const all = [...entries.values()].filter(({ pod }) => there.has(pod.metadata.uid));
     const named = all.map(({ pod, running }) => ({ pod, ip: running.ip, ready: running.ready }));
     for (const namespace of new Set(all.map(({ pod }) => pod.metadata.namespace))) {
       const text = hostsOf(namespace, services, named);
@@ -199,7 +200,7 @@ export async function startKubelet(plane: ControlPlane, network: Network, option
     await schedule(pods);
     for (const pod of pods) if (pod.spec.nodeName) await care(pod);
     await refresh();
-    publish(await client.list<Service>("/api/v1/services"));
+    publish(await client.list<Service>("/api/v1/services"), there);
   };
 
   let closed = false;
