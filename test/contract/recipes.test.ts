@@ -115,11 +115,11 @@ it("every condition and reason of the table of troubles is one that the operator
 
 it("the image of the recipes is the one that a job asks for", () => {
   const operator = kubectl("kustomize", "k8s/operator");
-  const job = loadJob(join(ROOT, "deploy/jobs/cluster.yaml"), { set: [] });
+  const job = loadJob(join(ROOT, "deploy/jobs/first.yaml"), { set: [] });
   const { image } = job.spec.kubernetes;
   expect(operator).toContain(`image: ${image}\n`);
   for (const tool of ["docker", "kind", "minikube"])
     for (const { words } of commandsOf(tool).filter(({ words }) => words.some((word) => word.startsWith("plume:"))))
       expect(words).toContain(image);
-  expect(parse(readFileSync(join(ROOT, "deploy/jobs/cluster.yaml"), "utf8")).metadata.name).toBe("first");
+  expect(parse(readFileSync(join(ROOT, "deploy/jobs/first.yaml"), "utf8")).metadata.name).toBe("first");
 });
