@@ -22,20 +22,33 @@ export async function connectNats(settings: NatsSettings, options: NodeConnectio
   }
 }
 
+/** The alert of a server that closes at once may be lost in the reset that follows it: then it is asked again. */
+const MOST_ASKED = 4;
+
 /**
  * A server that wants a certificate says so after its handshake, and a client that would connect again has forgotten it by the
- * time it gives up: a second one, that would not, is told.
+ * time it gives up: another one, that would not, is told.
  */
 async function reasonOf(error: unknown, options: NodeConnectionOptions): Promise<unknown> {
   if (!options.tls || (error as Error).name !== "TimeoutError") return error;
-  try {
-    const connection = await connect({ ...options, reconnect: false });
-    await connection.close();
-    return error;
-  } catch (reason) {
-    return reason;
+  let reason: unknown = error;
+  for (let asked = 0; asked < MOST_ASKED; asked++) {
+    try {
+      const connection = await connect({ ...options, reconnect: false });
+      await connection.close();
+      return error;
+    } catch (told) {
+      reason = told;
+    }
+    if (isRefusal(rootOf(reason))) return reason;
   }
+  return reason;
 }
+
+/** Node's words for a handshake that the other side breaks off. */
+const isHandshake = (code: string): boolean => code.startsWith("ERR_SSL") || code === "EPROTO";
+
+const isRefusal = ({ code = "" }: Root): boolean => isHandshake(code) || UNTRUSTED.test(code);
 
 /** Node's words for a certificate that is not believed. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET)/;
@@ -50,7 +63,7 @@ function explain(error: unknown, settings: NatsSettings): PlumeError {
       `${servers} refuses ${settings.credentials ? `the credentials of ${settings.credentials}` : "whoever has no credentials"}: ${message}`,
       "name a file with a user's credentials (nats.credentials, --creds), or set NATS_USER and NATS_PASSWORD",
     );
-  if (code.startsWith("ERR_SSL") || code === "EPROTO")
+  if (isHandshake(code))
     return refuse(
       `${servers} refuses the TLS handshake: ${message}`,
       "where it asks for a certificate, give nats.cert and nats.key",
