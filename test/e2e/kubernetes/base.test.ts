@@ -66,7 +66,8 @@ const replicas = () => kubectl("get", "statefulset/plume-worker", "-o", "jsonpat
 const pidOf = (pod: string) => cluster.kubelet.processes(namespace, pod)[0];
 const ctl = async (...args: string[]) => {
   const address = `${cluster.kubelet.ip(namespace, "plume-coordinator-0")}:7070`;
-  const { code, stdout, stderr } = await plume("ctl", ...args, "--address", address, "--json");
+  // A pod that goes while it is asked says nothing more.
+  const { code, stdout, stderr } = await plume("ctl", ...args, "--address", address, "--timeout", "10", "--json");
   if (code !== 0) throw new Error(stderr);
   return JSON.parse(stdout);
 };
