@@ -57,3 +57,11 @@ try {
     process.exitCode = fine ? 0 : 2;
   } else process.exitCode = reportError(error, process.argv.includes("--json"));
 }
+
+// A connection that is still being dialled cannot be taken back: to an address that swallows packets it would keep the process
+// for two minutes after its answer.
+if (meant === "ctl") {
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<void>((done) => stream.write("", () => done()));
+  process.exit();
+}
