@@ -3,6 +3,7 @@
 // there, booking the time in between on "recovering".
 
 import type { Phase, Recovery, Saves } from "../../shared/bus/events.ts";
+import { medianOf } from "../../shared/median.ts";
 import { createGoodput, type GoodputSeconds, type GoodputState } from "./goodput.ts";
 import { readJournal, removeJournal, writeJournal } from "./journal.ts";
 import { createRecoveries } from "./recoveries.ts";
@@ -158,7 +159,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
 
     committed(step, seconds) {
       next = step + 1;
-      const typical = medianOf(usual);
+      const typical = medianOf(usual) ?? 0; // nothing is known: then all of it counts as recovery
       usual.push(seconds);
       if (usual.length > WINDOW) usual.shift();
       if (next <= replayUntil && next < steps) return []; // not further than before the crash
@@ -222,8 +223,3 @@ const mostOf = (a: GoodputSeconds, b: GoodputSeconds): GoodputSeconds => {
   const larger = (Object.keys(a) as GoodputState[]).map((state) => [state, Math.max(a[state], b[state])]);
   return Object.fromEntries(larger) as GoodputSeconds;
 };
-
-/** 0 when nothing is known: then all of it counts as recovery. */
-function medianOf(values: readonly number[]): number {
-  return values.length === 0 ? 0 : [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}

@@ -4,6 +4,7 @@
 // I2. A busy second does not count: what is kept of a size are medians of its newest steps.
 
 import type { RunEvent } from "../../shared/bus/events.ts";
+import { medianOf } from "../../shared/median.ts";
 
 /** Medians, in seconds of a step. */
 export interface StepTimes {
@@ -58,9 +59,6 @@ export function createSizes(): Sizes {
 }
 
 const typical = (kept: readonly StepTimes[]): StepTimes => ({
-  total: medianOf(kept.map(({ total }) => total)),
-  compute: medianOf(kept.map(({ compute }) => compute)),
+  total: medianOf(kept.map(({ total }) => total))!,
+  compute: medianOf(kept.map(({ compute }) => compute))!,
 });
-
-const medianOf = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;

@@ -2,6 +2,7 @@
 // result; they buy time (a late block), or certainty (an audit, and the third opinion when two differ).
 
 import type { WorkerId } from "../../shared/ids.ts";
+import { medianOf } from "../../shared/median.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
 import type { Purpose, Work } from "../aggregation/round.ts";
 
@@ -140,8 +141,3 @@ function createPlan(nowMs: number, open: readonly Work[], workers: readonly Copy
 
 const isTaken = ({ leases, held }: Work, id: WorkerId) =>
   leases.some(({ worker }) => worker === id) || held.some(({ worker }) => worker === id);
-
-function medianOf(values: readonly number[]): number | null {
-  if (values.length === 0) return null;
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
-}

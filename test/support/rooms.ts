@@ -19,6 +19,7 @@ const LEAVES = [
   "shared/version.ts",
   "shared/listen-host.ts",
   "shared/log.ts",
+  "shared/median.ts",
   "shared/secrets.ts",
   "shared/supervision.ts",
   "shared/restart.ts",
