@@ -13,10 +13,10 @@ export function heldEdit(observed: Observed): string | null {
   const { job, reading, children, pods, said } = observed;
   const is = setOf(children, "coordinator");
   const wanted = reading.kind === "valid" ? setOf(reading.objects, "coordinator") : undefined;
-  if (!is || !wanted || !replacesPods(wanted, is)) return null;
   const pod = pods.find((each) => isOf(each, "coordinator") && !each.metadata.deletionTimestamp && hasRun(each));
   const step = said.kind === "answered" ? said.report.step : (job.status?.step ?? 0);
   if (!pod || step === 0 || outlivesPod(observed)) return null;
+  if (!is || !wanted || !replacesPods(wanted, is)) return null; // the dearest question last: every pass asks
   const { name } = pod.metadata;
   return (
     `the edit waits: it would replace the pod ${name}, and the only checkpoints are in there (it is at step ${step}). ` +
