@@ -18,7 +18,7 @@ export async function connectNats(settings: NatsSettings, options: NodeConnectio
   try {
     return await connect(options);
   } catch (error) {
-    throw explain(await reasonOf(error, options), settings);
+    throw await explained(error, settings, options);
   }
 }
 
@@ -29,26 +29,27 @@ const MOST_ASKED = 4;
  * A server that wants a certificate says so after its handshake, and a client that would connect again has forgotten it by the
  * time it gives up: another one, that would not, is told.
  */
-async function reasonOf(error: unknown, options: NodeConnectionOptions): Promise<unknown> {
-  if (!options.tls || (error as Error).name !== "TimeoutError") return error;
-  let reason: unknown = error;
-  for (let asked = 0; asked < MOST_ASKED; asked++) {
-    try {
-      const connection = await connect({ ...options, reconnect: false });
-      await connection.close();
-      return error;
-    } catch (told) {
-      reason = told;
-    }
-    if (isRefusal(rootOf(reason))) return reason;
+async function explained(error: unknown, settings: NatsSettings, options: NodeConnectionOptions): Promise<PlumeError> {
+  let trouble = explain(error, settings);
+  if (!options.tls || (error as Error).name !== "TimeoutError") return trouble;
+  for (let asked = 0; asked < MOST_ASKED && trouble.code === "UNAVAILABLE"; asked++) {
+    const refusal = await refusalOf(options);
+    if (refusal === null) break;
+    trouble = explain(refusal, settings);
   }
-  return reason;
+  return trouble;
 }
 
-/** Node's words for a handshake that the other side breaks off. */
-const isHandshake = (code: string): boolean => code.startsWith("ERR_SSL") || code === "EPROTO";
-
-const isRefusal = ({ code = "" }: Root): boolean => isHandshake(code) || UNTRUSTED.test(code);
+/** What one dial comes back with; null where it is taken. */
+async function refusalOf(options: NodeConnectionOptions): Promise<unknown> {
+  try {
+    const connection = await connect({ ...options, reconnect: false });
+    await connection.close();
+    return null;
+  } catch (reason) {
+    return reason;
+  }
+}
 
 /** Node's words for a certificate that is not believed. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_(VERIFY|GET)/;
@@ -63,7 +64,7 @@ function explain(error: unknown, settings: NatsSettings): PlumeError {
       `${servers} refuses ${settings.credentials ? `the credentials of ${settings.credentials}` : "whoever has no credentials"}: ${message}`,
       "name a file with a user's credentials (nats.credentials, --creds), or set NATS_USER and NATS_PASSWORD",
     );
-  if (isHandshake(code))
+  if (code.startsWith("ERR_SSL") || code === "EPROTO")
     return refuse(
       `${servers} refuses the TLS handshake: ${message}`,
       "where it asks for a certificate, give nats.cert and nats.key",
