@@ -5,7 +5,13 @@ import { readJob } from "../../k8s/operator/desired.ts";
 import { MANAGER } from "../../k8s/operator/drift.ts";
 import { type DiffusionJob, ownerOf } from "../../k8s/operator/job.ts";
 import type { FieldSet, KubernetesObject, Pod, StatefulSet } from "../../k8s/operator/objects.ts";
-import type { Action, Component, Observed, OperatorOptions } from "../../k8s/operator/observed.ts";
+import {
+  type Action,
+  type Component,
+  isSame,
+  type Observed,
+  type OperatorOptions,
+} from "../../k8s/operator/observed.ts";
 import { readTemplates } from "../../k8s/render/templates.ts";
 import type { StatusReport } from "../../shared/control/verbs.ts";
 
@@ -198,3 +204,19 @@ export const replicasOf = (actions: readonly Action[]): Record<string, number | 
       .filter(({ kind }) => kind === "StatefulSet")
       .map((set) => [set.metadata.name, (set as StatefulSet).spec.replicas]),
   );
+
+/** What a coordinator says whose run is over. */
+export const COMPLETE = {
+  phase: "Complete",
+  reason: "20 of 20 steps",
+  step: 20,
+  weightsSha256: "ab".repeat(32),
+  over: true,
+} as const;
+
+/** The sets as the operator wants them now, with their pods. */
+export function followed(observed: Observed): Observed {
+  const changed = objectsOf(see(observed).actions, "apply").map((object) => applied(object, observed.job));
+  const rest = observed.children.filter((child) => !changed.some((each) => isSame(each, child)));
+  return { ...observed, children: [...rest, ...changed] };
+}

@@ -3,15 +3,15 @@
 import { describe, expect, it } from "vitest";
 import { holds } from "../../k8s/operator/conditions.ts";
 import { readJob } from "../../k8s/operator/desired.ts";
-import { isSame, type Observed } from "../../k8s/operator/observed.ts";
+import type { Observed } from "../../k8s/operator/observed.ts";
 import { readTemplates } from "../../k8s/render/templates.ts";
 import {
-  applied,
+  COMPLETE,
   condition,
   conditionsOf,
   diffusionJob,
+  followed,
   NOW,
-  objectsOf,
   replicasOf,
   running,
   see,
@@ -19,35 +19,20 @@ import {
   written,
 } from "../support/operator.ts";
 
-/** The sets as the operator wants them now, with their pods. */
-function followed(observed: Observed): Observed {
-  const changed = objectsOf(see(observed).actions, "apply").map((object) => applied(object, observed.job));
-  const rest = observed.children.filter((child) => !changed.some((each) => isSame(each, child)));
-  return { ...observed, children: [...rest, ...changed] };
-}
-
 type Spec = Readonly<Record<string, unknown>>;
-
-const complete = {
-  phase: "Complete",
-  reason: "20 of 20 steps",
-  step: 20,
-  weightsSha256: "ab".repeat(32),
-  over: true,
-} as const;
 
 describe("the end", () => {
   it("writes down the digest of the weights before it takes the coordinator away", () => {
-    const done = running(diffusionJob(), complete);
+    const done = running(diffusionJob(), COMPLETE);
     expect(replicasOf(see(done).actions)).toEqual({ "tiny-worker": 0 });
-    expect(see(done).status).toMatchObject({ phase: "Complete", weightsSha256: complete.weightsSha256 });
+    expect(see(done).status).toMatchObject({ phase: "Complete", weightsSha256: COMPLETE.weightsSha256 });
     const readBack = written(done);
     expect(replicasOf(see(readBack).actions)).toEqual({ "tiny-coordinator": 0, "tiny-worker": 0 });
   });
 
   it("is no end while the coordinator may be started again", () => {
     for (const phase of ["Complete", "Stopped", "Failed"] as const) {
-      const early = running(diffusionJob(), { ...complete, phase, over: false });
+      const early = running(diffusionJob(), { ...COMPLETE, phase, over: false });
       expect(replicasOf(see(early).actions)).toEqual({});
       expect(
         conditionsOf(early).filter(({ type, status }) => /Complete|Failed/.test(type) && status === "True"),
@@ -56,15 +41,15 @@ describe("the end", () => {
   });
 
   it("stays complete, with its digest, when nobody answers any more", () => {
-    const done = followed(written(running(diffusionJob(), complete)));
+    const done = followed(written(running(diffusionJob(), COMPLETE)));
     const gone: Observed = { ...done, pods: [], said: { kind: "unasked" } };
     const again = { ...gone, job: { ...gone.job, metadata: { ...gone.job.metadata, generation: 2 } } };
-    expect(see(again).status).toMatchObject({ phase: "Complete", weightsSha256: complete.weightsSha256 });
+    expect(see(again).status).toMatchObject({ phase: "Complete", weightsSha256: COMPLETE.weightsSha256 });
     expect(see(again).actions).toEqual([]);
   });
 
   it("begins again when more steps are asked for", () => {
-    const done = followed(written(running(diffusionJob(), complete)));
+    const done = followed(written(running(diffusionJob(), COMPLETE)));
     const more = { ...diffusionJob({ spec: { training: { steps: 40, globalBatch: 8, microBatch: 2 } } }) };
     const job = { ...more, status: done.job.status! };
     const observed: Observed = {
@@ -118,7 +103,7 @@ describe("the end", () => {
 
   it("deletes the job so long after its end as it says, and its objects go with it", () => {
     const job = diffusionJob({ spec: { kubernetes: { ttlSeconds: 60 } } });
-    const done = followed(written(running(job, complete)));
+    const done = followed(written(running(job, COMPLETE)));
     expect(see(done, NOW + 59_000).requeueAfterMs).toBe(1_000);
     expect(see(done, NOW + 60_000).actions).toEqual([expect.objectContaining({ kind: "delete", object: done.job })]);
   });

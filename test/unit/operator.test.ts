@@ -5,13 +5,15 @@ import { holds } from "../../k8s/operator/conditions.ts";
 import { readJob } from "../../k8s/operator/desired.ts";
 import { driftOf } from "../../k8s/operator/drift.ts";
 import type { KubernetesObject, StatefulSet } from "../../k8s/operator/objects.ts";
-import { isSame, type Observed } from "../../k8s/operator/observed.ts";
+import type { Observed } from "../../k8s/operator/observed.ts";
 import { renderJob } from "../../k8s/render/render.ts";
 import { readTemplates } from "../../k8s/render/templates.ts";
 import {
   applied,
+  COMPLETE,
   condition,
   diffusionJob,
+  followed,
   fresh,
   NOW,
   OPTIONS,
@@ -25,24 +27,9 @@ import {
   written,
 } from "../support/operator.ts";
 
-/** The sets as the operator wants them now, with their pods. */
-function followed(observed: Observed): Observed {
-  const changed = objectsOf(see(observed).actions, "apply").map((object) => applied(object, observed.job));
-  const rest = observed.children.filter((child) => !changed.some((each) => isSame(each, child)));
-  return { ...observed, children: [...rest, ...changed] };
-}
-
 type Spec = Readonly<Record<string, unknown>>;
 
 const suspended = diffusionJob({ spec: { suspend: true } });
-const complete = {
-  phase: "Complete",
-  reason: "20 of 20 steps",
-  step: 20,
-  weightsSha256: "ab".repeat(32),
-  over: true,
-} as const;
-
 describe("launch", () => {
   it("applies exactly what plume render prints, and one owner more", () => {
     const observed = fresh();
@@ -298,7 +285,7 @@ describe("suspend", () => {
 
 describe("a job whose checkpoints are in its coordinator's pod", () => {
   it("keeps that pod at its end, so that the result can be had, until it is deleted", () => {
-    const done = written(running(diffusionJob({ spec: { checkpoint: {} } }), complete));
+    const done = written(running(diffusionJob({ spec: { checkpoint: {} } }), COMPLETE));
     expect(replicasOf(see(done).actions)).toEqual({ "tiny-worker": 0 });
     expect(condition(done, "Complete")).toMatchObject({ status: "True" });
   });
@@ -345,7 +332,7 @@ describe("an edit of a job whose checkpoints are in its coordinator's pod", () =
   });
 
   it("waits at its end, too, and does not begin again", () => {
-    const observed = edited(STORELESS, MORE, complete);
+    const observed = edited(STORELESS, MORE, COMPLETE);
     for (const said of [observed.said, { kind: "silent", reason: "gone" } as const]) {
       expect(see({ ...observed, said }).actions).toEqual([
         expect.objectContaining({
