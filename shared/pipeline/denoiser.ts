@@ -67,7 +67,12 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const ids = () => Int32Array.from({ length: rows }, (_, i) => (i < B ? asked.labels![i]! : classes));
       const y = labelled ? (feed([rows], "int32", ids) as tf.Tensor1D) : null;
       const { input } = reads;
-      const seen = input ? tf.mul(x, scalar(() => input(asked.level))) : x;
+      const seen = input
+        ? tf.mul(
+            x,
+            scalar(() => input(asked.level)),
+          )
+        : x;
       const forward = { param: (name: string) => byName.get(name)!, dropout: <U extends tf.Tensor>(u: U) => u };
       const F = network.forward(forward, { x: seen as tf.Tensor4D, t, y });
       const x0 = tf.add(

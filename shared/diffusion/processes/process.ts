@@ -35,6 +35,7 @@ export interface Sde {
 
 /** The fields of a job's spec.diffusion that processes read. */
 export interface ProcessOptions {
+  readonly process: string;
   readonly schedule: string;
   readonly timesteps: number;
   readonly betaMin: number;
@@ -43,6 +44,15 @@ export interface ProcessOptions {
   readonly sigmaMax?: number | undefined;
   readonly pMean: number;
   readonly pStd: number;
+}
+
+/** Of the processes whose levels are sigmas: score_sde's and EDM's. */
+export const SIGMA_RANGES = { ve: { min: 0.01, max: 50 }, edm: { min: 0.002, max: 80 } } as const;
+
+/** The job's sigmas, or the process' own. */
+export function sigmaRange({ process, sigmaMin, sigmaMax }: Pick<ProcessOptions, "process" | "sigmaMin" | "sigmaMax">) {
+  const { min, max } = process === "ve" ? SIGMA_RANGES.ve : SIGMA_RANGES.edm;
+  return { min: sigmaMin ?? min, max: sigmaMax ?? max };
 }
 
 /** An entry of the table. */
