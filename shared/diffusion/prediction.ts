@@ -13,7 +13,7 @@ export type PredictionType = "eps" | "x0" | "v" | "x_prev";
 export type VarianceType = "fixed-small" | "fixed-large" | "learned" | "learned-range";
 
 /** A coefficient at steps that are not known yet, as float32 [B, 1, 1, 1], or [] where all have one step: how a recorded computation brings them in. */
-export type LookUp = (value: (step: number) => number) => T;
+type LookUp = (value: (step: number) => number) => T;
 
 /** 0-based step of the process: the same for every sample, or [B]. */
 export type Steps = number | ArrayLike<number> | LookUp;

@@ -50,7 +50,7 @@ export interface Moment {
 }
 
 /** A walk that reads nothing back gets nothing. */
-export type Moments = Generator<Moment, void, Float32Array>;
+type Moments = Generator<Moment, void, Float32Array>;
 
 /**
  * From x at sigmas[0] to x at the last sigma, one moment a step. Written like the papers' loops: whatever a step makes and does

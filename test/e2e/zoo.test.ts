@@ -28,7 +28,9 @@ describe("the same bits at 1 and 3 workers", () => {
           ...SHORT,
         );
         const grids = readdirSync(join(out, "samples")).map((name) =>
-          createHash("sha256").update(readFileSync(join(out, "samples", name))).digest("hex"),
+          createHash("sha256")
+            .update(readFileSync(join(out, "samples", name)))
+            .digest("hex"),
         );
         return { weightsSha256, emaSha256, grids };
       }),

@@ -4,7 +4,7 @@
 import type { Level } from "../parameterization.ts";
 
 /** Random numbers of one micro-batch, as a process may ask for them: each from a stream of its own. */
-export interface Draws {
+interface Draws {
   /** Uniform in [0, 1): float64 [n]. */
   uniforms(n: number): Float64Array;
   /** Standard normal: float32 [n]. */
@@ -28,7 +28,7 @@ export interface NoiseProcess {
 }
 
 /** dx = drift(t) x dt + diffusion(t) dw: Song et al. 2021, Eq. 5, with the linear drift that all of theirs have. t in (0, 1]. */
-export interface Sde {
+interface Sde {
   drift(t: number): number;
   diffusion(t: number): number;
 }
