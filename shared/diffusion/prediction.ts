@@ -18,6 +18,20 @@ export type LookUp = (value: (step: number) => number) => T;
 /** 0-based step of the process: the same for every sample, or [B]. */
 export type Steps = number | ArrayLike<number> | LookUp;
 
+/** Images on their way through the process: x_t = a x_0 + s eps, all float32 [B, H, W, C]. */
+export interface Noised {
+  readonly x0: T;
+  readonly eps: T;
+  readonly x_t: T;
+  readonly t: Steps;
+}
+
+/** How a network's output is read. */
+export interface Reads {
+  readonly predict: PredictionType;
+  readonly variance: VarianceType;
+}
+
 /** What a network's output says about x_t. */
 export interface Prediction {
   /** x_0, before any clipping. */
@@ -36,13 +50,7 @@ export function at(values: Float64Array | ((step: number) => number), t: Steps):
 }
 
 /** Reads a network's output; with a learned variance it has 2 C channels, the prediction first. */
-export function interpret(
-  c: Coefficients,
-  { predict, variance }: { readonly predict: PredictionType; readonly variance: VarianceType },
-  x_t: T,
-  t: Steps,
-  output: T,
-): Prediction {
+export function interpret(c: Coefficients, { predict, variance }: Reads, x_t: T, t: Steps, output: T): Prediction {
   const learned = variance === "learned" || variance === "learned-range";
   const [first, second] = learned ? tf.split(output, 2, output.rank - 1) : [output];
   return {

@@ -49,6 +49,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/nn": ["shared/tensor", "shared/rng"],
   "shared/diffusion": ["shared/tensor", "shared/rng"],
   "shared/samplers": ["shared/diffusion", "shared/nn", "shared/rng"],
+  "shared/objectives": ["shared/diffusion"],
   "shared/models": ["shared/diffusion", "shared/nn", "shared/tensor"],
   "shared/backends": ["shared/tensor", "shared/nn", "shared/kernels"],
   "shared/data": ["shared/rng", "shared/store"],
