@@ -4,6 +4,8 @@
 import { z } from "zod";
 import { BACKEND_CHOICES } from "../backends/backend.ts";
 import { SOURCES } from "../data/sources/index.ts";
+import { PARAMETERIZATIONS } from "../diffusion/parameterization.ts";
+import { PROCESSES } from "../diffusion/processes/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
@@ -75,10 +77,29 @@ const modelSchema = z.strictObject({
 });
 
 const diffusionSchema = z.strictObject({
-  process: z.literal("ddpm").default("ddpm").describe("the diffusion process"),
-  schedule: z.enum(["linear", "cosine"]).default("cosine").describe("how the betas grow from step to step"),
-  timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the number of diffusion steps"),
-  predict: z.enum(["eps", "x0", "v"]).default("eps").describe("what the network predicts"),
+  process: oneOf(PROCESSES).default("ddpm").describe(`the diffusion process: ${listed(PROCESSES)}`),
+  schedule: z.enum(["linear", "cosine"]).default("cosine").describe("how the betas of ddpm grow from step to step"),
+  timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the number of diffusion steps of ddpm"),
+  betaMin: z.number().positive().max(1000).default(0.1).describe("beta at t = 0 of vp and sub-vp"),
+  betaMax: z.number().positive().max(1000).default(20).describe("beta at t = 1 of vp and sub-vp"),
+  sigmaMin: z
+    .number()
+    .positive()
+    .max(1000)
+    .optional()
+    .describe("least sigma of ve and edm; 0.01 for ve, 0.002 for edm when absent"),
+  sigmaMax: z
+    .number()
+    .positive()
+    .max(10_000)
+    .optional()
+    .describe("largest sigma of ve and edm; 50 for ve, 80 for edm when absent"),
+  pMean: z.number().min(-10).max(10).default(-1.2).describe("mean of ln sigma in edm's training"),
+  pStd: z.number().positive().max(10).default(1.2).describe("standard deviation of ln sigma in edm's training"),
+  sigmaData: z.number().positive().max(10).default(0.5).describe("standard deviation of the data, for predict edm"),
+  predict: oneOf(PARAMETERIZATIONS)
+    .default("eps")
+    .describe(`what the network predicts: ${listed(PARAMETERIZATIONS)}`),
   variance: z.enum(["fixed-small", "fixed-large"]).default("fixed-large").describe("variance of the ancestral step"),
   labelDrop: probability.default(0.1).describe("share of labels dropped in training, for classifier-free guidance"),
 });
@@ -254,7 +275,9 @@ const samplingSchema = z.strictObject({
   count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
   sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
   steps: positiveInt.default(50).describe("denoising steps an image"),
-  eta: probability.default(0).describe("DDIM's eta: 0 deterministic, 1 ancestral noise"),
+  eta: probability
+    .optional()
+    .describe("noise of the samplers that add some: 0 deterministic, 1 ancestral; the sampler's own when absent"),
   guidance: z
     .number()
     .min(0)

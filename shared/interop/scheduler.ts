@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { JobSpec } from "../config/schema.ts";
 import { betasOf } from "../diffusion/schedules.ts";
+import { PlumeError } from "../errors.ts";
 import { refused } from "./refused.ts";
 
 type Diffusion = JobSpec["diffusion"];
@@ -26,7 +27,10 @@ const linearRange = (timesteps: number) => ({
   beta_end: (0.02 * 1000) / timesteps,
 });
 
-export function schedulerConfig({ schedule, timesteps, predict, variance }: Diffusion) {
+/** @throws PlumeError FAILED_PRECONDITION for a process or a prediction that DDPMScheduler does not have. */
+export function schedulerConfig({ process, schedule, timesteps, predict, variance }: Diffusion) {
+  if (process !== "ddpm") throw withoutScheduler("process", process);
+  if (!(predict in PREDICTIONS)) throw withoutScheduler("predict", predict);
   return {
     _class_name: "DDPMScheduler",
     _diffusers_version: VERSION,
@@ -34,7 +38,7 @@ export function schedulerConfig({ schedule, timesteps, predict, variance }: Diff
     beta_schedule: SCHEDULES[schedule],
     ...(schedule === "linear" ? linearRange(timesteps) : {}),
     trained_betas: null,
-    prediction_type: PREDICTIONS[predict],
+    prediction_type: PREDICTIONS[predict as keyof typeof PREDICTIONS],
     variance_type: VARIANCES[variance],
     // plume's samplers clip x_0 to [-1, 1], where its images are.
     clip_sample: true,
@@ -42,6 +46,11 @@ export function schedulerConfig({ schedule, timesteps, predict, variance }: Diff
     thresholding: false,
   };
 }
+
+const withoutScheduler = (field: string, value: string): PlumeError =>
+  new PlumeError("FAILED_PRECONDITION", `diffusion.${field} is ${value}, and diffusers' DDPMScheduler has no such`, {
+    remedy: "export the weights alone with --format safetensors",
+  });
 
 /** Defaults are DDPMScheduler's. */
 const schema = z.looseObject({

@@ -2,18 +2,18 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { type LookUp, toX0 } from "../diffusion/prediction.ts";
+import { type Level, parameterizationOf } from "../diffusion/parameterization.ts";
 import type { Process } from "../diffusion/process.ts";
+import { noiseProcess } from "../diffusion/processes/index.ts";
 import type { Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
-import type { Denoiser } from "../samplers/sampler.ts";
+import type { Denoiser, SigmaDenoiser } from "../samplers/sampler.ts";
 import type { DeviceParams } from "./device-params.ts";
 
 export interface DenoiserOptions {
   readonly spec: JobSpec;
   readonly network: Network;
   readonly params: DeviceParams;
-  readonly process: Process;
   readonly program: MakeProgram;
 }
 
@@ -23,49 +23,91 @@ export interface Condition {
   readonly guidance: number;
 }
 
+/** One network under one condition, as each form of sampler wants it. */
+export interface Denoisers {
+  /** By the steps of a discrete process. */
+  byStep(process: Process): Denoiser;
+  /** By sigma, in x / alpha. @param clip whether x_0 is clipped to [-1, 1]. */
+  bySigma(clip: boolean): SigmaDenoiser;
+}
+
 type Shape4 = [number, number, number, number];
 
-/** Denoisers of one process under any condition; those of one shape share their computation. */
-export function createDenoisers(options: DenoiserOptions): (condition: Condition) => Denoiser {
-  const { spec, network, params, process, program } = options;
+/** What one evaluation is asked: x scaled to x_t, its noise level, and what the network is told of it. */
+interface Asked extends Condition {
+  readonly x: tf.Tensor;
+  readonly scale: number;
+  readonly level: Level;
+  readonly label: number;
+}
+
+/** Denoisers under any condition; those of one shape share their computation. */
+export function createDenoisers(options: DenoiserOptions): (condition: Condition) => Denoisers {
+  const { spec, network, params, program } = options;
   const { classes } = spec.model;
+  const noise = noiseProcess(spec.diffusion);
+  const reads = parameterizationOf(spec.diffusion.predict, spec.diffusion.sigmaData);
   const names = network.params.map(({ name }) => name);
-  /** What the computation is given: x_t and the step of the call in hand. */
-  let asked: Condition & { readonly x: tf.Tensor; readonly step: number };
+  let asked: Asked;
 
   const computation =
     (shape: Shape4, labelled: boolean, guided: boolean): Computation =>
     (feed, tensors) => {
       const [B] = shape;
       const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
-      const x = feed(shape, "float32", () => asked.x) as tf.Tensor4D;
+      const scalar = (value: () => number) => feed([], "float32", () => Float32Array.of(value()));
+      const x_t = tf.mul(
+        feed(shape, "float32", () => asked.x),
+        scalar(() => asked.scale),
+      );
       // Conditional and unconditional halves in one batch.
       const rows = guided ? 2 * B : B;
-      const input = guided ? (tf.concat([x, x], 0) as tf.Tensor4D) : x;
-      const time = () => new Float32Array(rows).fill(process.modelTimestep(asked.step));
-      const t = feed([rows], "float32", time) as tf.Tensor1D;
+      const x = guided ? tf.concat([x_t, x_t], 0) : x_t;
+      const t = feed([rows], "float32", () => new Float32Array(rows).fill(asked.label)) as tf.Tensor1D;
       const ids = () => Int32Array.from({ length: rows }, (_, i) => (i < B ? asked.labels![i]! : classes));
       const y = labelled ? (feed([rows], "int32", ids) as tf.Tensor1D) : null;
-      const output = network.forward({ param: (name) => byName.get(name)!, dropout: (u) => u }, { x: input, t, y });
-      const level: LookUp = (value) => feed([], "float32", () => Float32Array.of(value(asked.step)));
-      const x0 = toX0(process, spec.diffusion.predict, input, level, output);
+      const { input } = reads;
+      const seen = input ? tf.mul(x, scalar(() => input(asked.level))) : x;
+      const forward = { param: (name: string) => byName.get(name)!, dropout: <U extends tf.Tensor>(u: U) => u };
+      const F = network.forward(forward, { x: seen as tf.Tensor4D, t, y });
+      const x0 = tf.add(
+        tf.mul(
+          x,
+          scalar(() => reads.reading(asked.level).skip),
+        ),
+        tf.mul(
+          F,
+          scalar(() => reads.reading(asked.level).out),
+        ),
+      );
       if (!guided) return [x0];
       // At one x_t, x_0, eps and v are affine in one another, so mixing x_0 mixes eps by the same weights.
-      const scale = feed([], "float32", () => Float32Array.of(asked.guidance));
       const [conditional, unconditional] = tf.split(x0, 2, 0) as [tf.Tensor, tf.Tensor];
-      return [tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), scale))];
+      const guidance = scalar(() => asked.guidance);
+      return [tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), guidance))];
     };
 
   const programs = new Map<string, Program>();
-  return ({ labels, guidance }) => {
+  const evaluate = (question: Asked): tf.Tensor => {
+    const { x, labels, guidance } = question;
     const guided = labels !== null && guidance !== 1;
-    return (x_t, step) => {
-      const shape = x_t.shape as Shape4;
-      const key = `${shape} ${labels !== null} ${guided}`;
-      if (!programs.has(key)) programs.set(key, program(computation(shape, labels !== null, guided)));
-      asked = { labels, guidance, step, x: x_t };
-      const [x0] = programs.get(key)!.run(params.tensors);
-      return { x0: x0! };
-    };
+    const shape = x.shape as Shape4;
+    const key = `${shape} ${labels !== null} ${guided}`;
+    if (!programs.has(key)) programs.set(key, program(computation(shape, labels !== null, guided)));
+    asked = question;
+    return programs.get(key)!.run(params.tensors)[0]!;
   };
+
+  return (condition) => ({
+    byStep: (process) => (x, step) => {
+      const level = { alpha: process.sqrtAlphasCumprod[step]!, sigma: process.sqrtOneMinusAlphasCumprod[step]! };
+      return { x0: evaluate({ ...condition, x, scale: 1, level, label: process.modelTimestep(step) }) };
+    },
+    bySigma: (clip) => (x, sigma) => {
+      const t = noise.timeOf(sigma);
+      const level = noise.level(t);
+      const x0 = evaluate({ ...condition, x, scale: level.alpha, level, label: noise.label(t) });
+      return clip ? tf.clipByValue(x0, -1, 1) : x0;
+    },
+  });
 }

@@ -4,14 +4,13 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, shuffle } from "../data/patch.ts";
-import { createProcess } from "../diffusion/process.ts";
 import type { Network } from "../nn/network.ts";
 import type { MakeProgram } from "../nn/program.ts";
 import { normals, PURPOSE } from "../rng/stream.ts";
 import { SAMPLERS, type SamplerName } from "../samplers/index.ts";
-import { sample } from "../samplers/sample.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
+import { draw } from "./draw.ts";
 import { shuffleShape } from "./shape.ts";
 
 export interface GeneratorOptions {
@@ -31,7 +30,8 @@ interface Wanted {
   readonly seed: number;
   readonly sampler: SamplerName;
   readonly steps: number;
-  readonly eta: number;
+  /** The sampler's own when absent. */
+  readonly eta?: number | undefined;
   readonly guidance: number;
   readonly onStep?: (done: number, total: number) => Promise<void> | void;
 }
@@ -40,31 +40,27 @@ interface Wanted {
 export type Generate = (wanted: Wanted) => Promise<Uint8Array>;
 
 export function createGenerator({ spec, network, params, image, program }: GeneratorOptions): Generate {
-  const { schedule, timesteps, variance } = spec.diffusion;
   const { height, width, channels } = shuffleShape(image, spec.data.patch);
   const size = height * width * channels;
 
-  const respaced = (steps: number) => {
-    const process = createProcess({ schedule, timesteps, respacing: steps === timesteps ? null : [steps] });
-    return { process, denoiser: createDenoisers({ spec, network, params, process, program }) };
-  };
-  const bySteps = new Map<number, ReturnType<typeof respaced>>();
+  const denoisers = createDenoisers({ spec, network, params, program });
 
   return async ({ indices, labels, seed, sampler, steps, eta, guidance, onStep }) => {
-    if (!bySteps.has(steps)) bySteps.set(steps, respaced(steps));
-    const { process, denoiser } = bySteps.get(steps)!;
     const noise = (purpose: (typeof PURPOSE)[keyof typeof PURPOSE], step: number) => {
       const flat = new Float32Array(indices.length * size);
       indices.forEach((index, i) => flat.set(normals({ seed, purpose, step, index }, size), i * size));
       return tf.tensor4d(flat, [indices.length, height, width, channels]);
     };
-    const x = await sample(
-      await SAMPLERS[sampler].load(),
-      denoiser({ labels: labels && Int32Array.from(labels), guidance }),
-      noise(PURPOSE.sampleNoise, 0),
-      { process, clip: true, eta, variance, noise: (step) => noise(PURPOSE.sampleStep, step) },
+    const entry = SAMPLERS[sampler];
+    const x = await draw(entry, {
+      spec,
+      denoise: denoisers({ labels: labels && Int32Array.from(labels), guidance }),
+      start: noise(PURPOSE.sampleNoise, 0),
+      steps,
+      eta: eta ?? entry.eta,
+      noise: (call) => noise(PURPOSE.sampleStep, call),
       onStep,
-    );
+    });
     const floats = await x.data<"float32">();
     x.dispose();
     // x * 127.5 + 127.5, rounded and clamped.

@@ -4,9 +4,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, unshuffle } from "../data/patch.ts";
-import { qSample } from "../diffusion/gaussian.ts";
-import { type LookUp, targetOf } from "../diffusion/prediction.ts";
-import { createProcess } from "../diffusion/process.ts";
+import { type Level, parameterizationOf } from "../diffusion/parameterization.ts";
+import { noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
 import type { Forward, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
@@ -37,8 +36,8 @@ interface Drawn {
   /** float32 [n, h, w, c], as the network sees it. */
   readonly x0: Float32Array;
   readonly eps: Float32Array;
-  /** 0-based steps of the process. */
-  readonly t: Int32Array;
+  /** Times of the process. */
+  readonly t: ArrayLike<number>;
   /** A class a sample, the row behind the classes for none. */
   readonly y: Int32Array;
 }
@@ -51,7 +50,8 @@ export function createMicroBatch(
   { program }: { readonly program: MakeProgram },
 ): ComputeMicroBatch {
   const { seed, data, diffusion, model } = spec;
-  const process = createProcess({ schedule: diffusion.schedule, timesteps: diffusion.timesteps });
+  const process = noiseProcess(diffusion);
+  const { input, target, weight } = parameterizationOf(diffusion.predict, diffusion.sigmaData);
   const { height, width, channels } = shuffleShape(image, data.patch);
   const names = layout.tensors.map(({ name }) => name);
 
@@ -60,7 +60,15 @@ export function createMicroBatch(
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
     const x0 = normalise(pixels, image, data.patch, flips);
-    const t = integers(key(PURPOSE.time), n, process.T);
+    const time = key(PURPOSE.time);
+    const t = process.draw(
+      {
+        uniforms: (count) => uniforms(time, count),
+        normals: (count) => normals(time, count),
+        integers: (count, bound) => integers(time, count, bound),
+      },
+      n,
+    );
     const eps = normals(key(PURPOSE.noise), x0.length);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
@@ -74,22 +82,27 @@ export function createMicroBatch(
       const shape = [n, height, width, channels];
       const x0 = feed(shape, "float32", () => drawn().x0);
       const eps = feed(shape, "float32", () => drawn().eps);
-      const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
-      const time = feed([n], "float32", () => Float32Array.from(drawn().t, process.modelTimestep));
+      const at = (value: (level: Level) => number) =>
+        feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, (t) => value(process.level(t))));
+      const time = feed([n], "float32", () => Float32Array.from(drawn().t, process.label));
       const y = model.classes > 0 ? feed([n], "int32", () => drawn().y) : null;
-      const x_t = qSample(process, x0, t, eps);
-      const target = targetOf(process, diffusion.predict, x0, t, eps);
+      const mix = (own: (level: Level) => { readonly x0: number; readonly eps: number }) =>
+        tf.add(tf.mul(x0, at((level) => own(level).x0)), tf.mul(eps, at((level) => own(level).eps)));
+      const x_t = mix(({ alpha, sigma }) => ({ x0: alpha, eps: sigma }));
+      const seen = input ? tf.mul(x_t, at(input)) : x_t;
+      const wanted = mix(target);
 
       const objective = (...tensors: tf.Tensor[]): tf.Scalar => {
         const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
         const f = trainingForward(byName, feed, seed, drawn);
         const output = network.forward(f, {
-          x: x_t as tf.Tensor4D,
+          x: seen as tf.Tensor4D,
           t: time as tf.Tensor1D,
           y: y as tf.Tensor1D | null,
         });
         // L_simple: Ho et al. 2020, Eq. 14, as a mean over elements.
-        return tf.mean(tf.squaredDifference(output, target)) as tf.Scalar;
+        const error = tf.squaredDifference(output, wanted);
+        return tf.mean(weight ? tf.mul(error, at(weight)) : error) as tf.Scalar;
       };
       const { value, grads } = tf.valueAndGrads(objective)([...params]);
       return [value, ...grads];

@@ -1,4 +1,4 @@
-// The contract of a sampler: it sees a denoiser and a process, and knows no model. Noise is injected.
+// The contracts of samplers: they see a denoiser and noise levels, and know no model. Noise is injected.
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Prediction } from "../diffusion/prediction.ts";
@@ -27,8 +27,48 @@ export interface StepResult {
 
 export type SamplerStep = (denoise: Denoiser, x_t: tf.Tensor, step: number, options: SampleOptions) => StepResult;
 
-/** An entry of the table. */
-export interface Sampler {
-  readonly about: string;
-  load(): Promise<SamplerStep>;
+/** D(x; sigma) of Karras et al. 2022: the expected x_0 of x = x_0 + sigma eps, float32 [B, H, W, C]. Inside a tidy scope. */
+export type SigmaDenoiser = (x: tf.Tensor, sigma: number) => tf.Tensor;
+
+export interface WalkOptions {
+  /** Share of ancestral noise: 0 deterministic, 1 as much as the ancestral step adds. */
+  readonly eta: number;
+  /** Standard normal noise of x's shape: draw `call` of this walk, counted from 0. */
+  readonly noise: (call: number) => tf.Tensor;
 }
+
+/** Where a walk stands after a step. */
+export interface Moment {
+  readonly x: tf.Tensor;
+  /** Tensors that the next step needs besides x; those of earlier moments that are not named again are disposed. */
+  readonly kept?: readonly tf.Tensor[];
+  /** A tensor whose values the walk needs on the host: they come back from `yield`. */
+  readonly read?: tf.Tensor;
+  /** Share of the way, for walks that choose their own steps. */
+  readonly progress?: number;
+}
+
+/** A walk that reads nothing back gets nothing. */
+export type Moments = Generator<Moment, void, Float32Array>;
+
+/**
+ * From x at sigmas[0] to x at the last sigma, one moment a step. Written like the papers' loops: whatever a step makes and does
+ * not yield is disposed for it.
+ */
+export type Walk = (denoise: SigmaDenoiser, x: tf.Tensor, sigmas: Float64Array, options: WalkOptions) => Moments;
+
+interface Entry {
+  readonly about: string;
+  /** What eta is where the job names none. */
+  readonly eta: number;
+}
+
+/** An entry of the table: of a discrete process' steps back, or of walks through sigma, which fit every process. */
+export type Sampler =
+  | (Entry & { readonly walks: "steps"; load(): Promise<SamplerStep> })
+  | (Entry & {
+      readonly walks: "sigma";
+      /** Whether its grid ends at sigma 0, or at the least sigma of the process. */
+      readonly ends: "zero" | "min";
+      load(): Promise<Walk>;
+    });

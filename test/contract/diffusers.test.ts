@@ -141,7 +141,7 @@ describe.each(Object.keys(CASES))("an exported folder of %s", (name) => {
     expect(found).toHaveLength(timesteps);
     expect(compare(Array.from(alphasCumprod), found).worst).toBeLessThan(1e-6);
     expect(theirs.get(`config ${name}`)).toMatchObject({
-      prediction_type: { eps: "epsilon", x0: "sample", v: "v_prediction" }[predict],
+      prediction_type: { eps: "epsilon", x0: "sample", v: "v_prediction", score: null, edm: null }[predict],
       variance_type: variance.replace("-", "_"),
       clip_sample: true,
     });
@@ -174,10 +174,10 @@ describe("an exported folder", () => {
     params.load(flat);
     const process = createProcess({ schedule: job.spec.diffusion.schedule, timesteps: job.spec.diffusion.timesteps });
     const { program } = await backend;
-    const denoiser = createDenoisers({ spec: job.spec, network, params, process, program });
+    const denoiser = createDenoisers({ spec: job.spec, network, params, program });
     const x = await sample(
       ddimStep,
-      denoiser({ labels: Int32Array.from(asked.y!), guidance: 1 }),
+      denoiser({ labels: Int32Array.from(asked.y!), guidance: 1 }).byStep(process),
       toNhwc(asked.x, asked.shape),
       { process, clip: true, eta: 0, variance: "fixed-small", noise: () => tf.scalar(0) },
     );

@@ -42,6 +42,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/config": [
     "shared/backends/backend.ts",
     "shared/data/sources",
+    "shared/diffusion/parameterization.ts",
+    "shared/diffusion/processes",
     "shared/optim/optimizers.ts",
     "shared/samplers/index.ts",
     "shared/wire/index.ts",

@@ -142,7 +142,7 @@ describe("classifier-free guidance", () => {
     const process = createProcess({ schedule: "cosine", timesteps: 1000 });
     const labels = Int32Array.of(label, label);
     const { program } = backend;
-    const denoise = createDenoisers({ spec, network: counting, params, process, program })({ labels, guidance });
+    const denoise = createDenoisers({ spec, network: counting, params, program })({ labels, guidance }).byStep(process);
     const x0 = tf.tidy(() =>
       denoise(tf.reshape(tf.linspace(-1, 1, 128), [2, 4, 4, 4]), 500)
         .x0.dataSync()

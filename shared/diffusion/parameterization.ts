@@ -1,0 +1,96 @@
+// What a network may predict at a noise level x_t = alpha x_0 + sigma eps, each as a linear reading of its output F:
+// x_0 = skip x_t + out F(input x_t). Karras et al. 2022, Table 1 has most of them in one notation. Host numbers, float64.
+
+/** x_t = alpha x_0 + sigma eps. */
+export interface Level {
+  readonly alpha: number;
+  readonly sigma: number;
+}
+
+/** Coefficients of two terms. */
+interface Reading {
+  readonly skip: number;
+  readonly out: number;
+}
+
+export interface Parameterization {
+  readonly about: string;
+  /** x_0 = skip x_t + out F. */
+  reading(level: Level): Reading;
+  /** The F that gives x_0 back: the coefficients of x_0 and of eps in it. */
+  target(level: Level): { readonly x0: number; readonly eps: number };
+  /** What x_t is multiplied by before the network sees it; 1 when absent. */
+  input?(level: Level): number;
+  /** Weight of |F - target|^2 in the loss; 1 when absent. */
+  weight?(level: Level): number;
+}
+
+/** v of a process that keeps the variance: Salimans and Ho 2022, App. D; of any other, x_t is first scaled to do so. */
+const v: Parameterization = {
+  about: "Salimans and Ho 2022",
+  reading: (level) => {
+    const { alpha, sigma, norm } = unit(level);
+    return { skip: alpha / norm, out: -sigma };
+  },
+  target: (level) => {
+    const { alpha, sigma } = unit(level);
+    return { x0: -sigma, eps: alpha };
+  },
+};
+
+/** D(x; sigma) = c_skip x + c_out F(c_in x) in x = x_t / alpha: Karras et al. 2022, Eq. 7 and Table 1. */
+const edm = (sigmaData: number): Parameterization => {
+  const of = ({ alpha, sigma }: Level) => {
+    const ratio = sigma / alpha;
+    const total = Math.sqrt(ratio * ratio + sigmaData * sigmaData);
+    return { alpha, ratio, total, skip: (sigmaData * sigmaData) / (total * total), out: (ratio * sigmaData) / total };
+  };
+  return {
+    about: "Karras et al. 2022",
+    reading: (level) => {
+      const { alpha, skip, out } = of(level);
+      return { skip: skip / alpha, out };
+    },
+    target: (level) => {
+      const { ratio, skip, out } = of(level);
+      return { x0: (1 - skip) / out, eps: (-skip * ratio) / out };
+    },
+    input: (level) => {
+      const { alpha, total } = of(level);
+      return 1 / (alpha * total);
+    },
+    // lambda(sigma) c_out^2 = 1: Eq. 144.
+  };
+};
+
+export const PARAMETERIZATIONS = {
+  eps: {
+    about: "Ho et al. 2020",
+    reading: ({ alpha, sigma }) => ({ skip: 1 / alpha, out: -sigma / alpha }),
+    target: () => ({ x0: 0, eps: 1 }),
+  },
+  x0: {
+    about: "the image itself",
+    reading: () => ({ skip: 0, out: 1 }),
+    target: () => ({ x0: 1, eps: 0 }),
+  },
+  v,
+  score: {
+    about: "Song et al. 2021, -eps / sigma",
+    reading: ({ alpha, sigma }) => ({ skip: 1 / alpha, out: (sigma * sigma) / alpha }),
+    target: ({ sigma }) => ({ x0: 0, eps: -1 / sigma }),
+    weight: ({ sigma }) => sigma * sigma,
+  },
+  edm: edm(0.5),
+} satisfies Record<string, Parameterization>;
+
+export type ParameterizationName = keyof typeof PARAMETERIZATIONS;
+
+/** @param sigmaData standard deviation of the data, which "edm" scales by. */
+export const parameterizationOf = (name: ParameterizationName, sigmaData: number): Parameterization =>
+  name === "edm" ? edm(sigmaData) : PARAMETERIZATIONS[name];
+
+function unit({ alpha, sigma }: Level) {
+  const norm = Math.sqrt(alpha * alpha + sigma * sigma);
+  return { alpha: alpha / norm, sigma: sigma / norm, norm };
+}

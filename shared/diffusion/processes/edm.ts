@@ -1,0 +1,16 @@
+// Karras et al. 2022: time is sigma itself, x = x_0 + sigma eps, and training draws ln sigma from a normal.
+
+import { exactExp, exactLog } from "../../rng/exact-math.ts";
+import type { ProcessKind } from "./process.ts";
+
+export const edm: ProcessKind = {
+  about: "Karras et al. 2022, sigma as the time",
+  create: ({ sigmaMin = 0.002, sigmaMax = 80, pMean, pStd }) => ({
+    span: { min: sigmaMin, max: sigmaMax },
+    level: (sigma) => ({ alpha: 1, sigma }),
+    timeOf: (ratio) => ratio,
+    // c_noise: Table 1.
+    label: (sigma) => exactLog(sigma) / 4,
+    draw: (draws, n) => Float64Array.from(draws.normals(n), (z) => exactExp(pMean + pStd * z)),
+  }),
+};

@@ -1,0 +1,45 @@
+// From noise to x_0 by whichever form of sampler the table has: each gets the denoiser and the noise levels of its form.
+
+import * as tf from "@tensorflow/tfjs-core";
+import type { JobSpec } from "../config/schema.ts";
+import { karras } from "../diffusion/grids.ts";
+import { createProcess } from "../diffusion/process.ts";
+import { noiseProcess } from "../diffusion/processes/index.ts";
+import { ratioOf } from "../diffusion/processes/process.ts";
+import { sample } from "../samplers/sample.ts";
+import type { Sampler, SamplerStep, Walk } from "../samplers/sampler.ts";
+import { walkThrough } from "../samplers/walk.ts";
+import type { Denoisers } from "./denoiser.ts";
+
+export interface Drawing {
+  readonly spec: JobSpec;
+  readonly denoise: Denoisers;
+  /** Standard normal, float32 [B, H, W, C]; disposed. */
+  readonly start: tf.Tensor;
+  readonly steps: number;
+  readonly eta: number;
+  /** Standard normal of the same shape, for each call of the sampler. */
+  readonly noise: (call: number) => tf.Tensor;
+  readonly onStep?: ((done: number, total: number) => Promise<void> | void) | undefined;
+}
+
+/** @returns x_0, float32 [B, H, W, C], the caller's to dispose. */
+export async function draw(sampler: Sampler, drawing: Drawing): Promise<tf.Tensor> {
+  if (sampler.walks === "steps") return stepBack(await sampler.load(), drawing);
+  return walkBack(await sampler.load(), sampler.ends, drawing);
+}
+
+function stepBack(step: SamplerStep, { spec, denoise, start, steps, onStep, ...options }: Drawing) {
+  const { schedule, timesteps, variance } = spec.diffusion;
+  const process = createProcess({ schedule, timesteps, respacing: steps === timesteps ? null : [steps] });
+  return sample(step, denoise.byStep(process), start, { ...options, process, clip: true, variance }, onStep);
+}
+
+function walkBack(walk: Walk, ends: "zero" | "min", { spec, denoise, start, steps, onStep, ...options }: Drawing) {
+  const { span, level } = noiseProcess(spec.diffusion);
+  const [min, max] = [ratioOf(level(span.min)), ratioOf(level(span.max))];
+  const sigmas = ends === "zero" ? Float64Array.of(...karras(steps, min, max), 0) : karras(steps + 1, min, max);
+  const x = tf.tidy(() => tf.mul(start, sigmas[0]!));
+  start.dispose();
+  return walkThrough(walk, denoise.bySigma(true), x, sigmas, options, onStep);
+}
