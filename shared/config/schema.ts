@@ -77,7 +77,9 @@ const modelSchema = z.strictObject({
 });
 
 const diffusionSchema = z.strictObject({
-  process: oneOf(PROCESSES).default("ddpm").describe(`the diffusion process: ${listed(PROCESSES)}`),
+  process: oneOf(PROCESSES)
+    .default("ddpm")
+    .describe(`the diffusion process: ${listed(PROCESSES)}`),
   schedule: z.enum(["linear", "cosine"]).default("cosine").describe("how the betas of ddpm grow from step to step"),
   timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the number of diffusion steps of ddpm"),
   betaMin: z.number().positive().max(1000).default(0.1).describe("beta at t = 0 of vp and sub-vp"),

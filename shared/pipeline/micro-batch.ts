@@ -87,7 +87,16 @@ export function createMicroBatch(
       const time = feed([n], "float32", () => Float32Array.from(drawn().t, process.label));
       const y = model.classes > 0 ? feed([n], "int32", () => drawn().y) : null;
       const mix = (own: (level: Level) => { readonly x0: number; readonly eps: number }) =>
-        tf.add(tf.mul(x0, at((level) => own(level).x0)), tf.mul(eps, at((level) => own(level).eps)));
+        tf.add(
+          tf.mul(
+            x0,
+            at((level) => own(level).x0),
+          ),
+          tf.mul(
+            eps,
+            at((level) => own(level).eps),
+          ),
+        );
       const x_t = mix(({ alpha, sigma }) => ({ x0: alpha, eps: sigma }));
       const seen = input ? tf.mul(x_t, at(input)) : x_t;
       const wanted = mix(target);

@@ -6,13 +6,23 @@ import { blocks } from "./blocks.ts";
 import { diffusionCoefficients } from "./diffusion_coefficients.ts";
 import { embeddings } from "./embeddings.ts";
 import { gaussianOps } from "./gaussian_ops.ts";
+import { guidance } from "./guidance.ts";
 import { lossesVlb } from "./losses_vlb.ts";
 import { networks } from "./networks.ts";
 import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
-  [schedules, diffusionCoefficients, gaussianOps, ancestralDdim, lossesVlb, embeddings, blocks, networks, optim].map(
-    (family) => [family.name, family],
-  ),
+  [
+    schedules,
+    diffusionCoefficients,
+    gaussianOps,
+    ancestralDdim,
+    lossesVlb,
+    guidance,
+    embeddings,
+    blocks,
+    networks,
+    optim,
+  ].map((family) => [family.name, family]),
 );
