@@ -13,10 +13,24 @@ export type PredictionType = "eps" | "x0" | "v" | "x_prev";
 export type VarianceType = "fixed-small" | "fixed-large" | "learned" | "learned-range";
 
 /** A coefficient at steps that are not known yet, as float32 [B, 1, 1, 1], or [] where all have one step: how a recorded computation brings them in. */
-type LookUp = (value: (step: number) => number) => T;
+export type LookUp = (value: (step: number) => number) => T;
 
 /** 0-based step of the process: the same for every sample, or [B]. */
 export type Steps = number | ArrayLike<number> | LookUp;
+
+/** Images on their way through the process: x_t = a x_0 + s eps, all float32 [B, H, W, C]. */
+export interface Noised {
+  readonly x0: T;
+  readonly eps: T;
+  readonly x_t: T;
+  readonly t: Steps;
+}
+
+/** How a network's output is read. */
+export interface Reads {
+  readonly predict: PredictionType;
+  readonly variance: VarianceType;
+}
 
 /** What a network's output says about x_t. */
 export interface Prediction {
@@ -36,13 +50,7 @@ export function at(values: Float64Array | ((step: number) => number), t: Steps):
 }
 
 /** Reads a network's output; with a learned variance it has 2 C channels, the prediction first. */
-export function interpret(
-  c: Coefficients,
-  { predict, variance }: { readonly predict: PredictionType; readonly variance: VarianceType },
-  x_t: T,
-  t: Steps,
-  output: T,
-): Prediction {
+export function interpret(c: Coefficients, { predict, variance }: Reads, x_t: T, t: Steps, output: T): Prediction {
   const learned = variance === "learned" || variance === "learned-range";
   const [first, second] = learned ? tf.split(output, 2, output.rank - 1) : [output];
   return {

@@ -1,10 +1,11 @@
-// A network as a denoiser, with classifier-free guidance: eps = u + s (c - u) (Ho and Salimans 2022, with s = w + 1).
+// A network as a denoiser, with classifier-free guidance.
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { type Level, parameterizationOf } from "../diffusion/parameterization.ts";
 import type { Process } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
+import { classifierFree } from "../guidance/classifier-free.ts";
 import type { Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import type { Denoiser, SigmaDenoiser } from "../samplers/sampler.ts";
@@ -86,10 +87,14 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
         ),
       );
       if (!guided) return [x0];
-      // At one x_t, x_0, eps and v are affine in one another, so mixing x_0 mixes eps by the same weights.
       const [conditional, unconditional] = tf.split(x0, 2, 0) as [tf.Tensor, tf.Tensor];
-      const guidance = scalar(() => asked.guidance);
-      return [tf.add(unconditional, tf.mul(tf.sub(conditional, unconditional), guidance))];
+      return [
+        classifierFree(
+          conditional,
+          unconditional,
+          scalar(() => asked.guidance),
+        ),
+      ];
     };
 
   const programs = new Map<string, Program>();

@@ -1,19 +1,37 @@
-// The golden files' names for what a network predicts, in plume's words.
+// The golden files' names for a process and for what a network predicts, in plume's words.
 
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import {
   interpret,
   type Prediction,
   type PredictionType,
+  type Reads,
   type Steps,
   type VarianceType,
 } from "../../shared/diffusion/prediction.ts";
-import type { Coefficients } from "../../shared/diffusion/process.ts";
+import { type Coefficients, createProcess, type Process } from "../../shared/diffusion/process.ts";
+import type { Denoiser } from "../../shared/samplers/sampler.ts";
+import { type AnalyticModel, analyticEps } from "./analytic.ts";
+
+export interface ProcessParams {
+  readonly schedule: string;
+  readonly num_timesteps: number;
+  readonly respacing?: string | null;
+  readonly rescale_timesteps?: boolean;
+}
 
 export interface ModelTypes {
   readonly model_mean_type?: string;
   readonly model_var_type?: string;
 }
+
+export const processFor = (p: ProcessParams): Process =>
+  createProcess({
+    schedule: p.schedule,
+    timesteps: p.num_timesteps,
+    respacing: p.respacing ?? null,
+    rescaleTimesteps: p.rescale_timesteps ?? false,
+  });
 
 const MEAN_TYPES: Readonly<Record<string, PredictionType>> = {
   EPSILON: "eps",
@@ -32,14 +50,39 @@ const VARIANCE_TYPES: Readonly<Record<string, VarianceType>> = {
 
 export const varianceType = (name = "FIXED_SMALL"): VarianceType => VARIANCE_TYPES[name]!;
 
+export const readsOf = ({ model_mean_type = "EPSILON", model_var_type }: ModelTypes): Reads => ({
+  predict: MEAN_TYPES[model_mean_type]!,
+  variance: varianceType(model_var_type),
+});
+
 /** Reads a network's output as the case says. */
-export function readOutput(
+export const readOutput = (
   c: Coefficients,
-  { model_mean_type = "EPSILON", model_var_type }: ModelTypes,
+  types: ModelTypes,
   x_t: tf.Tensor,
   t: Steps,
   output: tf.Tensor,
-): Prediction {
-  const types = { predict: MEAN_TYPES[model_mean_type]!, variance: varianceType(model_var_type) };
-  return interpret(c, types, x_t, t, output);
+): Prediction => interpret(c, readsOf(types), x_t, t, output);
+
+/** A closed-form eps network, what is said of its time input and its variance channels with it. */
+export interface AnalyticNetwork extends ModelTypes {
+  readonly model?: AnalyticModel;
+  readonly model_rule?: string;
+}
+
+/** The analytic eps network of the original process, asked at respaced steps. */
+export function analyticDenoiser(p: AnalyticNetwork, original: Process, process: Process): Denoiser {
+  const [, range] = /variance channels are all (-?[\d.]+)/.exec(p.model_rule ?? "") ?? [];
+  return (x, step) => {
+    const i = process.timestepMap[step]!;
+    const [a, s] = [original.sqrtAlphasCumprod[i]!, original.sqrtOneMinusAlphasCumprod[i]!];
+    const size = x.size / x.shape[0]!;
+    const values = [...x.dataSync()];
+    const samples = Array.from({ length: x.shape[0]! }, (_, k) =>
+      analyticEps(p.model!, values.slice(k * size, (k + 1) * size), a, s),
+    );
+    const eps = tf.tensor(samples.flat(), x.shape);
+    const output = range === undefined ? eps : tf.concat([eps, tf.fill(x.shape, Number(range))], x.rank - 1);
+    return readOutput(process, p, x, step, output);
+  };
 }

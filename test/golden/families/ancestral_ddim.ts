@@ -1,28 +1,19 @@
 // Ancestral and DDIM steps, inversion, and whole loops with supplied noise; the network is given, or analytic.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { toX0 } from "../../../shared/diffusion/prediction.ts";
-import { createProcess, type Process, processOf } from "../../../shared/diffusion/process.ts";
+import { type Process, processOf } from "../../../shared/diffusion/process.ts";
 import { betasOf } from "../../../shared/diffusion/schedules.ts";
 import { ancestralStep } from "../../../shared/samplers/ancestral.ts";
 import { ddimInversionStep, ddimStep } from "../../../shared/samplers/ddim.ts";
 import { sample } from "../../../shared/samplers/sample.ts";
 import type { Denoiser, SampleOptions, StepResult } from "../../../shared/samplers/sampler.ts";
-import { type AnalyticModel, analyticEps } from "../analytic.ts";
 import { type Nested, tensorOf } from "../arrays.ts";
-import { readOutput } from "../diffusion.ts";
+import { type AnalyticNetwork, analyticDenoiser, type ProcessParams, processFor, readOutput } from "../diffusion.ts";
 import type { GoldenCase, GoldenFamily } from "../family.ts";
 
-interface Params {
-  readonly schedule: string;
-  readonly num_timesteps: number;
-  readonly respacing?: string | null;
-  readonly rescale_timesteps?: boolean;
-  readonly model_mean_type?: string;
-  readonly model_var_type?: string;
+interface Params extends ProcessParams, AnalyticNetwork {
   readonly clip_denoised?: boolean;
   readonly eta?: number | null;
-  readonly model?: AnalyticModel;
   readonly seq?: number[];
   readonly beta_start?: number;
   readonly beta_end?: number;
@@ -39,15 +30,6 @@ export const ancestralDdim: GoldenFamily = {
     return golden.params.seq ? ermonLoop(golden) : loop(golden);
   },
 };
-
-function processFor(p: Params): Process {
-  return createProcess({
-    schedule: p.schedule,
-    timesteps: p.num_timesteps,
-    respacing: p.respacing ?? null,
-    rescaleTimesteps: p.rescale_timesteps ?? false,
-  });
-}
 
 function optionsFor(p: Params, process: Process, noise: SampleOptions["noise"]): SampleOptions {
   return {
@@ -85,28 +67,10 @@ function singleSteps({ name, params, inputs }: GoldenCase): Record<string, unkno
   return { sample: results.map(({ x }) => x), pred_xstart: results.map(({ x0 }) => x0) };
 }
 
-/** The analytic eps network of the original process, asked at respaced steps. */
-function analyticDenoiser(model: AnalyticModel, original: Process, process: Process): Denoiser {
-  return (x, step) => {
-    const i = process.timestepMap[step]!;
-    const [a, s] = [original.sqrtAlphasCumprod[i]!, original.sqrtOneMinusAlphasCumprod[i]!];
-    const size = x.size / x.shape[0]!;
-    const values = [...x.dataSync()];
-    const eps = Array.from({ length: x.shape[0]! }, (_, k) =>
-      analyticEps(model, values.slice(k * size, (k + 1) * size), a, s),
-    ).flat();
-    return { x0: toX0(process, "eps", x, step, tf.tensor(eps, x.shape)) };
-  };
-}
-
 async function loop({ params, inputs, expected }: GoldenCase): Promise<Record<string, unknown>> {
   const p = params as unknown as Params;
   const process = processFor(p);
-  const denoise = analyticDenoiser(
-    p.model!,
-    createProcess({ schedule: p.schedule, timesteps: p.num_timesteps }),
-    process,
-  );
+  const denoise = analyticDenoiser(p, processOf(betasOf(p.schedule, p.num_timesteps)), process);
   const noise = inputs.noise as Nested[] | undefined;
   const options = optionsFor(p, process, (step) => tensorOf(noise![process.T - 1 - step]!));
   const states: number[][] = [];
@@ -125,8 +89,7 @@ async function loop({ params, inputs, expected }: GoldenCase): Promise<Record<st
 function inversionLoop({ params, inputs, expected }: GoldenCase): Record<string, unknown> {
   const p = params as unknown as Params;
   const process = processFor(p);
-  const original = createProcess({ schedule: p.schedule, timesteps: p.num_timesteps });
-  const denoise = analyticDenoiser(p.model!, original, process);
+  const denoise = analyticDenoiser(p, processOf(betasOf(p.schedule, p.num_timesteps)), process);
   const states: number[][] = [];
   let x = tensorOf(inputs.x_start);
   // The last step leads to pure noise at abar = 0, which the source leaves out.
@@ -148,7 +111,7 @@ async function ermonLoop({ params, inputs }: GoldenCase): Promise<Record<string,
   const betas = betasOf(schedule, p.num_timesteps, { betaStart: p.beta_start!, betaEnd: p.beta_end! });
   const original = processOf(betas);
   const process = strided(betas, p.seq!);
-  const denoise = analyticDenoiser(p.model!, original, process);
+  const denoise = analyticDenoiser(p, original, process);
   const noise = inputs.noise as Nested[] | undefined;
   const options: SampleOptions = {
     process,

@@ -9,19 +9,12 @@ import {
   qSample,
 } from "../../../shared/diffusion/gaussian.ts";
 import { toEps, toX0 } from "../../../shared/diffusion/prediction.ts";
-import { createProcess } from "../../../shared/diffusion/process.ts";
 import { tensorOf } from "../arrays.ts";
-import { readOutput, varianceType } from "../diffusion.ts";
+import { type ModelTypes, type ProcessParams, processFor, readOutput, varianceType } from "../diffusion.ts";
 import type { GoldenCase, GoldenFamily } from "../family.ts";
 
-interface Params {
-  readonly schedule: string;
-  readonly num_timesteps: number;
-  readonly respacing?: string | null;
-  readonly model_mean_type?: string;
-  readonly model_var_type?: string;
+interface Params extends ProcessParams, ModelTypes {
   readonly clip_denoised?: boolean;
-  readonly rescale_timesteps?: boolean;
   readonly denoised_fn?: string;
 }
 
@@ -42,12 +35,7 @@ export const gaussianOps: GoldenFamily = {
 
 function compute({ name, params, inputs }: GoldenCase): Record<string, unknown> {
   const p = params as unknown as Params;
-  const process = createProcess({
-    schedule: p.schedule,
-    timesteps: p.num_timesteps,
-    respacing: p.respacing ?? null,
-    rescaleTimesteps: p.rescale_timesteps ?? false,
-  });
+  const process = processFor(p);
   const t = inputs.t as number[];
   const input = (key: string) => tensorOf(inputs[key]);
   if (name.startsWith("q_sample")) return read({ x_t: qSample(process, input("x_start"), t, input("noise")) });

@@ -6,6 +6,8 @@ import { blocks } from "./blocks.ts";
 import { diffusionCoefficients } from "./diffusion_coefficients.ts";
 import { embeddings } from "./embeddings.ts";
 import { gaussianOps } from "./gaussian_ops.ts";
+import { guidance } from "./guidance.ts";
+import { lossesVlb } from "./losses_vlb.ts";
 import { metrics } from "./metrics.ts";
 import { networks } from "./networks.ts";
 import { nonequilibrium } from "./nonequilibrium.ts";
@@ -18,6 +20,8 @@ export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntri
     diffusionCoefficients,
     gaussianOps,
     ancestralDdim,
+    lossesVlb,
+    guidance,
     embeddings,
     blocks,
     networks,

@@ -1,0 +1,67 @@
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Backend } from "../../shared/backends/backend.ts";
+import { qSample } from "../../shared/diffusion/gaussian.ts";
+import type { LookUp, Steps } from "../../shared/diffusion/prediction.ts";
+import { createProcess } from "../../shared/diffusion/process.ts";
+import { OBJECTIVES, type ObjectiveName } from "../../shared/objectives/index.ts";
+import type { Objective, ObjectiveOptions } from "../../shared/objectives/objective.ts";
+import { normals, PURPOSE } from "../../shared/rng/stream.ts";
+import { testBackend } from "../support/backend.ts";
+
+let backend: Backend;
+beforeAll(async () => {
+  backend = await testBackend();
+});
+
+const process = createProcess({ schedule: "cosine", timesteps: 50 });
+const options: ObjectiveOptions = { predict: "eps", variance: "learned-range", vlbWeight: 0.001 };
+const SHAPE = [3, 2, 2, 1];
+const values = (index: number, size: number) => normals({ seed: 2, purpose: PURPOSE.noise, step: 0, index }, size);
+const [x0, eps, output] = [values(0, 12), values(1, 12), values(2, 24)];
+
+/** Losses, and the gradient of their sum with respect to the network's output. */
+function lossAndGradient(objective: Objective, t: Steps, [clean, noise, out]: tf.Tensor[]): tf.Tensor[] {
+  const noised = { x0: clean!, eps: noise!, t, x_t: qSample(process, clean!, t, noise!) };
+  const lossOf = (y: tf.Tensor) => objective(process, options, noised, y).loss;
+  return [lossOf(out!), tf.grad((y) => tf.sum(lossOf(y)))(out!)];
+}
+
+function eagerly(objective: Objective, t: number[]): number[][] {
+  const tensors = [tf.tensor(x0, SHAPE), tf.tensor(eps, SHAPE), tf.tensor(output, [3, 2, 2, 2])];
+  return lossAndGradient(objective, t, tensors).map((result) => [...result.dataSync()]);
+}
+
+describe.each(Object.keys(OBJECTIVES) as ObjectiveName[])("the objective %s", (name) => {
+  it("gives in a recorded computation, whose steps are not known yet, the bits that it gives at once", async () => {
+    const objective = await OBJECTIVES[name].load();
+    let steps: number[] = [];
+    const program = backend.program((feed, params) => {
+      const t: LookUp = (value) => feed([3, 1, 1, 1], "float32", () => Float32Array.from(steps, value));
+      const fed = [feed(SHAPE, "float32", () => x0), feed(SHAPE, "float32", () => eps), params[0]!];
+      return lossAndGradient(objective, t, fed);
+    });
+    const out = tf.tensor(output, [3, 2, 2, 2]);
+    for (steps of [
+      [0, 20, 49],
+      [7, 0, 0],
+    ]) {
+      const recorded = program.run([out]).map((result) => [...result.dataSync()]);
+      expect(recorded).toEqual(eagerly(objective, steps));
+    }
+  });
+});
+
+it("the bound teaches the hybrid objective's variance, and its prediction learns of L_simple alone", async () => {
+  const [hybrid, simple] = await Promise.all([OBJECTIVES.hybrid.load(), OBJECTIVES.simple.load()]);
+  const both = eagerly(hybrid, [0, 20, 49])[1]!;
+  const channel = (k: number) => both.filter((_, i) => i % 2 === k);
+  const noised = { x0: tf.tensor(x0, SHAPE), eps: tf.tensor(eps, SHAPE), t: [0, 20, 49], x_t: tf.tensor(x0, SHAPE) };
+  const prediction = tf.tensor(
+    output.filter((_, i) => i % 2 === 0),
+    SHAPE,
+  );
+  const alone = tf.grad((y) => tf.sum(simple(process, options, noised, y).loss))(prediction);
+  expect(channel(0)).toEqual([...alone.dataSync()]);
+  expect(channel(1).every((slope) => slope !== 0)).toBe(true);
+});
