@@ -27,11 +27,35 @@ export interface NoiseProcess {
   readonly sde?: Sde;
 }
 
-/** dx = drift(t) x dt + diffusion(t) dw: Song et al. 2021, Eq. 5, with the linear drift that all of theirs have. t in (0, 1]. */
-export interface Sde {
+/** f(x, t) = drift(t) x, and the factor of the noise: an SDE's over dt, or those of one step. */
+export interface LinearNoise {
   drift(t: number): number;
   diffusion(t: number): number;
 }
+
+/** dx = drift(t) x dt + diffusion(t) dw: Song et al. 2021, Eq. 5, with the linear drift that all of theirs have. t in (0, 1]. */
+export interface Sde extends LinearNoise {
+  /** The prior is N(0, prior^2 I): what x_1 is taken for. */
+  readonly prior: number;
+  /** @throws PlumeError INVALID_ARGUMENT where so few steps would each be more than all noise. */
+  discrete(N: number): Discretization;
+}
+
+/** The SDE in N steps x_(i+1) = x_i + drift x_i + diffusion z, at times in (0, 1]: Song et al. 2021, Eq. 45 and App. E. */
+export interface Discretization extends LinearNoise {
+  /** Factor of a Langevin step: Song et al. 2021, Algorithms 4 and 5. */
+  alpha(t: number): number;
+  /** One step back is scale (x + gain score) + spread z, where it is known: Song et al. 2021, App. F. */
+  ancestral?(t: number): { readonly scale: number; readonly gain: number; readonly spread: number };
+  /** Networks that know these steps only, DDPM's and SMLD's: what they are told at t, and the level by the whole part of it. */
+  readonly network?: { label(t: number): number; readonly levels: readonly Level[] };
+}
+
+/** Euler and Maruyama's steps of 1 / N. */
+export const eulerSteps = ({ drift, diffusion }: LinearNoise, N: number): LinearNoise => ({
+  drift: (t) => drift(t) / N,
+  diffusion: (t) => diffusion(t) / Math.sqrt(N),
+});
 
 /** The fields of a job's spec.diffusion that processes read. */
 export interface ProcessOptions {

@@ -9,10 +9,10 @@ import { gaussianOps } from "./gaussian_ops.ts";
 import { networks } from "./networks.ts";
 import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
+import { sde } from "./sde.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
-  [schedules, diffusionCoefficients, gaussianOps, ancestralDdim, embeddings, blocks, networks, optim].map((family) => [
-    family.name,
-    family,
-  ]),
+  [schedules, diffusionCoefficients, gaussianOps, ancestralDdim, embeddings, blocks, networks, optim, sde].map(
+    (family) => [family.name, family],
+  ),
 );
