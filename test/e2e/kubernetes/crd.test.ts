@@ -16,7 +16,13 @@ import { jobSchema } from "../../../shared/config/schema.ts";
 import { ROOT } from "../../../shared/root.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
 import { nearJobs } from "../../support/kubernetes/near-jobs.ts";
-import { AGAINST_A_FIELD, AGAINST_A_RULE, CHANGED, UNKNOWN_FIELDS } from "../../support/kubernetes/wrong-jobs.ts";
+import {
+  AGAINST_A_FIELD,
+  AGAINST_A_RULE,
+  CHANGED,
+  UNCHANGED,
+  UNKNOWN_FIELDS,
+} from "../../support/kubernetes/wrong-jobs.ts";
 import { configOf, startOperator } from "../../support/kubernetes-operator.ts";
 
 const CRD_FILE = join(ROOT, "k8s/crd/diffusionjobs.plume.dev.yaml");
@@ -118,15 +124,16 @@ const specWith = (path: string, value: unknown): object =>
 /** Beside the fields of the same group. */
 const withField = (path: string, value: unknown) => {
   const [group, ...rest] = path.split(".");
-  const base = group === "data" ? { source: "shapes:" } : {};
-  return rest.length === 0 ? { [group!]: value } : { [group!]: { ...base, ...specWith(rest.join("."), value) } };
+  const base = { data: { source: "shapes:" }, ...UNCHANGED }[group!];
+  const changed = rest.length === 0 ? value : { ...base, ...specWith(rest.join("."), value) };
+  return { ...UNCHANGED, [group!]: changed };
 };
 
 describe("a job that is there", () => {
   const all = Object.entries(CHANGED);
 
   it("keeps every field that decides its bits, and says which one it was asked to change", async () => {
-    await apply(all.map((_, i) => jobOfSpec(`fixed-${i}`, {})));
+    await apply(all.map((_, i) => jobOfSpec(`fixed-${i}`, UNCHANGED)));
     const said = await refusals(all.map(([path, value], i) => jobOfSpec(`fixed-${i}`, withField(path, value))));
     expect(said).toEqual(
       all.map(

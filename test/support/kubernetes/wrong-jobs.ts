@@ -45,10 +45,6 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.diffusion.timesteps: Forbidden: 20 is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule",
   ),
   wrong(
-    { diffusion: { timesteps: 40 } },
-    "spec.sampling.steps: Forbidden: 50 is above diffusion.timesteps 40; take fewer steps, or more timesteps",
-  ),
-  wrong(
     { diffusion: { process: "vp", betaMin: 2, betaMax: 1.5 }, sampling: { sampler: "heun" } },
     "spec.diffusion.betaMax: Forbidden: 1.5 is below betaMin 2; lower betaMin, or raise betaMax",
   ),
@@ -63,6 +59,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { diffusion: { process: "edm" } },
     "spec.sampling.sampler: Forbidden: ddim does not fit the process edm; choose one that does",
+  ),
+  wrong(
+    { diffusion: { timesteps: 40 } },
+    "spec.sampling.steps: Forbidden: 50 is above diffusion.timesteps 40; take fewer steps, or more timesteps",
   ),
   wrong(
     { sampling: { guidance: 2.5 } },
@@ -143,7 +143,10 @@ export const UNKNOWN_FIELDS: readonly (readonly [spec: object, field: string])[]
   [{ monitoring: { token: "0123456789abcdef" } }, "spec.monitoring.token"],
 ];
 
-/** Another value for each field that decides a run's bits, of a job that is at the defaults. */
+/** A job that any other process fits, and any weighting. */
+export const UNCHANGED = { diffusion: { process: "vp" }, sampling: { sampler: "euler" } };
+
+/** Another value for each field that decides a run's bits, of a job that is at the defaults but for UNCHANGED. */
 export const CHANGED: Readonly<Record<string, unknown>> = {
   seed: 1,
   "data.source": "shapes:64",
@@ -161,7 +164,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.scaleShift": false,
   "model.resample": "resblock",
   "model.classes": 10,
-  "diffusion.process": "edm",
+  "diffusion.process": "ve",
   "diffusion.schedule": "linear",
   "diffusion.timesteps": 500,
   "diffusion.betaMin": 0.2,
