@@ -6,7 +6,7 @@ export interface GridOptions {
   readonly count: number;
   readonly height: number;
   readonly width: number;
-  /** 1 or 3. */
+  /** 1 or 3; 2 of points. */
   readonly channels: number;
   readonly columns: number;
   /** Pixels a pixel; chosen by the image's size when absent. */
@@ -19,8 +19,12 @@ const GUTTER = 4;
 const BACKGROUND = 24;
 const CAPTION = 18;
 
-/** Writes a PNG, whole or not at all. `pixels` are uint8 [count, height, width, channels]. */
+/**
+ * Writes a PNG, whole or not at all: the images in a grid, or, where an image is one pixel of two channels, the points of the
+ * plane that they are. `pixels` are uint8 [count, height, width, channels].
+ */
 export async function writeGrid(file: string, pixels: Uint8Array, options: GridOptions): Promise<void> {
+  if (options.channels === 2) return writeGrid(file, scattered(pixels), ONE_PLANE);
   const { count, height, width, channels, columns, labels } = options;
   const { default: sharp } = await import("sharp"); // on demand: processes that draw nothing start sooner
   const scale = options.scale ?? Math.max(1, Math.floor(84 / width));
@@ -43,6 +47,19 @@ export async function writeGrid(file: string, pixels: Uint8Array, options: GridO
   if (labels) image = image.composite([{ input: Buffer.from(captions(labels, cellW, W)), left: 0, top: 0 }]);
   await image.png({ compressionLevel: 9 }).toFile(`${file}.tmp`);
   await rename(`${file}.tmp`, file);
+}
+
+const SIDE = 256;
+const ONE_PLANE: GridOptions = { count: 1, height: SIDE, width: SIDE, channels: 1, columns: 1, scale: 2 };
+
+/** Points uint8 [n, 2], x to the right and y upwards, to their density uint8 [SIDE, SIDE]: brighter where there are more. */
+function scattered(points: Uint8Array): Uint8Array {
+  const plane = new Uint8Array(SIDE * SIDE);
+  for (let k = 0; k < points.length; k += 2) {
+    const at = (SIDE - 1 - points[k + 1]!) * SIDE + points[k]!;
+    plane[at] = Math.min(255, plane[at]! + 96);
+  }
+  return plane;
 }
 
 function captions(labels: readonly string[], cellW: number, W: number): string {

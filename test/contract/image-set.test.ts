@@ -116,6 +116,41 @@ describe.each(sources)("image set $name", ({ source, size, channels, classes }) 
   });
 });
 
+describe("the sets of Sohl-Dickstein et al. 2015", () => {
+  it("swiss-roll: points on a spiral of one and a half turns, whatever imageSize is", async () => {
+    const set = await open("swiss-roll:500", 28);
+    expect(set).toMatchObject({ size: 500, height: 1, width: 1, channels: 2, classes: [] });
+    const { pixels } = await set.read(Array.from({ length: 500 }, (_, k) => k));
+    for (let k = 0; k < 500; k++) {
+      const [x, y] = [pixels[2 * k]! / 127.5 - 1, pixels[2 * k + 1]! / 127.5 - 1];
+      const turns = [1, 2].map((turn) => (0.9 * (Math.atan2(y, x) + 2 * Math.PI * turn)) / (4.5 * Math.PI));
+      expect(Math.min(...turns.map((radius) => Math.abs(Math.hypot(x, y) - radius)))).toBeLessThan(0.06);
+    }
+    expect(new Set(pixels).size).toBeGreaterThan(150);
+  });
+
+  it("heartbeat: a pulse every fifth of 20 bits, all five phases alike", async () => {
+    const set = await open("heartbeat:1000", 28);
+    expect(set).toMatchObject({ size: 1000, height: 1, width: 20, channels: 1 });
+    const { pixels } = await set.read(Array.from({ length: 1000 }, (_, k) => k));
+    const phases = new Array<number>(5).fill(0);
+    for (let k = 0; k < 1000; k++) {
+      const bits = [...pixels.subarray(20 * k, 20 * k + 20)];
+      const phase = bits.indexOf(255);
+      phases[phase]!++;
+      expect(bits).toEqual(bits.map((_, i) => (i % 5 === phase ? 255 : 0)));
+    }
+    for (const n of phases) expect(Math.abs(n - 200)).toBeLessThan(60);
+  });
+
+  it.each(["swiss-roll:x", "heartbeat:0", "shapes:1.5"])("%s is no count, and says what is one", async (source) => {
+    await expect(open(source)).rejects.toMatchObject({
+      message: expect.stringContaining("the count must be a whole number from 1 to 1000000"),
+      remedy: expect.stringContaining(source.split(":")[0]!),
+    });
+  });
+});
+
 describe("what is in the files", () => {
   it("idx: pixels and labels as written", async () => {
     const set = await open(`idx:${scratch.file("idx")}`);

@@ -2,6 +2,7 @@
 
 import { cifar } from "./cifar.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
+import { heartbeat } from "./heartbeat.ts";
 import { idx } from "./idx.ts";
 import { images } from "./images.ts";
 import { npz } from "./npz.ts";
@@ -9,11 +10,14 @@ import { parquet } from "./parquet.ts";
 import { s3 } from "./s3.ts";
 import { shapes } from "./shapes.ts";
 import type { Source } from "./source.ts";
+import { swissRoll } from "./swiss-roll.ts";
 import { wds } from "./wds.ts";
 
 export const SOURCES: Readonly<Record<string, Source>> = {
   "fashion-mnist": fashionMnist,
   shapes,
+  "swiss-roll": swissRoll,
+  heartbeat,
   idx,
   cifar,
   images,

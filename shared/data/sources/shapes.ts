@@ -1,10 +1,9 @@
 // Procedural shapes: ten classes, any size, no files. Image k is a function of k alone: position, size and brightness
 // come from its own stream, and edges are anti-aliased by counting subpixels, so the bits are the same everywhere.
 
-import { PlumeError } from "../../errors.ts";
-import { PURPOSE, uniforms } from "../../rng/stream.ts";
 import type { ImageSet } from "../image-set.ts";
 import { memorySet } from "../memory-set.ts";
+import { countOf, numbersOf } from "./drawn.ts";
 import type { Source } from "./source.ts";
 
 /** Is the point inside the shape of half-size 1 centred at the origin? */
@@ -29,19 +28,11 @@ const SHAPES: readonly { readonly name: string; readonly inside: Inside }[] = [
   { name: "bars-vertical", inside: (x, y) => box(x, y, 1) && Math.floor((x + 1) * 2.5) % 2 === 0 },
 ];
 
-const MOST = 1_000_000;
-
 export const shapes: Source = {
   usage: "shapes:[COUNT]",
   about: "procedural shapes of any size, ten classes; needs no file",
   async open(argument, { imageSize }) {
-    const count = argument === "" ? DEFAULT_SHAPES : Number(argument);
-    if (Number.isInteger(count) && count >= 1 && count <= MOST) return openShapes(count, imageSize);
-    throw new PlumeError(
-      "INVALID_ARGUMENT",
-      `data.source shapes:${argument}: the count must be a whole number from 1 to ${MOST}`,
-      { remedy: "for example shapes:4096, or shapes: alone" },
-    );
+    return openShapes(countOf("shapes", argument, DEFAULT_SHAPES), imageSize);
   },
 };
 
@@ -68,12 +59,7 @@ export function openShapes(count: number, size: number): ImageSet {
 }
 
 function drawShape(out: Uint8Array, k: number, size: number): void {
-  const [u, v, w, b] = uniforms({ seed: 0, purpose: PURPOSE.shapes, step: 0, index: k }, 4) as unknown as [
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [u, v, w, b] = numbersOf(k, 4) as unknown as [number, number, number, number];
   const half = size * (0.25 + 0.15 * w);
   const room = size / 2 - half;
   const cx = size / 2 + room * (2 * u - 1);

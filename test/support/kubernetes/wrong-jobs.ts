@@ -78,7 +78,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
 export const AGAINST_A_FIELD: readonly WrongJob[] = [
   wrong(
     { data: { source: "floppy:a" } },
-    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], idx:DIR',
+    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], swiss-roll:[COUNT], heartbeat:[COUNT], idx:DIR',
   ),
   wrong({ data: {} }, "spec.data.source: Required value"),
   wrong(
