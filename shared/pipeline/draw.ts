@@ -2,12 +2,11 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { karras } from "../diffusion/grids.ts";
+import { GRIDS } from "../diffusion/grids.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
-import { ratioOf } from "../diffusion/processes/process.ts";
 import { sample } from "../samplers/sample.ts";
-import type { Sampler, SamplerStep, Walk } from "../samplers/sampler.ts";
+import type { Sampler, SamplerStep, SigmaSampler, Walk } from "../samplers/sampler.ts";
 import { walkThrough } from "../samplers/walk.ts";
 import type { Denoisers } from "./denoiser.ts";
 
@@ -26,7 +25,7 @@ export interface Drawing {
 /** @returns x_0, float32 [B, H, W, C], the caller's to dispose. */
 export async function draw(sampler: Sampler, drawing: Drawing): Promise<tf.Tensor> {
   if (sampler.walks === "steps") return stepBack(await sampler.load(), drawing);
-  return walkBack(await sampler.load(), sampler.ends, drawing);
+  return walkBack(await sampler.load(), sampler, drawing);
 }
 
 function stepBack(step: SamplerStep, { spec, denoise, start, steps, onStep, ...options }: Drawing) {
@@ -35,10 +34,11 @@ function stepBack(step: SamplerStep, { spec, denoise, start, steps, onStep, ...o
   return sample(step, denoise.byStep(process), start, { ...options, process, clip: true, variance }, onStep);
 }
 
-function walkBack(walk: Walk, ends: "zero" | "min", { spec, denoise, start, steps, onStep, ...options }: Drawing) {
-  const { span, level } = noiseProcess(spec.diffusion);
-  const [min, max] = [ratioOf(level(span.min)), ratioOf(level(span.max))];
-  const sigmas = ends === "zero" ? Float64Array.of(...karras(steps, min, max), 0) : karras(steps + 1, min, max);
+function walkBack(walk: Walk, { ends, grid = "karras" }: SigmaSampler, drawing: Drawing) {
+  const { spec, denoise, start, steps, onStep, ...options } = drawing;
+  const process = noiseProcess(spec.diffusion);
+  const levels = GRIDS[grid](ends === "zero" ? steps : steps + 1, process);
+  const sigmas = ends === "zero" ? Float64Array.of(...levels, 0) : levels;
   const x = tf.tidy(() => tf.mul(start, sigmas[0]!));
   start.dispose();
   return walkThrough(walk, denoise.bySigma(true), x, sigmas, options, onStep);

@@ -6,13 +6,13 @@ import { blocks } from "./blocks.ts";
 import { diffusionCoefficients } from "./diffusion_coefficients.ts";
 import { embeddings } from "./embeddings.ts";
 import { gaussianOps } from "./gaussian_ops.ts";
+import { kSamplers } from "./k_samplers.ts";
 import { networks } from "./networks.ts";
 import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
-  [schedules, diffusionCoefficients, gaussianOps, ancestralDdim, embeddings, blocks, networks, optim].map((family) => [
-    family.name,
-    family,
-  ]),
+  [schedules, diffusionCoefficients, gaussianOps, ancestralDdim, embeddings, blocks, networks, optim, kSamplers].map(
+    (family) => [family.name, family],
+  ),
 );
