@@ -38,7 +38,8 @@ export const preserving = ({ betaMin, betaSlope }: Betas): Schedule => {
   const sigma = (t: number): number => Math.sqrt(exactExpm1(integral(t)));
   return {
     sigma,
-    timeOf: (sigma) => timeOf(exactLog1p(sigma * sigma)),
+    // A betaMin below 0, as between EDM's ends, has a second t of no noise; the walk ends at 0.
+    timeOf: (sigma) => (sigma === 0 ? 0 : timeOf(exactLog1p(sigma * sigma))),
     slope: (t) => 0.5 * beta(t) * (sigma(t) + 1 / sigma(t)),
   };
 };

@@ -4,6 +4,7 @@ import type { GoldenFamily } from "../family.ts";
 import { ancestralDdim } from "./ancestral_ddim.ts";
 import { blocks } from "./blocks.ts";
 import { diffusionCoefficients } from "./diffusion_coefficients.ts";
+import { edm } from "./edm.ts";
 import { embeddings } from "./embeddings.ts";
 import { gaussianOps } from "./gaussian_ops.ts";
 import { kSamplers } from "./k_samplers.ts";
@@ -12,7 +13,16 @@ import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
-  [schedules, diffusionCoefficients, gaussianOps, ancestralDdim, embeddings, blocks, networks, optim, kSamplers].map(
-    (family) => [family.name, family],
-  ),
+  [
+    schedules,
+    diffusionCoefficients,
+    gaussianOps,
+    ancestralDdim,
+    embeddings,
+    blocks,
+    networks,
+    optim,
+    kSamplers,
+    edm,
+  ].map((family) => [family.name, family]),
 );
