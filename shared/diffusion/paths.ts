@@ -11,7 +11,7 @@ interface Schedule {
   slope(t: number): number;
 }
 
-interface Scaling {
+export interface Scaling {
   /** s where sigma is this. */
   scale(sigma: number): number;
   /** s' / s where sigma has this slope. */

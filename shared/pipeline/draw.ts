@@ -5,6 +5,7 @@ import type { JobSpec } from "../config/schema.ts";
 import { GRIDS } from "../diffusion/grids.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
+import type { NoiseProcess } from "../diffusion/processes/process.ts";
 import { sample } from "../samplers/sample.ts";
 import type { Sampler, SamplerStep, SigmaSampler, Walk } from "../samplers/sampler.ts";
 import { walkThrough } from "../samplers/walk.ts";
@@ -34,12 +35,14 @@ function stepBack(step: SamplerStep, { spec, denoise, start, steps, onStep, ...o
   return sample(step, denoise.byStep(process), start, { ...options, process, clip: true, variance }, onStep);
 }
 
-function walkBack(walk: Walk, { ends, grid = "karras" }: SigmaSampler, drawing: Drawing) {
-  const { spec, denoise, start, steps, onStep, ...options } = drawing;
-  const process = noiseProcess(spec.diffusion);
-  const levels = GRIDS[grid](ends === "zero" ? steps : steps + 1, process);
-  const sigmas = ends === "zero" ? Float64Array.of(...levels, 0) : levels;
+function walkBack(walk: Walk, sampler: SigmaSampler, { spec, denoise, start, steps, onStep, ...options }: Drawing) {
+  const sigmas = levelsOf(sampler, steps, noiseProcess(spec.diffusion));
   const x = tf.tidy(() => tf.mul(start, sigmas[0]!));
   start.dispose();
   return walkThrough(walk, denoise.bySigma(true), x, sigmas, options, onStep);
+}
+
+/** The noise levels of so many steps, highest first: float64 [steps + 1]. */
+export function levelsOf({ ends, grid = "karras" }: SigmaSampler, steps: number, process: NoiseProcess): Float64Array {
+  return ends === "zero" ? Float64Array.of(...GRIDS[grid](steps, process), 0) : GRIDS[grid](steps + 1, process);
 }

@@ -2,6 +2,7 @@
 // be. Lu et al. 2022a, App. C; k-diffusion's sample_dpm_adaptive.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { type Scaling, unitVariance, unscaled } from "../diffusion/paths.ts";
 import { exactAtan, exactPow } from "../rng/exact-math.ts";
 import { combine } from "./combine.ts";
 import { type Solver, stepsFrom } from "./exponential.ts";
@@ -30,6 +31,8 @@ export interface Adaptive extends Solver {
   readonly order: 2 | 3;
   readonly rtol?: number;
   readonly atol?: number;
+  /** The tolerances are of x_t = s x, with this s; of x itself where absent. */
+  readonly scaling?: Scaling;
   /** Length in t of the first step. */
   readonly first?: number;
   /** How near in t the end counts as reached. */
@@ -41,25 +44,28 @@ export interface Adaptive extends Solver {
 /** Of the grid only the ends count. */
 export const adaptive = (options: Adaptive): Walk =>
   function* (denoise, x, sigmas, { eta, noise }) {
-    const { order, first = 0.05, near = 1e-5, sNoise = 1, control } = options;
+    const { order, scaling = unscaled, first = 0.05, near = 1e-5, sNoise = 1, control } = options;
     const floor = sigmas.at(-1)!;
     const [start, end] = [timeOf(sigmas[0]!), timeOf(floor)];
     const judge = control(eta > 0 ? 1.5 : order);
-    let [t, sigma, h, previous, draws] = [start, sigmas[0]!, first, x, 0];
+    let [t, sigma, h, draws] = [start, sigmas[0]!, first, 0];
+    let previous: tf.Tensor = tf.mul(x, scaling.scale(sigma));
     while (t < end - near) {
       const taken = Math.min(end - t, h);
       const next = taken < h ? floor : sigmaAt(t + taken);
       const { down, up } = ancestralSplit(sigma, next, eta, floor);
       const steps = stepsFrom(options, denoise, x, sigma);
       const at = (r: number) => between(sigma, down, r);
-      const low = steps.to(down, order === 2 ? [] : [at(1 / 3)]);
-      const high = steps.to(down, order === 2 ? [at(1 / 2)] : [at(1 / 3), at(2 / 3)]);
-      const read = squaredErrors(low, high, previous, options);
-      const squares = yield { x, kept: [low, high, previous], read, progress: (t - start) / (end - start) };
+      const solution = (...through: number[]) => steps.to(down, through);
+      const low = order === 2 ? solution() : solution(at(1 / 3));
+      const high = order === 2 ? solution(at(1 / 2)) : solution(at(1 / 3), at(2 / 3));
+      const lower = tf.mul(low, scaling.scale(down));
+      const read = squaredErrors(lower, tf.mul(high, scaling.scale(down)), previous, options);
+      const squares = yield { x, kept: [high, lower, previous], read, progress: (t - start) / (end - start) };
       const { accept, h: longer } = judge({ squares, h, taken });
       h = longer;
       if (!accept) continue;
-      previous = low;
+      previous = lower;
       x = up > 0 ? combine([1, high], [up * sNoise, noise(draws++)]) : high;
       [t, sigma] = [t + taken, next];
     }
@@ -113,4 +119,8 @@ export const worst =
     return { accept: error <= 1, h: theta * Math.min(h, taken) * exactPow(error, -1 / order) };
   };
 
-export const dpmAdaptive: Walk = adaptive({ order: 3, predict: "eps", expansion: "midpoint", control: pid() });
+const EPS: Solver = { predict: "eps", expansion: "midpoint" };
+
+export const dpmAdaptive: Walk = adaptive({ ...EPS, order: 3, control: pid() });
+export const dpmSolver12: Walk = adaptive({ ...EPS, order: 2, scaling: unitVariance, control: worst() });
+export const dpmSolver23: Walk = adaptive({ ...EPS, order: 3, scaling: unitVariance, control: worst() });

@@ -11,18 +11,24 @@ const walk = (about: string, rest: Rest, load: SigmaSampler["load"]): SigmaSampl
   load,
 });
 
-/** Deterministic unless a job gives eta, and with the noise of the SDE. */
+/** Without noise unless a job gives eta; with that of the SDE. */
 const ODE = { ends: "zero", eta: 0 } as const;
 const SDE = { ends: "zero", eta: 1 } as const;
 const LOG_SNR = { ...ODE, grid: "exponential" } as const;
+const VP = { ...ODE, grid: "vp" } as const;
+/** Walks that choose their own levels between the ends. */
+const OWN = { ends: "min", eta: 0 } as const;
 
 const ode = () => import("./ode.ts");
 const ancestral = () => import("./ancestral-walk.ts");
 const single = () => import("./singlestep.ts");
 const multi = () => import("./multistep.ts");
+const adaptive = () => import("./adaptive.ts");
 
 const EPS = { predict: "eps", expansion: "midpoint" } as const;
+const EPS_M = { ...EPS, lowerOrderFinal: true } as const;
 const X0 = { predict: "x0", expansion: "midpoint" } as const;
+const X0_M = { ...X0, lowerOrderFinal: true } as const;
 const X0_TAYLOR = { predict: "x0", expansion: "taylor" } as const;
 
 export const SAMPLERS = {
@@ -35,11 +41,7 @@ export const SAMPLERS = {
   },
   euler: walk("Karras et al. 2022, first order", ODE, async () => (await ode()).eulerWalk()),
   heun: walk("Karras et al. 2022", ODE, async () => (await ode()).heunWalk()),
-  "euler-vp": walk(
-    "Song et al. 2021, VP flow in its own time",
-    { ...ODE, grid: "vp" },
-    async () => (await ode()).eulerVp,
-  ),
+  "euler-vp": walk("Song et al. 2021, VP flow in its own time", VP, async () => (await ode()).eulerVp),
   "euler-ve": walk("Song et al. 2021, VE flow in its own time", LOG_SNR, async () => (await ode()).eulerVe),
   "dpm-2": walk("k-diffusion, midpoint in log sigma", ODE, async () => (await ode()).dpm2Walk()),
   "euler-ancestral": walk("k-diffusion", SDE, async () => (await ancestral()).eulerAncestral()),
@@ -48,18 +50,16 @@ export const SAMPLERS = {
   lms: walk("k-diffusion, Adams-Bashforth of order 4", ODE, async () => (await import("./lms.ts")).lms()),
   "dpm-solver-2": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 2 })),
   "dpm-solver-3": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 3 })),
-  "dpm-fast": walk("Lu et al. 2022a", { ends: "min", eta: 0 }, async () => (await single()).dpmFast()),
-  "dpm-adaptive": walk(
-    "Lu et al. 2022a",
-    { ends: "min", eta: 0 },
-    async () => (await import("./adaptive.ts")).dpmAdaptive,
-  ),
-  "dpm-solver-2m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS, order: 2 })),
-  "dpm-solver-3m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS, order: 3 })),
+  "dpm-fast": walk("Lu et al. 2022a, orders 3 to 1", OWN, async () => (await single()).dpmFast()),
+  "dpm-adaptive": walk("k-diffusion, steps of its own", OWN, async () => (await adaptive()).dpmAdaptive),
+  "dpm-solver-12": walk("Lu et al. 2022a, steps of its own", OWN, async () => (await adaptive()).dpmSolver12),
+  "dpm-solver-23": walk("Lu et al. 2022a, steps of its own", OWN, async () => (await adaptive()).dpmSolver23),
+  "dpm-solver-2m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS_M, order: 2 })),
+  "dpm-solver-3m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS_M, order: 3 })),
   "dpmpp-2s": walk("Lu et al. 2022b", ODE, async () => (await single()).singlestep({ ...X0, order: 2 })),
   "dpmpp-3s": walk("Lu et al. 2022b", ODE, async () => (await single()).singlestep({ ...X0, order: 3 })),
   "dpmpp-2m": walk("Lu et al. 2022b", ODE, async () => (await multi()).multistep({ ...X0, order: 2 })),
-  "dpmpp-3m": walk("Lu et al. 2022b", ODE, async () => (await multi()).multistep({ ...X0, order: 3 })),
+  "dpmpp-3m": walk("Lu et al. 2022b", ODE, async () => (await multi()).multistep({ ...X0_M, order: 3 })),
   "dpmpp-sde": walk("Lu et al. 2022b", SDE, async () => (await import("./dpmpp-sde.ts")).dpmppSde()),
   "dpmpp-2m-sde": walk("Lu et al. 2022b", SDE, async () => (await multi()).multistep({ ...X0, order: 2 })),
   "dpmpp-3m-sde": walk("k-diffusion", SDE, async () => (await multi()).multistep({ ...X0_TAYLOR, order: 3 })),

@@ -4,6 +4,7 @@ import type { GoldenFamily } from "../family.ts";
 import { ancestralDdim } from "./ancestral_ddim.ts";
 import { blocks } from "./blocks.ts";
 import { diffusionCoefficients } from "./diffusion_coefficients.ts";
+import { dpmSolver } from "./dpm_solver.ts";
 import { edm } from "./edm.ts";
 import { embeddings } from "./embeddings.ts";
 import { gaussianOps } from "./gaussian_ops.ts";
@@ -24,5 +25,6 @@ export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntri
     optim,
     kSamplers,
     edm,
+    dpmSolver,
   ].map((family) => [family.name, family]),
 );
