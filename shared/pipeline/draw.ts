@@ -2,12 +2,12 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { karras } from "../diffusion/grids.ts";
+import { GRIDS } from "../diffusion/grids.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
-import { ratioOf } from "../diffusion/processes/process.ts";
+import type { NoiseProcess } from "../diffusion/processes/process.ts";
 import { sample } from "../samplers/sample.ts";
-import type { Sampler, SamplerStep, Walk } from "../samplers/sampler.ts";
+import type { Sampler, SamplerStep, SigmaSampler, Walk } from "../samplers/sampler.ts";
 import { walkThrough } from "../samplers/walk.ts";
 import type { Denoisers } from "./denoiser.ts";
 
@@ -26,7 +26,7 @@ export interface Drawing {
 /** @returns x_0, float32 [B, H, W, C], the caller's to dispose. */
 export async function draw(sampler: Sampler, drawing: Drawing): Promise<tf.Tensor> {
   if (sampler.walks === "steps") return stepBack(await sampler.load(), drawing);
-  return walkBack(await sampler.load(), sampler.ends, drawing);
+  return walkBack(await sampler.load(), sampler, drawing);
 }
 
 function stepBack(step: SamplerStep, { spec, denoise, start, steps, onStep, ...options }: Drawing) {
@@ -35,11 +35,14 @@ function stepBack(step: SamplerStep, { spec, denoise, start, steps, onStep, ...o
   return sample(step, denoise.byStep(process), start, { ...options, process, clip: true, variance }, onStep);
 }
 
-function walkBack(walk: Walk, ends: "zero" | "min", { spec, denoise, start, steps, onStep, ...options }: Drawing) {
-  const { span, level } = noiseProcess(spec.diffusion);
-  const [min, max] = [ratioOf(level(span.min)), ratioOf(level(span.max))];
-  const sigmas = ends === "zero" ? Float64Array.of(...karras(steps, min, max), 0) : karras(steps + 1, min, max);
+function walkBack(walk: Walk, sampler: SigmaSampler, { spec, denoise, start, steps, onStep, ...options }: Drawing) {
+  const sigmas = levelsOf(sampler, steps, noiseProcess(spec.diffusion));
   const x = tf.tidy(() => tf.mul(start, sigmas[0]!));
   start.dispose();
   return walkThrough(walk, denoise.bySigma(true), x, sigmas, options, onStep);
+}
+
+/** The noise levels of so many steps, highest first: float64 [steps + 1]. */
+export function levelsOf({ ends, grid = "karras" }: SigmaSampler, steps: number, process: NoiseProcess): Float64Array {
+  return ends === "zero" ? Float64Array.of(...GRIDS[grid](steps, process), 0) : GRIDS[grid](steps + 1, process);
 }

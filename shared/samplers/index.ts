@@ -1,7 +1,36 @@
 // The table of samplers. A sampler's code loads TensorFlow.js; the table does not.
 
 import type { ProcessName } from "../diffusion/processes/index.ts";
-import type { Sampler } from "./sampler.ts";
+import type { Sampler, SigmaSampler } from "./sampler.ts";
+
+type Rest = Omit<SigmaSampler, "about" | "walks" | "load">;
+
+const walk = (about: string, rest: Rest, load: SigmaSampler["load"]): SigmaSampler => ({
+  about,
+  walks: "sigma",
+  ...rest,
+  load,
+});
+
+/** Without noise unless a job gives eta; with that of the SDE. */
+const ODE = { ends: "zero", eta: 0 } as const;
+const SDE = { ends: "zero", eta: 1 } as const;
+const LOG_SNR = { ...ODE, grid: "exponential" } as const;
+const VP = { ...ODE, grid: "vp" } as const;
+/** Walks that choose their own levels between the ends. */
+const OWN = { ends: "min", eta: 0 } as const;
+
+const ode = () => import("./ode.ts");
+const ancestral = () => import("./ancestral-walk.ts");
+const single = () => import("./singlestep.ts");
+const multi = () => import("./multistep.ts");
+const adaptive = () => import("./adaptive.ts");
+
+const EPS = { predict: "eps", expansion: "midpoint" } as const;
+const EPS_M = { ...EPS, lowerOrderFinal: true } as const;
+const X0 = { predict: "x0", expansion: "midpoint" } as const;
+const X0_M = { ...X0, lowerOrderFinal: true } as const;
+const X0_TAYLOR = { predict: "x0", expansion: "taylor" } as const;
 
 export const SAMPLERS = {
   ddim: {
@@ -18,20 +47,30 @@ export const SAMPLERS = {
     fits: ["ddpm"],
     load: async () => (await import("./ancestral.ts")).ancestralStep,
   },
-  euler: {
-    about: "Karras et al. 2022, first order",
-    walks: "sigma",
-    ends: "zero",
-    eta: 0,
-    load: async () => (await import("./ode.ts")).euler(),
-  },
-  heun: {
-    about: "Karras et al. 2022",
-    walks: "sigma",
-    ends: "zero",
-    eta: 0,
-    load: async () => (await import("./ode.ts")).heun(),
-  },
+  euler: walk("Karras et al. 2022, first order", ODE, async () => (await ode()).eulerWalk()),
+  heun: walk("Karras et al. 2022", ODE, async () => (await ode()).heunWalk()),
+  "euler-vp": walk("Song et al. 2021, VP flow in its own time", VP, async () => (await ode()).eulerVp),
+  "euler-ve": walk("Song et al. 2021, VE flow in its own time", LOG_SNR, async () => (await ode()).eulerVe),
+  "dpm-2": walk("k-diffusion, midpoint in log sigma", ODE, async () => (await ode()).dpm2Walk()),
+  "euler-ancestral": walk("k-diffusion", SDE, async () => (await ancestral()).eulerAncestral()),
+  "dpm-2-ancestral": walk("k-diffusion", SDE, async () => (await ancestral()).dpm2Ancestral()),
+  "dpmpp-2s-ancestral": walk("Lu et al. 2022b", SDE, async () => (await ancestral()).dpmpp2sAncestral()),
+  lms: walk("k-diffusion, Adams-Bashforth of order 4", ODE, async () => (await import("./lms.ts")).lms()),
+  "dpm-solver-2": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 2 })),
+  "dpm-solver-3": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 3 })),
+  "dpm-fast": walk("Lu et al. 2022a, orders 3 to 1", OWN, async () => (await single()).dpmFast()),
+  "dpm-adaptive": walk("k-diffusion, steps of its own", OWN, async () => (await adaptive()).dpmAdaptive),
+  "dpm-solver-12": walk("Lu et al. 2022a, steps of its own", OWN, async () => (await adaptive()).dpmSolver12),
+  "dpm-solver-23": walk("Lu et al. 2022a, steps of its own", OWN, async () => (await adaptive()).dpmSolver23),
+  "dpm-solver-2m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS_M, order: 2 })),
+  "dpm-solver-3m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS_M, order: 3 })),
+  "dpmpp-2s": walk("Lu et al. 2022b", ODE, async () => (await single()).singlestep({ ...X0, order: 2 })),
+  "dpmpp-3s": walk("Lu et al. 2022b", ODE, async () => (await single()).singlestep({ ...X0, order: 3 })),
+  "dpmpp-2m": walk("Lu et al. 2022b", ODE, async () => (await multi()).multistep({ ...X0, order: 2 })),
+  "dpmpp-3m": walk("Lu et al. 2022b", ODE, async () => (await multi()).multistep({ ...X0_M, order: 3 })),
+  "dpmpp-sde": walk("Lu et al. 2022b", SDE, async () => (await import("./dpmpp-sde.ts")).dpmppSde()),
+  "dpmpp-2m-sde": walk("Lu et al. 2022b", SDE, async () => (await multi()).multistep({ ...X0, order: 2 })),
+  "dpmpp-3m-sde": walk("k-diffusion", SDE, async () => (await multi()).multistep({ ...X0_TAYLOR, order: 3 })),
 } satisfies Record<string, Sampler>;
 
 export type SamplerName = keyof typeof SAMPLERS;

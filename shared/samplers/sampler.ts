@@ -1,6 +1,7 @@
 // The contracts of samplers: they see a denoiser and noise levels, and know no model. Noise is injected.
 
 import type * as tf from "@tensorflow/tfjs-core";
+import type { GridName } from "../diffusion/grids.ts";
 import type { Prediction } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
@@ -30,6 +31,9 @@ export type SamplerStep = (denoise: Denoiser, x_t: tf.Tensor, step: number, opti
 
 /** D(x; sigma) of Karras et al. 2022: the expected x_0 of x = x_0 + sigma eps, float32 [B, H, W, C]. Inside a tidy scope. */
 export type SigmaDenoiser = (x: tf.Tensor, sigma: number) => tf.Tensor;
+
+/** One step of the probability-flow ODE, from x at sigma to x at `next`, without noise. */
+export type Method = (denoise: SigmaDenoiser, x: tf.Tensor, sigma: number, next: number) => tf.Tensor;
 
 export interface WalkOptions {
   /** Share of ancestral noise: 0 deterministic, 1 as much as the ancestral step adds. */
@@ -66,12 +70,21 @@ interface Entry {
   readonly fits?: readonly ProcessName[];
 }
 
-/** An entry of the table: of a discrete process' steps back, or of walks through sigma, which fit every process. */
-export type Sampler =
-  | (Entry & { readonly walks: "steps"; load(): Promise<SamplerStep> })
-  | (Entry & {
-      readonly walks: "sigma";
-      /** Whether its grid ends at sigma 0, or at the least sigma of the process. */
-      readonly ends: "zero" | "min";
-      load(): Promise<Walk>;
-    });
+/** Of a discrete process' steps back. */
+export interface StepSampler extends Entry {
+  readonly walks: "steps";
+  load(): Promise<SamplerStep>;
+}
+
+/** Of walks through sigma, which fit every process. */
+export interface SigmaSampler extends Entry {
+  readonly walks: "sigma";
+  /** Whether its grid ends at sigma 0, or at the least sigma of the process. */
+  readonly ends: "zero" | "min";
+  /** Its noise levels; Karras' where absent. */
+  readonly grid?: GridName;
+  load(): Promise<Walk>;
+}
+
+/** An entry of the table. */
+export type Sampler = StepSampler | SigmaSampler;

@@ -34,7 +34,7 @@ export async function walkThrough(
       alive = made;
       moment = next;
       const { progress } = moment;
-      await onStep(progress === undefined ? done : Math.floor(progress * total), total, moment.x);
+      await onStep(progress === undefined ? done : Math.round(progress * total), total, moment.x);
     }
   } catch (error) {
     tf.dispose([...alive]);

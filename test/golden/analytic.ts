@@ -1,5 +1,7 @@
 // The analytic models of the golden files: data distributions whose optimal denoiser is known in closed form. Float64.
 
+import * as tf from "@tensorflow/tfjs-core";
+import type { SigmaDenoiser } from "../../shared/samplers/sampler.ts";
 import { flat, type Nested } from "./arrays.ts";
 
 export type AnalyticModel =
@@ -14,6 +16,34 @@ export function analyticEps(model: AnalyticModel, x: readonly number[], a: numbe
     s / a,
   );
   return x.map((v, i) => (v - a * denoised[i]!) / s);
+}
+
+/** D(x; sigma) for a batch, evaluated on the host. */
+export const analyticDenoiser =
+  (model: AnalyticModel): SigmaDenoiser =>
+  (x, sigma) =>
+    tf.tensor(
+      eachSample(x, (sample) => denoise(model, sample, sigma)),
+      x.shape,
+      "float32",
+    );
+
+/** A function of one sample, for every sample of a batch. */
+export function eachSample(x: tf.Tensor, f: (sample: number[]) => number[]): number[] {
+  const values = [...x.dataSync()];
+  const size = values.length / x.shape[0]!;
+  return Array.from({ length: x.shape[0]! }, (_, i) => f(values.slice(i * size, (i + 1) * size))).flat();
+}
+
+/** Where the probability-flow ODE of a Gaussian leads x from one sigma to another: its quantiles stay. */
+export function exactFlow(model: AnalyticModel, x: tf.Tensor, from: number, to: number): number[] {
+  if (model.type !== "gaussian") throw new Error("only a Gaussian's flow has a closed form");
+  const [mean, variance] = [flat(model.mean), flat(model.var)];
+  return eachSample(x, (sample) =>
+    sample.map(
+      (v, i) => mean[i]! + (v - mean[i]!) * Math.sqrt((variance[i]! + to * to) / (variance[i]! + from * from)),
+    ),
+  );
 }
 
 function denoise(model: AnalyticModel, x: readonly number[], sigma: number): number[] {

@@ -3,10 +3,29 @@
 
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { exactCos, exactExp, exactLog, exactPow, exactSin, exactTan } from "../../shared/rng/exact-math.ts";
+import {
+  exactAtan,
+  exactCos,
+  exactExp,
+  exactExpm1,
+  exactLog,
+  exactLog1p,
+  exactPow,
+  exactSin,
+  exactTan,
+} from "../../shared/rng/exact-math.ts";
 import { PURPOSE, uniforms } from "../../shared/rng/stream.ts";
 
-const functions = { log: exactLog, exp: exactExp, sin: exactSin, cos: exactCos, tan: exactTan };
+const functions = {
+  log: exactLog,
+  exp: exactExp,
+  sin: exactSin,
+  cos: exactCos,
+  tan: exactTan,
+  atan: exactAtan,
+  expm1: exactExpm1,
+  log1p: exactLog1p,
+};
 
 const known: readonly (readonly [keyof typeof functions, number, number])[] = [
   ["log", 0.1, -Math.LN10],
@@ -38,6 +57,15 @@ const known: readonly (readonly [keyof typeof functions, number, number])[] = [
   ["tan", 1, 1.5574077246549023],
   ["tan", -2, 2.185039863261519],
   ["tan", 100.5, -0.030974815325197236],
+  ["atan", 1, Math.PI / 4],
+  ["atan", -1e300, -Math.PI / 2],
+  ["atan", 0.1, 0.09966865249116204],
+  ["expm1", 1e-10, 1.00000000005e-10],
+  ["expm1", -0.0, -0],
+  ["expm1", Number.NEGATIVE_INFINITY, -1],
+  ["log1p", 1e-10, 9.9999999995e-11],
+  ["log1p", 1e-300, 1e-300],
+  ["log1p", Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
 ];
 
 const knownPowers: readonly (readonly [number, number, number])[] = [
@@ -85,6 +113,10 @@ describe("exact math", () => {
       compare("sin", exactSin(2000 * u - 1000), Math.sin(2000 * u - 1000));
       compare("cos", exactCos(2e6 * u - 1e6), Math.cos(2e6 * u - 1e6));
       compare("tan", exactTan(6 * u - 3), Math.tan(6 * u - 3));
+      compare("atan", exactAtan(far), Math.atan(far));
+      compare("atan near 1", exactAtan(3 * u - 1.5), Math.atan(3 * u - 1.5));
+      compare("expm1", exactExpm1(4 * u - 2), Math.expm1(4 * u - 2));
+      compare("log1p", exactLog1p(2 * u - 0.9), Math.log1p(2 * u - 0.9));
       compare("pow", exactPow(80 * u + 0.002, 8 * powers[i]! - 4), (80 * u + 0.002) ** (8 * powers[i]! - 4));
     }
     expect(Object.entries(worst).filter(([, ulp]) => !(ulp <= 4))).toEqual([]);
@@ -121,23 +153,38 @@ describe("exact math", () => {
   });
 
   it("has the same bits on every Node version and machine", () => {
-    const hash = createHash("sha256");
-    const bytes = new DataView(new ArrayBuffer(8));
-    const add = (value: number) => {
-      bytes.setFloat64(0, value);
-      hash.update(new Uint8Array(bytes.buffer));
-    };
-    for (let i = 1; i <= 4000; i++) {
-      const x = i * 0.37;
-      add(exactLog(x));
-      add(exactLog(x * x * x * 1e-140));
-      add(exactExp(x / 3 - 200));
-      add(exactSin(x * 101));
-      add(exactCos(-x * 13));
-      add(exactTan(x));
-      add(exactPow(x, 1 / 7));
-      add(exactPow(1 / x, i % 90));
-    }
-    expect(hash.digest("hex")).toBe("1a05a96ad7ed00e447bd08f1d7ceda46631d35bcf31b4b0258c2ee10f93d6328");
+    const first = digestOf((add) => {
+      for (let i = 1; i <= 4000; i++) {
+        const x = i * 0.37;
+        add(exactLog(x));
+        add(exactLog(x * x * x * 1e-140));
+        add(exactExp(x / 3 - 200));
+        add(exactSin(x * 101));
+        add(exactCos(-x * 13));
+        add(exactTan(x));
+        add(exactPow(x, 1 / 7));
+        add(exactPow(1 / x, i % 90));
+      }
+    });
+    expect(first).toBe("1a05a96ad7ed00e447bd08f1d7ceda46631d35bcf31b4b0258c2ee10f93d6328");
+    const second = digestOf((add) => {
+      for (let i = -2000; i <= 2000; i++) {
+        const x = i / 400;
+        add(exactAtan(x * x * x));
+        add(exactExpm1(x));
+        add(exactLog1p(i / 2100));
+      }
+    });
+    expect(second).toBe("e0574413dc7d32b019f9fd3ee133ea68252d6411440c8597c83a748cd90ea297");
   });
 });
+
+function digestOf(fill: (add: (value: number) => void) => void): string {
+  const hash = createHash("sha256");
+  const bytes = new DataView(new ArrayBuffer(8));
+  fill((value) => {
+    bytes.setFloat64(0, value);
+    hash.update(new Uint8Array(bytes.buffer));
+  });
+  return hash.digest("hex");
+}

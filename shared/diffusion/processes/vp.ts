@@ -2,7 +2,7 @@
 // beta(t) = betaMin + t (betaMax - betaMin).
 
 import { PlumeError } from "../../errors.ts";
-import { exactExp, exactLog } from "../../rng/exact-math.ts";
+import { exactExp, exactExpm1, exactLog, exactLog1p } from "../../rng/exact-math.ts";
 import { type Process, processOf } from "../process.ts";
 import { linspace } from "../schedules.ts";
 import {
@@ -36,18 +36,18 @@ interface Shape {
 
 /** sigma^2 = 1 - exp(-B). */
 const preserving: Shape = {
-  sigma: (B) => Math.sqrt(-expm1(-B)),
-  integral: (ratio) => log1p(ratio * ratio),
+  sigma: (B) => Math.sqrt(-exactExpm1(-B)),
+  integral: (ratio) => exactLog1p(ratio * ratio),
   share: () => 1,
   steps: (_sde, ddpm) => ddpmSteps(ddpm),
 };
 
 /** sigma = 1 - exp(-B): no square root. */
 const below: Shape = {
-  sigma: (B) => -expm1(-B),
+  sigma: (B) => -exactExpm1(-B),
   // alpha = y, sigma = 1 - y^2, so y^2 + ratio y - 1 = 0.
   integral: (ratio) => -2 * exactLog((Math.sqrt(ratio * ratio + 4) - ratio) / 2),
-  share: (B) => -expm1(-2 * B),
+  share: (B) => -exactExpm1(-2 * B),
   // No discrete process has it as its limit.
   steps: (sde, ddpm) => ({ ...eulerSteps(sde, ddpm.T), alpha: ddpmSteps(ddpm).alpha }),
 };
@@ -80,36 +80,28 @@ function discreteBetas({ betaMin, betaMax }: Betas, N: number): Float64Array {
   return linspace(betaMin / N, betaMax / N, N);
 }
 
+/** beta(t) = betaMin + t slope, its integral B over [0, t], and the t of B(t) = b. */
+export const linearBeta = (betaMin: number, slope: number) => ({
+  beta: (t: number): number => betaMin + slope * t,
+  integral: (t: number): number => betaMin * t + 0.5 * slope * t * t,
+  /** The root of a quadratic, or of a line where beta is constant. */
+  timeOf: (b: number): number => (2 * b) / (betaMin + Math.sqrt(betaMin * betaMin + 2 * slope * b)),
+});
+
 const process = (shape: Shape, options: Betas): NoiseProcess => {
   const { sigma, integral, share, steps } = shape;
   const { betaMin, betaMax } = options;
-  const slope = betaMax - betaMin;
-  const B = (t: number): number => betaMin * t + 0.5 * slope * t * t;
-  const beta = (t: number): number => betaMin + slope * t;
-  /** The t of B(t) = b: the root of a quadratic, or of a line where beta is constant. */
-  const timeOfIntegral = (b: number): number => (2 * b) / (betaMin + Math.sqrt(betaMin * betaMin + 2 * slope * b));
+  const { beta, integral: B, timeOf } = linearBeta(betaMin, betaMax - betaMin);
   const sde = { drift: (t: number) => -0.5 * beta(t), diffusion: (t: number) => Math.sqrt(beta(t) * share(B(t))) };
   return {
     span: { min: SAMPLE_EPS, max: 1 },
     level: (t) => ({ alpha: exactExp(-0.5 * B(t)), sigma: sigma(B(t)) }),
-    timeOf: (ratio) => Math.min(1, timeOfIntegral(integral(ratio))),
+    timeOf: (ratio) => Math.min(1, timeOf(integral(ratio))),
     label: (t) => LABEL_SCALE * t,
     draw: (draws, n) => draws.uniforms(n).map((u) => TRAIN_EPS + u * (1 - TRAIN_EPS)),
     sde: { ...sde, prior: 1, discrete: (N) => steps(sde, processOf(discreteBetas(options, N))) },
   };
 };
-
-/** exp(x) - 1 and log(1 + x) without the loss near 0, by their series there. */
-function expm1(x: number): number {
-  if (Math.abs(x) > 1e-2) return exactExp(x) - 1;
-  return x * (1 + (x / 2) * (1 + (x / 3) * (1 + (x / 4) * (1 + (x / 5) * (1 + (x / 6) * (1 + x / 7))))));
-}
-function log1p(x: number): number {
-  if (Math.abs(x) > 1e-2) return exactLog(1 + x);
-  const y = x / (2 + x);
-  const y2 = y * y;
-  return 2 * y * (1 + y2 * (1 / 3 + y2 * (1 / 5 + y2 / 7)));
-}
 
 export const vp = {
   about: "Song et al. 2021, variance-preserving SDE",

@@ -4,9 +4,12 @@ import type { GoldenFamily } from "../family.ts";
 import { ancestralDdim } from "./ancestral_ddim.ts";
 import { blocks } from "./blocks.ts";
 import { diffusionCoefficients } from "./diffusion_coefficients.ts";
+import { dpmSolver } from "./dpm_solver.ts";
+import { edm } from "./edm.ts";
 import { embeddings } from "./embeddings.ts";
 import { gaussianOps } from "./gaussian_ops.ts";
 import { guidance } from "./guidance.ts";
+import { kSamplers } from "./k_samplers.ts";
 import { lossesVlb } from "./losses_vlb.ts";
 import { metrics } from "./metrics.ts";
 import { networks } from "./networks.ts";
@@ -30,5 +33,8 @@ export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntri
     metrics,
     nonequilibrium,
     sde,
+    kSamplers,
+    edm,
+    dpmSolver,
   ].map((family) => [family.name, family]),
 );
