@@ -2,6 +2,8 @@
 
 import type { Sampler } from "./sampler.ts";
 
+const SDES = ["vp", "sub-vp", "ve"] as const;
+
 export const SAMPLERS = {
   ddim: { about: "Song et al. 2021", walks: "steps", eta: 0, load: async () => (await import("./ddim.ts")).ddimStep },
   ancestral: {
@@ -23,6 +25,28 @@ export const SAMPLERS = {
     ends: "zero",
     eta: 0,
     load: async () => (await import("./ode.ts")).heun(),
+  },
+  pc: {
+    about: "Song et al. 2021, reverse diffusion with Langevin's corrections",
+    walks: "sde",
+    fits: SDES,
+    eta: 1,
+    load: async () => (await import("./sde/index.ts")).pc,
+  },
+  "euler-maruyama": {
+    about: "Song et al. 2021, the reverse SDE",
+    walks: "sde",
+    fits: SDES,
+    eta: 1,
+    load: async () => (await import("./sde/index.ts")).reverseSde,
+  },
+  flow: {
+    about: "Song et al. 2021, the probability flow with steps of its own choice",
+    walks: "sde",
+    fits: SDES,
+    adaptive: true,
+    eta: 0,
+    load: async () => (await import("./sde/flow.ts")).decoding(),
   },
 } satisfies Record<string, Sampler>;
 

@@ -3,6 +3,8 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Prediction } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
+import type { ProcessName } from "../diffusion/processes/index.ts";
+import type { SdeProcess } from "../diffusion/processes/process.ts";
 
 /** Called inside a tidy scope; `step` counts in the (respaced) process. x_t is float32 [B, H, W, C]. */
 export type Denoiser = (x_t: tf.Tensor, step: number) => Prediction;
@@ -57,13 +59,26 @@ export type Moments = Generator<Moment, void, Float32Array>;
  */
 export type Walk = (denoise: SigmaDenoiser, x: tf.Tensor, sigmas: Float64Array, options: WalkOptions) => Moments;
 
+/** grad log p_t(x_t) of Song et al. 2021, in the space of x_t: float32 [B, H, W, C]. Inside a tidy scope. */
+export type Score = (x_t: tf.Tensor, t: number) => tf.Tensor;
+
+export interface SdeWalkOptions {
+  /** N; a walk that chooses its own steps has no use for it. */
+  readonly steps: number;
+  /** As WalkOptions' noise. */
+  readonly noise: (call: number) => tf.Tensor;
+}
+
+/** From x at one end of the process' span to x at the other, one moment a step. */
+export type SdeWalk = (score: Score, x: tf.Tensor, process: SdeProcess, options: SdeWalkOptions) => Moments;
+
 interface Entry {
   readonly about: string;
   /** What eta is where the job names none. */
   readonly eta: number;
 }
 
-/** An entry of the table: of a discrete process' steps back, or of walks through sigma, which fit every process. */
+/** An entry of the table: of a discrete process' steps back, of walks through sigma, which fit every process, or of SDEs. */
 export type Sampler =
   | (Entry & { readonly walks: "steps"; load(): Promise<SamplerStep> })
   | (Entry & {
@@ -71,4 +86,11 @@ export type Sampler =
       /** Whether its grid ends at sigma 0, or at the least sigma of the process. */
       readonly ends: "zero" | "min";
       load(): Promise<Walk>;
+    })
+  | (Entry & {
+      readonly walks: "sde";
+      readonly fits: readonly ProcessName[];
+      /** Its steps depend on all images that it is given: for an image to depend on itself alone, it must walk alone. */
+      readonly adaptive?: true;
+      load(): Promise<SdeWalk>;
     });

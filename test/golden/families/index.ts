@@ -10,9 +10,19 @@ import { networks } from "./networks.ts";
 import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
 import { sde } from "./sde.ts";
+import { sdeSamplers } from "./sde_samplers.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
-  [schedules, diffusionCoefficients, gaussianOps, ancestralDdim, embeddings, blocks, networks, optim, sde].map(
-    (family) => [family.name, family],
-  ),
+  [
+    schedules,
+    diffusionCoefficients,
+    gaussianOps,
+    ancestralDdim,
+    embeddings,
+    blocks,
+    networks,
+    optim,
+    sde,
+    sdeSamplers,
+  ].map((family) => [family.name, family]),
 );
