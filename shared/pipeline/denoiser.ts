@@ -2,13 +2,13 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { type Level, parameterizationOf } from "../diffusion/parameterization.ts";
+import { type Level, parameterizationOf, type Reading, scoreReading } from "../diffusion/parameterization.ts";
 import type { Process } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { classifierFree } from "../guidance/classifier-free.ts";
 import type { Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
-import type { Denoiser, SigmaDenoiser } from "../samplers/sampler.ts";
+import type { Denoiser, Score, SigmaDenoiser } from "../samplers/sampler.ts";
 import type { DeviceParams } from "./device-params.ts";
 
 export interface DenoiserOptions {
@@ -30,15 +30,18 @@ export interface Denoisers {
   byStep(process: Process): Denoiser;
   /** By sigma, in x / alpha. @param clip whether x_0 is clipped to [-1, 1]. */
   bySigma(clip: boolean): SigmaDenoiser;
+  /** The score of x_t, by the times of the process. */
+  byTime(): Score;
 }
 
 type Shape4 = [number, number, number, number];
 
-/** What one evaluation is asked: x scaled to x_t, its noise level, and what the network is told of it. */
+/** What one evaluation is asked: x scaled to x_t, its noise level, how to read the answer, and what the network is told. */
 interface Asked extends Condition {
   readonly x: tf.Tensor;
   readonly scale: number;
   readonly level: Level;
+  readonly reading: Reading;
   readonly label: number;
 }
 
@@ -76,18 +79,18 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
         : x;
       const forward = { param: (name: string) => byName.get(name)!, dropout: <U extends tf.Tensor>(u: U) => u };
       const F = network.forward(forward, { x: seen as tf.Tensor4D, t, y });
-      const x0 = tf.add(
+      const read = tf.add(
         tf.mul(
           x,
-          scalar(() => reads.reading(asked.level).skip),
+          scalar(() => asked.reading.skip),
         ),
         tf.mul(
           F,
-          scalar(() => reads.reading(asked.level).out),
+          scalar(() => asked.reading.out),
         ),
       );
-      if (!guided) return [x0];
-      const [conditional, unconditional] = tf.split(x0, 2, 0) as [tf.Tensor, tf.Tensor];
+      if (!guided) return [read];
+      const [conditional, unconditional] = tf.split(read, 2, 0) as [tf.Tensor, tf.Tensor];
       return [
         classifierFree(
           conditional,
@@ -111,13 +114,20 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   return (condition) => ({
     byStep: (process) => (x, step) => {
       const level = { alpha: process.sqrtAlphasCumprod[step]!, sigma: process.sqrtOneMinusAlphasCumprod[step]! };
-      return { x0: evaluate({ ...condition, x, scale: 1, level, label: process.modelTimestep(step) }) };
+      const reading = reads.reading(level);
+      return { x0: evaluate({ ...condition, x, scale: 1, level, reading, label: process.modelTimestep(step) }) };
     },
     bySigma: (clip) => (x, sigma) => {
       const t = noise.timeOf(sigma);
       const level = noise.level(t);
-      const x0 = evaluate({ ...condition, x, scale: level.alpha, level, label: noise.label(t) });
+      const reading = reads.reading(level);
+      const x0 = evaluate({ ...condition, x, scale: level.alpha, level, reading, label: noise.label(t) });
       return clip ? tf.clipByValue(x0, -1, 1) : x0;
+    },
+    byTime: () => (x, t) => {
+      const level = noise.level(t);
+      const reading = scoreReading(level, reads.reading(level));
+      return evaluate({ ...condition, x, scale: 1, level, reading, label: noise.label(t) });
     },
   });
 }

@@ -6,9 +6,10 @@ import { GRIDS } from "../diffusion/grids.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import type { NoiseProcess } from "../diffusion/processes/process.ts";
+import { PlumeError } from "../errors.ts";
 import { sample } from "../samplers/sample.ts";
-import type { Sampler, SamplerStep, SigmaSampler, Walk } from "../samplers/sampler.ts";
-import { walkThrough } from "../samplers/walk.ts";
+import type { Sampler, SamplerStep, SdeWalk, SigmaSampler, Walk } from "../samplers/sampler.ts";
+import { drive, walkThrough } from "../samplers/walk.ts";
 import type { Denoisers } from "./denoiser.ts";
 
 export interface Drawing {
@@ -26,6 +27,7 @@ export interface Drawing {
 /** @returns x_0, float32 [B, H, W, C], the caller's to dispose. */
 export async function draw(sampler: Sampler, drawing: Drawing): Promise<tf.Tensor> {
   if (sampler.walks === "steps") return stepBack(await sampler.load(), drawing);
+  if (sampler.walks === "sde") return walkInTime(await sampler.load(), drawing);
   return walkBack(await sampler.load(), sampler, drawing);
 }
 
@@ -45,4 +47,20 @@ function walkBack(walk: Walk, sampler: SigmaSampler, { spec, denoise, start, ste
 /** The noise levels of so many steps, highest first: float64 [steps + 1]. */
 export function levelsOf({ ends, grid = "karras" }: SigmaSampler, steps: number, process: NoiseProcess): Float64Array {
   return ends === "zero" ? Float64Array.of(...GRIDS[grid](steps, process), 0) : GRIDS[grid](steps + 1, process);
+}
+
+function walkInTime(walk: SdeWalk, { spec, denoise, start, steps, noise, onStep }: Drawing) {
+  const process = noiseProcess(spec.diffusion);
+  const { sde } = process;
+  if (!sde)
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `the process ${spec.diffusion.process} is no SDE, which this sampler walks`,
+      {
+        remedy: "use ddim, heun or another sampler of its own",
+      },
+    );
+  const x = tf.tidy(() => tf.mul(start, sde.prior));
+  start.dispose();
+  return drive(walk(denoise.byTime(), x, { ...process, sde }, { steps, noise }), x, steps, onStep);
 }

@@ -8,6 +8,7 @@ import type { Network } from "../nn/network.ts";
 import type { MakeProgram } from "../nn/program.ts";
 import { normals, PURPOSE } from "../rng/stream.ts";
 import { SAMPLERS, type SamplerName } from "../samplers/index.ts";
+import type { Sampler } from "../samplers/sampler.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
@@ -45,7 +46,7 @@ export function createGenerator({ spec, network, params, image, program }: Gener
 
   const denoisers = createDenoisers({ spec, network, params, program });
 
-  return async ({ indices, labels, seed, sampler, steps, eta, guidance, onStep }) => {
+  const together: Generate = async ({ indices, labels, seed, sampler, steps, eta, guidance, onStep }) => {
     const noise = (purpose: (typeof PURPOSE)[keyof typeof PURPOSE], step: number) => {
       const flat = new Float32Array(indices.length * size);
       indices.forEach((index, i) => flat.set(normals({ seed, purpose, step, index }, size), i * size));
@@ -67,6 +68,28 @@ export function createGenerator({ spec, network, params, image, program }: Gener
     const patched = Uint8Array.from(floats, (v) => Math.max(0, Math.min(255, Math.floor(v * 127.5 + 128))));
     return shuffle(patched, image, spec.data.patch, new Uint8Array(patched.length));
   };
+  return (wanted) => (isAdaptive(wanted.sampler) ? oneByOne(together, wanted) : together(wanted));
+}
+
+function isAdaptive(name: SamplerName): boolean {
+  const sampler: Sampler = SAMPLERS[name];
+  return "adaptive" in sampler;
+}
+
+/** Images whose sampler would let them depend on each other, each by itself. */
+async function oneByOne(generate: Generate, { indices, labels, onStep, ...wanted }: Wanted): Promise<Uint8Array> {
+  const n = indices.length;
+  const images: Uint8Array[] = [];
+  for (const [i, index] of indices.entries())
+    images.push(
+      await generate({
+        ...wanted,
+        indices: [index],
+        labels: labels && [labels[i]!],
+        ...(onStep && { onStep: (done: number, total: number) => onStep(i * total + done, n * total) }),
+      }),
+    );
+  return new Uint8Array(Buffer.concat(images));
 }
 
 /** The label of image k of a grid: classes in turn. */

@@ -19,6 +19,7 @@ const LOG_SNR = { ...ODE, grid: "exponential" } as const;
 const VP = { ...ODE, grid: "vp" } as const;
 /** Walks that choose their own levels between the ends. */
 const OWN = { ends: "min", eta: 0 } as const;
+const ADAPTIVE = { ...OWN, adaptive: true } as const;
 
 const ode = () => import("./ode.ts");
 const ancestral = () => import("./ancestral-walk.ts");
@@ -31,6 +32,8 @@ const EPS_M = { ...EPS, lowerOrderFinal: true } as const;
 const X0 = { predict: "x0", expansion: "midpoint" } as const;
 const X0_M = { ...X0, lowerOrderFinal: true } as const;
 const X0_TAYLOR = { predict: "x0", expansion: "taylor" } as const;
+
+const SDES = ["vp", "sub-vp", "ve"] as const;
 
 export const SAMPLERS = {
   ddim: {
@@ -59,9 +62,9 @@ export const SAMPLERS = {
   "dpm-solver-2": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 2 })),
   "dpm-solver-3": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 3 })),
   "dpm-fast": walk("Lu et al. 2022a, orders 3 to 1", OWN, async () => (await single()).dpmFast()),
-  "dpm-adaptive": walk("k-diffusion, steps of its own", OWN, async () => (await adaptive()).dpmAdaptive),
-  "dpm-solver-12": walk("Lu et al. 2022a, steps of its own", OWN, async () => (await adaptive()).dpmSolver12),
-  "dpm-solver-23": walk("Lu et al. 2022a, steps of its own", OWN, async () => (await adaptive()).dpmSolver23),
+  "dpm-adaptive": walk("k-diffusion, steps of its own", ADAPTIVE, async () => (await adaptive()).dpmAdaptive),
+  "dpm-solver-12": walk("Lu et al. 2022a, steps of its own", ADAPTIVE, async () => (await adaptive()).dpmSolver12),
+  "dpm-solver-23": walk("Lu et al. 2022a, steps of its own", ADAPTIVE, async () => (await adaptive()).dpmSolver23),
   "dpm-solver-2m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS_M, order: 2 })),
   "dpm-solver-3m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS_M, order: 3 })),
   "dpmpp-2s": walk("Lu et al. 2022b", ODE, async () => (await single()).singlestep({ ...X0, order: 2 })),
@@ -71,6 +74,28 @@ export const SAMPLERS = {
   "dpmpp-sde": walk("Lu et al. 2022b", SDE, async () => (await import("./dpmpp-sde.ts")).dpmppSde()),
   "dpmpp-2m-sde": walk("Lu et al. 2022b", SDE, async () => (await multi()).multistep({ ...X0, order: 2 })),
   "dpmpp-3m-sde": walk("k-diffusion", SDE, async () => (await multi()).multistep({ ...X0_TAYLOR, order: 3 })),
+  pc: {
+    about: "Song et al. 2021, reverse diffusion with Langevin's corrections",
+    walks: "sde",
+    fits: SDES,
+    eta: 1,
+    load: async () => (await import("./sde/index.ts")).pc,
+  },
+  "euler-maruyama": {
+    about: "Song et al. 2021, the reverse SDE",
+    walks: "sde",
+    fits: SDES,
+    eta: 1,
+    load: async () => (await import("./sde/index.ts")).reverseSde,
+  },
+  flow: {
+    about: "Song et al. 2021, the probability flow with steps of its own choice",
+    walks: "sde",
+    fits: SDES,
+    adaptive: true,
+    eta: 0,
+    load: async () => (await import("./sde/flow.ts")).decoding(),
+  },
 } satisfies Record<string, Sampler>;
 
 export type SamplerName = keyof typeof SAMPLERS;

@@ -5,6 +5,7 @@ import type { GridName } from "../diffusion/grids.ts";
 import type { Prediction } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
+import type { SdeProcess } from "../diffusion/processes/process.ts";
 
 /** Called inside a tidy scope; `step` counts in the (respaced) process. x_t is float32 [B, H, W, C]. */
 export type Denoiser = (x_t: tf.Tensor, step: number) => Prediction;
@@ -54,7 +55,7 @@ export interface Moment {
 }
 
 /** A walk that reads nothing back gets nothing. */
-type Moments = Generator<Moment, void, Float32Array>;
+export type Moments = Generator<Moment, void, Float32Array>;
 
 /**
  * From x at sigmas[0] to x at the last sigma, one moment a step. Written like the papers' loops: whatever a step makes and does
@@ -62,12 +63,27 @@ type Moments = Generator<Moment, void, Float32Array>;
  */
 export type Walk = (denoise: SigmaDenoiser, x: tf.Tensor, sigmas: Float64Array, options: WalkOptions) => Moments;
 
+/** grad log p_t(x_t) of Song et al. 2021, in the space of x_t: float32 [B, H, W, C]. Inside a tidy scope. */
+export type Score = (x_t: tf.Tensor, t: number) => tf.Tensor;
+
+export interface SdeWalkOptions {
+  /** N; a walk that chooses its own steps has no use for it. */
+  readonly steps: number;
+  /** As WalkOptions' noise. */
+  readonly noise: (call: number) => tf.Tensor;
+}
+
+/** From x at one end of the process' span to x at the other, one moment a step. */
+export type SdeWalk = (score: Score, x: tf.Tensor, process: SdeProcess, options: SdeWalkOptions) => Moments;
+
 interface Entry {
   readonly about: string;
   /** What eta is where the job names none. */
   readonly eta: number;
   /** The processes that it can walk; all when absent. */
   readonly fits?: readonly ProcessName[];
+  /** Its steps depend on all images that it is given: for an image to depend on itself alone, it must walk alone. */
+  readonly adaptive?: true;
 }
 
 /** Of a discrete process' steps back. */
@@ -86,5 +102,12 @@ export interface SigmaSampler extends Entry {
   load(): Promise<Walk>;
 }
 
+/** Of walks in the time of an SDE. */
+export interface SdeSampler extends Entry {
+  readonly walks: "sde";
+  readonly fits: readonly ProcessName[];
+  load(): Promise<SdeWalk>;
+}
+
 /** An entry of the table. */
-export type Sampler = StepSampler | SigmaSampler;
+export type Sampler = StepSampler | SigmaSampler | SdeSampler;

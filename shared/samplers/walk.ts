@@ -1,23 +1,35 @@
-// The loop that all walks through sigma share: it owns x and what a walk keeps between steps.
+// The loop that all walks share: it owns x and what a walk keeps between steps.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Moment, SigmaDenoiser, Walk, WalkOptions } from "./sampler.ts";
+import type { Moment, Moments, SigmaDenoiser, Walk, WalkOptions } from "./sampler.ts";
+
+/** Called after each step; may await to let others run, or throw to stop. */
+export type OnStep = (done: number, total: number, x: tf.Tensor) => Promise<void> | void;
 
 /**
- * @param x float32 [B, H, W, C] at sigmas[0], disposed. @param onStep after each step; may await to let others run, or throw to
- * stop. `done` of `total` is exact for walks with fixed steps, the share of the way for others.
- * @returns x at the last sigma, float32 [B, H, W, C], the caller's to dispose.
+ * @param x float32 [B, H, W, C] at sigmas[0], disposed. @returns x at the last sigma, float32 [B, H, W, C], the caller's to dispose.
  */
-export async function walkThrough(
+export function walkThrough(
   walk: Walk,
   denoise: SigmaDenoiser,
   x: tf.Tensor,
   sigmas: Float64Array,
   options: WalkOptions,
-  onStep: (done: number, total: number, x: tf.Tensor) => Promise<void> | void = () => {},
+  onStep?: OnStep,
 ): Promise<tf.Tensor> {
-  const total = sigmas.length - 1;
-  const steps = walk(denoise, x, sigmas, options);
+  return drive(walk(denoise, x, sigmas, options), x, sigmas.length - 1, onStep);
+}
+
+/**
+ * Runs a walk that begins at x to its end. @param x disposed. @param total `done` of it is exact for walks with fixed steps, the
+ * share of the way for others. @returns its last x, the caller's to dispose.
+ */
+export async function drive(
+  steps: Moments,
+  x: tf.Tensor,
+  total: number,
+  onStep: OnStep = () => {},
+): Promise<tf.Tensor> {
   let alive: readonly tf.Tensor[] = [x];
   let moment: Moment = { x };
   try {

@@ -2,7 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { SigmaDenoiser } from "../../shared/samplers/sampler.ts";
-import { flat, type Nested } from "./arrays.ts";
+import { flat, type Nested, tensorOf } from "./arrays.ts";
 
 export type AnalyticModel =
   | { readonly type: "gaussian"; readonly mean: Nested; readonly var: Nested }
@@ -68,4 +68,20 @@ function denoise(model: AnalyticModel, x: readonly number[], sigma: number): num
       0,
     ),
   );
+}
+
+/** grad log p(x_t) for x_t = a x_0 + s n, float32 [B, H, W, C], in operations that can be differentiated. */
+export function analyticScore(model: AnalyticModel, x: tf.Tensor, a: number, s: number): tf.Tensor {
+  if (model.type === "gaussian") {
+    const variance = tf.add(tf.mul(tensorOf(model.var), a * a), s * s);
+    return tf.div(tf.sub(tf.mul(tensorOf(model.mean), a), x), variance);
+  }
+  const [B, K] = [x.shape[0]!, model.weights.length];
+  const d = x.size / B;
+  const totals = model.vars.map((v) => a * a * v + s * s);
+  const towards = tf.sub(tf.mul(tf.reshape(tensorOf(model.means), [1, K, d]), a), tf.reshape(x, [B, 1, d]));
+  const constants = totals.map((total, k) => Math.log(model.weights[k]!) - (d / 2) * Math.log(total));
+  const distances = tf.div(tf.sum(tf.square(towards), 2), tf.tensor1d(totals.map((total) => 2 * total)));
+  const shares = tf.div(tf.softmax(tf.sub(tf.tensor1d(constants), distances)), tf.tensor1d(totals));
+  return tf.reshape(tf.sum(tf.mul(towards, tf.reshape(shares, [B, K, 1])), 1), x.shape);
 }

@@ -5,8 +5,10 @@ import { parseJob } from "../../shared/config/load.ts";
 import { shuffle, unshuffle } from "../../shared/data/patch.ts";
 import { openShapes } from "../../shared/data/sources/shapes.ts";
 import { createProcess } from "../../shared/diffusion/process.ts";
+import { noiseProcess } from "../../shared/diffusion/processes/index.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
 import type { Network } from "../../shared/nn/network.ts";
+import { eagerProgram } from "../../shared/nn/program.ts";
 import { createDenoisers } from "../../shared/pipeline/denoiser.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
 import { createGenerator } from "../../shared/pipeline/generate.ts";
@@ -28,7 +30,7 @@ metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
   model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
-  diffusion: { predict: v, ${diffusion} }
+  diffusion: { ${diffusion.includes("predict") ? "" : "predict: v, "}${diffusion} }
   training: { globalBatch: 16, microBatch: 4 }
 ${spec}`);
   const network = buildNetwork(job.spec, 1);
@@ -109,13 +111,21 @@ describe("a micro-batch", () => {
 });
 
 describe("generated images", () => {
-  it("depend on their own index only, not on their batch", async () => {
-    const { spec, network, params } = tiny();
+  it.each([
+    ["ancestral", "ddpm"],
+    ["pc", "vp"],
+    ["euler-maruyama", "sub-vp"],
+    ["flow", "ve"],
+  ] as const)("by %s depend on their own index only, not on their batch", async (sampler, process) => {
+    const { spec, network, params, layout } = tiny("", `process: ${process}, betaMax: 4`);
+    params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
     const generate = createGenerator({ spec, network, params, image, program: backend.program });
+    const done: number[] = [];
     const options = {
       seed: 1,
-      sampler: "ancestral" as const,
+      sampler,
       steps: 5,
+      onStep: (step: number, total: number) => void done.push(step / total),
       eta: 0,
       guidance: 2,
     };
@@ -123,6 +133,8 @@ describe("generated images", () => {
     const one = await generate({ ...options, indices: [7], labels: [7] });
     expect([...both.subarray(64)]).toEqual([...one]);
     expect([...both.subarray(0, 64)]).not.toEqual([...one]);
+    expect(done.at(-1)).toBe(1);
+    expect(done.filter((share, i) => share < (done[i - 1] ?? 0))).toEqual([done[0]]);
   });
 });
 
@@ -169,7 +181,54 @@ describe("classifier-free guidance", () => {
   });
 });
 
+describe("the denoiser's forms", () => {
+  function denoisersOf(predict: string, program = backend.program) {
+    const { spec, network, params, layout } = tiny("", `process: vp, predict: ${predict}`);
+    params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
+    const denoisers = createDenoisers({ spec, network, params, program })({ labels: Int32Array.of(3, 4), guidance: 2 });
+    return { denoisers, ...noiseProcess(spec.diffusion).level(0.5) };
+  }
+  const ramp = () => tf.reshape(tf.linspace(-1, 1, 128), [2, 4, 4, 4]);
+
+  it.each(["eps", "v", "score"])("by time it is the score of what it is by sigma: a network of %s", (predict) => {
+    const { denoisers, alpha, sigma } = denoisersOf(predict);
+    tf.tidy(() => {
+      const x_t = ramp();
+      const x0 = denoisers.bySigma(false)(tf.div(x_t, alpha), sigma / alpha);
+      const expected = tf.div(tf.sub(tf.mul(x0, alpha), x_t), sigma * sigma).dataSync();
+      const score = denoisers.byTime()(x_t, 0.5).dataSync();
+      score.forEach((value, i) => {
+        expect(value).toBeCloseTo(expected[i]!, 4);
+      });
+    });
+  });
+
+  it("run as plain operations, the score has the gradient that a likelihood needs", () => {
+    const score = denoisersOf("eps", (computation) => eagerProgram(tf, computation)).denoisers.byTime();
+    tf.tidy(() => {
+      const [x, epsilon, h] = [ramp(), tf.sign(tf.sin(tf.mul(ramp(), 1000))), 1e-2];
+      const { grad } = tf.valueAndGrad((y: tf.Tensor) => score(y, 0.5))(x, epsilon);
+      const beside = (sign: number) => score(tf.add(x, tf.mul(epsilon, sign * h)), 0.5);
+      const slope = tf.div(tf.sub(beside(1), beside(-1)), 2 * h);
+      const [exact, measured] = [grad, slope].map((v) => tf.sum(tf.mul(v, epsilon)).dataSync()[0]!);
+      expect(Math.abs(exact! / measured! - 1)).toBeLessThan(0.01);
+    });
+  });
+});
+
 describe("training draws", () => {
+  it("the likelihood weights VE's eps by g^2 / sigma^2, the same at every time", async () => {
+    const { spec, network, layout, params, compute } = tiny(
+      "",
+      "process: ve, predict: eps, sigmaMin: 0.01, sigmaMax: 50",
+    );
+    const likely = { ...spec, diffusion: { ...spec.diffusion, weighting: "likelihood" } } as const;
+    const weighted = createMicroBatch(likely, network, layout, image, backend);
+    const [data, gradient] = [await batch(0, 0), new Float32Array(layout.size)];
+    const ratio = (await weighted(params, data, gradient)) / (await compute(params, data, gradient));
+    expect(ratio).toBeCloseTo(2 * Math.log(5000), 4);
+  });
+
   it("labels are dropped in the asked share: all at 1, so that the class no longer matters", async () => {
     const { compute, params, layout } = tiny("", "labelDrop: 1");
     const gradient = new Float32Array(layout.size);

@@ -27,6 +27,8 @@ export interface NoiseProcess {
   readonly sde?: Sde;
 }
 
+export type SdeProcess = NoiseProcess & { readonly sde: Sde };
+
 /** f(x, t) = drift(t) x, and the factor of the noise: an SDE's over dt, or those of one step. */
 export interface LinearNoise {
   drift(t: number): number;

@@ -17,6 +17,7 @@ import { nonequilibrium } from "./nonequilibrium.ts";
 import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
 import { sde } from "./sde.ts";
+import { sdeSamplers } from "./sde_samplers.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
   [
@@ -36,5 +37,6 @@ export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntri
     kSamplers,
     edm,
     dpmSolver,
+    sdeSamplers,
   ].map((family) => [family.name, family]),
 );
