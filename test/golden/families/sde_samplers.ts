@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { SdeProcess } from "../../../shared/diffusion/processes/process.ts";
+import type { Score } from "../../../shared/samplers/sampler.ts";
 import { colorization, inpainting } from "../../../shared/samplers/sde/constraints.ts";
 import { annealedLangevin, langevin } from "../../../shared/samplers/sde/correctors.ts";
 import { decoding } from "../../../shared/samplers/sde/flow.ts";
@@ -9,7 +10,6 @@ import { bitsPerDimension, likelihood } from "../../../shared/samplers/sde/likel
 import { predictorCorrector } from "../../../shared/samplers/sde/predictor-corrector.ts";
 import { ancestralSampling, eulerMaruyama, reverseDiffusion } from "../../../shared/samplers/sde/predictors.ts";
 import { type MakeRule, none } from "../../../shared/samplers/sde/update.ts";
-import type { Score } from "../../../shared/samplers/sampler.ts";
 import { drive } from "../../../shared/samplers/walk.ts";
 import { type AnalyticModel, analyticScore } from "../analytic.ts";
 import { type Nested, tensorOf } from "../arrays.ts";
