@@ -66,7 +66,7 @@ export type Walk = (denoise: SigmaDenoiser, x: tf.Tensor, sigmas: Float64Array, 
 /** grad log p_t(x_t) of Song et al. 2021, in the space of x_t: float32 [B, H, W, C]. Inside a tidy scope. */
 export type Score = (x_t: tf.Tensor, t: number) => tf.Tensor;
 
-export interface SdeWalkOptions {
+interface SdeWalkOptions {
   /** N; a walk that chooses its own steps has no use for it. */
   readonly steps: number;
   /** As WalkOptions' noise. */

@@ -2,8 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { at, type Steps } from "../../diffusion/prediction.ts";
-import type { MakeRule, Rule } from "./update.ts";
-import { spread } from "./update.ts";
+import { type MakeRule, type Rule, spread } from "./update.ts";
 
 type T = tf.Tensor;
 
@@ -30,11 +29,18 @@ export const langevin =
 export const annealedLangevin =
   ({ snr = 0.16, steps = 1 }: LangevinOptions = {}): MakeRule =>
   ({ sde, level }, N) =>
-    repeated(steps, sde.discrete(N).alpha, (_score, _z, t) => at((time: number) => (snr * level(time).sigma) ** 2, t));
+    repeated(steps, sde.discrete(N).alpha, (_score, _z, t) =>
+      tf.square(
+        tf.mul(
+          at((time: number) => level(time).sigma, t),
+          snr,
+        ),
+      ),
+    );
 
 /** @param size of a step, but for its factor 2 alpha. */
 const repeated =
-  (steps: number, alpha: (t: number) => number, size: (score: T, z: T, t: Steps) => T | number): Rule =>
+  (steps: number, alpha: (t: number) => number, size: (score: T, z: T, t: Steps) => T): Rule =>
   ({ x, t, score, noise }) => {
     let update = { x, mean: x };
     for (let i = 0; i < steps; i++) {
