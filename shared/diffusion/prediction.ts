@@ -49,6 +49,19 @@ export function at(values: Float64Array | ((step: number) => number), t: Steps):
   return typeof t === "number" ? value(t) : tf.tensor4d(Float32Array.from(t, value), [t.length, 1, 1, 1]);
 }
 
+/** The same beside values of a sample: a number, or float32 [B]. */
+export function perSample(values: Parameters<typeof at>[0], t: Steps): number | T {
+  const value = at(values, t);
+  return typeof value === "number" || value.rank === 0 ? value : tf.reshape(value, [-1]);
+}
+
+/** What lies at the steps: the levels of a grid, say, as steps in their turn. */
+export function through(values: ArrayLike<number>, t: Steps, further = 0): Steps {
+  const value = (step: number) => values[step + further]!;
+  if (typeof t === "function") return (f) => t((step) => f(value(step)));
+  return typeof t === "number" ? value(t) : Float64Array.from(t, value);
+}
+
 /** Reads a network's output; with a learned variance it has 2 C channels, the prediction first. */
 export function interpret(c: Coefficients, { predict, variance }: Reads, x_t: T, t: Steps, output: T): Prediction {
   const learned = variance === "learned" || variance === "learned-range";

@@ -8,7 +8,7 @@ export type AnalyticModel =
 
 /** eps for x_t = a x_0 + s n, one sample of d values: eps = (x - a D(x/a; s/a)) / s. */
 export function analyticEps(model: AnalyticModel, x: readonly number[], a: number, s: number): number[] {
-  const denoised = denoise(
+  const denoised = analyticDenoised(
     model,
     x.map((v) => v / a),
     s / a,
@@ -16,7 +16,8 @@ export function analyticEps(model: AnalyticModel, x: readonly number[], a: numbe
   return x.map((v, i) => (v - a * denoised[i]!) / s);
 }
 
-function denoise(model: AnalyticModel, x: readonly number[], sigma: number): number[] {
+/** D(x; sigma) for x = x_0 + sigma n, one sample of d values. */
+export function analyticDenoised(model: AnalyticModel, x: readonly number[], sigma: number): number[] {
   const noise = sigma * sigma;
   if (model.type === "gaussian") {
     const [mean, variance] = [flat(model.mean), flat(model.var)];

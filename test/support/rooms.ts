@@ -52,7 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/diffusion": ["shared/tensor", "shared/rng"],
   "shared/samplers": ["shared/diffusion", "shared/nn", "shared/rng"],
   "shared/guidance": ["shared/diffusion", "shared/samplers"],
-  "shared/objectives": ["shared/diffusion"],
+  "shared/objectives": ["shared/diffusion", "shared/rng"],
   "shared/models": ["shared/diffusion", "shared/nn", "shared/tensor"],
   "shared/backends": ["shared/tensor", "shared/nn", "shared/kernels"],
   "shared/data": ["shared/rng", "shared/store"],
