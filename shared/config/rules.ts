@@ -1,6 +1,10 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
+import type { ProcessName } from "../diffusion/processes/index.ts";
+import { SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
+import { fitsProcess, fitting, SAMPLER_NAMES, type SamplerName } from "../samplers/index.ts";
+
 /** The fields that rules read, defaults filled in. */
 interface Checked {
   readonly data: { readonly imageSize: number; readonly patch: number };
@@ -12,9 +16,17 @@ interface Checked {
     readonly classes: number;
   };
   readonly training: { readonly globalBatch: number; readonly microBatch: number };
-  readonly diffusion: { readonly schedule: string; readonly timesteps: number };
+  readonly diffusion: {
+    readonly process: ProcessName;
+    readonly schedule: string;
+    readonly timesteps: number;
+    readonly betaMin: number;
+    readonly betaMax: number;
+    readonly sigmaMin?: number | undefined;
+    readonly sigmaMax?: number | undefined;
+  };
   readonly workers: Readonly<Record<"replicas" | "min" | "max" | "perPod", number>>;
-  readonly sampling: { readonly steps: number; readonly guidance: number };
+  readonly sampling: { readonly sampler: SamplerName; readonly steps: number; readonly guidance: number };
   readonly store: { readonly endpoint?: string | undefined };
 }
 
@@ -53,6 +65,14 @@ const resolutions = (spec: Checked): number[] => spec.model.channelMult.map((_, 
 const WITHOUT = `self.model.attention.filter(r, !${HALVINGS}.exists(h, h <= ${MOST_HALVED} && ${PIXELS} % h == 0 && ${PIXELS} / h == r))`;
 /** Those of `self.model.channelMult` whose channels the groups do not divide. */
 const UNEVEN = `self.model.channelMult.filter(m, self.model.channels <= ${MOST_CHANNELS} && m <= ${MOST_MULT} && self.model.channels * m % self.model.groups != 0)`;
+
+/** As ranges by process: shared/diffusion/processes. */
+const SIGMA_MIN = `(has(self.diffusion.sigmaMin) ? self.diffusion.sigmaMin : self.diffusion.process == 've' ? ${SIGMA_RANGES.ve.min} : ${SIGMA_RANGES.edm.min})`;
+const SIGMA_MAX = `(has(self.diffusion.sigmaMax) ? self.diffusion.sigmaMax : self.diffusion.process == 've' ? ${SIGMA_RANGES.ve.max}.0 : ${SIGMA_RANGES.edm.max}.0)`;
+
+/** Samplers that do not fit every process. */
+const PICKY = SAMPLER_NAMES.filter((name) => fitting(name) !== undefined);
+const quoted = (names: readonly string[]): string => `[${names.map((name) => `'${name}'`).join(", ")}]`;
 
 export const RULES: readonly Rule[] = [
   {
@@ -176,15 +196,50 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
-    path: ["sampling", "steps"],
-    faults: ({ sampling, diffusion }) =>
+    path: ["diffusion", "betaMax"],
+    faults: ({ diffusion: { betaMin, betaMax } }) =>
+      unless(betaMin <= betaMax, () => `${betaMax} is below betaMin ${betaMin}; lower betaMin, or raise betaMax`),
+    cel: {
+      holds: "self.diffusion.betaMin <= self.diffusion.betaMax",
+      message:
+        "'%s is below betaMin %s; lower betaMin, or raise betaMax'.format([self.diffusion.betaMax, self.diffusion.betaMin])",
+    },
+  },
+  {
+    path: ["diffusion", "sigmaMax"],
+    faults: ({ diffusion }) => {
+      const { min, max } = sigmaRange(diffusion);
+      return unless(min < max, () => `${max} is not above sigmaMin ${min}; lower sigmaMin, or raise sigmaMax`);
+    },
+    cel: {
+      holds: `${SIGMA_MIN} < ${SIGMA_MAX}`,
+      message: `'%s is not above sigmaMin %s; lower sigmaMin, or raise sigmaMax'.format([${SIGMA_MAX}, ${SIGMA_MIN}])`,
+    },
+  },
+  {
+    path: ["sampling", "sampler"],
+    faults: ({ sampling: { sampler }, diffusion: { process } }) =>
       unless(
-        sampling.steps <= diffusion.timesteps,
-        () =>
-          `${sampling.steps} is above diffusion.timesteps ${diffusion.timesteps}; take fewer steps, or more timesteps`,
+        fitsProcess(sampler, process),
+        () => `${sampler} does not fit the process ${process}; choose one that does`,
       ),
     cel: {
-      holds: "self.sampling.steps <= self.diffusion.timesteps",
+      holds: PICKY.map(
+        (name) => `(self.sampling.sampler != '${name}' || self.diffusion.process in ${quoted(fitting(name)!)})`,
+      ).join(" && "),
+      message:
+        "'%s does not fit the process %s; choose one that does'.format([self.sampling.sampler, self.diffusion.process])",
+    },
+  },
+  {
+    path: ["sampling", "steps"],
+    faults: ({ sampling, diffusion: { process, timesteps } }) =>
+      unless(
+        process !== "ddpm" || sampling.steps <= timesteps,
+        () => `${sampling.steps} is above diffusion.timesteps ${timesteps}; take fewer steps, or more timesteps`,
+      ),
+    cel: {
+      holds: "self.diffusion.process != 'ddpm' || self.sampling.steps <= self.diffusion.timesteps",
       message:
         "'%d is above diffusion.timesteps %d; take fewer steps, or more timesteps'.format([self.sampling.steps, self.diffusion.timesteps])",
     },

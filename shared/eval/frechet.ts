@@ -1,6 +1,8 @@
 // The Fréchet distance between two sets of feature vectors, each taken as a Gaussian (Dowson and Landau 1982; Heusel et
 // al. 2017): |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)), in float64.
 
+import type { Rows } from "./rows.ts";
+
 export interface Gaussian {
   readonly mean: Float64Array;
   /** Row-major [d, d], unbiased. */
@@ -8,8 +10,8 @@ export interface Gaussian {
   readonly d: number;
 }
 
-/** @param features row-major [n, d], n at least 2. */
-export function gaussianOf(features: ArrayLike<number>, d: number): Gaussian {
+/** @param features at least two rows. */
+export function gaussianOf({ values: features, d }: Rows): Gaussian {
   const n = features.length / d;
   const mean = new Float64Array(d);
   for (let i = 0; i < features.length; i++) mean[i % d]! += features[i]! / n;
@@ -23,19 +25,24 @@ export function gaussianOf(features: ArrayLike<number>, d: number): Gaussian {
   return { mean, covariance, d };
 }
 
-export function frechetDistance(a: Gaussian, b: Gaussian): number {
+/** @param eps added to both covariances' diagonals, as k-diffusion does. */
+export function frechetDistance(a: Gaussian, b: Gaussian, eps = 0): number {
   const { d } = a;
+  const [covarianceA, covarianceB] = [regularised(a, eps), regularised(b, eps)];
   let distance = 0;
   for (let i = 0; i < d; i++) {
     const gap = a.mean[i]! - b.mean[i]!;
-    distance += gap * gap + a.covariance[i * d + i]! + b.covariance[i * d + i]!;
+    distance += gap * gap + covarianceA[i * d + i]! + covarianceB[i * d + i]!;
   }
   // tr (A B)^(1/2) = tr (A^(1/2) B A^(1/2))^(1/2), and that matrix is symmetric.
-  const root = symmetricRoot(a.covariance, d);
-  const { values } = symmetricEigen(multiply(multiply(root, b.covariance, d), root, d), d);
+  const root = symmetricRoot(covarianceA, d);
+  const { values } = symmetricEigen(multiply(multiply(root, covarianceB, d), root, d), d);
   for (const value of values) distance -= 2 * Math.sqrt(Math.max(0, value));
   return Math.max(0, distance);
 }
+
+const regularised = ({ covariance, d }: Gaussian, eps: number): Float64Array =>
+  covariance.map((value, i) => (i % (d + 1) === 0 ? value + eps : value));
 
 function multiply(a: Float64Array, b: Float64Array, d: number): Float64Array {
   const out = new Float64Array(d * d);

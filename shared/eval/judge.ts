@@ -60,7 +60,7 @@ export function openJudge(): Judge {
             if (bestOf(logits.subarray(i * JUDGE_CLASSES, (i + 1) * JUDGE_CLASSES)) === labels[from + i]) right++;
         });
       }
-      return { accuracy: right / n, features: gaussianOf(features, JUDGE_FEATURES) };
+      return { accuracy: right / n, features: gaussianOf({ values: features, d: JUDGE_FEATURES }) };
     },
     dispose: () => params.dispose(),
   };

@@ -3,6 +3,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Prediction } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
+import type { ProcessName } from "../diffusion/processes/index.ts";
 
 /** Called inside a tidy scope; `step` counts in the (respaced) process. x_t is float32 [B, H, W, C]. */
 export type Denoiser = (x_t: tf.Tensor, step: number) => Prediction;
@@ -49,7 +50,7 @@ export interface Moment {
 }
 
 /** A walk that reads nothing back gets nothing. */
-export type Moments = Generator<Moment, void, Float32Array>;
+type Moments = Generator<Moment, void, Float32Array>;
 
 /**
  * From x at sigmas[0] to x at the last sigma, one moment a step. Written like the papers' loops: whatever a step makes and does
@@ -61,6 +62,8 @@ interface Entry {
   readonly about: string;
   /** What eta is where the job names none. */
   readonly eta: number;
+  /** The processes that it can walk; all when absent. */
+  readonly fits?: readonly ProcessName[];
 }
 
 /** An entry of the table: of a discrete process' steps back, or of walks through sigma, which fit every process. */

@@ -25,15 +25,18 @@ describe("the Fréchet distance", () => {
     const [x, y] = [draw(0, n * d), draw(1, n * d).map((v, i) => v * (1 + (i % d)) + (i % 3))];
     const turned = (v: Float32Array) =>
       v.map((_, i) => (i % 2 === 0 ? 0.6 * v[i]! - 0.8 * v[i + 1]! : 0.8 * v[i - 1]! + 0.6 * v[i]!));
-    const distance = frechetDistance(gaussianOf(x, d), gaussianOf(y, d));
+    const distance = frechetDistance(gaussianOf({ values: x, d }), gaussianOf({ values: y, d }));
     expect(distance).toBeGreaterThan(1);
-    expect(frechetDistance(gaussianOf(y, d), gaussianOf(x, d))).toBeCloseTo(distance, 6);
-    expect(frechetDistance(gaussianOf(turned(x), d), gaussianOf(turned(y), d))).toBeCloseTo(distance, 3);
+    expect(frechetDistance(gaussianOf({ values: y, d }), gaussianOf({ values: x, d }))).toBeCloseTo(distance, 6);
+    expect(frechetDistance(gaussianOf({ values: turned(x), d }), gaussianOf({ values: turned(y), d }))).toBeCloseTo(
+      distance,
+      3,
+    );
   });
 
   it("rests on eigenvectors that put the matrix together again", () => {
     const d = 12;
-    const { covariance } = gaussianOf(draw(3, 40 * d), d);
+    const { covariance } = gaussianOf({ values: draw(3, 40 * d), d });
     const { values, vectors } = symmetricEigen(covariance, d);
     for (let i = 0; i < d; i++)
       for (let j = 0; j < d; j++) {

@@ -7,7 +7,7 @@ import { writeGrid } from "../../../shared/data/picture.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
-import { SAMPLERS, type SamplerName } from "../../../shared/samplers/index.ts";
+import { fitsProcess, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { encodeNpy } from "../npy.ts";
@@ -35,10 +35,10 @@ export function sampleCommand(): Command {
     .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "images (default: the job's sampling.count)")
     .option("--class <k>", "one class, by number or name (default: all in turn)")
-    .option("--sampler <name>", `${Object.keys(SAMPLERS).join(" | ")} (default: the job's)`)
+    .option("--sampler <name>", `${SAMPLER_NAMES.join(" | ")} (default: the job's)`)
     .option("--steps <n>", "network evaluations an image (default: the job's)")
     .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
-    .option("--eta <x>", "DDIM's eta (default: the job's)")
+    .option("--eta <x>", "noise of the samplers that add some, 0 to 1 (default: the job's, or the sampler's own)")
     .option("--seed <s>", "seed of the noise", "0")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...BACKEND_OPTION)
@@ -67,10 +67,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     steps: options.steps === undefined ? undefined : wholeNumber("--steps", options.steps, 1),
     guidance: options.guidance === undefined ? undefined : decimal("--guidance", options.guidance, 0),
     eta: options.eta === undefined ? undefined : decimal("--eta", options.eta, 0),
-    sampler:
-      options.sampler === undefined
-        ? undefined
-        : oneOf("--sampler", options.sampler, Object.keys(SAMPLERS) as SamplerName[]),
+    sampler: options.sampler === undefined ? undefined : oneOf("--sampler", options.sampler, SAMPLER_NAMES),
     seed: wholeNumber("--seed", options.seed),
   };
   if (given.eta !== undefined && given.eta > 1)
@@ -86,7 +83,16 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const { sampling, model, diffusion } = job.spec;
   const count = given.count ?? Math.max(1, sampling.count);
   const steps = given.steps ?? sampling.steps;
-  if (steps > diffusion.timesteps)
+  const sampler = given.sampler ?? sampling.sampler;
+  if (!fitsProcess(sampler, diffusion.process))
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--sampler ${sampler} does not fit the model's process ${diffusion.process}`,
+      {
+        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsProcess(name, diffusion.process)).join(", ")}`,
+      },
+    );
+  if (diffusion.process === "ddpm" && steps > diffusion.timesteps)
     throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
       remedy: `use at most --steps ${diffusion.timesteps}`,
     });
@@ -107,7 +113,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
       indices,
       labels,
       seed: given.seed,
-      sampler: given.sampler ?? sampling.sampler,
+      sampler,
       steps,
       eta: given.eta ?? sampling.eta,
       guidance,

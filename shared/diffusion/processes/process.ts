@@ -4,7 +4,7 @@
 import type { Level } from "../parameterization.ts";
 
 /** Random numbers of one micro-batch, as a process may ask for them: each from a stream of its own. */
-export interface Draws {
+interface Draws {
   /** Uniform in [0, 1): float64 [n]. */
   uniforms(n: number): Float64Array;
   /** Standard normal: float32 [n]. */
@@ -28,13 +28,14 @@ export interface NoiseProcess {
 }
 
 /** dx = drift(t) x dt + diffusion(t) dw: Song et al. 2021, Eq. 5, with the linear drift that all of theirs have. t in (0, 1]. */
-export interface Sde {
+interface Sde {
   drift(t: number): number;
   diffusion(t: number): number;
 }
 
 /** The fields of a job's spec.diffusion that processes read. */
 export interface ProcessOptions {
+  readonly process: string;
   readonly schedule: string;
   readonly timesteps: number;
   readonly betaMin: number;
@@ -43,6 +44,15 @@ export interface ProcessOptions {
   readonly sigmaMax?: number | undefined;
   readonly pMean: number;
   readonly pStd: number;
+}
+
+/** Of the processes whose levels are sigmas: score_sde's and EDM's. */
+export const SIGMA_RANGES = { ve: { min: 0.01, max: 50 }, edm: { min: 0.002, max: 80 } } as const;
+
+/** The job's sigmas, or the process' own. */
+export function sigmaRange({ process, sigmaMin, sigmaMax }: Pick<ProcessOptions, "process" | "sigmaMin" | "sigmaMax">) {
+  const { min, max } = process === "ve" ? SIGMA_RANGES.ve : SIGMA_RANGES.edm;
+  return { min: sigmaMin ?? min, max: sigmaMax ?? max };
 }
 
 /** An entry of the table. */

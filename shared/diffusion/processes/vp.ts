@@ -11,6 +11,8 @@ const SAMPLE_EPS = 1e-3;
 /** How much larger a network's time input is than t. */
 const LABEL_SCALE = 999;
 
+type Betas = Pick<ProcessOptions, "betaMin" | "betaMax">;
+
 interface Shape {
   /** sigma from the integral B of beta over [0, t]. */
   sigma(B: number): number;
@@ -35,7 +37,7 @@ const below: Shape = {
   share: (B) => -expm1(-2 * B),
 };
 
-const process = ({ sigma, integral, share }: Shape, { betaMin, betaMax }: ProcessOptions): NoiseProcess => {
+const process = ({ sigma, integral, share }: Shape, { betaMin, betaMax }: Betas): NoiseProcess => {
   const slope = betaMax - betaMin;
   const B = (t: number): number => betaMin * t + 0.5 * slope * t * t;
   const beta = (t: number): number => betaMin + slope * t;
@@ -63,12 +65,12 @@ function log1p(x: number): number {
   return 2 * y * (1 + y2 * (1 / 3 + y2 * (1 / 5 + y2 / 7)));
 }
 
-export const vp: ProcessKind = {
+export const vp = {
   about: "Song et al. 2021, variance-preserving SDE",
-  create: (options) => process(preserving, options),
-};
+  create: (options: Betas) => process(preserving, options),
+} satisfies ProcessKind;
 
-export const subVp: ProcessKind = {
+export const subVp = {
   about: "Song et al. 2021, sub-VP SDE",
-  create: (options) => process(below, options),
-};
+  create: (options: Betas) => process(below, options),
+} satisfies ProcessKind;

@@ -145,14 +145,7 @@ function continuous(golden: GoldenCase): Record<string, unknown> {
   const { schedule, guidance_scale } = golden.params as unknown as Params;
   const { x, t, eps } = golden.inputs as { x: Nested[]; t: number[]; eps: Nested[] };
   const [, betaMin, betaMax] = /beta ([\d.]*\d)\.\.([\d.]+)/.exec(schedule)!;
-  const process = vp.create({
-    schedule: "",
-    timesteps: 0,
-    betaMin: Number(betaMin),
-    betaMax: Number(betaMax),
-    pMean: 0,
-    pStd: 0,
-  });
+  const process = vp.create({ betaMin: Number(betaMin), betaMax: Number(betaMax) });
   return {
     eps: x.map((one, i) => {
       const gradient = gradientOf(golden, i, () => t[i]!, guidance_scale!)(tensorOf([one]), 0);

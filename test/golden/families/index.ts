@@ -9,7 +9,9 @@ import { embeddings } from "./embeddings.ts";
 import { gaussianOps } from "./gaussian_ops.ts";
 import { guidance } from "./guidance.ts";
 import { lossesVlb } from "./losses_vlb.ts";
+import { metrics } from "./metrics.ts";
 import { networks } from "./networks.ts";
+import { nonequilibrium } from "./nonequilibrium.ts";
 import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
 
@@ -26,5 +28,7 @@ export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntri
     blocks,
     networks,
     optim,
+    metrics,
+    nonequilibrium,
   ].map((family) => [family.name, family]),
 );

@@ -105,9 +105,17 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     classes: few(0, 10),
   },
   training: { globalBatch: few(1, 8, 12, 64), microBatch: few(1, 2, 3, 8, 16, 64) },
-  diffusion: { schedule: few("linear", "cosine"), timesteps: few(2, 20, 21, 50, 1000) },
+  diffusion: {
+    process: few("ddpm", "vp", "ve", "edm"),
+    schedule: few("linear", "cosine"),
+    timesteps: few(2, 20, 21, 50, 1000),
+    betaMin: few(0.1, 1, 20),
+    betaMax: few(0.5, 1, 20),
+    sigmaMin: few(0.002, 1, 50, 60),
+    sigmaMax: few(0.01, 1, 50, 100),
+  },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
-  sampling: { steps: few(1, 20, 21, 50, 1000), guidance: few(0, 1, 1.5, 2) },
+  sampling: { sampler: few("ddim", "ancestral", "heun"), steps: few(1, 20, 21, 50, 1000), guidance: few(0, 1, 1.5, 2) },
 };
 
 function few<T>(...values: readonly T[]): fc.Arbitrary<T> {
