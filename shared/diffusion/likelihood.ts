@@ -58,7 +58,7 @@ const inBits = (nats: T): T => tf.div(nats, Math.LN2);
  * The bound's term of step t for the model's step back p: L_(t-1) = KL(q(x_(t-1) | x_t, x_0) || p), and at t = 0
  * L_0 = -log p(x_0 | x_1). Bits a dimension, float32 [B].
  */
-export function vlbTerm(c: Coefficients, { x0, x_t, t }: Omit<Noised, "eps">, p: Gaussian): T {
+export function vlbTerm(c: Coefficients, { x0, x_t, t }: Noised, p: Gaussian): T {
   const kl = meanFlat(normalKl(qPosterior(c, x0, x_t, t), p));
   const nll = tf.neg(meanFlat(discretizedGaussianLogLikelihood(x0, p.mean, tf.mul(p.logVariance, 0.5))));
   const isFirst = perSample((step) => (step === 0 ? 1 : 0), t);
