@@ -18,6 +18,7 @@ interface Checked {
   readonly training: { readonly globalBatch: number; readonly microBatch: number };
   readonly diffusion: {
     readonly process: ProcessName;
+    readonly weighting: string;
     readonly schedule: string;
     readonly timesteps: number;
     readonly betaMin: number;
@@ -72,6 +73,9 @@ const SIGMA_MAX = `(has(self.diffusion.sigmaMax) ? self.diffusion.sigmaMax : sel
 
 /** Samplers that do not fit every process. */
 const PICKY = SAMPLER_NAMES.filter((name) => fitting(name) !== undefined);
+/** Processes that are stochastic differential equations. */
+const SDES: readonly ProcessName[] = ["vp", "sub-vp", "ve"];
+const isSde = (process: ProcessName): boolean => SDES.includes(process);
 const quoted = (names: readonly string[]): string => `[${names.map((name) => `'${name}'`).join(", ")}]`;
 
 export const RULES: readonly Rule[] = [
@@ -208,12 +212,24 @@ export const RULES: readonly Rule[] = [
   {
     path: ["diffusion", "sigmaMax"],
     faults: ({ diffusion }) => {
-      const { min, max } = sigmaRange(diffusion);
+      const { min, max } = sigmaRange(SIGMA_RANGES[diffusion.process === "ve" ? "ve" : "edm"], diffusion);
       return unless(min < max, () => `${max} is not above sigmaMin ${min}; lower sigmaMin, or raise sigmaMax`);
     },
     cel: {
       holds: `${SIGMA_MIN} < ${SIGMA_MAX}`,
       message: `'%s is not above sigmaMin %s; lower sigmaMin, or raise sigmaMax'.format([${SIGMA_MAX}, ${SIGMA_MIN}])`,
+    },
+  },
+  {
+    path: ["diffusion", "weighting"],
+    faults: ({ diffusion: { weighting, process } }) =>
+      unless(
+        weighting === "simple" || isSde(process),
+        () => `${weighting} weights by g(t)^2, which ${process} has not; use simple, or one of ${SDES.join(", ")}`,
+      ),
+    cel: {
+      holds: `self.diffusion.weighting == 'simple' || self.diffusion.process in ${quoted(SDES)}`,
+      message: `'%s weights by g(t)^2, which %s has not; use simple, or one of ${SDES.join(", ")}'.format([self.diffusion.weighting, self.diffusion.process])`,
     },
   },
   {

@@ -102,6 +102,10 @@ const diffusionSchema = z.strictObject({
   predict: oneOf(PARAMETERIZATIONS)
     .default("eps")
     .describe(`what the network predicts: ${listed(PARAMETERIZATIONS)}`),
+  weighting: z
+    .enum(["simple", "likelihood"])
+    .default("simple")
+    .describe("weights of the loss: L_simple's, or g(t)^2, which bounds the likelihood (vp, sub-vp, ve)"),
   variance: z.enum(["fixed-small", "fixed-large"]).default("fixed-large").describe("variance of the ancestral step"),
   labelDrop: probability.default(0.1).describe("share of labels dropped in training, for classifier-free guidance"),
 });

@@ -7,8 +7,8 @@ export interface Level {
   readonly sigma: number;
 }
 
-/** Coefficients of two terms. */
-interface Reading {
+/** Coefficients of x_t and of F. */
+export interface Reading {
   readonly skip: number;
   readonly out: number;
 }
@@ -24,6 +24,12 @@ export interface Parameterization {
   /** Weight of |F - target|^2 in the loss; 1 when absent. */
   weight?(level: Level): number;
 }
+
+/** The score grad log p(x_t) = (alpha x_0 - x_t) / sigma^2, from the reading of x_0. */
+export const scoreReading = ({ alpha, sigma }: Level, { skip, out }: Reading): Reading => ({
+  skip: (alpha * skip - 1) / (sigma * sigma),
+  out: (alpha * out) / (sigma * sigma),
+});
 
 /** v of a process that keeps the variance: Salimans and Ho 2022, App. D; of any other, x_t is first scaled to do so. */
 const v: Parameterization = {

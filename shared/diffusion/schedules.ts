@@ -12,7 +12,7 @@ export interface BetaRange {
 
 type Schedule = (timesteps: number, range: BetaRange) => Float64Array;
 
-const linspace = (from: number, to: number, n: number): Float64Array =>
+export const linspace = (from: number, to: number, n: number): Float64Array =>
   Float64Array.from({ length: n }, (_, i) =>
     i === n - 1 && n > 1 ? to : from + (i * (to - from)) / Math.max(1, n - 1),
   );

@@ -4,7 +4,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, unshuffle } from "../data/patch.ts";
-import { type Level, parameterizationOf } from "../diffusion/parameterization.ts";
+import { denoisingOf } from "../diffusion/denoising.ts";
+import { parameterizationOf } from "../diffusion/parameterization.ts";
+import type { LookUp } from "../diffusion/prediction.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
 import type { Forward, Network } from "../nn/network.ts";
@@ -51,7 +53,11 @@ export function createMicroBatch(
 ): ComputeMicroBatch {
   const { seed, data, diffusion, model } = spec;
   const process = noiseProcess(diffusion);
-  const { input, target, weight } = parameterizationOf(diffusion.predict, diffusion.sigmaData);
+  const denoising = denoisingOf(
+    process,
+    parameterizationOf(diffusion.predict, diffusion.sigmaData),
+    diffusion.weighting,
+  );
   const { height, width, channels } = shuffleShape(image, data.patch);
   const names = layout.tensors.map(({ name }) => name);
 
@@ -82,24 +88,11 @@ export function createMicroBatch(
       const shape = [n, height, width, channels];
       const x0 = feed(shape, "float32", () => drawn().x0);
       const eps = feed(shape, "float32", () => drawn().eps);
-      const at = (value: (level: Level) => number) =>
-        feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, (t) => value(process.level(t))));
+      const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
       const time = feed([n], "float32", () => Float32Array.from(drawn().t, process.label));
       const y = model.classes > 0 ? feed([n], "int32", () => drawn().y) : null;
-      const mix = (own: (level: Level) => { readonly x0: number; readonly eps: number }) =>
-        tf.add(
-          tf.mul(
-            x0,
-            at((level) => own(level).x0),
-          ),
-          tf.mul(
-            eps,
-            at((level) => own(level).eps),
-          ),
-        );
-      const x_t = mix(({ alpha, sigma }) => ({ x0: alpha, eps: sigma }));
-      const seen = input ? tf.mul(x_t, at(input)) : x_t;
-      const wanted = mix(target);
+      const seen = denoising.seen(denoising.noised(x0, eps, t), t);
+      const wanted = denoising.targetOf(x0, eps, t);
 
       const objective = (...tensors: tf.Tensor[]): tf.Scalar => {
         const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
@@ -109,9 +102,7 @@ export function createMicroBatch(
           t: time as tf.Tensor1D,
           y: y as tf.Tensor1D | null,
         });
-        // L_simple: Ho et al. 2020, Eq. 14, as a mean over elements.
-        const error = tf.squaredDifference(output, wanted);
-        return tf.mean(weight ? tf.mul(error, at(weight)) : error) as tf.Scalar;
+        return denoising.loss(output, wanted, t);
       };
       const { value, grads } = tf.valueAndGrads(objective)([...params]);
       return [value, ...grads];

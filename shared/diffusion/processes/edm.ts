@@ -1,12 +1,12 @@
 // Karras et al. 2022: time is sigma itself, x = x_0 + sigma eps, and training draws ln sigma from a normal.
 
 import { exactExp, exactLog } from "../../rng/exact-math.ts";
-import { type ProcessKind, sigmaRange } from "./process.ts";
+import { type ProcessKind, SIGMA_RANGES, sigmaRange } from "./process.ts";
 
 export const edm: ProcessKind = {
   about: "Karras et al. 2022, sigma as the time",
   create: ({ pMean, pStd, ...options }) => ({
-    span: sigmaRange(options),
+    span: sigmaRange(SIGMA_RANGES.edm, options),
     level: (sigma) => ({ alpha: 1, sigma }),
     timeOf: (ratio) => ratio,
     // c_noise: Table 1.

@@ -27,15 +27,38 @@ export interface NoiseProcess {
   readonly sde?: Sde;
 }
 
-/** dx = drift(t) x dt + diffusion(t) dw: Song et al. 2021, Eq. 5, with the linear drift that all of theirs have. t in (0, 1]. */
-interface Sde {
+/** f(x, t) = drift(t) x, and the factor of the noise: an SDE's over dt, or those of one step. */
+export interface LinearNoise {
   drift(t: number): number;
   diffusion(t: number): number;
 }
 
+/** dx = drift(t) x dt + diffusion(t) dw: Song et al. 2021, Eq. 5, with the linear drift that all of theirs have. t in (0, 1]. */
+export interface Sde extends LinearNoise {
+  /** The prior is N(0, prior^2 I): what x_1 is taken for. */
+  readonly prior: number;
+  /** @throws PlumeError INVALID_ARGUMENT where so few steps would each be more than all noise. */
+  discrete(N: number): Discretization;
+}
+
+/** The SDE in N steps x_(i+1) = x_i + drift x_i + diffusion z, at times in (0, 1]: Song et al. 2021, Eq. 45 and App. E. */
+export interface Discretization extends LinearNoise {
+  /** Factor of a Langevin step: Song et al. 2021, Algorithms 4 and 5. */
+  alpha(t: number): number;
+  /** One step back is scale (x + gain score) + spread z, where it is known: Song et al. 2021, App. F. */
+  ancestral?(t: number): { readonly scale: number; readonly gain: number; readonly spread: number };
+  /** Networks that know these steps only, DDPM's and SMLD's: what they are told at t, and the level by the whole part of it. */
+  readonly network?: { label(t: number): number; readonly levels: readonly Level[] };
+}
+
+/** Euler and Maruyama's steps of 1 / N. */
+export const eulerSteps = ({ drift, diffusion }: LinearNoise, N: number): LinearNoise => ({
+  drift: (t) => drift(t) / N,
+  diffusion: (t) => diffusion(t) / Math.sqrt(N),
+});
+
 /** The fields of a job's spec.diffusion that processes read. */
 export interface ProcessOptions {
-  readonly process: string;
   readonly schedule: string;
   readonly timesteps: number;
   readonly betaMin: number;
@@ -46,14 +69,19 @@ export interface ProcessOptions {
   readonly pStd: number;
 }
 
+interface Sigmas {
+  readonly min: number;
+  readonly max: number;
+}
+
 /** Of the processes whose levels are sigmas: score_sde's and EDM's. */
 export const SIGMA_RANGES = { ve: { min: 0.01, max: 50 }, edm: { min: 0.002, max: 80 } } as const;
 
 /** The job's sigmas, or the process' own. */
-export function sigmaRange({ process, sigmaMin, sigmaMax }: Pick<ProcessOptions, "process" | "sigmaMin" | "sigmaMax">) {
-  const { min, max } = process === "ve" ? SIGMA_RANGES.ve : SIGMA_RANGES.edm;
-  return { min: sigmaMin ?? min, max: sigmaMax ?? max };
-}
+export const sigmaRange = (
+  own: Sigmas,
+  { sigmaMin = own.min, sigmaMax = own.max }: Pick<ProcessOptions, "sigmaMin" | "sigmaMax">,
+): Sigmas => ({ min: sigmaMin, max: sigmaMax });
 
 /** An entry of the table. */
 export interface ProcessKind {

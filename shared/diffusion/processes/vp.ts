@@ -1,8 +1,18 @@
 // The variance-preserving SDE and its sub-VP variant: Song et al. 2021, Eqs. 11 and 13 and App. B and C. t in (0, 1],
 // beta(t) = betaMin + t (betaMax - betaMin).
 
+import { PlumeError } from "../../errors.ts";
 import { exactExp, exactLog } from "../../rng/exact-math.ts";
-import type { NoiseProcess, ProcessKind, ProcessOptions } from "./process.ts";
+import { type Process, processOf } from "../process.ts";
+import { linspace } from "../schedules.ts";
+import {
+  type Discretization,
+  eulerSteps,
+  type LinearNoise,
+  type NoiseProcess,
+  type ProcessKind,
+  type ProcessOptions,
+} from "./process.ts";
 
 /** Least times of training and of sampling: score_sde. */
 const TRAIN_EPS = 1e-5;
@@ -20,6 +30,8 @@ interface Shape {
   integral(ratio: number): number;
   /** g^2 / beta. */
   share(B: number): number;
+  /** Its steps, given those of DDPM with the same betas. */
+  steps(sde: LinearNoise, ddpm: Process): Discretization;
 }
 
 /** sigma^2 = 1 - exp(-B). */
@@ -27,6 +39,7 @@ const preserving: Shape = {
   sigma: (B) => Math.sqrt(-expm1(-B)),
   integral: (ratio) => log1p(ratio * ratio),
   share: () => 1,
+  steps: (_sde, ddpm) => ddpmSteps(ddpm),
 };
 
 /** sigma = 1 - exp(-B): no square root. */
@@ -35,21 +48,54 @@ const below: Shape = {
   // alpha = y, sigma = 1 - y^2, so y^2 + ratio y - 1 = 0.
   integral: (ratio) => -2 * exactLog((Math.sqrt(ratio * ratio + 4) - ratio) / 2),
   share: (B) => -expm1(-2 * B),
+  // No discrete process has it as its limit.
+  steps: (sde, ddpm) => ({ ...eulerSteps(sde, ddpm.T), alpha: ddpmSteps(ddpm).alpha }),
 };
 
-const process = ({ sigma, integral, share }: Shape, { betaMin, betaMax }: Betas): NoiseProcess => {
+/** DDPM's steps: Song et al. 2021, App. E and F. */
+function ddpmSteps({ T, betas, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod }: Process): Discretization {
+  const beta = (t: number): number => betas[Math.trunc(t * (T - 1))]!;
+  return {
+    drift: (t) => Math.sqrt(1 - beta(t)) - 1,
+    diffusion: (t) => Math.sqrt(beta(t)),
+    alpha: (t) => 1 - beta(t),
+    ancestral: (t) => ({ scale: 1 / Math.sqrt(1 - beta(t)), gain: beta(t), spread: Math.sqrt(beta(t)) }),
+    network: {
+      label: (t) => t * (T - 1),
+      levels: Array.from(betas, (_, i) => ({ alpha: sqrtAlphasCumprod[i]!, sigma: sqrtOneMinusAlphasCumprod[i]! })),
+    },
+  };
+}
+
+/** Of N steps, float64 [N]: Song et al. 2021, App. C. */
+function discreteBetas({ betaMin, betaMax }: Betas, N: number): Float64Array {
+  if (N <= betaMax)
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `${N} steps are too few for betaMax ${betaMax}: a step's beta must be below 1`,
+      {
+        remedy: `use more than ${Math.floor(betaMax)} steps, or the sampler euler-maruyama`,
+      },
+    );
+  return linspace(betaMin / N, betaMax / N, N);
+}
+
+const process = (shape: Shape, options: Betas): NoiseProcess => {
+  const { sigma, integral, share, steps } = shape;
+  const { betaMin, betaMax } = options;
   const slope = betaMax - betaMin;
   const B = (t: number): number => betaMin * t + 0.5 * slope * t * t;
   const beta = (t: number): number => betaMin + slope * t;
   /** The t of B(t) = b: the root of a quadratic, or of a line where beta is constant. */
   const timeOfIntegral = (b: number): number => (2 * b) / (betaMin + Math.sqrt(betaMin * betaMin + 2 * slope * b));
+  const sde = { drift: (t: number) => -0.5 * beta(t), diffusion: (t: number) => Math.sqrt(beta(t) * share(B(t))) };
   return {
     span: { min: SAMPLE_EPS, max: 1 },
     level: (t) => ({ alpha: exactExp(-0.5 * B(t)), sigma: sigma(B(t)) }),
     timeOf: (ratio) => Math.min(1, timeOfIntegral(integral(ratio))),
     label: (t) => LABEL_SCALE * t,
     draw: (draws, n) => draws.uniforms(n).map((u) => TRAIN_EPS + u * (1 - TRAIN_EPS)),
-    sde: { drift: (t) => -0.5 * beta(t), diffusion: (t) => Math.sqrt(beta(t) * share(B(t))) },
+    sde: { ...sde, prior: 1, discrete: (N) => steps(sde, processOf(discreteBetas(options, N))) },
   };
 };
 

@@ -14,6 +14,7 @@ import { networks } from "./networks.ts";
 import { nonequilibrium } from "./nonequilibrium.ts";
 import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
+import { sde } from "./sde.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
   [
@@ -30,5 +31,6 @@ export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntri
     optim,
     metrics,
     nonequilibrium,
+    sde,
   ].map((family) => [family.name, family]),
 );

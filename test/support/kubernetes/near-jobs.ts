@@ -107,6 +107,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
   training: { globalBatch: few(1, 8, 12, 64), microBatch: few(1, 2, 3, 8, 16, 64) },
   diffusion: {
     process: few("ddpm", "vp", "ve", "edm"),
+    weighting: few("simple", "likelihood"),
     schedule: few("linear", "cosine"),
     timesteps: few(2, 20, 21, 50, 1000),
     betaMin: few(0.1, 1, 20),

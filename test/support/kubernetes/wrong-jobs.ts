@@ -57,6 +57,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.diffusion.sigmaMax: Forbidden: 50 is not above sigmaMin 60; lower sigmaMin, or raise sigmaMax",
   ),
   wrong(
+    { diffusion: { weighting: "likelihood" } },
+    "spec.diffusion.weighting: Forbidden: likelihood weights by g(t)^2, which ddpm has not; use simple, or one of vp, sub-vp, ve",
+  ),
+  wrong(
     { diffusion: { process: "edm" } },
     "spec.sampling.sampler: Forbidden: ddim does not fit the process edm; choose one that does",
   ),
@@ -168,6 +172,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "diffusion.pStd": 1,
   "diffusion.sigmaData": 0.4,
   "diffusion.predict": "v",
+  "diffusion.weighting": "likelihood",
   "diffusion.variance": "fixed-small",
   "diffusion.labelDrop": 0,
   "training.globalBatch": 128,
