@@ -8,8 +8,8 @@ import type { Coefficients } from "../diffusion/process.ts";
 export interface Asked extends Noised {
   /** What it should have said: float32 [B, H, W, C]. */
   readonly target: tf.Tensor;
-  /** Weight of |output - target|^2, float32 [B, 1, 1, 1]; 1 when absent. */
-  readonly weight?: tf.Tensor | undefined;
+  /** Weight of |output - target|^2, a number or float32 [B, 1, 1, 1]; 1 when absent. */
+  readonly weight?: number | tf.Tensor | undefined;
   /** What an output says of x_t. */
   read(output: tf.Tensor): Prediction;
 }

@@ -10,7 +10,7 @@ export const simple: Objective = (asked, output) => {
 };
 
 /** |F - target|^2 as a mean over elements, float32 [B]. */
-export function squaredError({ target, weight }: Asked, F: tf.Tensor): tf.Tensor {
+export function squaredError({ target, weight }: Pick<Asked, "target" | "weight">, F: tf.Tensor): tf.Tensor {
   const error = tf.squaredDifference(F, target);
-  return meanFlat(weight ? tf.mul(error, weight) : error);
+  return meanFlat(weight !== undefined ? tf.mul(error, weight) : error);
 }

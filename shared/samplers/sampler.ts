@@ -1,7 +1,7 @@
 // The contracts of samplers: they see a denoiser and noise levels, and know no model. Noise is injected.
 
 import type * as tf from "@tensorflow/tfjs-core";
-import type { Prediction } from "../diffusion/prediction.ts";
+import type { Prediction, VarianceType } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
 
@@ -15,7 +15,7 @@ export interface SampleOptions {
   /** DDIM's eta, in [0, 1]. */
   readonly eta: number;
   /** The variance of the ancestral step, where the denoiser gives none. */
-  readonly variance: "fixed-small" | "fixed-large";
+  readonly variance: VarianceType;
   /** Standard normal noise of the given shape for a step. */
   readonly noise: (step: number, shape: number[]) => tf.Tensor;
 }

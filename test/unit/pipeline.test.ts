@@ -62,8 +62,12 @@ describe("a micro-batch", () => {
     expect(await compute(params, await batch(5, 3), again)).not.toBe(loss);
   });
 
-  it("has the gradient that finite differences of its loss have", async () => {
-    const { compute, params, layout } = tiny();
+  it.each([
+    "labelDrop: 0.1",
+    // Not hybrid, which learns of less than its loss depends on.
+    "variance: learned-range, objective: vlb",
+  ])("has the gradient that finite differences of its loss have: %s", async (diffusion) => {
+    const { compute, params, layout } = tiny("", diffusion);
     // Away from the zeros of the fresh output convolution, so that every gradient is felt.
     const flat = initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k));
     const gradient = new Float32Array(layout.size);
@@ -109,21 +113,24 @@ describe("a micro-batch", () => {
 });
 
 describe("generated images", () => {
-  it("depend on their own index only, not on their batch", async () => {
-    const { spec, network, params } = tiny();
-    const generate = createGenerator({ spec, network, params, image, program: backend.program });
-    const options = {
-      seed: 1,
-      sampler: "ancestral" as const,
-      steps: 5,
-      eta: 0,
-      guidance: 2,
-    };
-    const both = await generate({ ...options, indices: [3, 7], labels: [3, 7] });
-    const one = await generate({ ...options, indices: [7], labels: [7] });
-    expect([...both.subarray(64)]).toEqual([...one]);
-    expect([...both.subarray(0, 64)]).not.toEqual([...one]);
-  });
+  it.each(["labelDrop: 0.1", "variance: learned-range, objective: hybrid"])(
+    "depend on their own index only, not on their batch: %s",
+    async (diffusion) => {
+      const { spec, network, params } = tiny("", diffusion);
+      const generate = createGenerator({ spec, network, params, image, program: backend.program });
+      const options = {
+        seed: 1,
+        sampler: "ancestral" as const,
+        steps: 5,
+        eta: 0,
+        guidance: 2,
+      };
+      const both = await generate({ ...options, indices: [3, 7], labels: [3, 7] });
+      const one = await generate({ ...options, indices: [7], labels: [7] });
+      expect([...both.subarray(64)]).toEqual([...one]);
+      expect([...both.subarray(0, 64)]).not.toEqual([...one]);
+    },
+  );
 });
 
 describe("classifier-free guidance", () => {
