@@ -81,8 +81,11 @@ const shown = (value: unknown): string => (value === undefined ? "not set" : JSO
 /** Whether a run must keep this field to keep its bits. */
 export const decidesBits = (path: string): boolean => !isFree(path);
 
+/** A network that learns its variance is a larger one. */
+const CHANGES_VECTORS = "diffusion.variance";
+
 export const isAllowable = (path: string): boolean =>
-  ALLOWABLE.some((each) => path === each || path.startsWith(`${each}.`));
+  path !== CHANGES_VECTORS && ALLOWABLE.some((each) => path === each || path.startsWith(`${each}.`));
 
 /** @throws PlumeError INVALID_ARGUMENT for a field that no job has, or that a run cannot go on with when it changes. */
 export function checkAllowed(fields: readonly string[]): void {

@@ -3,6 +3,7 @@
 
 import type { ProcessName } from "../diffusion/processes/index.ts";
 import { SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
+import type { ObjectiveName } from "../objectives/index.ts";
 import { fitsProcess, fitting, SAMPLER_NAMES, type SamplerName } from "../samplers/index.ts";
 
 /** The fields that rules read, defaults filled in. */
@@ -25,6 +26,8 @@ interface Checked {
     readonly betaMax: number;
     readonly sigmaMin?: number | undefined;
     readonly sigmaMax?: number | undefined;
+    readonly variance: string;
+    readonly objective: ObjectiveName;
   };
   readonly workers: Readonly<Record<"replicas" | "min" | "max" | "perPod", number>>;
   readonly sampling: { readonly sampler: SamplerName; readonly steps: number; readonly guidance: number };
@@ -230,6 +233,45 @@ export const RULES: readonly Rule[] = [
     cel: {
       holds: `self.diffusion.weighting == 'simple' || self.diffusion.process in ${quoted(SDES)}`,
       message: `'%s weights by g(t)^2, which %s has not; use simple, or one of ${SDES.join(", ")}'.format([self.diffusion.weighting, self.diffusion.process])`,
+    },
+  },
+  {
+    path: ["diffusion", "objective"],
+    faults: ({ diffusion: { objective, process } }) =>
+      unless(
+        objective === "simple" || process === "ddpm",
+        () => `${objective} is a bound of ddpm's steps, which ${process} has not; choose simple`,
+      ),
+    cel: {
+      holds: "self.diffusion.objective == 'simple' || self.diffusion.process == 'ddpm'",
+      message:
+        "'%s is a bound of ddpm\\'s steps, which %s has not; choose simple'.format([self.diffusion.objective, self.diffusion.process])",
+    },
+  },
+  {
+    path: ["diffusion", "variance"],
+    faults: ({ diffusion: { objective, variance } }) =>
+      unless(
+        objective !== "simple" || variance !== "learned-range",
+        () => `${variance} is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one`,
+      ),
+    cel: {
+      holds: "self.diffusion.objective != 'simple' || self.diffusion.variance != 'learned-range'",
+      message:
+        "'%s is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one'.format([self.diffusion.variance])",
+    },
+  },
+  {
+    path: ["diffusion", "variance"],
+    faults: ({ diffusion: { objective, variance } }) =>
+      unless(
+        objective !== "hybrid" || variance === "learned-range",
+        () => `${variance} leaves the objective hybrid nothing to teach; choose learned-range`,
+      ),
+    cel: {
+      holds: "self.diffusion.objective != 'hybrid' || self.diffusion.variance == 'learned-range'",
+      message:
+        "'%s leaves the objective hybrid nothing to teach; choose learned-range'.format([self.diffusion.variance])",
     },
   },
   {

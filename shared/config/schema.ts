@@ -6,6 +6,7 @@ import { BACKEND_CHOICES } from "../backends/backend.ts";
 import { SOURCES } from "../data/sources/index.ts";
 import { PARAMETERIZATIONS } from "../diffusion/parameterization.ts";
 import { PROCESSES } from "../diffusion/processes/index.ts";
+import { OBJECTIVES } from "../objectives/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
@@ -106,7 +107,19 @@ const diffusionSchema = z.strictObject({
     .enum(["simple", "likelihood"])
     .default("simple")
     .describe("weights of the loss: L_simple's, or g(t)^2, which bounds the likelihood (vp, sub-vp, ve)"),
-  variance: z.enum(["fixed-small", "fixed-large"]).default("fixed-large").describe("variance of the ancestral step"),
+  variance: z
+    .enum(["fixed-small", "fixed-large", "learned-range"])
+    .default("fixed-large")
+    .describe("variance of the ancestral step; learned-range is between both, and the network gives it too"),
+  objective: oneOf(OBJECTIVES)
+    .default("simple")
+    .describe(`what training makes small: ${listed(OBJECTIVES)}`),
+  vlbWeight: z
+    .number()
+    .positive()
+    .max(1)
+    .default(0.001)
+    .describe("lambda, the weight of L_vlb in the objective hybrid"),
   labelDrop: probability.default(0.1).describe("share of labels dropped in training, for classifier-free guidance"),
 });
 

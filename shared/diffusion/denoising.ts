@@ -4,7 +4,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { PlumeError } from "../errors.ts";
 import { type Level, type Parameterization, scoreReading } from "./parameterization.ts";
-import { at, type Steps } from "./prediction.ts";
+import { at, mix, type Steps } from "./prediction.ts";
 import type { NoiseProcess } from "./processes/process.ts";
 
 type T = tf.Tensor;
@@ -19,8 +19,10 @@ export interface Denoising {
   seen(x_t: T, t: Steps): T;
   /** What the network should give. */
   targetOf(x0: T, eps: T, t: Steps): T;
-  /** L_simple, Ho et al. 2020, Eq. 14, as a weighted mean over all elements. */
-  loss(output: T, target: T, t: Steps): tf.Scalar;
+  /** Weight of |output - target|^2: one a time, or undefined for 1. */
+  weight(t: Steps): number | T | undefined;
+  /** x_0 from x_t and the network's output. */
+  read(x_t: T, output: T, t: Steps): T;
 }
 
 /** @throws PlumeError INVALID_ARGUMENT for the likelihood's weights of a process that is no SDE. */
@@ -29,36 +31,29 @@ export function denoisingOf(
   parameterization: Parameterization,
   weighting: Weighting,
 ): Denoising {
-  const { input, target } = parameterization;
+  const { input, target, reading } = parameterization;
   const { level } = process;
   const weight = weighting === "likelihood" ? likelihoodWeight(process, parameterization) : parameterization.weight;
   const levels = (value: (level: Level) => number, t: Steps) => at((time: number) => value(level(time)), t);
-  const mix = (x0: T, eps: T, t: Steps, own: (level: Level) => { readonly x0: number; readonly eps: number }): T =>
-    tf.add(
-      tf.mul(
-        x0,
-        levels((l) => own(l).x0, t),
-      ),
-      tf.mul(
-        eps,
-        levels((l) => own(l).eps, t),
-      ),
+  const mixed = (x0: T, eps: T, t: Steps, own: Parameterization["target"]): T =>
+    mix(
+      x0,
+      levels((l) => own(l).x0, t),
+      eps,
+      levels((l) => own(l).eps, t),
     );
   return {
-    noised: (x0, eps, t) => mix(x0, eps, t, ({ alpha, sigma }) => ({ x0: alpha, eps: sigma })),
+    noised: (x0, eps, t) => mixed(x0, eps, t, ({ alpha, sigma }) => ({ x0: alpha, eps: sigma })),
     seen: (x_t, t) => (input ? tf.mul(x_t, levels(input, t)) : x_t),
-    targetOf: (x0, eps, t) => mix(x0, eps, t, target),
-    loss(output, wanted, t) {
-      const error = tf.squaredDifference(output, wanted);
-      return tf.mean(
-        weight
-          ? tf.mul(
-              error,
-              at((time: number) => weight(level(time), time), t),
-            )
-          : error,
-      ) as tf.Scalar;
-    },
+    targetOf: (x0, eps, t) => mixed(x0, eps, t, target),
+    weight: (t) => weight && at((time: number) => weight(level(time), time), t),
+    read: (x_t, output, t) =>
+      mix(
+        x_t,
+        levels((l) => reading(l).skip, t),
+        output,
+        levels((l) => reading(l).out, t),
+      ),
   };
 }
 

@@ -3,7 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { exactLog } from "../rng/exact-math.ts";
-import { at, type Prediction, type Steps, type VarianceType } from "./prediction.ts";
+import { at, mix, type Prediction, type Steps, type VarianceType } from "./prediction.ts";
 import type { Coefficients } from "./process.ts";
 
 type T = tf.Tensor;
@@ -16,7 +16,7 @@ export interface Gaussian {
 
 /** x_t from x_0 and its noise: Eq. 4. */
 export function qSample(c: Coefficients, x0: T, t: Steps, eps: T): T {
-  return tf.add(tf.mul(x0, at(c.sqrtAlphasCumprod, t)), tf.mul(eps, at(c.sqrtOneMinusAlphasCumprod, t)));
+  return mix(x0, at(c.sqrtAlphasCumprod, t), eps, at(c.sqrtOneMinusAlphasCumprod, t));
 }
 
 /** q(x_t | x_0): Eq. 4. */
@@ -31,7 +31,7 @@ export function qMeanVariance(c: Coefficients, x0: T, t: Steps): Gaussian {
 /** q(x_(t-1) | x_t, x_0): Eqs. 6 and 7. The log variance is clipped: at t = 0 it is that of t = 1. */
 export function qPosterior(c: Coefficients, x0: T, x_t: T, t: Steps): Gaussian {
   return {
-    mean: tf.add(tf.mul(x0, at(c.posteriorMeanCoef1, t)), tf.mul(x_t, at(c.posteriorMeanCoef2, t))),
+    mean: mix(x0, at(c.posteriorMeanCoef1, t), x_t, at(c.posteriorMeanCoef2, t)),
     variance: at(c.posteriorVariance, t),
     logVariance: at(c.posteriorLogVarianceClipped, t),
   };

@@ -3,7 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { type Gaussian, qMeanVariance, qPosterior } from "./gaussian.ts";
-import { at, type Noised } from "./prediction.ts";
+import { type Noised, perSample } from "./prediction.ts";
 import type { Coefficients } from "./process.ts";
 
 type T = tf.Tensor;
@@ -58,12 +58,11 @@ const inBits = (nats: T): T => tf.div(nats, Math.LN2);
  * The bound's term of step t for the model's step back p: L_(t-1) = KL(q(x_(t-1) | x_t, x_0) || p), and at t = 0
  * L_0 = -log p(x_0 | x_1). Bits a dimension, float32 [B].
  */
-export function vlbTerm(c: Coefficients, { x0, x_t, t }: Omit<Noised, "eps">, p: Gaussian): T {
+export function vlbTerm(c: Coefficients, { x0, x_t, t }: Noised, p: Gaussian): T {
   const kl = meanFlat(normalKl(qPosterior(c, x0, x_t, t), p));
   const nll = tf.neg(meanFlat(discretizedGaussianLogLikelihood(x0, p.mean, tf.mul(p.logVariance, 0.5))));
-  const isFirst = at((step) => (step === 0 ? 1 : 0), t);
-  const first = typeof isFirst === "number" ? isFirst : tf.reshape(isFirst, isFirst.rank === 0 ? [] : [-1]);
-  return inBits(tf.where(tf.greater(first, 0), nll, kl));
+  const isFirst = perSample((step) => (step === 0 ? 1 : 0), t);
+  return inBits(tf.where(tf.greater(isFirst, 0), nll, kl));
 }
 
 /** L_T = KL(q(x_T | x_0) || N(0, I)): what no training can change. Bits a dimension, float32 [B]. */

@@ -4,6 +4,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { exactLog } from "../rng/exact-math.ts";
+import { PARAMETERIZATIONS } from "./parameterization.ts";
 import type { Coefficients } from "./process.ts";
 
 type T = tf.Tensor;
@@ -18,10 +19,9 @@ export type LookUp = (value: (step: number) => number) => T;
 /** 0-based step of the process: the same for every sample, or [B]. */
 export type Steps = number | ArrayLike<number> | LookUp;
 
-/** Images on their way through the process: x_t = a x_0 + s eps, all float32 [B, H, W, C]. */
+/** Images at steps of the process: x_t of x_0, float32 [B, H, W, C]. */
 export interface Noised {
   readonly x0: T;
-  readonly eps: T;
   readonly x_t: T;
   readonly t: Steps;
 }
@@ -49,42 +49,80 @@ export function at(values: Float64Array | ((step: number) => number), t: Steps):
   return typeof t === "number" ? value(t) : tf.tensor4d(Float32Array.from(t, value), [t.length, 1, 1, 1]);
 }
 
-/** Reads a network's output; with a learned variance it has 2 C channels, the prediction first. */
+/** The same beside values of a sample: a number, or float32 [B]. */
+export function perSample(values: Parameters<typeof at>[0], t: Steps): number | T {
+  const value = at(values, t);
+  return typeof value === "number" || value.rank === 0 ? value : tf.reshape(value, [-1]);
+}
+
+/** What lies at the steps: the levels of a grid, say, as steps in their turn. */
+export function through(values: ArrayLike<number>, t: Steps, further = 0): Steps {
+  const value = (step: number) => values[step + further]!;
+  if (typeof t === "function") return (f) => t((step) => f(value(step)));
+  return typeof t === "number" ? value(t) : Float64Array.from(t, value);
+}
+
+/** u a + v b: what most formulas of a linear Gaussian process are. */
+export const mix = (a: T, u: number | T, b: T, v: number | T): T => tf.add(tf.mul(a, u), tf.mul(b, v));
+
+/** Reads a network's output; with a learned variance it has 2 C channels. */
 export function interpret(c: Coefficients, { predict, variance }: Reads, x_t: T, t: Steps, output: T): Prediction {
-  const learned = variance === "learned" || variance === "learned-range";
-  const [first, second] = learned ? tf.split(output, 2, output.rank - 1) : [output];
-  return {
-    x0: toX0(c, predict, x_t, t, first!),
-    ...(predict === "x_prev" ? { mean: first! } : {}),
-    ...(second ? { logVariance: variance === "learned" ? second : learnedRangeLogVariance(c, t, second) } : {}),
-  };
+  return readVariance(c, variance, t, output, (F) => ({
+    x0: toX0(c, predict, x_t, t, F),
+    ...(predict === "x_prev" ? { mean: F } : {}),
+  }));
+}
+
+export const isLearned = (variance: VarianceType): boolean => variance.startsWith("learned");
+
+/** @param output where the variance is learned, [..., 2 C]: what `read` reads, then the variance. */
+export function readVariance(
+  c: Coefficients,
+  variance: VarianceType,
+  t: Steps,
+  output: T,
+  read: (F: T) => Omit<Prediction, "logVariance">,
+): Prediction {
+  if (!isLearned(variance)) return read(output);
+  const [F, learned] = tf.split(output, 2, output.rank - 1) as [T, T];
+  return { ...read(F), logVariance: variance === "learned" ? learned : learnedRangeLogVariance(c, t, learned) };
 }
 
 /** x_0 from the network's output at step t. */
 export function toX0(c: Coefficients, type: PredictionType, x_t: T, t: Steps, output: T): T {
-  switch (type) {
-    case "x0":
-      return output;
-    case "eps":
-      return tf.sub(tf.mul(x_t, at(c.sqrtRecipAlphasCumprod, t)), tf.mul(output, at(c.sqrtRecipm1AlphasCumprod, t)));
-    case "v":
-      return tf.sub(tf.mul(x_t, at(c.sqrtAlphasCumprod, t)), tf.mul(output, at(c.sqrtOneMinusAlphasCumprod, t)));
-    case "x_prev": {
-      // The mean of the posterior, Ho et al. 2020, Eq. 7, solved for x_0.
-      const { posteriorMeanCoef1: k1, posteriorMeanCoef2: k2 } = c;
-      const own = tf.mul(
-        output,
-        at((i) => 1 / k1[i]!, t),
-      );
-      return tf.sub(
-        own,
-        tf.mul(
-          x_t,
-          at((i) => k2[i]! / k1[i]!, t),
-        ),
-      );
-    }
+  const { reading } = linearIn(c, type);
+  return mix(
+    x_t,
+    at((i) => reading(i).skip, t),
+    output,
+    at((i) => reading(i).out, t),
+  );
+}
+
+/** What a network that predicts `type` is trained to give for x_t = a x_0 + s eps. */
+export function targetOf(c: Coefficients, type: PredictionType, x0: T, t: Steps, eps: T): T {
+  const { target } = linearIn(c, type);
+  return mix(
+    x0,
+    at((i) => target(i).x0, t),
+    eps,
+    at((i) => target(i).eps, t),
+  );
+}
+
+/** A prediction by the steps of a discrete process: x_0 in x_t and the output, the output in x_0 and eps. */
+function linearIn(c: Coefficients, type: PredictionType) {
+  const level = (i: number) => ({ alpha: c.sqrtAlphasCumprod[i]!, sigma: c.sqrtOneMinusAlphasCumprod[i]! });
+  if (type !== "x_prev") {
+    const { reading, target } = PARAMETERIZATIONS[type];
+    return { reading: (i: number) => reading(level(i)), target: (i: number) => target(level(i)) };
   }
+  // The mean of the posterior, k1 x_0 + k2 x_t: Ho et al. 2020, Eq. 7.
+  const { posteriorMeanCoef1: k1, posteriorMeanCoef2: k2 } = c;
+  return {
+    reading: (i: number) => ({ skip: -k2[i]! / k1[i]!, out: 1 / k1[i]! }),
+    target: (i: number) => ({ x0: k1[i]! + k2[i]! * level(i).alpha, eps: k2[i]! * level(i).sigma }),
+  };
 }
 
 /** eps from x_0. */
@@ -92,15 +130,8 @@ export function toEps(c: Coefficients, x_t: T, t: Steps, x0: T): T {
   return tf.div(tf.sub(tf.mul(x_t, at(c.sqrtRecipAlphasCumprod, t)), x0), at(c.sqrtRecipm1AlphasCumprod, t));
 }
 
-/** What a network that predicts `type` is trained to give for x_t = a x_0 + s eps. */
-export function targetOf(c: Coefficients, type: "eps" | "x0" | "v", x0: T, t: Steps, eps: T): T {
-  if (type === "eps") return eps;
-  if (type === "x0") return x0;
-  return tf.sub(tf.mul(eps, at(c.sqrtAlphasCumprod, t)), tf.mul(x0, at(c.sqrtOneMinusAlphasCumprod, t)));
-}
-
 /** The learned range of iDDPM (Nichol and Dhariwal 2021, Eq. 15): v in [-1, 1] runs from log beta~_t to log beta_t. */
-function learnedRangeLogVariance(c: Coefficients, t: Steps, v: T): T {
+export function learnedRangeLogVariance(c: Coefficients, t: Steps, v: T): T {
   const min = at(c.posteriorLogVarianceClipped, t);
   const max = at((i) => exactLog(c.betas[i]!), t);
   const fraction = tf.mul(tf.add(v, 1), 0.5);

@@ -9,6 +9,7 @@ import type { ModelFolder } from "./read.ts";
 /** What each field of a UNet2DModel is in a job. Fields that follow from another one are left out. */
 const FIELDS: Partial<Record<keyof DiffusersConfig, string>> = {
   in_channels: "data.patch, or the images' channels (channels of the network's input)",
+  out_channels: "diffusion.variance (channels of the network's output)",
   block_out_channels: "model.channels and model.channelMult (channels of each level)",
   layers_per_block: "model.resBlocks",
   down_block_types: "model.attention and model.resample (blocks of each level)",
@@ -25,8 +26,6 @@ export function differencesOf(spec: JobSpec, channels: number, folder: ModelFold
   const found = (Object.keys(FIELDS) as (keyof DiffusersConfig)[])
     .filter((field) => JSON.stringify(ours[field]) !== JSON.stringify(theirs[field]))
     .map((field) => line(FIELDS[field]!, theirs[field], ours[field]));
-  if (folder.unet.outC !== folder.unet.inC)
-    found.push(`the folder's network gives ${folder.unet.outC} channels and takes ${folder.unet.inC}, plume's as many`);
   const [theirHeads, ourHeads] = headsOfBoth(folder.unet, unetConfig(spec, channels));
   if (theirHeads.join() !== ourHeads.join())
     found.push(line("model.headChannels (heads of each level with attention)", theirHeads, ourHeads));

@@ -5,6 +5,7 @@ import { basename, resolve } from "node:path";
 import { stringify } from "yaml";
 import { parseJob } from "../config/load.ts";
 import type { Job } from "../config/schema.ts";
+import { isLearned } from "../diffusion/prediction.ts";
 import { PlumeError } from "../errors.ts";
 import type { ModelFolder } from "./read.ts";
 
@@ -28,7 +29,8 @@ export function skeletonOf({ path, unet, side, diffusion }: ModelFolder): string
         ...(unet.headChannels === undefined ? {} : { headChannels: unet.headChannels }),
         ...{ groups, dropout, scaleShift, resample, classes: classRows },
       },
-      diffusion: { process: "ddpm", ...diffusion },
+      // A variance is learned from the bound alone.
+      diffusion: { process: "ddpm", ...diffusion, ...(isLearned(diffusion.variance) ? { objective: "hybrid" } : {}) },
       sampling: { steps: Math.min(50, diffusion.timesteps) },
     },
   });

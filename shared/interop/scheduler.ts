@@ -13,7 +13,11 @@ export type FolderDiffusion = Pick<Diffusion, "schedule" | "timesteps" | "predic
 
 const SCHEDULES = { linear: "linear", cosine: "squaredcos_cap_v2" } as const;
 const PREDICTIONS = { eps: "epsilon", x0: "sample", v: "v_prediction" } as const;
-const VARIANCES = { "fixed-small": "fixed_small", "fixed-large": "fixed_large" } as const;
+const VARIANCES = {
+  "fixed-small": "fixed_small",
+  "fixed-large": "fixed_large",
+  "learned-range": "learned_range",
+} as const;
 
 /** The release whose DDPMScheduler the export was checked against. */
 const VERSION = "0.27.2";
@@ -61,7 +65,7 @@ const schema = z.looseObject({
   beta_end: z.number().default(0.02),
   trained_betas: z.array(z.number()).nullable().default(null),
   prediction_type: z.enum(["epsilon", "sample", "v_prediction"]).default("epsilon"),
-  variance_type: z.enum(["fixed_small", "fixed_large"]).default("fixed_small"),
+  variance_type: z.enum(["fixed_small", "fixed_large", "learned_range"]).default("fixed_small"),
   clip_sample: z.literal(true).default(true),
   clip_sample_range: z.literal(1).default(1),
   thresholding: z.literal(false).default(false),

@@ -6,12 +6,13 @@ import { squaredError } from "./simple.ts";
 import { stopGradient } from "./stop-gradient.ts";
 import { boundTerm } from "./vlb.ts";
 
-export const hybrid: Objective = (c, options, noised, output) => {
+export const hybrid: Objective = (asked, output, options) => {
   const channels = output.rank - 1;
-  const [prediction, range] = tf.split(output, 2, channels) as [tf.Tensor, tf.Tensor];
-  const mse = squaredError(c, options.predict, noised, prediction);
-  const frozen = tf.concat([stopGradient(prediction), range], channels);
+  const [F, learned] = tf.split(output, 2, channels) as [tf.Tensor, tf.Tensor];
+  const mse = squaredError(asked, F);
+  const frozen = tf.concat([stopGradient(F), learned], channels);
   // One term stands for all T of them.
-  const vb = tf.mul(boundTerm(c, options, noised, frozen), options.vlbWeight * c.betas.length);
+  const weight = options.vlbWeight * options.coefficients.betas.length;
+  const vb = tf.mul(boundTerm(asked, frozen, options), weight);
   return { loss: tf.add(mse, vb), mse, vb };
 };

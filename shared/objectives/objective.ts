@@ -1,10 +1,23 @@
 // The contract of an objective.
 
 import type * as tf from "@tensorflow/tfjs-core";
-import type { Noised, Reads } from "../diffusion/prediction.ts";
+import type { Noised, Prediction, VarianceType } from "../diffusion/prediction.ts";
 import type { Coefficients } from "../diffusion/process.ts";
 
-export interface ObjectiveOptions extends Reads {
+/** What a network was shown, and how its answer is read. */
+export interface Asked extends Noised {
+  /** What it should have said: float32 [B, H, W, C]. */
+  readonly target: tf.Tensor;
+  /** Weight of |output - target|^2, a number or float32 [B, 1, 1, 1]; 1 when absent. */
+  readonly weight?: number | tf.Tensor | undefined;
+  /** What an output says of x_t. */
+  read(output: tf.Tensor): Prediction;
+}
+
+export interface ObjectiveOptions {
+  /** Of the discrete process whose bound is meant. */
+  readonly coefficients: Coefficients;
+  readonly variance: VarianceType;
   /** lambda of the hybrid objective: what the sum of the bound's terms counts beside L_simple. */
   readonly vlbWeight: number;
 }
@@ -18,4 +31,4 @@ interface Terms {
 }
 
 /** @param output of the network at x_t, float32 [B, H, W, C], or [B, H, W, 2 C] where the variance is learned. */
-export type Objective = (c: Coefficients, options: ObjectiveOptions, noised: Noised, output: tf.Tensor) => Terms;
+export type Objective = (asked: Asked, output: tf.Tensor, options: ObjectiveOptions) => Terms;

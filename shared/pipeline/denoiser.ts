@@ -3,6 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { type Level, parameterizationOf, type Reading, scoreReading } from "../diffusion/parameterization.ts";
+import { isLearned, learnedRangeLogVariance } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { classifierFree } from "../guidance/classifier-free.ts";
@@ -49,6 +50,7 @@ interface Asked extends Condition {
 export function createDenoisers(options: DenoiserOptions): (condition: Condition) => Denoisers {
   const { spec, network, params, program } = options;
   const { classes } = spec.model;
+  const { variance } = spec.diffusion;
   const noise = noiseProcess(spec.diffusion);
   const reads = parameterizationOf(spec.diffusion.predict, spec.diffusion.sigmaData);
   const names = network.params.map(({ name }) => name);
@@ -78,7 +80,8 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
           )
         : x;
       const forward = { param: (name: string) => byName.get(name)!, dropout: <U extends tf.Tensor>(u: U) => u };
-      const F = network.forward(forward, { x: seen as tf.Tensor4D, t, y });
+      const output = network.forward(forward, { x: seen as tf.Tensor4D, t, y });
+      const [F, learned] = isLearned(variance) ? (tf.split(output, 2, 3) as [tf.Tensor, tf.Tensor]) : [output];
       const read = tf.add(
         tf.mul(
           x,
@@ -89,33 +92,37 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
           scalar(() => asked.reading.out),
         ),
       );
-      if (!guided) return [read];
+      if (!guided) return learned ? [read, learned] : [read];
       const [conditional, unconditional] = tf.split(read, 2, 0) as [tf.Tensor, tf.Tensor];
-      return [
-        classifierFree(
-          conditional,
-          unconditional,
-          scalar(() => asked.guidance),
-        ),
-      ];
+      const mixed = classifierFree(
+        conditional,
+        unconditional,
+        scalar(() => asked.guidance),
+      );
+      // Guidance is of the mean: the variance is that of the condition.
+      return learned ? [mixed, tf.split(learned, 2, 0)[0]!] : [mixed];
     };
 
   const programs = new Map<string, Program>();
-  const evaluate = (question: Asked): tf.Tensor => {
+  /** x_0 and, where the network has learned one, what it gives for the variance. */
+  const evaluateAll = (question: Asked): readonly [x0: tf.Tensor, learned?: tf.Tensor] => {
     const { x, labels, guidance } = question;
     const guided = labels !== null && guidance !== 1;
     const shape = x.shape as Shape4;
     const key = `${shape} ${labels !== null} ${guided}`;
     if (!programs.has(key)) programs.set(key, program(computation(shape, labels !== null, guided)));
     asked = question;
-    return programs.get(key)!.run(params.tensors)[0]!;
+    return programs.get(key)!.run(params.tensors) as readonly [tf.Tensor, tf.Tensor?];
   };
+  const evaluate = (question: Asked): tf.Tensor => evaluateAll(question)[0];
 
   return (condition) => ({
     byStep: (process) => (x, step) => {
       const level = { alpha: process.sqrtAlphasCumprod[step]!, sigma: process.sqrtOneMinusAlphasCumprod[step]! };
       const reading = reads.reading(level);
-      return { x0: evaluate({ ...condition, x, scale: 1, level, reading, label: process.modelTimestep(step) }) };
+      const label = process.modelTimestep(step);
+      const [x0, learned] = evaluateAll({ ...condition, x, scale: 1, level, reading, label });
+      return { x0, ...(learned && { logVariance: learnedRangeLogVariance(process, step, learned) }) };
     },
     bySigma: (clip) => (x, sigma) => {
       const t = noise.timeOf(sigma);

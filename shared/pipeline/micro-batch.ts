@@ -6,11 +6,14 @@ import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, unshuffle } from "../data/patch.ts";
 import { denoisingOf } from "../diffusion/denoising.ts";
 import { parameterizationOf } from "../diffusion/parameterization.ts";
-import type { LookUp } from "../diffusion/prediction.ts";
+import { type LookUp, readVariance } from "../diffusion/prediction.ts";
+import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
 import type { Forward, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
+import { OBJECTIVES } from "../objectives/index.ts";
+import type { Asked, Objective, ObjectiveOptions } from "../objectives/objective.ts";
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import type { DeviceParams } from "./device-params.ts";
@@ -58,6 +61,12 @@ export function createMicroBatch(
     parameterizationOf(diffusion.predict, diffusion.sigmaData),
     diffusion.weighting,
   );
+  const options: ObjectiveOptions = {
+    coefficients: createProcess({ schedule: diffusion.schedule, timesteps: diffusion.timesteps }),
+    variance: diffusion.variance,
+    vlbWeight: diffusion.vlbWeight,
+  };
+  const loading = OBJECTIVES[diffusion.objective].load();
   const { height, width, channels } = shuffleShape(image, data.patch);
   const names = layout.tensors.map(({ name }) => name);
 
@@ -81,9 +90,22 @@ export function createMicroBatch(
     return { step, index, x0, eps, t, y };
   };
 
+  const askedOf = (x0: tf.Tensor, eps: tf.Tensor, t: LookUp): Asked => {
+    const x_t = denoising.noised(x0, eps, t);
+    const read = (F: tf.Tensor) => ({ x0: denoising.read(x_t, F, t) });
+    return {
+      x0,
+      x_t,
+      t,
+      target: denoising.targetOf(x0, eps, t),
+      weight: denoising.weight(t),
+      read: (output) => readVariance(options.coefficients, options.variance, t, output, read),
+    };
+  };
+
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
   const computation =
-    (n: number, drawn: () => Drawn): Computation =>
+    (objective: Objective, n: number, drawn: () => Drawn): Computation =>
     (feed, params) => {
       const shape = [n, height, width, channels];
       const x0 = feed(shape, "float32", () => drawn().x0);
@@ -91,10 +113,10 @@ export function createMicroBatch(
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
       const time = feed([n], "float32", () => Float32Array.from(drawn().t, process.label));
       const y = model.classes > 0 ? feed([n], "int32", () => drawn().y) : null;
-      const seen = denoising.seen(denoising.noised(x0, eps, t), t);
-      const wanted = denoising.targetOf(x0, eps, t);
+      const asked = askedOf(x0, eps, t);
+      const seen = denoising.seen(asked.x_t, t);
 
-      const objective = (...tensors: tf.Tensor[]): tf.Scalar => {
+      const loss = (...tensors: tf.Tensor[]): tf.Scalar => {
         const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
         const f = trainingForward(byName, feed, seed, drawn);
         const output = network.forward(f, {
@@ -102,9 +124,9 @@ export function createMicroBatch(
           t: time as tf.Tensor1D,
           y: y as tf.Tensor1D | null,
         });
-        return denoising.loss(output, wanted, t);
+        return tf.mean(objective(asked, output, options).loss) as tf.Scalar;
       };
-      const { value, grads } = tf.valueAndGrads(objective)([...params]);
+      const { value, grads } = tf.valueAndGrads(loss)([...params]);
       return [value, ...grads];
     };
 
@@ -112,7 +134,8 @@ export function createMicroBatch(
   const programs = new Map<number, Program>();
   return async (params, batch, gradient) => {
     const n = batch.labels.length;
-    if (!programs.has(n)) programs.set(n, program(computation(n, () => current)));
+    const objective = await loading;
+    if (!programs.has(n)) programs.set(n, program(computation(objective, n, () => current)));
     current = draw(batch);
     const outputs = programs.get(n)!.run(params.tensors);
     try {

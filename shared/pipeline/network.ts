@@ -1,6 +1,7 @@
 // The network that a job's spec asks for.
 
 import type { JobSpec } from "../config/schema.ts";
+import { isLearned } from "../diffusion/prediction.ts";
 import { buildUnet, type UnetConfig } from "../models/unet.ts";
 import type { Network } from "../nn/network.ts";
 
@@ -8,12 +9,13 @@ import type { Network } from "../nn/network.ts";
 const EPS = 1e-5;
 
 /** @param channels of the data set's images. */
-export function unetConfig({ data, model }: JobSpec, channels: number): UnetConfig {
+export function unetConfig({ data, model, diffusion }: JobSpec, channels: number): UnetConfig {
   const patched = channels * data.patch * data.patch;
   const size = data.imageSize / data.patch;
   return {
     inC: patched,
-    outC: patched,
+    // A variance is learned beside the prediction, channel by channel.
+    outC: isLearned(diffusion.variance) ? 2 * patched : patched,
     channels: model.channels,
     channelMult: model.channelMult,
     resBlocks: model.resBlocks,

@@ -2,7 +2,7 @@
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { GridName } from "../diffusion/grids.ts";
-import type { Prediction } from "../diffusion/prediction.ts";
+import type { Prediction, VarianceType } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
 import type { SdeProcess } from "../diffusion/processes/process.ts";
@@ -17,7 +17,7 @@ export interface SampleOptions {
   /** DDIM's eta, in [0, 1]. */
   readonly eta: number;
   /** The variance of the ancestral step, where the denoiser gives none. */
-  readonly variance: "fixed-small" | "fixed-large";
+  readonly variance: VarianceType;
   /** Standard normal noise of the given shape for a step. */
   readonly noise: (step: number, shape: number[]) => tf.Tensor;
 }

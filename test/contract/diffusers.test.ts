@@ -52,6 +52,12 @@ const CASES: Readonly<Record<string, { readonly spec: string; readonly channels:
   diffusion: { predict: x0, timesteps: 24 }
   sampling: { steps: 24 }`,
   },
+  "a learned variance": {
+    channels: 1,
+    spec: `data: { source: "shapes:64", imageSize: 8, patch: 2 }
+  model: { channels: 8, channelMult: [1, 2], groups: 4 }
+  diffusion: { variance: learned-range, objective: hybrid }`,
+  },
   "residual resampling, scale and shift, heads, labels, two blocks a level, linear over 200 timesteps": {
     channels: 1,
     spec: `data: { source: "shapes:64", imageSize: 16, patch: 4 }
@@ -314,7 +320,7 @@ describe("a UNet2DModel that plume did not write", () => {
     ["clip_sample", "scheduler", { clip_sample: false }],
     ["thresholding", "scheduler", { thresholding: true }],
     ["rescale_betas_zero_snr", "scheduler", { rescale_betas_zero_snr: true }],
-    ["variance_type", "scheduler", { variance_type: "learned_range" }],
+    ["variance_type", "scheduler", { variance_type: "learned" }],
     ["_class_name", "scheduler", { _class_name: "PNDMScheduler" }],
   ])("is refused by the name of a field that plume has not: %s", (field, where, change) => {
     const file = where === "unet" ? `${folder}/unet/config.json` : `${folder}/scheduler/scheduler_config.json`;

@@ -10,7 +10,7 @@ export type AnalyticModel =
 
 /** eps for x_t = a x_0 + s n, one sample of d values: eps = (x - a D(x/a; s/a)) / s. */
 export function analyticEps(model: AnalyticModel, x: readonly number[], a: number, s: number): number[] {
-  const denoised = denoise(
+  const denoised = analyticDenoised(
     model,
     x.map((v) => v / a),
     s / a,
@@ -23,7 +23,7 @@ export const analyticDenoiser =
   (model: AnalyticModel): SigmaDenoiser =>
   (x, sigma) =>
     tf.tensor(
-      eachSample(x, (sample) => denoise(model, sample, sigma)),
+      eachSample(x, (sample) => analyticDenoised(model, sample, sigma)),
       x.shape,
       "float32",
     );
@@ -46,7 +46,8 @@ export function exactFlow(model: AnalyticModel, x: tf.Tensor, from: number, to: 
   );
 }
 
-function denoise(model: AnalyticModel, x: readonly number[], sigma: number): number[] {
+/** D(x; sigma) for x = x_0 + sigma n, one sample of d values. */
+export function analyticDenoised(model: AnalyticModel, x: readonly number[], sigma: number): number[] {
   const noise = sigma * sigma;
   if (model.type === "gaussian") {
     const [mean, variance] = [flat(model.mean), flat(model.var)];

@@ -42,6 +42,7 @@ describe("a job that changed", () => {
     ["training.optimiser.lr", /no job has such a field/],
     ["training.optimizer", /no job has such a field/],
     ["model.channels", /cannot go on with another model\.channels/],
+    ["diffusion.variance", /cannot go on with another diffusion\.variance/],
     ["seed", /cannot go on with another seed/],
     ["training.globalBatch", /cannot go on with another training\.globalBatch/],
   ])("cannot be allowed %s", (field, message) => {

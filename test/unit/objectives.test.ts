@@ -2,10 +2,10 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../shared/backends/backend.ts";
 import { qSample } from "../../shared/diffusion/gaussian.ts";
-import type { LookUp, Steps } from "../../shared/diffusion/prediction.ts";
+import { interpret, type LookUp, type Steps } from "../../shared/diffusion/prediction.ts";
 import { createProcess } from "../../shared/diffusion/process.ts";
 import { OBJECTIVES, type ObjectiveName } from "../../shared/objectives/index.ts";
-import type { Objective, ObjectiveOptions } from "../../shared/objectives/objective.ts";
+import type { Asked, Objective, ObjectiveOptions } from "../../shared/objectives/objective.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
 import { testBackend } from "../support/backend.ts";
 
@@ -15,15 +15,21 @@ beforeAll(async () => {
 });
 
 const process = createProcess({ schedule: "cosine", timesteps: 50 });
-const options: ObjectiveOptions = { predict: "eps", variance: "learned-range", vlbWeight: 0.001 };
+const reads = { predict: "eps", variance: "learned-range" } as const;
+const options: ObjectiveOptions = { coefficients: process, variance: reads.variance, vlbWeight: 0.001 };
 const SHAPE = [3, 2, 2, 1];
 const values = (index: number, size: number) => normals({ seed: 2, purpose: PURPOSE.noise, step: 0, index }, size);
 const [x0, eps, output] = [values(0, 12), values(1, 12), values(2, 24)];
 
+function askedOf(t: Steps, clean: tf.Tensor, noise: tf.Tensor): Asked {
+  const x_t = qSample(process, clean, t, noise);
+  return { x0: clean, t, x_t, target: noise, read: (y) => interpret(process, reads, x_t, t, y) };
+}
+
 /** Losses, and the gradient of their sum with respect to the network's output. */
 function lossAndGradient(objective: Objective, t: Steps, [clean, noise, out]: tf.Tensor[]): tf.Tensor[] {
-  const noised = { x0: clean!, eps: noise!, t, x_t: qSample(process, clean!, t, noise!) };
-  const lossOf = (y: tf.Tensor) => objective(process, options, noised, y).loss;
+  const asked = askedOf(t, clean!, noise!);
+  const lossOf = (y: tf.Tensor) => objective(asked, y, options).loss;
   return [lossOf(out!), tf.grad((y) => tf.sum(lossOf(y)))(out!)];
 }
 
@@ -56,12 +62,12 @@ it("the bound teaches the hybrid objective's variance, and its prediction learns
   const [hybrid, simple] = await Promise.all([OBJECTIVES.hybrid.load(), OBJECTIVES.simple.load()]);
   const both = eagerly(hybrid, [0, 20, 49])[1]!;
   const channel = (k: number) => both.filter((_, i) => i % 2 === k);
-  const noised = { x0: tf.tensor(x0, SHAPE), eps: tf.tensor(eps, SHAPE), t: [0, 20, 49], x_t: tf.tensor(x0, SHAPE) };
+  const asked = askedOf([0, 20, 49], tf.tensor(x0, SHAPE), tf.tensor(eps, SHAPE));
   const prediction = tf.tensor(
     output.filter((_, i) => i % 2 === 0),
     SHAPE,
   );
-  const alone = tf.grad((y) => tf.sum(simple(process, options, noised, y).loss))(prediction);
+  const alone = tf.grad((y) => tf.sum(simple(asked, y, options).loss))(prediction);
   expect(channel(0)).toEqual([...alone.dataSync()]);
   expect(channel(1).every((slope) => slope !== 0)).toBe(true);
 });

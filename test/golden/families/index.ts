@@ -3,6 +3,7 @@
 import type { GoldenFamily } from "../family.ts";
 import { ancestralDdim } from "./ancestral_ddim.ts";
 import { blocks } from "./blocks.ts";
+import { consistency } from "./consistency.ts";
 import { diffusionCoefficients } from "./diffusion_coefficients.ts";
 import { dpmSolver } from "./dpm_solver.ts";
 import { edm } from "./edm.ts";
@@ -27,6 +28,7 @@ export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntri
     ancestralDdim,
     lossesVlb,
     guidance,
+    consistency,
     embeddings,
     blocks,
     networks,

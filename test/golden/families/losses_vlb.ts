@@ -11,10 +11,11 @@ import {
   priorTerm,
   vlbTerm,
 } from "../../../shared/diffusion/likelihood.ts";
-import type { Noised } from "../../../shared/diffusion/prediction.ts";
+import { isLearned, targetOf } from "../../../shared/diffusion/prediction.ts";
 import type { Process } from "../../../shared/diffusion/process.ts";
 import { variationalBound } from "../../../shared/eval/bound.ts";
 import { OBJECTIVES, type ObjectiveName } from "../../../shared/objectives/index.ts";
+import type { Asked } from "../../../shared/objectives/objective.ts";
 import { flat, type Nested, shapeOf, tensorOf } from "../arrays.ts";
 import {
   type AnalyticNetwork,
@@ -76,33 +77,35 @@ function elementwise({ inputs }: GoldenCase): Record<string, tf.Tensor> {
   return { log_likelihood_nats: nats };
 }
 
-function noisedOf(process: Process, inputs: GoldenCase["inputs"]): Noised {
+function askedOf(process: Process, p: Params, inputs: GoldenCase["inputs"]): Asked {
   const [x0, t, eps] = [imagesOf(inputs), inputs.t as number[], tensorOf(inputs.noise)];
-  return { x0, eps, t, x_t: qSample(process, x0, t, eps) };
+  const x_t = qSample(process, x0, t, eps);
+  const target = targetOf(process, readsOf(p).predict, x0, t, eps);
+  return { x0, t, x_t, target, read: (output) => readOutput(process, p, x_t, t, output) };
 }
 
 function terms({ params, inputs }: GoldenCase): Record<string, tf.Tensor> {
   const p = params as unknown as Params;
   const process = processFor(p);
   if (!inputs.model_output) return { prior_bpd: priorTerm(process, imagesOf(inputs)) };
-  const noised = noisedOf(process, inputs);
-  const prediction = readOutput(process, p, noised.x_t, noised.t, tensorOf(inputs.model_output));
-  const step = pMeanVariance(process, noised.x_t, noised.t, prediction, {
+  const asked = askedOf(process, p, inputs);
+  const prediction = asked.read(tensorOf(inputs.model_output));
+  const step = pMeanVariance(process, asked.x_t, asked.t, prediction, {
     variance: varianceType(p.model_var_type),
     clip: p.clip_denoised ?? false,
   });
-  return { vb_bits_per_dim: vlbTerm(process, noised, step), pred_xstart: step.x0 };
+  return { vb_bits_per_dim: vlbTerm(process, asked, step), pred_xstart: step.x0 };
 }
 
 async function trainingLoss({ params, inputs }: GoldenCase): Promise<Record<string, unknown>> {
   const p = params as unknown as Params;
   const process = processFor(p);
-  const reads = readsOf(p);
+  const { variance } = readsOf(p);
   const plain = OBJECTIVE_OF[p.loss_type!];
-  const objective =
-    await OBJECTIVES[plain === "simple" && reads.variance.startsWith("learned") ? "hybrid" : plain].load();
+  const objective = await OBJECTIVES[plain === "simple" && isLearned(variance) ? "hybrid" : plain].load();
   const vlbWeight = p.loss_type === "RESCALED_MSE" ? 1 / 1000 : 1 / process.T;
-  const lossOf = (output: tf.Tensor) => objective(process, { ...reads, vlbWeight }, noisedOf(process, inputs), output);
+  const options = { coefficients: process, variance, vlbWeight };
+  const lossOf = (output: tf.Tensor) => objective(askedOf(process, p, inputs), output, options);
   return tf.tidy(() => {
     const output = tensorOf(inputs.model_output);
     const grad_model_output = tf.grad((x) => tf.sum(lossOf(x).loss))(output);

@@ -1,10 +1,11 @@
 // VP, sub-VP and VE: marginals, drifts, steps, the reverse of both, priors, what networks are told, and losses.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { type Denoising, denoisingOf } from "../../../shared/diffusion/denoising.ts";
+import { denoisingOf } from "../../../shared/diffusion/denoising.ts";
 import { scoreReading } from "../../../shared/diffusion/parameterization.ts";
 import { at } from "../../../shared/diffusion/prediction.ts";
 import type { Discretization, LinearNoise, NoiseProcess } from "../../../shared/diffusion/processes/process.ts";
+import { squaredError } from "../../../shared/objectives/simple.ts";
 import { priorLogDensity } from "../../../shared/samplers/sde/likelihood.ts";
 import { reverseDrift } from "../../../shared/samplers/sde/reverse.ts";
 import { tensorOf } from "../arrays.ts";
@@ -111,8 +112,9 @@ function loss({ params, inputs }: GoldenCase): number {
   const labels = inputs.labels as number[] | undefined;
   const t = labels ?? (inputs.u as number[]).map((u) => u * (1 - eps) + eps);
   const weighting = p.likelihood_weighting ? "likelihood" : "simple";
-  const denoising: Denoising = denoisingOf(labels ? discreteProcess(p) : sdeOf(p), parameterizationFor(p), weighting);
+  const denoising = denoisingOf(labels ? discreteProcess(p) : sdeOf(p), parameterizationFor(p), weighting);
   const [x0, noise, output] = ["batch", "noise", "network_output"].map((key) => tensorOf(inputs[key]));
-  const mean = values(denoising.loss(output!, denoising.targetOf(x0!, noise!, t), t))[0]!;
+  const asked = { target: denoising.targetOf(x0!, noise!, t), weight: denoising.weight(t) };
+  const mean = values(tf.mean(squaredError(asked, output!)))[0]!;
   return p.reduce_mean ? mean : (mean * x0!.size) / x0!.shape[0]! / 2;
 }

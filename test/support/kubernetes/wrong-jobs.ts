@@ -65,6 +65,18 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.sampling.steps: Forbidden: 50 is above diffusion.timesteps 40; take fewer steps, or more timesteps",
   ),
   wrong(
+    { diffusion: { process: "edm", objective: "vlb" }, sampling: { sampler: "heun" } },
+    "spec.diffusion.objective: Forbidden: vlb is a bound of ddpm's steps, which edm has not; choose simple",
+  ),
+  wrong(
+    { diffusion: { variance: "learned-range" } },
+    "spec.diffusion.variance: Forbidden: learned-range is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one",
+  ),
+  wrong(
+    { diffusion: { objective: "hybrid" } },
+    "spec.diffusion.variance: Forbidden: fixed-large leaves the objective hybrid nothing to teach; choose learned-range",
+  ),
+  wrong(
     { sampling: { guidance: 2.5 } },
     "spec.sampling.guidance: Forbidden: 2.5 needs class labels; set model.classes, or guidance 1",
   ),
@@ -177,6 +189,8 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "diffusion.predict": "v",
   "diffusion.weighting": "likelihood",
   "diffusion.variance": "fixed-small",
+  "diffusion.objective": "vlb",
+  "diffusion.vlbWeight": 0.01,
   "diffusion.labelDrop": 0,
   "training.globalBatch": 128,
   "training.microBatch": 8,

@@ -1,0 +1,64 @@
+// Denoisers D(x; sigma) of x = x_0 + sigma eps around a network, as consistency models have them: Song et al. 2023, App. C.
+// Levels are host numbers, float64; a sample may have a level of its own.
+
+import * as tf from "@tensorflow/tfjs-core";
+import { exactLog } from "../rng/exact-math.ts";
+import { type Level, type Parameterization, parameterizationOf } from "./parameterization.ts";
+import { at, type Steps } from "./prediction.ts";
+
+type T = tf.Tensor;
+
+/** D(x; sigma) = skip x + out F(input x). */
+export type Scalings = Pick<Parameterization, "reading" | "input">;
+
+/** EDM's scalings, bent so that D(x; sigmaMin) = x: the boundary condition of a consistency function, Eq. 5. */
+export const boundaryScalings = (sigmaData: number, sigmaMin: number): Scalings => ({
+  ...parameterizationOf("edm", sigmaData),
+  reading({ sigma }) {
+    const [gap, data2] = [sigma - sigmaMin, sigmaData * sigmaData];
+    return { skip: data2 / (gap * gap + data2), out: (gap * sigmaData) / Math.sqrt(sigma * sigma + data2) };
+  },
+});
+
+/** What the network is told of sigma: 1000 times EDM's c_noise. */
+export const consistencyLabel = (sigma: number): number => (1000 * exactLog(sigma + 1e-44)) / 4;
+
+/** x float32 [B, H, W, C] at sigma, one for all samples or one a sample, to x_0. Inside a tidy scope. */
+export type LevelDenoiser = (x: T, sigma: Steps) => T;
+
+/** @param F the network: of scaled x and consistencyLabel, a number or float32 [B, 1, 1, 1]. */
+export function preconditioned(F: (x: T, label: number | T) => T, { reading, input }: Scalings): LevelDenoiser {
+  const level = (sigma: number): Level => ({ alpha: 1, sigma });
+  return (x, sigma) => {
+    const seen = input
+      ? tf.mul(
+          x,
+          at((s) => input(level(s)), sigma),
+        )
+      : x;
+    return tf.add(
+      tf.mul(
+        x,
+        at((s) => reading(level(s)).skip, sigma),
+      ),
+      tf.mul(
+        F(seen, at(consistencyLabel, sigma)),
+        at((s) => reading(level(s)).out, sigma),
+      ),
+    );
+  };
+}
+
+const snr = (sigma: number): number => 1 / (sigma * sigma);
+
+/** lambda(sigma), the weight of |D - x_0|^2. */
+export const WEIGHTINGS = {
+  uniform: () => 1,
+  snr,
+  "snr+1": (sigma) => snr(sigma) + 1,
+  /** EDM's: 1 / c_out^2. */
+  karras: (sigma, sigmaData) => snr(sigma) + snr(sigmaData),
+  "truncated-snr": (sigma) => Math.max(snr(sigma), 1),
+} satisfies Record<string, (sigma: number, sigmaData: number) => number>;
+
+export type WeightingName = keyof typeof WEIGHTINGS;
