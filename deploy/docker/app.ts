@@ -17,6 +17,7 @@ import { copyLibraries } from "./system.ts";
 const ASSETS = [
   "LICENSE",
   "deploy/judge/fashion-mnist.safetensors",
+  "deploy/judge/fashion-mnist-labels.safetensors",
   "proto/plume/v1",
   "shared/backends/wasm-kernels/kernels.wasm",
   "shared/kernels/kernels.wasm",

@@ -1,5 +1,6 @@
-// The judge: a small classifier of real images, trained once and frozen. Its 64 features measure how far generated
-// images are from real ones; its labels, whether they show what they were asked for.
+// The judges: two small classifiers of real images, trained once and frozen. The features of the one measure how far
+// images are from real ones; the labels of the other, which has another architecture and another seed, say whether they
+// show what they were asked for.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { silu } from "../nn/fused.ts";
@@ -12,19 +13,43 @@ export const JUDGE_SIDE = 28;
 export const JUDGE_CLASSES = 10;
 
 interface Judged {
-  /** float32 [B, 64]. */
+  /** What the last layer sees: float32 [B, F]. */
   readonly features: tf.Tensor2D;
   /** float32 [B, 10]. */
   readonly logits: tf.Tensor2D;
 }
 
-export interface JudgeNetwork {
+interface JudgeNetwork {
   readonly params: readonly ParamSpec[];
   /** @param x float32 [B, 28, 28, 1] in [-1, 1]. */
   forward(f: Forward, x: tf.Tensor4D): Judged;
 }
 
-export function buildJudge(): JudgeNetwork {
+interface JudgeDefinition {
+  /** Safetensors, relative to the root. */
+  readonly file: string;
+  /** Of the committed file: numbers of another judge are not comparable. */
+  readonly sha256: string;
+  build(): JudgeNetwork;
+}
+
+export const JUDGES = {
+  features: {
+    file: "deploy/judge/fashion-mnist.safetensors",
+    sha256: "3f2bde2b48ea885f02edfa50904f4beda35ceccde193d63042d5d23fb8773bdf",
+    build: buildFeatureJudge,
+  },
+  labels: {
+    file: "deploy/judge/fashion-mnist-labels.safetensors",
+    sha256: "61159a5ac4c5fd6a3d3da1d8449d7a887b3cff3065ba38df92827d1a4615cf58",
+    build: buildLabelJudge,
+  },
+} satisfies Record<string, JudgeDefinition>;
+
+export type JudgeName = keyof typeof JUDGES;
+
+/** Features from a dense layer that sees where things are. */
+function buildFeatureJudge(): JudgeNetwork {
   const scope = createScope();
   const conv1 = conv2d(scope.child("conv1"), 1, 16, 3, { stride: 2, pad: 1 }); // 14 x 14
   const conv2 = conv2d(scope.child("conv2"), 16, 32, 3, { stride: 2, pad: 1 }); // 7 x 7
@@ -36,6 +61,23 @@ export function buildJudge(): JudgeNetwork {
     forward(f, x) {
       const h = silu(conv3(f, silu(conv2(f, silu(conv1(f, x))))));
       const features = silu(hidden(f, tf.reshape(h, [x.shape[0], 7 * 7 * 32]) as tf.Tensor2D));
+      return { features, logits: head(f, features) };
+    },
+  };
+}
+
+/** No hidden layer between what it sees where and its classes. */
+function buildLabelJudge(): JudgeNetwork {
+  const scope = createScope();
+  const conv1 = conv2d(scope.child("conv1"), 1, 24, 3, { stride: 2, pad: 1 }); // 14 x 14
+  const conv2 = conv2d(scope.child("conv2"), 24, 48, 3, { stride: 2, pad: 1 }); // 7 x 7
+  const conv3 = conv2d(scope.child("conv3"), 48, 32, 3);
+  const head = dense(scope.child("head"), 7 * 7 * 32, JUDGE_CLASSES);
+  return {
+    params: scope.params,
+    forward(f, x) {
+      const h = silu(conv3(f, silu(conv2(f, silu(conv1(f, x))))));
+      const features = tf.reshape(h, [x.shape[0], 7 * 7 * 32]) as tf.Tensor2D;
       return { features, logits: head(f, features) };
     },
   };

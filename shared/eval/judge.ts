@@ -1,4 +1,4 @@
-// The frozen judge, loaded and verified, and what it says about a set of images.
+// The frozen judges, loaded and verified, and what they say about images.
 
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -8,61 +8,81 @@ import { PlumeError } from "../errors.ts";
 import { createDeviceParams, inference } from "../pipeline/device-params.ts";
 import { asset } from "../root.ts";
 import { buildLayout } from "../tensor/layout.ts";
-import { type Gaussian, gaussianOf } from "./frechet.ts";
-import { buildJudge, JUDGE_CLASSES, JUDGE_FEATURES, JUDGE_SIDE } from "./judge-network.ts";
+import { JUDGE_CLASSES, JUDGE_FEATURES, JUDGE_SIDE, JUDGES, type JudgeName } from "./judge-network.ts";
+import type { Rows } from "./rows.ts";
 
-const FILE = asset("deploy/judge/fashion-mnist.safetensors");
-/** Of the committed file: numbers of another judge are not comparable. */
-export const JUDGE_SHA256 = "3f2bde2b48ea885f02edfa50904f4beda35ceccde193d63042d5d23fb8773bdf";
+/** Images computed together. */
+const BATCH = 250;
 
-interface Verdict {
-  /** Share of images whose label the judge gives them. */
-  readonly accuracy: number;
-  readonly features: Gaussian;
-}
-
-export interface Judge {
-  /** @param pixels uint8 [n, 28, 28, 1]. @param labels int32 [n]. */
-  judge(pixels: Uint8Array, labels: ArrayLike<number>): Verdict;
+interface Judge {
+  /** @param pixels uint8 [n, 28, 28, 1]. @returns what it says of each: float32 [n, width]. */
+  judge(pixels: Uint8Array): Rows & { readonly values: Float32Array };
   dispose(): void;
 }
 
 /** The backend must be open. @throws PlumeError DATA_LOSS when the file is not the recorded one. */
-export function openJudge(): Judge {
-  const bytes = readFileSync(FILE);
+function openJudge(name: JudgeName, said: "features" | "logits", d: number): Judge {
+  const { file, sha256, build } = JUDGES[name];
+  const bytes = readFileSync(asset(file));
   const digest = createHash("sha256").update(bytes).digest("hex");
-  if (digest !== JUDGE_SHA256)
-    throw new PlumeError("DATA_LOSS", `the judge's weights have sha256 ${digest}, recorded is ${JUDGE_SHA256}`, {
+  if (digest !== sha256)
+    throw new PlumeError("DATA_LOSS", `${file} has sha256 ${digest}, recorded is ${sha256}`, {
       remedy: "restore deploy/judge",
     });
-  const network = buildJudge();
+  const network = build();
   const layout = buildLayout(network.params);
   const flat = new Float32Array(layout.size);
-  const tensors = decodeSafetensors(bytes, "the judge");
-  for (const { name, offset } of layout.tensors) flat.set(tensors.get(name)!.values, offset);
+  const tensors = decodeSafetensors(bytes, file);
+  for (const { name: tensor, offset } of layout.tensors) flat.set(tensors.get(tensor)!.values, offset);
   const params = createDeviceParams(layout);
   params.load(flat);
   const f = inference(params);
   return {
-    judge(pixels, labels) {
-      const n = labels.length;
+    judge(pixels) {
       const size = JUDGE_SIDE * JUDGE_SIDE;
-      const features = new Float32Array(n * JUDGE_FEATURES);
-      let right = 0;
-      for (let from = 0; from < n; from += 250) {
-        const count = Math.min(250, n - from);
-        const batch = Float32Array.from(pixels.subarray(from * size, (from + count) * size), (v) => v / 127.5 - 1);
+      const n = pixels.length / size;
+      const values = new Float32Array(n * d);
+      for (let from = 0; from < n; from += BATCH) {
+        const count = Math.min(BATCH, n - from);
+        const batch = new Float32Array(pixels.subarray(from * size, (from + count) * size)).map((v) => v / 127.5 - 1);
         tf.tidy(() => {
-          const said = network.forward(f, tf.tensor4d(batch, [count, JUDGE_SIDE, JUDGE_SIDE, 1]));
-          features.set(said.features.dataSync() as Float32Array, from * JUDGE_FEATURES);
-          const logits = said.logits.dataSync();
-          for (let i = 0; i < count; i++)
-            if (bestOf(logits.subarray(i * JUDGE_CLASSES, (i + 1) * JUDGE_CLASSES)) === labels[from + i]) right++;
+          const judged = network.forward(f, tf.tensor4d(batch, [count, JUDGE_SIDE, JUDGE_SIDE, 1]));
+          values.set(judged[said].dataSync() as Float32Array, from * d);
         });
       }
-      return { accuracy: right / n, features: gaussianOf({ values: features, d: JUDGE_FEATURES }) };
+      return { values, d };
     },
     dispose: () => params.dispose(),
+  };
+}
+
+export interface Judges {
+  /** @param pixels uint8 [n, 28, 28, 1]. */
+  judge(pixels: Uint8Array): {
+    readonly features: Rows;
+    /** The class that each image shows: int32 [n]. */
+    readonly classes: Int32Array;
+  };
+  dispose(): void;
+}
+
+/** Both of them; the backend must be open. @throws PlumeError DATA_LOSS when a file is not the recorded one. */
+export function openJudges(): Judges {
+  const features = openJudge("features", "features", JUDGE_FEATURES);
+  const labels = openJudge("labels", "logits", JUDGE_CLASSES);
+  return {
+    judge(pixels) {
+      const { values, d } = labels.judge(pixels);
+      const best = (i: number) => bestOf(values.subarray(i * d, (i + 1) * d));
+      return {
+        features: features.judge(pixels),
+        classes: Int32Array.from({ length: values.length / d }, (_, i) => best(i)),
+      };
+    },
+    dispose() {
+      features.dispose();
+      labels.dispose();
+    },
   };
 }
 

@@ -37,6 +37,11 @@ function plume(...args: string[]): string {
   return stdout;
 }
 
+/** What is read of `plume eval --json`. */
+interface Evaluated {
+  readonly rows: readonly { readonly metrics: Readonly<Record<"accuracy" | "frechet", { readonly mean: number }>> }[];
+}
+
 function measure(folder: string, dtype: WireDtype) {
   const out = join(folder, dtype);
   plume("train", "-f", job, "--out", out, "--set", `training.wireDtype=${dtype}`, ...less);
@@ -46,7 +51,7 @@ function measure(folder: string, dtype: WireDtype) {
     .map((line) => (JSON.parse(line) as { loss: number }).loss);
   const judged = options.quick
     ? null
-    : (JSON.parse(plume("eval", out, "--json")) as { accuracy: number; frechet: number });
+    : (JSON.parse(plume("eval", out, "--stages", "final", "--json")) as Evaluated).rows[0]!.metrics;
   const { spec } = loadJob(join(out, "job.yaml"), { set: [] });
   const card = readCard(join(out, "dataset.json"));
   const layout = buildLayout(buildNetwork(spec, card!.channels).params);
@@ -85,8 +90,8 @@ try {
         dtype,
         (bytes / 1024).toFixed(0),
         lastQuarter.toFixed(5),
-        judged?.frechet.toFixed(1) ?? "-",
-        judged?.accuracy.toFixed(3) ?? "-",
+        judged?.frechet.mean.toFixed(1) ?? "-",
+        judged?.accuracy.mean.toFixed(3) ?? "-",
       ]),
     ]),
   );

@@ -33,7 +33,7 @@ const KNOWN = [
   /^app\/proto\/plume\/v1\/\w+\.proto$/,
   /^app\/shared\/kernels\/(kernels\.wasm|thread\.mjs)$/,
   /^app\/shared\/backends\/wasm-kernels\/kernels\.wasm$/,
-  /^app\/deploy\/judge\/fashion-mnist\.safetensors$/,
+  /^app\/deploy\/judge\/fashion-mnist(-labels)?\.safetensors$/,
   /^app\/node_modules\/(@grpc\/reflection|grpc-health-check)\/[\w/]+\.proto$/,
   /^app\/node_modules\/@tensorflow\/tfjs-backend-wasm\/(package\.json|dist\/tfjs-backend-wasm-simd\.wasm)$/,
   /^app\/node_modules\/(sharp|semver|detect-libc|@img\/(colour|sharp-linux-\w+|sharp-libvips-linux-\w+))\//,

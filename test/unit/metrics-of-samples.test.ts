@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { squaredEnergyDistance } from "../../shared/eval/energy-distance.ts";
 import { inceptionScore } from "../../shared/eval/inception-score.ts";
-import { kernelDistance } from "../../shared/eval/kid.ts";
+import { kernelDistance } from "../../shared/eval/kernel-distance.ts";
 import { kolmogorovSmirnov } from "../../shared/eval/kolmogorov-smirnov.ts";
 import { cubicKernel, squaredMmd } from "../../shared/eval/mmd.ts";
 import { manifoldOf, precisionRecall } from "../../shared/eval/precision-recall.ts";

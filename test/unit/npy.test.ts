@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { encodeNpy } from "../../coordinator/cli/npy.ts";
+import { encodeNpy } from "../../shared/data/npy.ts";
 
 describe(".npy files", () => {
   it.each([[[2, 3]], [[1, 2, 3, 1]], [[6]]])(

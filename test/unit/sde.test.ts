@@ -4,6 +4,7 @@ import { denoisingOf } from "../../shared/diffusion/denoising.ts";
 import { PARAMETERIZATIONS, type Parameterization } from "../../shared/diffusion/parameterization.ts";
 import { noiseProcess, type ProcessName } from "../../shared/diffusion/processes/index.ts";
 import type { SdeProcess } from "../../shared/diffusion/processes/process.ts";
+import { squaredError } from "../../shared/objectives/simple.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
 import { SAMPLERS } from "../../shared/samplers/index.ts";
 import type { Score, SdeWalk } from "../../shared/samplers/sampler.ts";
@@ -167,7 +168,8 @@ describe("the likelihood's weights", () => {
         // The output whose x_0 is wrong by `off`.
         const gains = t.map((time) => 1 / parameterization.reading(process.level(time)).out);
         const output = tf.add(target, tf.mul(off!, tf.tensor(gains, [3, 1, 1, 1])));
-        return denoising.loss(output, target, t).dataSync()[0]!;
+        const weight = denoising.weight(t);
+        return tf.mean(squaredError({ target, weight }, output)).dataSync()[0]!;
       });
     });
     for (const loss of losses) expect(Math.abs(loss / losses[0]! - 1)).toBeLessThan(1e-3);

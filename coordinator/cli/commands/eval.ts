@@ -1,36 +1,51 @@
-// plume eval: how good a checkpoint's images are, beside anchors that make the numbers readable.
+// plume eval: how good images are, a checkpoint's or anybody's, beside real ones and bad ones that make the numbers readable.
 
 import { Command } from "commander";
-import { dataSchema } from "../../../shared/config/schema.ts";
-import { openImageSet } from "../../../shared/data/open.ts";
+import { BACKEND_CHOICES } from "../../../shared/backends/backend.ts";
+import { openBackend } from "../../../shared/backends/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
-import { frechetDistance } from "../../../shared/eval/frechet.ts";
-import { JUDGE_SHA256, openJudge } from "../../../shared/eval/judge.ts";
-import { loadModel } from "../../../shared/interop/load-model.ts";
-import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
-import { bits, PURPOSE } from "../../../shared/rng/stream.ts";
+import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
+import type { LabelledImages } from "../../../shared/eval/score.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
-import { decimal, wholeNumber } from "../options.ts";
-import { table } from "../table.ts";
+import { decimal, oneOf, wholeNumber } from "../options.ts";
+import { readImages } from "./eval/images.ts";
+import { MOST_IMAGES, openReal, openScorer, type Scorer } from "./eval/real.ts";
+import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
+import { generateImages, type Model, openModel, STAGES } from "./eval/stages.ts";
 
 interface EvalOptions {
-  readonly count: string;
-  readonly seed: string;
+  readonly against?: string;
+  readonly labels?: string;
+  readonly count?: string;
+  readonly seeds?: string;
+  readonly stages?: string;
   readonly guidance?: string;
   readonly steps?: string;
   readonly weights?: string;
   readonly backend?: string;
 }
 
-const BATCH = 8;
+const COUNT = 500;
+const FEWEST = 100;
 
 export function evalCommand(): Command {
   return new Command("eval")
-    .description("measure a checkpoint's images: class accuracy and Fréchet distance by a frozen judge, with anchors")
-    .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
-    .option("--count <n>", "images to generate", "500")
-    .option("--seed <s>", "seed of the noise", "0")
+    .description(
+      "measure images, a checkpoint's or any others, against real ones; with floors and bad anchors beside them",
+    )
+    .argument("[checkpoint]", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
+    .option(
+      "--against <path>",
+      `images to score, whoever made them: a folder of pictures (a subfolder a class), or a .npy file of uint8 [n, ${JUDGE_SIDE}, ${JUDGE_SIDE}, 1]`,
+    )
+    .option("--labels <file>", "their classes: a .npy file of integers [n] (default: the subfolders)")
+    .option("--count <n>", `images to generate with each seed, ${FEWEST} to ${MOST_IMAGES} (default: ${COUNT})`)
+    .option("--seeds <list>", "seeds of the noise (default: 0,1,2)")
+    .option(
+      "--stages <list>",
+      `of ${STAGES.join(",")}: fresh weights, the oldest checkpoint that is kept, the one that is named (default: all)`,
+    )
     .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
     .option("--steps <n>", "network evaluations an image (default: the job's)")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
@@ -38,124 +53,134 @@ export function evalCommand(): Command {
     .addHelpText(
       "after",
       `
-Example:
-  plume eval runs/fashion --count 500
+Examples:
+  plume eval runs/fashion
+  plume eval runs/fashion --stages final --seeds 0 --count 100
+  plume eval --against pictures/
+  plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
+  plume eval runs/fashion --against theirs.npy --labels classes.npy --json
 
-The judge is a small classifier of Fashion-MNIST, trained on the training images alone and frozen; its numbers compare
-with each other only, never with FID. Read both figures: class means score well on accuracy, noise on neither.`,
+The judges are two small classifiers of Fashion-MNIST, trained by plume on the training images alone and frozen. Their
+numbers compare with each other only, at the same number of images, and are no FID. Read them together: class means score
+well on accuracy, copies of the training images on everything but "copies", noise on nothing.`,
     )
     .action(action(evaluate));
 }
 
-async function evaluate(io: CommandIo, options: EvalOptions, checkpoint: string): Promise<undefined> {
-  const count = wholeNumber("--count", options.count, 100);
-  const seed = wholeNumber("--seed", options.seed);
-  const { job, step, weights, imageSet, network, params, backend } = await loadModel(
-    checkpoint,
-    options.weights,
-    (trained) => openBackendFor(options.backend, trained),
-  );
-  const { program } = backend;
-  if (imageSet.name !== "fashion-mnist" || imageSet.height !== 28 || job.spec.model.classes !== 10)
+/** What of a checkpoint is asked for, checked before anything is opened. */
+function parse(options: EvalOptions, checkpoint: string | undefined) {
+  const { against, labels } = options;
+  if (checkpoint === undefined && against === undefined)
+    throw new PlumeError("INVALID_ARGUMENT", "plume eval has nothing to measure", {
+      remedy: "name a checkpoint (plume eval runs/fashion), or images (plume eval --against FOLDER_OR_NPY)",
+    });
+  if (labels !== undefined && against === undefined)
+    throw new PlumeError("INVALID_ARGUMENT", `--labels ${labels} is for the images of --against`, {
+      remedy: "add --against FOLDER_OR_NPY, or leave --labels out",
+    });
+  for (const flag of ["count", "seeds", "stages", "guidance", "steps", "weights"] as const)
+    if (checkpoint === undefined && options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `--${flag} ${options[flag]} is for a checkpoint's images`, {
+        remedy: "name a checkpoint, or leave it out",
+      });
+  const list = (text: string) => text.split(",").map((each) => each.trim());
+  const count = wholeNumber("--count", options.count ?? String(COUNT), FEWEST);
+  if (count > MOST_IMAGES)
     throw new PlumeError(
-      "FAILED_PRECONDITION",
-      `${checkpoint} was trained on ${imageSet.name} at ${imageSet.height}x${imageSet.width} with ${job.spec.model.classes} classes; the judge knows Fashion-MNIST's ten at 28x28`,
+      "INVALID_ARGUMENT",
+      `--count ${count} is above ${MOST_IMAGES}, the test images there are to compare with`,
       {
-        remedy: "evaluate a run of deploy/jobs/fashion.yaml",
+        remedy: `use at most --count ${MOST_IMAGES}`,
       },
     );
-  const test = await openImageSet(dataSchema.parse({ source: "fashion-mnist" }), { split: "test", signal: io.signal });
-  if (test.fallback)
-    throw new PlumeError("UNAVAILABLE", "the test images of Fashion-MNIST are not here", {
-      remedy: "npm run setup:data",
-    });
-  const { sampling } = job.spec;
-  const guidance = options.guidance === undefined ? sampling.guidance : decimal("--guidance", options.guidance, 0);
-  const steps = options.steps === undefined ? sampling.steps : wholeNumber("--steps", options.steps, 1);
+  return {
+    count,
+    seeds: list(options.seeds ?? "0,1,2").map((seed) => wholeNumber("--seeds", seed)),
+    stages: list(options.stages ?? STAGES.join(",")).map((stage) => oneOf("--stages", stage, STAGES)),
+    guidance: options.guidance === undefined ? undefined : decimal("--guidance", options.guidance, 0),
+    steps: options.steps === undefined ? undefined : wholeNumber("--steps", options.steps, 1),
+    weights: options.weights,
+  };
+}
 
-  const image = { height: 28, width: 28, channels: 1 };
-  const generate = createGenerator({ spec: job.spec, network, params, image, program });
-  const pixels = new Uint8Array(count * 784);
-  const labels: number[] = [];
-  for (let from = 0; from < count; from += BATCH) {
-    const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
-    const asked = gridLabels(indices, 10)!;
-    labels.push(...asked);
-    const { sampler, eta } = sampling;
-    const onStep = async () => {
-      await new Promise((resolve) => setImmediate(resolve));
-      io.signal.throwIfAborted();
-    };
-    pixels.set(
-      await generate({
-        indices,
-        labels: asked,
-        seed,
-        sampler,
-        steps,
-        eta,
-        guidance,
-        onStep,
-      }),
-      from * 784,
-    );
-    if ((from / BATCH) % 10 === 9) io.note(`  ${from + BATCH} of ${count} images`);
+async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string): Promise<undefined> {
+  const asked = parse(options, checkpoint);
+  const { against } = options;
+  const real = await openReal(io.signal);
+  const given =
+    against === undefined
+      ? null
+      : atMost(
+          io,
+          await readImages(against, { labels: options.labels, classes: real.test.classes, signal: io.signal }),
+        );
+  const model =
+    checkpoint === undefined
+      ? null
+      : await openModel(checkpoint, asked, (trained) => openBackendFor(options.backend, trained));
+  if (!model) await openBackend(oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES));
+  const count = model ? asked.count : sizeOf(given!);
+  using scorer = await openScorer(real, count, io.signal);
+  const steps = asked.steps ?? model?.job.spec.sampling.steps ?? 0;
+  const guidance = asked.guidance ?? model?.job.spec.sampling.guidance ?? 0;
+  const rows: Row[] = [];
+  if (given) rows.push({ kind: "given", name: against!, scores: [scorer.score(given)] });
+  if (model) rows.push(...(await generatedRows(io, scorer, model, { ...asked, steps, guidance })));
+  for (const { kind, name, images } of scorer.rows) {
+    io.signal.throwIfAborted();
+    rows.push({ kind, name, scores: [scorer.score(images)] });
   }
-
-  // Real test images in two halves: one is the reference, the other shows what real images score.
-  const real = await test.read(
-    Array.from({ length: test.size }, (_, k) => k),
-    io.signal,
-  );
-  const half = test.size / 2;
-  const part = (from: number, to: number) =>
-    [real.pixels.subarray(from * 784, to * 784), real.labels.subarray(from, to)] as const;
-  const judge = openJudge();
-  const reference = judge.judge(...part(0, half));
-  const score = (of: Uint8Array, withLabels: ArrayLike<number>) => {
-    const { accuracy, features } = judge.judge(of, withLabels);
-    return { accuracy, frechet: frechetDistance(features, reference.features) };
-  };
-  const generated = score(pixels, labels);
-  const noise = Uint8Array.from(
-    bits({ seed, purpose: PURPOSE.canary, step: 1, index: 0 }, count * 784),
-    (word) => word & 255,
-  );
-  const shifted = labels.map((label) => (label + 1) % 10);
-  const anchors = {
-    real: score(...part(half, half + count)),
-    shuffled: score(pixels, shifted),
-    noise: score(noise, labels),
-  };
-  judge.dispose();
-
-  const row = (name: string, { accuracy, frechet }: { accuracy: number; frechet: number }) => [
-    name,
-    accuracy.toFixed(3),
-    frechet.toFixed(1),
-  ];
-  io.print(
-    `${job.metadata.name}, step ${step}, ${weights} weights: ${count} images, seed ${seed}, ${sampling.sampler} ${steps} steps, guidance ${guidance}`,
-  );
-  io.print(
-    table([
-      ["images", "class accuracy", "Fréchet distance (plume's fashion judge, 64-d)"],
-      row("generated", generated),
-      row("real test images", anchors.real),
-      row("generated, labels shifted", anchors.shuffled),
-      row("noise", anchors.noise),
-    ]),
-  );
+  if (model) {
+    const { job, weights } = model;
+    io.print(
+      `${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${asked.seeds.join(", ")}, ${job.spec.sampling.sampler} ${steps} steps, guidance ${guidance}`,
+    );
+  }
+  if (given) io.print(`${against}: ${sizeOf(given)} images${given.labels ? "" : ", without labels"}`);
+  io.print(rowTable(rows));
+  io.print(LEGEND);
   io.result({
-    ...generated,
-    samples: count,
-    seed,
-    steps,
-    guidance,
-    weights,
-    step,
-    judge: JUDGE_SHA256,
-    anchors,
+    count,
+    ...(model ? { checkpoint, step: model.step, weights: model.weights, seeds: asked.seeds, steps, guidance } : {}),
+    ...(given ? { against, images: sizeOf(given) } : {}),
+    judge: { features: JUDGES.features.sha256, labels: JUDGES.labels.sha256 },
+    reference: { set: "fashion-mnist", split: "test", images: MOST_IMAGES },
+    rows: rows.map(rowJson),
   });
   return undefined;
+}
+
+const sizeOf = ({ pixels }: LabelledImages): number => pixels.length / JUDGE_SIDE ** 2;
+
+/** As many as there are real ones to compare with. */
+function atMost(io: CommandIo, images: LabelledImages): LabelledImages {
+  const n = sizeOf(images);
+  if (n < FEWEST) io.note(`  ${n} images are few: compare them with the rows of as many real ones alone`);
+  if (n <= MOST_IMAGES) return images;
+  io.note(`  the first ${MOST_IMAGES} of ${n} images are scored`);
+  return {
+    pixels: images.pixels.subarray(0, MOST_IMAGES * JUDGE_SIDE ** 2),
+    labels: images.labels?.subarray(0, MOST_IMAGES) ?? null,
+  };
+}
+
+async function generatedRows(
+  io: CommandIo,
+  scorer: Scorer,
+  model: Model,
+  asked: { count: number; seeds: readonly number[]; steps: number; guidance: number },
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const { name, step, load } of model.stages) {
+    load();
+    const scores = [];
+    for (const seed of asked.seeds) {
+      const onBatch = (done: number) => {
+        if (done % 80 === 0) io.note(`  ${name}, seed ${seed}: ${done} of ${asked.count} images`);
+      };
+      scores.push(scorer.score(await generateImages(model, { ...asked, seed, signal: io.signal, onBatch })));
+    }
+    rows.push({ kind: "generated", name: `${name}, step ${step}`, step, scores });
+  }
+  return rows;
 }

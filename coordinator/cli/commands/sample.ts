@@ -3,6 +3,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command } from "commander";
+import { encodeNpy } from "../../../shared/data/npy.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
@@ -10,7 +11,6 @@ import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.t
 import { fitsProcess, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
-import { encodeNpy } from "../npy.ts";
 import { classOf, decimal, oneOf, wholeNumber } from "../options.ts";
 
 interface SampleCommandOptions {

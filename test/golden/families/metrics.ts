@@ -4,7 +4,7 @@ import { bitsPerDim } from "../../../shared/eval/bits-per-dim.ts";
 import { squaredEnergyDistance } from "../../../shared/eval/energy-distance.ts";
 import { frechetDistance, type Gaussian, gaussianOf } from "../../../shared/eval/frechet.ts";
 import { inceptionScore } from "../../../shared/eval/inception-score.ts";
-import { kernelDistance } from "../../../shared/eval/kid.ts";
+import { kernelDistance } from "../../../shared/eval/kernel-distance.ts";
 import { kolmogorovSmirnov } from "../../../shared/eval/kolmogorov-smirnov.ts";
 import { rbfKernel, squaredMmd } from "../../../shared/eval/mmd.ts";
 import { manifoldOf, precisionRecall } from "../../../shared/eval/precision-recall.ts";

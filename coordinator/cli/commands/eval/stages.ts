@@ -1,0 +1,128 @@
+// The images of a checkpoint: untrained, early and final weights, so that what was learned can be seen.
+
+import type { Backend } from "../../../../shared/backends/backend.ts";
+import { listCheckpoints } from "../../../../shared/checkpoint/list.ts";
+import { locateCheckpoint } from "../../../../shared/checkpoint/locate.ts";
+import type { Job } from "../../../../shared/config/schema.ts";
+import { PlumeError } from "../../../../shared/errors.ts";
+import { JUDGE_CLASSES, JUDGE_SIDE } from "../../../../shared/eval/judge-network.ts";
+import type { LabelledImages } from "../../../../shared/eval/score.ts";
+import { readWeights } from "../../../../shared/interop/export.ts";
+import { type LoadedModel, loadModel } from "../../../../shared/interop/load-model.ts";
+import { isModelFolder } from "../../../../shared/interop/read.ts";
+import { initialParameters } from "../../../../shared/nn/init.ts";
+import { createGenerator, type Generate, gridLabels } from "../../../../shared/pipeline/generate.ts";
+
+/** Images computed together: bounds the memory; what comes out does not depend on it. */
+const BATCH = 8;
+
+export const STAGES = ["untrained", "early", "final"] as const;
+export type StageName = (typeof STAGES)[number];
+
+interface Stage {
+  readonly name: StageName;
+  readonly step: number;
+  /** Puts its weights on the device. */
+  load(): void;
+}
+
+export interface Model extends LoadedModel {
+  /** Those that were asked for and are there. */
+  readonly stages: readonly Stage[];
+  readonly generate: Generate;
+}
+
+/** @throws PlumeError FAILED_PRECONDITION for a model of other images than the judge knows. */
+export async function openModel(
+  checkpoint: string,
+  asked: { readonly weights: string | undefined; readonly stages: readonly StageName[] },
+  open: (job: Job) => Promise<Backend>,
+): Promise<Model> {
+  const model = await loadModel(checkpoint, asked.weights, open);
+  const { job, network, layout, params, imageSet, backend } = model;
+  checkImages(checkpoint, model);
+  const flatOf = (values: (name: string) => Float32Array) => {
+    const flat = new Float32Array(layout.size);
+    for (const { name, offset } of layout.tensors) flat.set(values(name), offset);
+    return flat;
+  };
+  const final = flatOf((name) => params.get(name).dataSync() as Float32Array);
+  const stage = (name: StageName, step: number, flat: Float32Array): Stage => ({
+    name,
+    step,
+    load: () => params.load(flat),
+  });
+  const early = asked.stages.includes("early") ? await earlyWeights(checkpoint, model) : null;
+  const all = [
+    stage("untrained", 0, initialParameters(layout, job.spec.seed)),
+    ...(early
+      ? [
+          stage(
+            "early",
+            early.step,
+            flatOf((name) => early.values.get(name)!),
+          ),
+        ]
+      : []),
+    stage("final", model.step, final),
+  ];
+  const image = { height: imageSet.height, width: imageSet.width, channels: imageSet.channels };
+  const generate = createGenerator({ spec: job.spec, network, params, image, program: backend.program });
+  return { ...model, stages: all.filter(({ name }) => asked.stages.includes(name)), generate };
+}
+
+function checkImages(checkpoint: string, { job, imageSet }: LoadedModel): void {
+  const { name, height, width } = imageSet;
+  const { classes } = job.spec.model;
+  if (name === "fashion-mnist" && height === JUDGE_SIDE && classes === JUDGE_CLASSES) return;
+  throw new PlumeError(
+    "FAILED_PRECONDITION",
+    `${checkpoint} was trained on ${name} at ${height}x${width} with ${classes} classes; the judge knows Fashion-MNIST's ten at 28x28`,
+    { remedy: "evaluate a run of deploy/jobs/fashion.yaml" },
+  );
+}
+
+/** The oldest checkpoint that is kept before this one; null where there is none, or only one's folder was named. */
+async function earlyWeights(checkpoint: string, { step, weights }: LoadedModel) {
+  if (isModelFolder(checkpoint)) return null;
+  const { store, which } = await locateCheckpoint(checkpoint);
+  const oldest = which === "latest" ? (await listCheckpoints(store))[0] : undefined;
+  if (!oldest || oldest.step >= step || oldest.step === 0) return null;
+  const { tensors } = await readWeights(store, oldest.step, weights);
+  return { step: oldest.step, values: new Map(tensors.map(({ name, values }) => [name, values])) };
+}
+
+export interface Wanted {
+  readonly count: number;
+  readonly seed: number;
+  readonly steps: number;
+  readonly guidance: number;
+  readonly signal: AbortSignal;
+  onBatch(done: number): void;
+}
+
+/** All classes in turn. */
+export async function generateImages({ job, generate }: Model, wanted: Wanted): Promise<LabelledImages> {
+  const { count, seed, steps, guidance, signal, onBatch } = wanted;
+  const { sampler, eta } = job.spec.sampling;
+  const pixels = new Uint8Array(count * JUDGE_SIDE * JUDGE_SIDE);
+  const labels = Int32Array.from(
+    gridLabels(
+      Array.from({ length: count }, (_, k) => k),
+      JUDGE_CLASSES,
+    )!,
+  );
+  // Lets a Ctrl-C in: the backend computes on this thread.
+  const onStep = async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    signal.throwIfAborted();
+  };
+  for (let from = 0; from < count; from += BATCH) {
+    const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
+    const asked = indices.map((k) => labels[k]!);
+    const batch = await generate({ indices, labels: asked, seed, sampler, steps, eta, guidance, onStep });
+    pixels.set(batch, from * JUDGE_SIDE * JUDGE_SIDE);
+    onBatch(from + indices.length);
+  }
+  return { pixels, labels };
+}

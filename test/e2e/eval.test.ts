@@ -1,0 +1,139 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import sharp from "sharp";
+import { beforeAll, describe, expect, it } from "vitest";
+import { dataSchema } from "../../shared/config/schema.ts";
+import type { ImageBatch } from "../../shared/data/image-set.ts";
+import { encodeNpy } from "../../shared/data/npy.ts";
+import { openImageSet } from "../../shared/data/open.ts";
+import { JUDGES } from "../../shared/eval/judge-network.ts";
+import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+
+const COUNT = 100;
+const scratch = scratchFolder();
+const [folder, images, classes] = ["pictures", "images.npy", "classes.npy"].map((name) => scratch.file(name)) as [
+  string,
+  string,
+  string,
+];
+
+/** Real ones that nothing was trained on and the reference does not hold, by class: as a folder's files are sorted. */
+async function realImages(): Promise<ImageBatch> {
+  const test = await openImageSet(dataSchema.parse({ source: "fashion-mnist" }), { split: "test" });
+  expect(test.fallback, "npm run setup:data").toBeUndefined();
+  const { pixels, labels } = await test.read(Array.from({ length: COUNT }, (_, k) => 7000 + k));
+  const order = Array.from(labels.keys()).sort((a, b) => labels[a]! - labels[b]! || a - b);
+  const sorted = order.flatMap((k) => [...pixels.subarray(k * 784, (k + 1) * 784)]);
+  return { pixels: Uint8Array.from(sorted), labels: Int32Array.from(order, (k) => labels[k]!) };
+}
+
+beforeAll(async () => {
+  const { pixels, labels } = await realImages();
+  for (const [k, label] of labels.entries()) {
+    mkdirSync(`${folder}/${label}`, { recursive: true });
+    await sharp(pixels.subarray(k * 784, (k + 1) * 784), { raw: { width: 28, height: 28, channels: 1 } })
+      .png()
+      .toFile(`${folder}/${label}/${String(k).padStart(3, "0")}.png`);
+  }
+  writeFileSync(images, encodeNpy(pixels, [COUNT, 28, 28, 1]));
+  writeFileSync(classes, encodeNpy(Uint8Array.from(labels), [COUNT]));
+});
+
+interface Outcome {
+  readonly rows: readonly {
+    readonly kind: string;
+    readonly name: string;
+    readonly step?: number;
+    readonly metrics: Readonly<Record<string, { mean: number; std: number | null; values: number[] } | null>>;
+  }[];
+  readonly judge: Readonly<Record<string, string>>;
+}
+
+async function evaluated(...args: string[]): Promise<Outcome> {
+  const { code, stdout, stderr } = await plume("eval", ...args, "--json");
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as Outcome;
+}
+
+const row = ({ rows }: Outcome, name: string) => rows.find((each) => each.name === name)!.metrics;
+
+describe("plume eval --against", () => {
+  let told: Outcome;
+  beforeAll(async () => {
+    told = await evaluated("--against", folder);
+  });
+
+  it("scores a folder of pictures, and says what real and bad ones score", () => {
+    const [mine, noise] = [row(told, folder), row(told, "noise")];
+    expect(told.judge).toEqual({ features: JUDGES.features.sha256, labels: JUDGES.labels.sha256 });
+    expect(mine.accuracy!.mean).toBeGreaterThan(0.8);
+    expect(mine.frechet!.mean).toBeLessThan(noise.frechet!.mean / 5);
+    expect(mine.kid!.mean).toBeLessThan(row(told, "test images, blurred").kid!.mean);
+    expect(row(told, "training images")).toMatchObject({ copies: { mean: 1 }, nearest: { mean: 0 } });
+    expect(row(told, "test images, labels shuffled").accuracy!.mean).toBeLessThan(0.3);
+    expect(told.rows.map(({ kind }) => kind)).toEqual(["given", "real", "real", "anchor", "anchor", "anchor"]);
+  });
+
+  it("scores the same images in a .npy file the same, and tells it to people without calling it FID", async () => {
+    const { code, stdout, stderr } = await plume("eval", "--against", images, "--labels", classes);
+    expect(code, stderr).toBe(0);
+    const line = stdout.split("\n").find((each) => each.startsWith(`${images}  `))!;
+    const { accuracy, frechet, kid, precision } = row(told, folder);
+    expect(line.slice(images.length).trim().split(/\s+/).slice(0, 4)).toEqual([
+      accuracy!.mean.toFixed(3),
+      frechet!.mean.toFixed(1),
+      kid!.mean.toFixed(3),
+      precision!.mean.toFixed(3),
+    ]);
+    expect(stdout).toContain("Fréchet, judge-64");
+    expect(stdout.replace("no FID", "")).not.toContain("FID");
+  });
+});
+
+describe("plume eval of a checkpoint", () => {
+  it("tells untrained, early and final images apart by their steps, with each seed's values", async () => {
+    const out = scratch.file("run");
+    const set = [
+      "data.source=fashion-mnist",
+      "data.imageSize=28",
+      "training.steps=4",
+      "checkpoint.everySteps=2",
+      "sampling.count=0",
+      "sampling.steps=2",
+    ];
+    await train(tinyJob(scratch.path), out, ...set.flatMap((pair) => ["--set", pair]));
+    const told = await evaluated(out, "--count", "100", "--seeds", "3,4");
+    expect(told.rows.slice(0, 3).map(({ name, step }) => [name, step])).toEqual([
+      ["untrained, step 0", 0],
+      ["early, step 2", 2],
+      ["final, step 4", 4],
+    ]);
+    const { frechet, accuracy } = row(told, "final, step 4");
+    expect(new Set(frechet!.values).size).toBe(2);
+    expect(frechet!.std).toBeCloseTo(Math.abs(frechet!.values[0]! - frechet!.values[1]!) / Math.SQRT2, 9);
+    expect(accuracy!.mean).toBeLessThan(0.5);
+    expect(frechet!.mean).toBeGreaterThan(5 * row(told, "real test images").frechet!.mean);
+  });
+});
+
+describe("plume eval refuses with exit code 2", () => {
+  it.each([
+    ["nothing to measure", [], "has nothing to measure"],
+    ["images that are not there", ["--against", "no/such"], "no/such: there is no such folder or file"],
+    [
+      "labels for a checkpoint's images",
+      ["runs/x", "--labels", "l.npy"],
+      "--labels l.npy is for the images of --against",
+    ],
+    [
+      "what is for a checkpoint without one",
+      ["--against", "x", "--seeds", "1"],
+      "--seeds 1 is for a checkpoint's images",
+    ],
+    ["more images than can be compared", ["runs/x", "--count", "6000"], "--count 6000 is above 5000"],
+    ["an unknown stage", ["runs/x", "--stages", "late"], "--stages late is unknown"],
+    ["a seed that is none", ["runs/x", "--seeds", "1,a"], "--seeds a is no whole number"],
+  ])("%s", async (_, args, words) => {
+    const { code, stderr } = await plume("eval", ...args);
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining(words) });
+  });
+});
