@@ -10,8 +10,9 @@ import { startController } from "../../k8s/operator/controller.ts";
 import type { OperatorOptions } from "../../k8s/operator/observed.ts";
 import { createRecorder } from "../../k8s/operator/recorder.ts";
 import { silentLog } from "../../shared/log.ts";
-import { entry, ROOT } from "../../shared/root.ts";
+import { ROOT } from "../../shared/root.ts";
 import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
+import { bundledFile } from "./plume.ts";
 import { freePort, killed } from "./processes.ts";
 
 const OPTIONS: OperatorOptions = {
@@ -121,10 +122,9 @@ export interface OperatorProcessOptions {
 export async function startOperatorProcess(options: OperatorProcessOptions): Promise<OperatorProcess> {
   const { namespace } = options;
   writeFileSync(options.file, configOf(options.kubeconfig, operatorAccount(namespace)).exportConfig());
-  const { file, execArgv } = entry("operator");
   const port = await freePort();
   const args = ["--namespace", namespace, "--monitor", `127.0.0.1:${port}`, ...(options.args ?? [])];
-  const child = spawn(process.execPath, [...execArgv, file, ...args], {
+  const child = spawn(process.execPath, [await bundledFile("operator"), ...args], {
     env: { ...process.env, KUBECONFIG: options.file },
     stdio: ["ignore", "ignore", "inherit"],
   });

@@ -9,12 +9,11 @@ import { type Api, type Call, createApi } from "../../../k8s/operator/api.ts";
 import { collectionPath } from "../../../k8s/operator/kinds.ts";
 import type { KubernetesEvent, Pod, StatefulSet } from "../../../k8s/operator/objects.ts";
 import { setOf } from "../../../k8s/operator/observed.ts";
-import { entry } from "../../../shared/root.ts";
 import { askCoordinator } from "../../support/ask-coordinator.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
 import { configOf, startOperator, type TestOperator } from "../../support/kubernetes-operator.ts";
 import { jobText, objectsOfJob, openSite, type Site } from "../../support/kubernetes-site.ts";
-import { plume, scratchFolder } from "../../support/plume.ts";
+import { bundledFile, plume, scratchFolder } from "../../support/plume.ts";
 import { killed, pause } from "../../support/processes.ts";
 
 const scratch = scratchFolder();
@@ -52,9 +51,9 @@ afterAll(async () => {
 });
 
 async function startCoordinator(job: string, address: string): Promise<void> {
-  const { file, execArgv } = entry("coordinator");
   const args = ["--job", job, "--out", scratch.file(address), "--listen", `${address}:7070`, "--linger"];
-  coordinators.push(spawn(process.execPath, [...execArgv, file, ...args], { stdio: ["ignore", "ignore", "inherit"] }));
+  const command = [await bundledFile("coordinator"), ...args];
+  coordinators.push(spawn(process.execPath, command, { stdio: ["ignore", "ignore", "inherit"] }));
   const phase = async () => (await askCoordinator(`${address}:7070`))?.phase;
   while ((await phase()) !== (address === WAITS ? "Waiting" : "Complete")) await pause(100);
 }
