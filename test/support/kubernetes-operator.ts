@@ -39,6 +39,8 @@ export function configOf(kubeconfig: string, as: string | null): KubeConfig {
 export interface TestOperator extends AsyncDisposable {
   /** Calls so far, watches and lists of watches not counted. */
   readonly calls: readonly Call[];
+  /** Of `diesAt`. */
+  readonly death: Promise<void>;
 }
 
 export interface TestOperatorOptions {
@@ -46,8 +48,6 @@ export interface TestOperatorOptions {
   readonly namespace: string;
   /** The process dies at this call of a pass, before it is sent or before its answer is heard. */
   readonly diesAt?: { readonly call: number; readonly when: "before" | "after" };
-  /** It is dead. */
-  readonly onDeath?: () => void;
   /** Before each call of a pass is sent. */
   readonly onCall?: (call: Call) => Promise<void>;
 }
@@ -56,8 +56,12 @@ export async function startOperator(options: TestOperatorOptions): Promise<TestO
   const { kubeconfig, namespace } = options;
   const end = new AbortController();
   const calls: Call[] = [];
+  let onDeath = () => {};
+  const death = new Promise<void>((resolve) => {
+    onDeath = resolve;
+  });
   const real = createApi({ config: configOf(kubeconfig, operatorAccount(namespace)) });
-  const api = mortal(real, calls, options, end);
+  const api = mortal(real, calls, options, end, onDeath);
   const controller = await startController(
     {
       api,
@@ -74,6 +78,7 @@ export async function startOperator(options: TestOperatorOptions): Promise<TestO
   );
   return {
     calls,
+    death,
     async [Symbol.asyncDispose]() {
       end.abort();
       await controller.close();
@@ -83,11 +88,17 @@ export async function startOperator(options: TestOperatorOptions): Promise<TestO
 }
 
 /** After its death nothing of it reaches the API server, and nothing that was answered reaches it. */
-function mortal(real: Api, calls: Call[], { diesAt, onDeath, onCall }: TestOperatorOptions, end: AbortController): Api {
+function mortal(
+  real: Api,
+  calls: Call[],
+  { diesAt, onCall }: TestOperatorOptions,
+  end: AbortController,
+  onDeath: () => void,
+): Api {
   const isList = ({ query }: Call) => query?.limit !== undefined;
   const die = (): never => {
     end.abort(new Error("killed"));
-    onDeath?.();
+    onDeath();
     throw end.signal.reason;
   };
   return {
