@@ -4,11 +4,11 @@ import { setMaxListeners } from "node:events";
 import { aborted } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { OperatorEvent } from "../../shared/metrics/operator/source.ts";
-import { INSTANCE, NAME, PLUME } from "../render/labels.ts";
+import { NAME, PLUME } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
 import { type Coordinators, createCoordinators } from "./coordinators.ts";
 import { createReader } from "./desired.ts";
-import { type Informer, type InformerOptions, startInformer } from "./informer.ts";
+import { type Informer, type InformerOptions, keyOf, startInformer } from "./informer.ts";
 import type { DiffusionJob } from "./job.ts";
 import { CHILD_KINDS, type KindName } from "./kinds.ts";
 import type { KubernetesEvent, KubernetesObject, Pod } from "./objects.ts";
@@ -63,37 +63,30 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     },
   });
 
-  const watch = (kind: KindName, selector: Selector, onChange: (object: KubernetesObject) => void) =>
+  const watch = (kind: KindName, selector: Selector) =>
     startInformer({
       api,
       kind,
       namespace,
       ...selector,
-      onChange(object) {
+      onChange(_, job) {
         onEvent({ kind: "heard" });
-        onChange(object);
+        if (job !== null) queue.add(job);
       },
       onError: () => onEvent({ kind: "watch-failed" }),
       log,
       signal: over,
     });
-  const ofJob = (object: KubernetesObject) => {
-    const name = object.metadata.labels?.[INSTANCE];
-    if (name !== undefined) queue.add(`${object.metadata.namespace}/${name}`);
-  };
-  const jobs = watch("DiffusionJob", {}, ({ metadata }) => queue.add(`${metadata.namespace}/${metadata.name}`));
-  const pods = watch("Pod", { labelSelector: LABELS }, ofJob);
-  const children = CHILD_KINDS.map((kind) => watch(kind, { labelSelector: LABELS }, ofJob));
-  const failures = watch("Event", { fieldSelector: FAILURES, jobOf: jobTold }, (event) => {
-    const job = jobTold(event);
-    if (job !== null) queue.add(job);
-  });
+  const jobs = watch("DiffusionJob", { jobOf: keyOf });
+  const pods = watch("Pod", { labelSelector: LABELS });
+  const children = CHILD_KINDS.map((kind) => watch(kind, { labelSelector: LABELS }));
+  const failures = watch("Event", { fieldSelector: FAILURES, jobOf: jobTold });
   const informers = [jobs, pods, failures, ...children];
   await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(over)]);
   over.throwIfAborted();
 
   const keyOfUid = (uid: string): string | undefined => {
-    for (const { metadata } of jobs.all()) if (metadata.uid === uid) return `${metadata.namespace}/${metadata.name}`;
+    for (const job of jobs.all()) if (job.metadata.uid === uid) return keyOf(job);
     return undefined;
   };
   const coordinators: Coordinators = createCoordinators({
@@ -118,7 +111,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     signal: over,
   });
   const all = () => {
-    for (const { metadata } of jobs.all()) queue.add(`${metadata.namespace}/${metadata.name}`);
+    for (const job of jobs.all()) queue.add(keyOf(job));
   };
   all();
   const resync = setInterval(all, RESYNC_MS);

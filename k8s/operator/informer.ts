@@ -22,8 +22,8 @@ export interface InformerOptions {
   readonly fieldSelector?: string;
   /** Namespace and name of the job that an object is about, with a slash between; by its label when absent. */
   readonly jobOf?: (object: KubernetesObject) => string | null;
-  /** An object came, changed or went. */
-  readonly onChange: (object: KubernetesObject) => void;
+  /** An object came, changed or went. @param job that it is about. */
+  readonly onChange: (object: KubernetesObject, job: string | null) => void;
   /** A list or a watch failed and is tried again. */
   readonly onError: (error: unknown) => void;
   readonly log: Logger;
@@ -110,7 +110,7 @@ export function startInformer(options: InformerOptions): Informer {
     if (before) index(before, (keys) => keys.delete(key));
     objects.set(key, object);
     index(object, (keys) => keys.add(key));
-    onChange(object);
+    onChange(object, jobOf(object));
   };
 
   const index = (object: KubernetesObject, change: (keys: Set<string>) => void) => {
@@ -126,7 +126,7 @@ export function startInformer(options: InformerOptions): Informer {
     const before = objects.get(key);
     objects.delete(key);
     if (before) index(before, (keys) => keys.delete(key));
-    onChange(object);
+    onChange(object, jobOf(object));
   };
 
   /** @returns where it ended. */
@@ -181,7 +181,10 @@ export function startInformer(options: InformerOptions): Informer {
   };
 }
 
-const labelledJob = ({ metadata }: KubernetesObject): string =>
-  `${metadata.namespace}/${metadata.labels?.[INSTANCE] ?? ""}`;
+const labelledJob = ({ metadata }: KubernetesObject): string | null => {
+  const name = metadata.labels?.[INSTANCE];
+  return name === undefined ? null : `${metadata.namespace}/${name}`;
+};
 
-const keyOf = ({ metadata }: KubernetesObject): string => `${metadata.namespace ?? ""}/${metadata.name}`;
+/** Namespace and name, with a slash between. */
+export const keyOf = ({ metadata }: KubernetesObject): string => `${metadata.namespace ?? ""}/${metadata.name}`;

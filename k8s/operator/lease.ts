@@ -42,6 +42,8 @@ export async function lead(options: LeaseOptions, signal: AbortSignal): Promise<
   const collection = collectionPath("Lease", namespace);
   const path = `${collection}/${name}`;
   let sighting: Sighting | null = null;
+  /** As the server has it since this process wrote it, unless somebody else did since: then it refuses the next one. */
+  let written: Lease | null = null;
 
   const read = async (stop: AbortSignal): Promise<Lease | null> => {
     try {
@@ -75,14 +77,21 @@ export async function lead(options: LeaseOptions, signal: AbortSignal): Promise<
 
   /** @returns whether this process leads now. */
   const turn = async (stop: AbortSignal): Promise<boolean> => {
-    const lease = await read(stop);
+    const lease = written ?? (await read(stop));
+    written = null;
     sighting = sighted(now(), sighting, recordOf(lease));
     const decision = decideLease(now(), sighting, election);
     if (decision.kind === "wait") return false;
-    await write(lease, election.me, decision.transitions, stop);
+    written = await write(lease, election.me, decision.transitions, stop);
     if (decision.kind === "take") log.info({ reason: decision.reason }, "leading");
     return true;
   };
+
+  const renew = (stop: AbortSignal): Promise<boolean> =>
+    turn(stop).catch((error) => {
+      if (error instanceof ApiError && error.code === 409) return turn(stop);
+      throw error;
+    });
 
   for (;;) {
     const leads = await turn(signal).catch((error) => {
@@ -102,7 +111,7 @@ export async function lead(options: LeaseOptions, signal: AbortSignal): Promise<
       if (over.signal.aborted) return;
       // A call that hangs must not hold a leader in office.
       const patience = AbortSignal.any([over.signal, AbortSignal.timeout(Math.ceil(election.renewMs / 2))]);
-      const leads = await turn(patience).catch((error) => {
+      const leads = await renew(patience).catch((error) => {
         log.warn({ reason: String(error) }, "the lease could not be renewed");
         return null;
       });

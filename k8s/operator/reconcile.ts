@@ -55,12 +55,14 @@ export function createReconciler(parts: ReconcilerOptions) {
   /** Objects that differ right after an apply: the server writes a value in its own way. */
   const settled = new Map<string, string>();
 
-  const observe = async (job: DiffusionJob): Promise<Observed> => {
+  const observe = async (job: DiffusionJob): Promise<Observed & { readonly place: Place | null }> => {
     const { name, namespace = "default", uid = "" } = job.metadata;
     const pods = view.pods(namespace, name);
     const reading = reader.read(job);
-    const said = await coordinators.status(uid, placeOf(job, pods, view.children(namespace, name)));
+    const place = placeOf(job, pods, view.children(namespace, name));
+    const said = await coordinators.status(uid, place);
     return {
+      place,
       job,
       reading,
       children: await withStrangers(reading, view.children(namespace, name)),
@@ -111,11 +113,9 @@ export function createReconciler(parts: ReconcilerOptions) {
     }
   };
 
-  const act = async (job: DiffusionJob, action: Action, pods: readonly Pod[]): Promise<void> => {
+  const act = async (job: DiffusionJob, action: Action, place: Place | null): Promise<void> => {
     const { uid = "" } = job.metadata;
     if (action.kind === "save") {
-      const { name, namespace = "default" } = job.metadata;
-      const place = placeOf(job, pods, view.children(namespace, name));
       if (place !== null) coordinators.save(uid, place);
       return;
     }
@@ -231,7 +231,7 @@ export function createReconciler(parts: ReconcilerOptions) {
     let refused: ApiError | null = null;
     for (const action of decision.actions) {
       try {
-        await act(job, action, observed.pods);
+        await act(job, action, observed.place);
       } catch (error) {
         if (!isMistake(error) || action.kind !== "apply") throw error;
         refused = error;

@@ -29,11 +29,12 @@ const no = (reason: string, message: string): Verdict => ({ holds: false, reason
 const HALTED = new Set(["Paused"]);
 
 export function verdictsOf(nowMs: number, stage: Stage, observed: Observed, crew: Crew): Verdicts {
+  const troubles = troublesOf(observed);
   return {
-    CoordinatorReady: coordinatorReady(nowMs, stage, observed),
-    WorkersReady: workersReady(stage, observed, crew),
-    Progressing: progressing(stage, observed, crew),
-    Scaling: scaling(stage, observed, crew),
+    CoordinatorReady: coordinatorReady(nowMs, stage, observed, troubles),
+    WorkersReady: workersReady(stage, crew, troubles),
+    Progressing: progressing(stage, observed, crew, troubles),
+    Scaling: scaling(stage, crew, troubles),
     Applied: applied(stage, observed),
     CheckpointsWritten: checkpointsWritten(observed),
     Suspended: suspended(stage, observed),
@@ -45,11 +46,11 @@ export function verdictsOf(nowMs: number, stage: Stage, observed: Observed, crew
 
 const GONE: ReadonlySet<Stage["kind"]> = new Set(["suspended", "ended"]);
 
-function coordinatorReady(nowMs: number, stage: Stage, observed: Observed): Verdict {
+function coordinatorReady(nowMs: number, stage: Stage, observed: Observed, troubles: Troubles): Verdict {
   const { job, said, pods } = observed;
   if (said.kind === "answered") return yes("Answers", "the coordinator answers");
   if (GONE.has(stage.kind)) return no("NotNeeded", "it is not running, and need not be");
-  const trouble = troubleWith("coordinator", observed);
+  const trouble = troubles.coordinator;
   if (trouble) return no(trouble.reason, trouble.message);
   const coordinators = pods.filter((pod) => isOf(pod, "coordinator"));
   if (said.kind === "silent") {
@@ -60,15 +61,14 @@ function coordinatorReady(nowMs: number, stage: Stage, observed: Observed): Verd
   return no("NotRunning", "its pod is starting");
 }
 
-function workersReady(stage: Stage, observed: Observed, { ready, desired, min }: Crew): Verdict {
+function workersReady(stage: Stage, { ready, desired, min }: Crew, { worker: trouble }: Troubles): Verdict {
   if (GONE.has(stage.kind)) return no("NotNeeded", "they are not running, and need not be");
   const counted = `${ready} of ${desired} are ready, and ${min} are needed`;
-  const trouble = troubleWith("worker", observed);
   if (ready >= min) return yes("EnoughReady", trouble && ready < desired ? `${counted}: ${trouble.message}` : counted);
   return trouble ? no(trouble.reason, `${counted}: ${trouble.message}`) : no("TooFewReady", counted);
 }
 
-function progressing(stage: Stage, observed: Observed, crew: Crew): Verdict {
+function progressing(stage: Stage, observed: Observed, { ready, min }: Crew, troubles: Troubles): Verdict {
   const { said, pods, refused } = observed;
   if (stage.kind === "invalid") return no("Invalid", stage.message);
   if (stage.kind === "taken") return no("NameTaken", stage.message);
@@ -76,7 +76,8 @@ function progressing(stage: Stage, observed: Observed, crew: Crew): Verdict {
   if (stage.kind === "ended" || stage.kind === "ending") return no(stage.end.type, stage.end.message);
   if (stage.kind === "suspended" || stage.kind === "suspendable") return no("Suspended", stage.message);
   if (refused !== null) return no("Refused", refused);
-  const trouble = troubleThatHalts(observed, crew);
+  // Of the coordinator, or of so many workers that too few are left.
+  const trouble = troubles.coordinator ?? (ready < min ? troubles.worker : null);
   if (trouble) return no(trouble.reason, trouble.message);
   if (said.kind === "answered") {
     const { phase, reason } = said.report;
@@ -87,12 +88,13 @@ function progressing(stage: Stage, observed: Observed, crew: Crew): Verdict {
   return yes("Starting", "the coordinator is starting");
 }
 
-/** Of the coordinator, or of so many workers that too few are left. */
-function troubleThatHalts(observed: Observed, { ready, min }: Crew): Trouble | null {
-  const ofCoordinator = observed.said.kind === "answered" ? null : troubleWith("coordinator", observed);
-  if (ofCoordinator) return ofCoordinator;
-  return ready < min ? troubleWith("worker", observed) : null;
-}
+type Troubles = Readonly<Record<Component, Trouble | null>>;
+
+/** A coordinator that answers has none. */
+const troublesOf = (observed: Observed): Troubles => ({
+  coordinator: observed.said.kind === "answered" ? null : troubleWith("coordinator", observed),
+  worker: troubleWith("worker", observed),
+});
 
 /** With the pods that there are, or with those that cannot be made. */
 function troubleWith(component: Component, { job, pods, children, failures }: Observed): Trouble | null {
@@ -101,12 +103,11 @@ function troubleWith(component: Component, { job, pods, children, failures }: Ob
   return commonTrouble(those, before) ?? uncreatedTrouble(setOf(children, component), those, failures);
 }
 
-function scaling(stage: Stage, observed: Observed, { ready, replicas, desired }: Crew): Verdict {
+function scaling(stage: Stage, { ready, replicas, desired }: Crew, { worker: trouble }: Troubles): Verdict {
   if (GONE.has(stage.kind) || isBarred(stage)) return no("NotRunning", "nothing runs");
   if (replicas > desired) return yes("Fewer", `from ${replicas} to ${desired} workers`);
-  const trouble = ready < desired ? troubleWith("worker", observed) : null;
-  if (trouble) return yes("More", `${ready} of ${desired} workers are ready: ${trouble.message}`);
-  if (ready < desired) return yes("More", `${ready} of ${desired} workers are ready`);
+  const counted = `${ready} of ${desired} workers are ready`;
+  if (ready < desired) return yes("More", trouble ? `${counted}: ${trouble.message}` : counted);
   return no("AtSize", `${desired} workers`);
 }
 

@@ -1,15 +1,13 @@
 // A pod of several workers as real processes: a worker killed in it, a run trained by it alone, and its end.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { credentials } from "@grpc/grpc-js";
 import { afterEach, expect, it } from "vitest";
 import { ControlServiceClient } from "../../proto/gen/plume/v1/control.ts";
-import { ROOT } from "../../shared/root.ts";
 import { ownConnection } from "../../shared/rpc/transport.ts";
 import { readSummary } from "../../shared/summary.ts";
-import { scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { bundledFile, scratchFolder, tinyJob, train } from "../support/plume.ts";
 import { childrenOf, killed } from "../support/processes.ts";
 
 const open: ChildProcess[] = [];
@@ -17,8 +15,8 @@ afterEach(async () => {
   for (const child of open.splice(0)) await killed(child);
 });
 
-function start(file: string, args: readonly string[], env = {}) {
-  const child = spawn(process.execPath, ["--import", "tsx", join(ROOT, file), ...args], {
+async function start(name: "coordinator" | "worker-pod", args: readonly string[], env = {}) {
+  const child = spawn(process.execPath, [await bundledFile(name), ...args], {
     env: { ...process.env, PLUME_AUTO: "wasm", ...env },
     stdio: ["ignore", "ignore", "inherit"],
   });
@@ -41,15 +39,15 @@ it("trains to the bits of any other workers, starts again what dies in it, tells
   const [there, here] = [hostOf(1), hostOf(2)];
   const at = `${there}:7070`;
   const folder = ["--job", job, "--out", scratch.file("run")];
-  const coordinator = start("coordinator/main.ts", [
+  const coordinator = await start("coordinator", [
     ...[...folder, "--listen", at, "--monitor", `${there}:7071`],
     ...["--set", "workers.transport=grpc", "--set", "workers.min=2", "--linger"],
   ]);
   const control = new ControlServiceClient(at, credentials.createInsecure(), ownConnection);
   const ask = promisify(control.pause.bind(control)) as (request: object) => Promise<unknown>;
   await expect.poll(() => ask({ requestId: "a" }).catch(String)).toEqual({ alreadyPaused: false });
-  const pod = start(
-    "worker/pod/main.ts",
+  const pod = await start(
+    "worker-pod",
     ["--processes=2", `--coordinator=${at}`, "--id=pod-0", `--metrics=${here}:7072`, "--patience=Infinity"],
     { CUDA_VISIBLE_DEVICES: "4,7" },
   );
@@ -87,7 +85,7 @@ it("trains to the bits of any other workers, starts again what dies in it, tells
   expect(await coordinator.ended).toBe(0);
 
   // Another one finds nothing left to do, and no workers to do it with; a pod waits for nobody, and leaves.
-  const again = start("coordinator/main.ts", [...folder, "--listen", at, "--monitor", `${there}:7071`, "--linger"]);
+  const again = await start("coordinator", [...folder, "--listen", at, "--monitor", `${there}:7071`, "--linger"]);
   await expect
     .poll(() => get(`${there}:7071/metrics`))
     .toMatchObject({
@@ -101,7 +99,7 @@ it("trains to the bits of any other workers, starts again what dies in it, tells
 it("has a coordinator that says by its exit code that it was asked to go before the run was over", async () => {
   using scratch = scratchFolder();
   const there = hostOf(5);
-  const coordinator = start("coordinator/main.ts", [
+  const coordinator = await start("coordinator", [
     ...["--job", tinyJob(scratch.path), "--out", scratch.file("run"), "--listen", `${there}:7070`],
     ...["--monitor", `${there}:7071`, "--set", "workers.transport=grpc", "--linger"],
   ]);
@@ -111,7 +109,7 @@ it("has a coordinator that says by its exit code that it was asked to go before 
 });
 
 it("passes SIGTERM on, and says by its exit code that this ended it", async () => {
-  const pod = start("worker/pod/main.ts", [
+  const pod = await start("worker-pod", [
     ...["--processes=2", `--coordinator=${hostOf(3)}:7070`, "--id=pod-1", `--metrics=${hostOf(4)}:7072`],
   ]);
   await expect.poll(() => get(`${hostOf(4)}:7074/healthz`)).toMatchObject({ status: 200 });

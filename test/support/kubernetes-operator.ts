@@ -10,8 +10,9 @@ import { startController } from "../../k8s/operator/controller.ts";
 import type { OperatorOptions } from "../../k8s/operator/observed.ts";
 import { createRecorder } from "../../k8s/operator/recorder.ts";
 import { silentLog } from "../../shared/log.ts";
-import { entry, ROOT } from "../../shared/root.ts";
+import { ROOT } from "../../shared/root.ts";
 import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
+import { bundledFile } from "./plume.ts";
 import { freePort, killed } from "./processes.ts";
 
 const OPTIONS: OperatorOptions = {
@@ -38,6 +39,8 @@ export function configOf(kubeconfig: string, as: string | null): KubeConfig {
 export interface TestOperator extends AsyncDisposable {
   /** Calls so far, watches and lists of watches not counted. */
   readonly calls: readonly Call[];
+  /** Of `diesAt`. */
+  readonly death: Promise<void>;
 }
 
 export interface TestOperatorOptions {
@@ -45,8 +48,6 @@ export interface TestOperatorOptions {
   readonly namespace: string;
   /** The process dies at this call of a pass, before it is sent or before its answer is heard. */
   readonly diesAt?: { readonly call: number; readonly when: "before" | "after" };
-  /** It is dead. */
-  readonly onDeath?: () => void;
   /** Before each call of a pass is sent. */
   readonly onCall?: (call: Call) => Promise<void>;
 }
@@ -55,8 +56,12 @@ export async function startOperator(options: TestOperatorOptions): Promise<TestO
   const { kubeconfig, namespace } = options;
   const end = new AbortController();
   const calls: Call[] = [];
+  let onDeath = () => {};
+  const death = new Promise<void>((resolve) => {
+    onDeath = resolve;
+  });
   const real = createApi({ config: configOf(kubeconfig, operatorAccount(namespace)) });
-  const api = mortal(real, calls, options, end);
+  const api = mortal(real, calls, options, end, onDeath);
   const controller = await startController(
     {
       api,
@@ -73,6 +78,7 @@ export async function startOperator(options: TestOperatorOptions): Promise<TestO
   );
   return {
     calls,
+    death,
     async [Symbol.asyncDispose]() {
       end.abort();
       await controller.close();
@@ -82,11 +88,17 @@ export async function startOperator(options: TestOperatorOptions): Promise<TestO
 }
 
 /** After its death nothing of it reaches the API server, and nothing that was answered reaches it. */
-function mortal(real: Api, calls: Call[], { diesAt, onDeath, onCall }: TestOperatorOptions, end: AbortController): Api {
+function mortal(
+  real: Api,
+  calls: Call[],
+  { diesAt, onCall }: TestOperatorOptions,
+  end: AbortController,
+  onDeath: () => void,
+): Api {
   const isList = ({ query }: Call) => query?.limit !== undefined;
   const die = (): never => {
     end.abort(new Error("killed"));
-    onDeath?.();
+    onDeath();
     throw end.signal.reason;
   };
   return {
@@ -121,10 +133,9 @@ export interface OperatorProcessOptions {
 export async function startOperatorProcess(options: OperatorProcessOptions): Promise<OperatorProcess> {
   const { namespace } = options;
   writeFileSync(options.file, configOf(options.kubeconfig, operatorAccount(namespace)).exportConfig());
-  const { file, execArgv } = entry("operator");
   const port = await freePort();
   const args = ["--namespace", namespace, "--monitor", `127.0.0.1:${port}`, ...(options.args ?? [])];
-  const child = spawn(process.execPath, [...execArgv, file, ...args], {
+  const child = spawn(process.execPath, [await bundledFile("operator"), ...args], {
     env: { ...process.env, KUBECONFIG: options.file },
     stdio: ["ignore", "ignore", "inherit"],
   });

@@ -1,5 +1,6 @@
 // A namespace with the operator's rights, where a test applies small jobs and looks at what becomes of them.
 
+import { vi } from "vitest";
 import type { Api } from "../../k8s/operator/api.ts";
 import { driftOf } from "../../k8s/operator/drift.ts";
 import { CHILD_KINDS, collectionPath } from "../../k8s/operator/kinds.ts";
@@ -22,6 +23,10 @@ export const jobText = (name: string, spec: object = {}): string =>
       ...spec,
     },
   });
+
+/** As `expect.poll`, which cannot be called by tests that run at the same time. */
+export const eventually = (fact: () => Promise<void>): Promise<void> =>
+  vi.waitFor(fact, { timeout: 30_000, interval: 200 });
 
 export type Site = Awaited<ReturnType<typeof openSite>>;
 

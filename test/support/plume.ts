@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { bundled, type ENTRIES } from "../../coordinator/cli/bundle.mjs";
 import { plainName } from "../../shared/checkpoint/manifest.ts";
 import { ROOT } from "../../shared/root.ts";
 import { readSummary, type Summary } from "../../shared/summary.ts";
@@ -39,6 +40,9 @@ export function startPlume(args: readonly string[], { fileLimitKib, env }: Start
   });
   return { child, finished: finished(child) };
 }
+
+/** What one of plume's processes starts from, as `plume` starts it: not from the sources, which are compiled at each start. */
+export const bundledFile = async (name: keyof typeof ENTRIES): Promise<string> => join(await bundled(), `${name}.mjs`);
 
 export const plume = (...args: string[]): Promise<Finished> => startPlume(args).finished;
 

@@ -6,15 +6,14 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Api, type Call, createApi } from "../../../k8s/operator/api.ts";
-import { collectionPath } from "../../../k8s/operator/kinds.ts";
+import { collectionPath, type KindName } from "../../../k8s/operator/kinds.ts";
 import type { KubernetesEvent, Pod, StatefulSet } from "../../../k8s/operator/objects.ts";
 import { setOf } from "../../../k8s/operator/observed.ts";
-import { entry } from "../../../shared/root.ts";
 import { askCoordinator } from "../../support/ask-coordinator.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
-import { configOf, startOperator, type TestOperator } from "../../support/kubernetes-operator.ts";
-import { jobText, objectsOfJob, openSite, type Site } from "../../support/kubernetes-site.ts";
-import { plume, scratchFolder } from "../../support/plume.ts";
+import { configOf, startOperator, type TestOperatorOptions } from "../../support/kubernetes-operator.ts";
+import { eventually, jobText, objectsOfJob, openSite, type Site } from "../../support/kubernetes-site.ts";
+import { bundledFile, plume, scratchFolder } from "../../support/plume.ts";
 import { killed, pause } from "../../support/processes.ts";
 
 const scratch = scratchFolder();
@@ -25,7 +24,8 @@ const IS_OVER = `${NET}.2`;
 const OBJECTS = 11;
 
 let plane: ControlPlane;
-let here: Site;
+/** A namespace for each story, by the first word of its jobs' names: their operators do not see one another's. */
+const sites = new Map<string, Site>();
 let api: Api;
 const coordinators: ChildProcess[] = [];
 
@@ -40,7 +40,7 @@ beforeAll(async () => {
   const starting = [WAITS, IS_OVER].map((address) => startCoordinator(file, address));
   plane = await startControlPlane();
   await Promise.all(starting);
-  here = await openSite(plane);
+  for (const word of ["wide", "rests", "ends", "gone"]) sites.set(word, await openSite(plane));
   api = createApi({ config: configOf(plane.kubeconfig, null) });
 }, 240_000);
 
@@ -52,25 +52,28 @@ afterAll(async () => {
 });
 
 async function startCoordinator(job: string, address: string): Promise<void> {
-  const { file, execArgv } = entry("coordinator");
   const args = ["--job", job, "--out", scratch.file(address), "--listen", `${address}:7070`, "--linger"];
-  coordinators.push(spawn(process.execPath, [...execArgv, file, ...args], { stdio: ["ignore", "ignore", "inherit"] }));
+  const command = [await bundledFile("coordinator"), ...args];
+  coordinators.push(spawn(process.execPath, command, { stdio: ["ignore", "ignore", "inherit"] }));
   const phase = async () => (await askCoordinator(`${address}:7070`))?.phase;
   while ((await phase()) !== (address === WAITS ? "Waiting" : "Complete")) await pause(100);
 }
 
-const pathOf = (name: string) => `${collectionPath("DiffusionJob", here.namespace)}/${name}`;
+const siteOf = (name: string): Site => sites.get(name.split("-")[0]!)!;
+const collectionOf = (kind: KindName, name: string) => collectionPath(kind, siteOf(name).namespace);
+const pathOf = (name: string) => `${collectionOf("DiffusionJob", name)}/${name}`;
 const create = (name: string, spec: object = {}) =>
   api.call({
     method: "POST",
-    path: collectionPath("DiffusionJob", here.namespace),
+    path: collectionOf("DiffusionJob", name),
     body: JSON.parse(jobText(name, spec)),
   });
 const change = (name: string, spec: object) =>
   api.call({ method: "PATCH", path: pathOf(name), contentType: "application/merge-patch+json", body: { spec } });
-const listOf = async <T>(kind: "Pod" | "Event" | "DiffusionJob", query = {}): Promise<readonly T[]> =>
-  (await api.call<{ items: T[] }>({ method: "GET", path: collectionPath(kind, here.namespace), query })).items;
-const podsOf = (name: string) => listOf<Pod>("Pod", { labelSelector: `app.kubernetes.io/instance=${name}` });
+/** What there is of a kind beside a job. */
+const listOf = async <T>(kind: KindName, name: string, query = {}): Promise<readonly T[]> =>
+  (await api.call<{ items: T[] }>({ method: "GET", path: collectionOf(kind, name), query })).items;
+const podsOf = (name: string) => listOf<Pod>("Pod", name, { labelSelector: `app.kubernetes.io/instance=${name}` });
 
 /** What can be seen of a job. */
 async function look(name: string) {
@@ -78,7 +81,7 @@ async function look(name: string) {
     method: "GET",
     path: pathOf(name),
   });
-  const objects = await objectsOfJob(api, here.namespace, name);
+  const objects = await objectsOfJob(api, siteOf(name).namespace, name);
   const sets = (["coordinator", "worker"] as const).map((component) => setOf(objects.map(withType), component));
   return {
     phase: job.status?.phase,
@@ -95,7 +98,9 @@ const withType = (object: { kind: string }) => object as StatefulSet;
 /** As its kubelet would say it of the coordinator's pod: it runs, at this address. */
 async function pose(name: string, ip: string): Promise<void> {
   const coordinator = `${name}-coordinator-0`;
-  await expect.poll(async () => (await podsOf(name)).map(({ metadata }) => metadata.name)).toContain(coordinator);
+  await eventually(async () =>
+    expect((await podsOf(name)).map(({ metadata }) => metadata.name)).toContain(coordinator),
+  );
   const running = { startedAt: new Date().toISOString() };
   const container = {
     name: "coordinator",
@@ -106,7 +111,7 @@ async function pose(name: string, ip: string): Promise<void> {
     state: { running },
   };
   const status = { phase: "Running", podIP: ip, podIPs: [{ ip }], containerStatuses: [container] };
-  const path = `${collectionPath("Pod", here.namespace)}/${coordinator}/status`;
+  const path = `${collectionOf("Pod", name)}/${coordinator}/status`;
   await api.call({ method: "PATCH", path, contentType: "application/merge-patch+json", body: { status } });
 }
 
@@ -119,23 +124,20 @@ interface Transition {
   readonly changes: readonly [number, number];
 }
 
+const startDying = (name: string, diesAt: NonNullable<TestOperatorOptions["diesAt"]>) =>
+  startOperator({ kubeconfig: plane.kubeconfig, namespace: siteOf(name).namespace, diesAt });
+
 /** An operator that dies before this call. @returns false when it came to the end without. */
 async function makeDying({ name, end }: Transition, call: number): Promise<boolean> {
   let dead = false;
-  const { kubeconfig } = plane;
-  const onDeath = () => {
+  await using dying = await startDying(name, { call, when: "before" });
+  void dying.death.then(() => {
     dead = true;
-  };
-  await using dying = await startOperator({
-    kubeconfig,
-    namespace: here.namespace,
-    diesAt: { call, when: "before" },
-    onDeath,
   });
   while (!dead) {
     const { length } = dying.calls;
     const isOver = matches(await look(name), end);
-    await pause(isOver ? 1_500 : 50);
+    await Promise.race([pause(isOver ? 1_500 : 50), dying.death]);
     if (isOver && !dead && dying.calls.length === length) return false;
   }
   return true;
@@ -150,8 +152,8 @@ async function survives(transition: Transition, call: number): Promise<boolean> 
   const before = (await look(name)).generations;
   await begin();
   const died = await makeDying(transition, call);
-  await using _ = await here.operator();
-  await expect.poll(() => look(name)).toMatchObject({ ...end, objects: OBJECTS });
+  await using _ = await siteOf(name).operator();
+  await eventually(async () => expect(await look(name)).toMatchObject({ ...end, objects: OBJECTS }));
   const after = (await look(name)).generations;
   expect(after.map((generation, i) => generation - before[i]!)).toEqual(changes);
   return died;
@@ -169,8 +171,8 @@ async function deaths(next: (round: number) => Promise<Transition>): Promise<num
 
 async function launched(name: string, ip: string, spec: object = {}): Promise<void> {
   await create(name, spec);
-  await using _ = await here.operator();
-  await expect.poll(() => look(name)).toMatchObject({ objects: OBJECTS, pods: 3 });
+  await using _ = await siteOf(name).operator();
+  await eventually(async () => expect(await look(name)).toMatchObject({ objects: OBJECTS, pods: 3 }));
   await pose(name, ip);
 }
 
@@ -178,7 +180,7 @@ const STORE = { checkpoint: { store: "s3://bucket/prefix" } };
 
 /** Each told once a time that it happened. */
 async function expectTold(name: string, reason: string, times: number): Promise<void> {
-  const events = (await listOf<KubernetesEvent & { reason: string; count: number }>("Event")).filter(
+  const events = (await listOf<KubernetesEvent & { reason: string; count: number }>("Event", name)).filter(
     (event) => event.involvedObject.name === name && event.reason === reason,
   );
   const told = events.reduce((sum, { count }) => sum + count, 0);
@@ -186,7 +188,7 @@ async function expectTold(name: string, reason: string, times: number): Promise<
   expect(told).toBeLessThanOrEqual(times);
 }
 
-it("an operator may die at any call of a resize", async () => {
+it.concurrent("an operator may die at any call of a resize", async () => {
   await launched("wide", WAITS, STORE);
   const count = await deaths(async (call) => {
     const replicas = call % 2 === 0 ? 4 : 2;
@@ -200,7 +202,7 @@ it("an operator may die at any call of a resize", async () => {
   expect(count).toBeGreaterThanOrEqual(3);
 }, 300_000);
 
-it("an operator may die at any call of a suspension, and of what brings the job back", async () => {
+it.concurrent("an operator may die at any call of a suspension, and of what brings the job back", async () => {
   await launched("rests", WAITS, STORE);
   const suspension: Transition = {
     name: "rests",
@@ -228,14 +230,16 @@ it("an operator may die at any call of a suspension, and of what brings the job 
   await expectTold("rests", "Resumed", rounds);
 }, 300_000);
 
-it("an operator may die at any call of a job's end, and of its deletion after its days", async () => {
+it.concurrent("an operator may die at any call of a job's end, and of its deletion after its days", async () => {
   await launched("ends", IS_OVER, STORE);
   const count = await deaths(async (call) => {
     if (call > 0) {
       const steps = 20 + call;
       await change("ends", { training: { steps } });
-      await using _ = await here.operator();
-      await expect.poll(() => look("ends")).toMatchObject({ replicas: "1,2", pods: 3, objects: OBJECTS });
+      await using _ = await siteOf("ends").operator();
+      await eventually(async () =>
+        expect(await look("ends")).toMatchObject({ replicas: "1,2", pods: 3, objects: OBJECTS }),
+      );
       await pose("ends", IS_OVER);
     }
     return {
@@ -251,32 +255,21 @@ it("an operator may die at any call of a job's end, and of its deletion after it
   await change("ends", { kubernetes: { ttlSeconds: 0 } });
   const isDelete = ({ method, path }: Call) => method === "DELETE" && path === pathOf("ends");
   for (const when of ["before", "after"] as const) {
-    let onDeath = () => {};
-    const death = new Promise<void>((resolve) => {
-      onDeath = resolve;
-    });
-    const { kubeconfig } = plane;
-    const { namespace } = here;
-    await using dying: TestOperator = await startOperator({
-      kubeconfig,
-      namespace,
-      diesAt: { call: 0, when },
-      onDeath,
-    });
-    await death;
+    await using dying = await startDying("ends", { call: 0, when });
+    await dying.death;
     expect(dying.calls.map(isDelete)).toEqual([true]);
   }
-  await using _ = await here.operator();
+  await using _ = await siteOf("ends").operator();
   await expectGone("ends");
 }, 300_000);
 
 async function expectGone(name: string): Promise<void> {
   const left = async () => [
-    ...(await listOf<Pod>("DiffusionJob")).filter(({ metadata }) => metadata.name === name),
-    ...(await objectsOfJob(api, here.namespace, name)),
+    ...(await listOf<Pod>("DiffusionJob", name)).filter(({ metadata }) => metadata.name === name),
+    ...(await objectsOfJob(api, siteOf(name).namespace, name)),
     ...(await podsOf(name)),
   ];
-  await expect.poll(async () => (await left()).map(({ metadata }) => metadata.name)).toEqual([]);
+  await eventually(async () => expect((await left()).map(({ metadata }) => metadata.name)).toEqual([]));
 }
 
 it("a job may be deleted at any call of its launch, and nothing of it is left", async () => {
@@ -291,7 +284,11 @@ it("a job may be deleted at any call of its launch, and nothing of it is left", 
     seen.set(name, at + 1);
     if (name === `gone-at-${at}-x`) await api.call({ method: "DELETE", path: pathOf(name) });
   };
-  await using operator = await startOperator({ kubeconfig: plane.kubeconfig, namespace: here.namespace, onCall });
+  await using operator = await startOperator({
+    kubeconfig: plane.kubeconfig,
+    namespace: siteOf("gone").namespace,
+    onCall,
+  });
   await Promise.all(names.map((name) => create(name)));
   for (const name of names) await expectGone(name);
   expect([...seen.keys()].sort()).toEqual([...names].sort());
@@ -300,5 +297,5 @@ it("a job may be deleted at any call of its launch, and nothing of it is left", 
     await pause(1_000);
     return operator.calls.length - before;
   };
-  await expect.poll(quiet).toBe(0);
+  await eventually(async () => expect(await quiet()).toBe(0));
 });

@@ -42,6 +42,7 @@ beforeAll(async () => {
     images: { [`plume:${PLUME_VERSION}`]: await imageRootfs(), "plume:broken": scratch.file("empty") },
     nodeGraceSeconds: 8,
     evictionSeconds: 1,
+    egress: "16mbit",
   });
   s3 = await startS3Server(cluster.host);
   namespace = await cluster.namespace();
@@ -131,7 +132,7 @@ function jobOf(image: string): string {
     spec: {
       ...file.spec,
       training: { ...file.spec.training, steps: 1_000_000 },
-      checkpoint: { store: `s3://${s3.bucket}/storm`, everySteps: 20, retrySeconds: 2 },
+      checkpoint: { store: `s3://${s3.bucket}/storm`, everySteps: 10, retrySeconds: 2 },
       store: { endpoint: s3.endpoint },
       kubernetes: {
         image,
@@ -284,7 +285,7 @@ describe("a job that trains goes on", () => {
 });
 
 it("ends at the laptop's bits, and leaves no pod, no process and, once it is deleted, no object", async () => {
-  const steps = (await get("dj/storm")).status.step + 100;
+  const steps = (await get("dj/storm")).status.step + 50;
   await patch({ training: { steps } });
   await kubectl("wait", "--for=condition=Complete", "dj/storm", "--timeout=100s");
   const { status } = await get("dj/storm");

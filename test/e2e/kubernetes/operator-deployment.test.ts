@@ -15,7 +15,7 @@ import { type Cluster, startCluster } from "../../support/kubernetes/cluster.ts"
 import { plume, scratchFolder, tinyJob } from "../../support/plume.ts";
 
 const SLOW = { timeout: 90_000 };
-const STEPS = 200;
+const STEPS = 40;
 const CLUSTER_WIDE = join(ROOT, "k8s/overlays/operator-cluster-wide");
 const scratch = scratchFolder();
 let cluster: Cluster;
@@ -25,7 +25,7 @@ let job: string;
 beforeAll(async () => {
   job = tinyJob(scratch.path);
   digest = await laptop(STEPS);
-  cluster = await startCluster({ images: { [`plume:${PLUME_VERSION}`]: await imageRootfs() } });
+  cluster = await startCluster({ images: { [`plume:${PLUME_VERSION}`]: await imageRootfs() }, egress: "16mbit" });
   await cluster.kubectl(["apply", "--server-side", "-f", join(ROOT, "k8s/crd/diffusionjobs.plume.dev.yaml")]);
   await cluster.kubectl(["wait", "--for=condition=Established", "crd/diffusionjobs.plume.dev", "--timeout=30s"]);
 }, 240_000);
@@ -103,7 +103,7 @@ it("two pods of the operator for all namespaces: one leads, a rollout hands over
   expect(processes()).toEqual(untouched);
 
   // Its status is up to ten seconds old.
-  const steps = (await there.step("kept")) + 400;
+  const steps = (await there.step("kept")) + 200;
   await cluster.kubectl(["-n", namespace, "apply", "-f", "-"], { input: jobOf("kept", { storage: "1Gi" }, steps) });
   expect(await there.complete("kept")).toMatchObject({
     phase: "Complete",

@@ -7,11 +7,12 @@ import { collectionPath } from "../../../k8s/operator/kinds.ts";
 import type { KubernetesObject } from "../../../k8s/operator/objects.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
 import { configOf, startOperator } from "../../support/kubernetes-operator.ts";
-import { differences, jobText, objectsOfJob, openSite, type Site } from "../../support/kubernetes-site.ts";
+import { differences, eventually, jobText, objectsOfJob, openSite, type Site } from "../../support/kubernetes-site.ts";
 
 let plane: ControlPlane;
 beforeAll(async () => {
   plane = await startControlPlane();
+  await openSite(plane); // so that the definition is there, which all of them share
 });
 afterAll(() => plane?.[Symbol.asyncDispose]());
 
@@ -22,26 +23,29 @@ const namesOf = (objects: readonly KubernetesObject[]) =>
   objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`);
 
 const settledAs = async (text: string, { namespace, objects }: Site) =>
-  expect.poll(async () => differences(text, namespace, await objects())).toEqual([]);
+  eventually(async () => expect(differences(text, namespace, await objects())).toEqual([]));
 
-describe("a job", () => {
+// Each in a namespace of its own.
+describe.concurrent("a job", () => {
   it("becomes the objects that plume render prints, and then costs no call", async () => {
     const here = await site();
     await using operator = await here.operator();
     const text = jobText("tiny");
     await here.apply(text);
     await settledAs(text, here);
-    await expect.poll(async () => (await here.get("dj/tiny")).status?.phase).toBe("Pending");
-    await expect
-      .poll(() => here.kubectl("get", "pods", "-o", "name"))
-      .toMatch(/coordinator-0\n.*worker-0\n.*worker-1\n/);
-    await expect.poll(() => here.kubectl("events", "--for", "diffusionjob/tiny")).toContain("Launched");
+    await eventually(async () => expect((await here.get("dj/tiny")).status?.phase).toBe("Pending"));
+    await eventually(async () =>
+      expect(await here.kubectl("get", "pods", "-o", "name")).toMatch(/coordinator-0\n.*worker-0\n.*worker-1\n/),
+    );
+    await eventually(async () =>
+      expect(await here.kubectl("events", "--for", "diffusionjob/tiny")).toContain("Launched"),
+    );
     const quiet = async () => {
       const before = operator.calls.length;
       await new Promise((resolve) => setTimeout(resolve, 2_000));
       return operator.calls.length - before;
     };
-    await expect.poll(quiet).toBe(0);
+    await eventually(async () => expect(await quiet()).toBe(0));
   });
 
   it("is resized by kubectl scale, which touches neither the coordinator nor a pod template", async () => {
@@ -52,15 +56,15 @@ describe("a job", () => {
     const before = await here.get("sts/tiny-coordinator");
     const template = (await here.get("sts/tiny-worker")).spec.template;
     await here.kubectl("scale", "dj/tiny", "--replicas=4");
-    await expect.poll(async () => (await here.get("sts/tiny-worker")).spec.replicas).toBe(4);
-    await expect.poll(() => here.kubectl("get", "pods", "-o", "name")).toContain("worker-3");
+    await eventually(async () => expect((await here.get("sts/tiny-worker")).spec.replicas).toBe(4));
+    await eventually(async () => expect(await here.kubectl("get", "pods", "-o", "name")).toContain("worker-3"));
     expect((await here.get("sts/tiny-worker")).spec.template).toEqual(template);
     expect((await here.get("sts/tiny-coordinator")).metadata.generation).toBe(before.metadata.generation);
     await here.kubectl("scale", "dj/tiny", "--replicas=1");
-    await expect
-      .poll(async () => (await here.get("dj/tiny/scale").catch(() => here.get("dj/tiny"))).spec.workers?.replicas)
-      .toBe(1);
-    await expect.poll(async () => (await here.get("sts/tiny-worker")).spec.replicas).toBe(1);
+    await eventually(async () =>
+      expect((await here.get("dj/tiny/scale").catch(() => here.get("dj/tiny"))).spec.workers?.replicas).toBe(1),
+    );
+    await eventually(async () => expect((await here.get("sts/tiny-worker")).spec.replicas).toBe(1));
   });
 
   it("is put right whatever somebody changes or deletes", async () => {
@@ -78,31 +82,13 @@ describe("a job", () => {
     await settledAs(text, here);
   });
 
-  it("that is wrong makes nothing, says why, and starts once it is put right", async () => {
-    const here = await site();
-    await using _ = await here.operator();
-    // Made under the rules of an earlier release, which let it pass.
-    const wrong = jobText("tiny", { model: { channels: 9, channelMult: [1], groups: 4 } });
-    const rules = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations";
-    await here.kubectl("patch", CRD, "--type=json", "-p", JSON.stringify([{ op: "remove", path: rules }]));
-    await expect.poll(() => here.apply(wrong).catch(String)).toContain("created");
-    const invalid = () => here.condition("tiny", "Invalid");
-    await expect.poll(async () => (await invalid())?.status).toBe("True");
-    expect((await invalid()).message).toMatch(/model\.groups: 4 does not divide the 9 channels/);
-    expect(await here.objects()).toEqual([]);
-    await here.apply(jobText("tiny"));
-    await settledAs(jobText("tiny"), here);
-    expect((await invalid()).status).toBe("False");
-    await here.kubectl("delete", CRD);
-  });
-
   it("that the API server refuses a part of says which, and why", async () => {
     const here = await site();
     await using _ = await here.operator();
     const resources = { requests: { cpu: "2" }, limits: { cpu: "1" } };
     await here.apply(jobText("tiny", { kubernetes: { workers: { resources } } }));
     const progressing = () => here.condition("tiny", "Progressing");
-    await expect.poll(async () => (await progressing())?.reason).toBe("Refused");
+    await eventually(async () => expect((await progressing())?.reason).toBe("Refused"));
     expect((await progressing()).message).toMatch(
       /refuses StatefulSet tiny-worker: .*must be less than or equal to cpu limit/,
     );
@@ -123,27 +109,33 @@ describe("a job", () => {
       const { status } = await here.get("dj/tiny");
       return JSON.stringify(status?.conditions?.filter(({ reason }: { reason: string }) => reason === "FailedCreate"));
     };
-    await expect.poll(told).toMatch(/exceeded quota: small.*raise ResourceQuota small, or lower kubernetes\./);
-    await expect
-      .poll(() => here.kubectl("events", "--for", "dj/tiny"))
-      .toMatch(/Warning +FailedCreate.*exceeded quota/);
+    await eventually(async () =>
+      expect(await told()).toMatch(/exceeded quota: small.*raise ResourceQuota small, or lower kubernetes\./),
+    );
+    await eventually(async () =>
+      expect(await here.kubectl("events", "--for", "dj/tiny")).toMatch(/Warning +FailedCreate.*exceeded quota/),
+    );
     await here.kubectl("delete", "resourcequota/small");
     await here.kubectl("scale", "dj/tiny", "--replicas=3"); // or wait until the StatefulSet tries again
-    await expect.poll(() => here.kubectl("get", "pods", "-o", "name")).toMatch(/worker-0\n.*worker-1\n.*worker-2\n/);
+    await eventually(async () =>
+      expect(await here.kubectl("get", "pods", "-o", "name")).toMatch(/worker-0\n.*worker-1\n.*worker-2\n/),
+    );
     await here.kubectl("label", "sts/tiny-coordinator", "again=1");
-    await expect.poll(told).toBe("[]");
+    await eventually(async () => expect(await told()).toBe("[]"));
 
     await makes("LimitRange", "narrow", limits);
     await here.kubectl("delete", "pod/tiny-worker-2");
     const wide =
       /minimum memory usage per Container is 4Gi.*kubernetes\.workers\.resources to what .* LimitRange allows/;
-    await expect.poll(told).toMatch(wide);
+    await eventually(async () => expect(await told()).toMatch(wide));
     await here.kubectl("delete", "limitrange/narrow");
 
     // What somebody adds beside the operator's fields is theirs, and stays.
     const added = JSON.stringify({ spec: { template: { spec: { hostNetwork: true } } } });
     await here.kubectl("patch", "sts/tiny-worker", "-p", added);
-    await expect.poll(told).toMatch(/violates PodSecurity \\"restricted.*hostNetwork.*take away what was added/);
+    await eventually(async () =>
+      expect(await told()).toMatch(/violates PodSecurity \\"restricted.*hostNetwork.*take away what was added/),
+    );
   });
 
   it("with more steps gets another job file, and the old one goes once no pod has it", async () => {
@@ -155,16 +147,7 @@ describe("a job", () => {
     await here.apply(more);
     await settledAs(more, here);
     const files = async () => namesOf(await here.objects()).filter((name) => name.includes("tiny-job-"));
-    await expect.poll(files).toHaveLength(1);
-  });
-
-  it("takes everything with it when it is deleted", async () => {
-    const here = await site();
-    await using _ = await here.operator();
-    await here.apply(jobText("tiny"));
-    await settledAs(jobText("tiny"), here);
-    await here.kubectl("delete", "dj/tiny");
-    await expect.poll(async () => namesOf(await here.objects())).toEqual([]);
+    await eventually(async () => expect(await files()).toHaveLength(1));
   });
 
   it("takes over nothing that is somebody else's", async () => {
@@ -173,62 +156,87 @@ describe("a job", () => {
     await using _ = await here.operator();
     await here.apply(jobText("tiny"));
     const progressing = () => here.condition("tiny", "Progressing");
-    await expect.poll(async () => (await progressing())?.reason).toBe("NameTaken");
+    await eventually(async () => expect((await progressing())?.reason).toBe("NameTaken"));
     expect((await progressing()).message).toContain("ServiceAccount tiny-worker is there and is not plume's");
     expect((await here.get("serviceaccount/tiny-worker")).metadata.ownerReferences).toBeUndefined();
     expect(await here.objects()).toEqual([]);
   });
 });
 
-describe("an operator that dies", () => {
-  it("at any call of a job's first pass, before it is sent or before it is answered, is followed by one that ends at the same objects", async () => {
-    const here = await site();
-    const { namespace } = here;
-    const api = createApi({ config: configOf(plane.kubeconfig, null) });
-    const create = (name: string) =>
-      api.call({ method: "POST", path: collectionPath("DiffusionJob", namespace), body: JSON.parse(jobText(name)) });
-    const objectsOf = (name: string) => objectsOfJob(api, namespace, name);
-    const phaseOf = async (name: string) => {
-      const path = `${collectionPath("DiffusionJob", namespace)}/${name}`;
-      return (await api.call<{ status?: { phase?: string } }>({ method: "GET", path })).status?.phase;
-    };
-    const expectWhole = async (name: string) => {
-      await expect.poll(async () => differences(jobText(name), namespace, await objectsOf(name))).toEqual([]);
-      await expect.poll(() => phaseOf(name)).toBe("Pending");
-      expect(await objectsOf(name)).toHaveLength(11);
-    };
+describe("an operator that dies at any call of a job's first pass", () => {
+  it.concurrent.each(["before", "after"] as const)(
+    "%s it is sent, is followed by one that ends at the same objects",
+    async (when) => {
+      const here = await site();
+      const { namespace } = here;
+      const api = createApi({ config: configOf(plane.kubeconfig, null) });
+      const create = (name: string) =>
+        api.call({ method: "POST", path: collectionPath("DiffusionJob", namespace), body: JSON.parse(jobText(name)) });
+      const objectsOf = (name: string) => objectsOfJob(api, namespace, name);
+      const phaseOf = async (name: string) => {
+        const path = `${collectionPath("DiffusionJob", namespace)}/${name}`;
+        return (await api.call<{ status?: { phase?: string } }>({ method: "GET", path })).status?.phase;
+      };
+      const expectWhole = async (name: string) => {
+        await eventually(async () => expect(differences(jobText(name), namespace, await objectsOf(name))).toEqual([]));
+        await eventually(async () => expect(await phaseOf(name)).toBe("Pending"));
+        expect(await objectsOf(name)).toHaveLength(11);
+      };
 
-    await create("whole");
-    const first = await here.operator();
-    await expectWhole("whole");
-    const isEvent = ({ method }: { readonly method: string }) => method === "POST";
-    await expect.poll(() => first.calls.some(isEvent)).toBe(true);
-    const total = first.calls.findIndex(isEvent) + 1;
-    await first[Symbol.asyncDispose]();
-    // Is it there? Make it; say so.
-    expect(total).toBe(11 + 11 + 2);
+      await create("whole");
+      const first = await here.operator();
+      await expectWhole("whole");
+      const isEvent = ({ method }: { readonly method: string }) => method === "POST";
+      await eventually(async () => expect(first.calls.some(isEvent)).toBe(true));
+      const total = first.calls.findIndex(isEvent) + 1;
+      await first[Symbol.asyncDispose]();
+      // Is it there? Make it; say so.
+      expect(total).toBe(11 + 11 + 2);
 
-    for (const when of ["before", "after"] as const)
       for (let call = 0; call < total; call++) {
-        const name = `dies-${when}-${call}`;
-        let onDeath = () => {};
-        const death = new Promise<void>((resolve) => {
-          onDeath = resolve;
-        });
+        const name = `dies-${call}`;
         await create(name);
-        const dying = await startOperator({
-          kubeconfig: plane.kubeconfig,
-          namespace,
-          diesAt: { call, when },
-          onDeath,
-        });
-        await death;
+        const dying = await startOperator({ kubeconfig: plane.kubeconfig, namespace, diesAt: { call, when } });
+        await dying.death;
         await dying[Symbol.asyncDispose]();
         await using _ = await here.operator();
         await expectWhole(name);
       }
-    api.close();
-  }, 300_000);
+      api.close();
+    },
+    300_000,
+  );
+});
+
+describe("a job that is deleted", () => {
+  it("takes everything with it, once the garbage collector knows of jobs", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    await here.apply(jobText("tiny"));
+    await settledAs(jobText("tiny"), here);
+    await here.kubectl("delete", "dj/tiny");
+    await eventually(async () => expect(namesOf(await here.objects())).toEqual([]));
+  });
+});
+
+describe("a job of an earlier release", () => {
+  it("that is wrong makes nothing, says why, and starts once it is put right", async () => {
+    const here = await site();
+    await using _ = await here.operator();
+    // Made under the rules of an earlier release, which let it pass.
+    const wrong = jobText("tiny", { model: { channels: 9, channelMult: [1], groups: 4 } });
+    const rules = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/x-kubernetes-validations";
+    await here.kubectl("patch", CRD, "--type=json", "-p", JSON.stringify([{ op: "remove", path: rules }]));
+    await eventually(async () => expect(await here.apply(wrong).catch(String)).toContain("created"));
+    const invalid = () => here.condition("tiny", "Invalid");
+    await eventually(async () => expect((await invalid())?.status).toBe("True"));
+    expect((await invalid()).message).toMatch(/model\.groups: 4 does not divide the 9 channels/);
+    expect(await here.objects()).toEqual([]);
+    await here.apply(jobText("tiny"));
+    await settledAs(jobText("tiny"), here);
+    expect((await invalid()).status).toBe("False");
+    await here.kubectl("delete", CRD);
+  });
 });
 
 describe("an API server that goes", () => {

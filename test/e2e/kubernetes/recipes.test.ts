@@ -10,7 +10,7 @@ const SLOW = { timeout: 120_000 };
 let cluster: Cluster;
 
 beforeAll(async () => {
-  cluster = await startCluster({ images: { "plume:0.1.0": await imageRootfs() } });
+  cluster = await startCluster({ images: { "plume:0.1.0": await imageRootfs() }, egress: "16mbit" });
 }, 240_000);
 
 afterAll(async () => {

@@ -11,8 +11,16 @@ export interface Cluster extends AsyncDisposable, Pick<ControlPlane, "kubectl" |
   readonly host: string;
 }
 
+interface ClusterOptions extends KubeletOptions, ControlPlaneOptions {
+  /**
+   * What each pod may send a second (`createNetwork`): runs of small jobs then wait for the network most of the time, leave the
+   * processor to what else there is, and end at a step that is soon trained again.
+   */
+  readonly egress?: string;
+}
+
 /** @throws PlumeError FAILED_PRECONDITION when the control plane is not built; and without the rights of root. */
-export async function startCluster(options: KubeletOptions & ControlPlaneOptions): Promise<Cluster> {
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const started: (Disposable | AsyncDisposable)[] = [];
   const end = async () => {
     for (const each of started.reverse())
@@ -20,7 +28,7 @@ export async function startCluster(options: KubeletOptions & ControlPlaneOptions
       else each[Symbol.dispose]();
   };
   try {
-    const network = await createNetwork();
+    const network = await createNetwork(options.egress);
     started.push(network);
     const plane = await startControlPlane({ ...options, host: network.address });
     started.push(plane);

@@ -12,6 +12,8 @@ export interface Network extends Disposable {
   readonly link: string;
   /** This machine's, as pods reach it. */
   readonly address: string;
+  /** What a pod may send a second, in tc's words: 16mbit. Empty where nothing but the machine bounds it. */
+  readonly egress: string;
   /** For a pod. */
   next(): string;
 }
@@ -38,7 +40,7 @@ echo ready
 exec sleep infinity`;
 
 /** @throws PlumeError FAILED_PRECONDITION where networks cannot be made: who runs this is not root. */
-export async function createNetwork(): Promise<Network> {
+export async function createNetwork(egress = ""): Promise<Network> {
   for (let range = FIRST_RANGE; range <= LAST_RANGE; range++) {
     const link = `plume${range}`;
     const address = `10.${range}.0.1`;
@@ -52,6 +54,7 @@ export async function createNetwork(): Promise<Network> {
       pid: made.pid!,
       link,
       address,
+      egress,
       next() {
         count++;
         return `10.${range}.${count >> 8}.${count & 255}`;

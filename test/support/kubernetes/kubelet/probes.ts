@@ -1,4 +1,5 @@
-// Probes of one container's life: startup first, then liveness and readiness, each in its own rhythm.
+// Probes of one container's life: startup first, then liveness and readiness, each in its own rhythm. One that has not started, or is
+// not ready, is asked more often, as Kubernetes may do, and given up no sooner.
 
 import { get } from "node:http";
 import type { ContainerSpec, Probe } from "./objects.ts";
@@ -16,6 +17,9 @@ export interface ProbesOptions {
   readonly onFailed: (reason: string) => void;
 }
 
+/** As often is asked for an answer that is waited for. */
+const EAGER = 16;
+
 /** A container without a readiness probe is ready once it has started. */
 export function startProbes({ ip, spec, onFailed }: ProbesOptions): Probes {
   const { startupProbe, livenessProbe, readinessProbe } = spec;
@@ -25,17 +29,19 @@ export function startProbes({ ip, spec, onFailed }: ProbesOptions): Probes {
   let ready = started && !readinessProbe;
 
   /** Calls `settle` after as many equal answers in a row as the probe wants. */
-  const run = (probe: Probe, settle: (passed: boolean) => void) => {
+  const run = (probe: Probe, settle: (passed: boolean) => void, isAwaited = () => false) => {
     const period = 1000 * (probe.periodSeconds ?? 10);
     let row = 0;
     let last = false;
+    const part = () => (isAwaited() ? 1 / EAGER : 1);
     const once = async () => {
+      const counts = part();
       const passed = await answers(probe, spec, ip);
       if (stopped) return;
-      row = passed === last ? row + 1 : 1;
+      row = (passed === last ? row : 0) + (passed ? 1 : counts);
       last = passed;
       if (row >= (passed ? (probe.successThreshold ?? 1) : (probe.failureThreshold ?? 3))) settle(passed);
-      later(period);
+      later(period * part());
     };
     const later = (ms: number) => {
       if (stopped) return;
@@ -53,16 +59,24 @@ export function startProbes({ ip, spec, onFailed }: ProbesOptions): Probes {
     ready = !readinessProbe;
     if (livenessProbe) run(livenessProbe, (passed) => passed || onFailed("liveness probe failed"));
     if (readinessProbe)
-      run(readinessProbe, (passed) => {
-        ready = passed;
-      });
+      run(
+        readinessProbe,
+        (passed) => {
+          ready = passed;
+        },
+        () => !ready,
+      );
   };
   if (startupProbe)
-    run(startupProbe, (passed) => {
-      if (started) return;
-      if (passed) begin();
-      else onFailed("startup probe failed");
-    });
+    run(
+      startupProbe,
+      (passed) => {
+        if (started) return;
+        if (passed) begin();
+        else onFailed("startup probe failed");
+      },
+      () => !started,
+    );
   else begin();
 
   return {

@@ -14,7 +14,7 @@ export interface Sandbox {
 }
 
 export interface SandboxOptions {
-  readonly network: Pick<Network, "pid" | "address">;
+  readonly network: Pick<Network, "pid" | "address" | "egress">;
   readonly ip: string;
   readonly hostname: string;
   readonly memory: readonly MemoryVolume[];
@@ -29,7 +29,7 @@ export interface MemoryVolume {
 
 /** Arguments in the order of `shift`. The other end of the pod's link is at the switch. */
 const SET_UP = `set -e
-switch=$1 gateway=$2 address=$3 link=$4 name=$5; shift 5
+switch=$1 gateway=$2 address=$3 link=$4 name=$5 egress=$6; shift 6
 hostname "$name"
 ip -batch - <<EOF
 link set lo up
@@ -38,6 +38,7 @@ addr add $address/16 dev eth0
 link set eth0 up
 route add default via $gateway
 EOF
+[ -z "$egress" ] || tc qdisc add dev eth0 root tbf rate "$egress" burst 64kb latency 1s
 nsenter --target "$switch" --net ip link set "$link" master ${SWITCH} up
 while [ $# -gt 0 ]; do
   mkdir -p "$1"
@@ -51,7 +52,7 @@ export function startSandbox({ network, ip, hostname, memory }: SandboxOptions):
   const isolated = ["unshare", "--net", "--uts", "--ipc", "--mount", "--", "bash", "-c", SET_UP, "bash"];
   const [, , high, low] = ip.split(".");
   const link = `pod${256 * Number(high) + Number(low)}`;
-  const facts = [network.pid, network.address, ip, link, hostname];
+  const facts = [network.pid, network.address, ip, link, hostname, network.egress];
   const volumes = memory.flatMap(({ path, size, gid }) => [path, size, gid]);
   const args = ["--pdeathsig", "KILL", "--", ...isolated, ...[...facts, ...volumes].map(String)];
   const child = spawn("setpriv", args, { stdio: ["ignore", "pipe", "pipe"] });
