@@ -11,6 +11,7 @@ import {
   unitVariance,
   unscaled,
 } from "../diffusion/paths.ts";
+import { exactPow } from "../rng/exact-math.ts";
 import { combine, type Term } from "./combine.ts";
 import type { Method, SigmaDenoiser, Walk, WalkOptions } from "./sampler.ts";
 import { between } from "./sigma-math.ts";
@@ -53,13 +54,24 @@ export const heun =
     return here.to(next, [1 - share, here], [share, there]);
   };
 
-/** Euler's method to the middle of log sigma, whose slope the whole step takes: k-diffusion's DPM-2. */
-export const dpm2: Method = (denoise, x, sigma, next) => {
-  if (next === 0) return euler()(denoise, x, sigma, next);
-  const middle = between(sigma, next, 0.5);
-  const there = euler()(denoise, x, sigma, middle);
-  return combine([1, x], [next - sigma, slope(there, denoise(there, middle), middle)]);
-};
+/** Euler's method to a middle, whose slope the whole step takes; where the middle is 0 there is none, and the step is Euler's. */
+const midpoint =
+  (middleOf: (sigma: number, next: number) => number): Method =>
+  (denoise, x, sigma, next) => {
+    const middle = middleOf(sigma, next);
+    if (middle === 0) return euler()(denoise, x, sigma, next);
+    const there = euler()(denoise, x, sigma, middle);
+    return combine([1, x], [next - sigma, slope(there, denoise(there, middle), middle)]);
+  };
+
+/** The middle of log sigma: k-diffusion's DPM-2. */
+export const dpm2 = midpoint((sigma, next) => between(sigma, next, 0.5));
+
+/** The middle of a Karras grid of rho 3: the "dpm" of consistency models' teachers, Song et al. 2023. */
+export const dpmRho3 = midpoint((sigma, next) => {
+  const root = (exactPow(sigma, 1 / 3) + exactPow(next, 1 / 3)) / 2;
+  return root * root * root;
+});
 
 /** Where a path is at sigma, and dx_t/dt there: Karras et al. 2022, Eq. 81. x = x_t / s. */
 interface Stand {

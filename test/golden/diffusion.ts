@@ -11,7 +11,7 @@ import {
 } from "../../shared/diffusion/prediction.ts";
 import { type Coefficients, createProcess, type Process } from "../../shared/diffusion/process.ts";
 import type { Denoiser } from "../../shared/samplers/sampler.ts";
-import { type AnalyticModel, analyticEps } from "./analytic.ts";
+import { type AnalyticModel, analyticEps, eachSample } from "./analytic.ts";
 
 export interface ProcessParams {
   readonly schedule: string;
@@ -71,17 +71,13 @@ export interface AnalyticNetwork extends ModelTypes {
 }
 
 /** The analytic eps network of the original process, asked at respaced steps. */
-export function analyticDenoiser(p: AnalyticNetwork, original: Process, process: Process): Denoiser {
+export function analyticSteps(p: AnalyticNetwork, original: Process, process: Process): Denoiser {
   const [, range] = /variance channels are all (-?[\d.]+)/.exec(p.model_rule ?? "") ?? [];
   return (x, step) => {
     const i = process.timestepMap[step]!;
     const [a, s] = [original.sqrtAlphasCumprod[i]!, original.sqrtOneMinusAlphasCumprod[i]!];
-    const size = x.size / x.shape[0]!;
-    const values = [...x.dataSync()];
-    const samples = Array.from({ length: x.shape[0]! }, (_, k) =>
-      analyticEps(p.model!, values.slice(k * size, (k + 1) * size), a, s),
-    );
-    const eps = tf.tensor(samples.flat(), x.shape);
+    const samples = eachSample(x, (sample) => analyticEps(p.model!, sample, a, s));
+    const eps = tf.tensor(samples, x.shape);
     const output = range === undefined ? eps : tf.concat([eps, tf.fill(x.shape, Number(range))], x.rank - 1);
     return readOutput(process, p, x, step, output);
   };

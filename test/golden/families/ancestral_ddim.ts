@@ -8,7 +8,7 @@ import { ddimInversionStep, ddimStep } from "../../../shared/samplers/ddim.ts";
 import { sample } from "../../../shared/samplers/sample.ts";
 import type { Denoiser, SampleOptions, StepResult } from "../../../shared/samplers/sampler.ts";
 import { type Nested, tensorOf } from "../arrays.ts";
-import { type AnalyticNetwork, analyticDenoiser, type ProcessParams, processFor, readOutput } from "../diffusion.ts";
+import { type AnalyticNetwork, analyticSteps, type ProcessParams, processFor, readOutput } from "../diffusion.ts";
 import type { GoldenCase, GoldenFamily } from "../family.ts";
 
 interface Params extends ProcessParams, AnalyticNetwork {
@@ -70,7 +70,7 @@ function singleSteps({ name, params, inputs }: GoldenCase): Record<string, unkno
 async function loop({ params, inputs, expected }: GoldenCase): Promise<Record<string, unknown>> {
   const p = params as unknown as Params;
   const process = processFor(p);
-  const denoise = analyticDenoiser(p, processOf(betasOf(p.schedule, p.num_timesteps)), process);
+  const denoise = analyticSteps(p, processOf(betasOf(p.schedule, p.num_timesteps)), process);
   const noise = inputs.noise as Nested[] | undefined;
   const options = optionsFor(p, process, (step) => tensorOf(noise![process.T - 1 - step]!));
   const states: number[][] = [];
@@ -89,7 +89,7 @@ async function loop({ params, inputs, expected }: GoldenCase): Promise<Record<st
 function inversionLoop({ params, inputs, expected }: GoldenCase): Record<string, unknown> {
   const p = params as unknown as Params;
   const process = processFor(p);
-  const denoise = analyticDenoiser(p, processOf(betasOf(p.schedule, p.num_timesteps)), process);
+  const denoise = analyticSteps(p, processOf(betasOf(p.schedule, p.num_timesteps)), process);
   const states: number[][] = [];
   let x = tensorOf(inputs.x_start);
   // The last step leads to pure noise at abar = 0, which the source leaves out.
@@ -111,7 +111,7 @@ async function ermonLoop({ params, inputs }: GoldenCase): Promise<Record<string,
   const betas = betasOf(schedule, p.num_timesteps, { betaStart: p.beta_start!, betaEnd: p.beta_end! });
   const original = processOf(betas);
   const process = strided(betas, p.seq!);
-  const denoise = analyticDenoiser(p, original, process);
+  const denoise = analyticSteps(p, original, process);
   const noise = inputs.noise as Nested[] | undefined;
   const options: SampleOptions = {
     process,

@@ -17,13 +17,12 @@ import { denoisingLoss } from "../../../shared/objectives/denoising.ts";
 import type { DistanceName } from "../../../shared/objectives/distance.ts";
 import { progressiveLoss } from "../../../shared/objectives/progressive.ts";
 import { consistencySteps } from "../../../shared/samplers/consistency.ts";
-import { midpoint } from "../../../shared/samplers/midpoint.ts";
-import { churned, eulerWalk, heunWalk } from "../../../shared/samplers/ode.ts";
+import { churned, dpmRho3, eulerWalk, heunWalk } from "../../../shared/samplers/ode.ts";
 import type { Walk } from "../../../shared/samplers/sampler.ts";
-import { walkThrough } from "../../../shared/samplers/walk.ts";
-import { type AnalyticModel, analyticDenoised } from "../analytic.ts";
-import { type Nested, tensorOf } from "../arrays.ts";
+import { type AnalyticModel, analyticDenoised, eachSample } from "../analytic.ts";
+import { tensorOf } from "../arrays.ts";
 import type { GoldenCase, GoldenFamily } from "../family.ts";
+import { walked } from "../sigma-walk.ts";
 
 interface Params {
   readonly sigma_data: number;
@@ -97,11 +96,11 @@ function networkOf(p: Params, boundary: boolean, ownA?: number): LevelDenoiser {
 const teacherOf =
   (model: AnalyticModel): LevelDenoiser =>
   (x, sigma) => {
-    const levels = sigma as ArrayLike<number>;
-    const values = numbers(x);
-    const size = values.length / levels.length;
-    const denoised = Array.from(levels, (s, i) => analyticDenoised(model, values.slice(i * size, (i + 1) * size), s));
-    return tf.tensor(denoised.flat(), x.shape);
+    const levels = Array.from(sigma as ArrayLike<number>);
+    return tf.tensor(
+      eachSample(x, (sample) => analyticDenoised(model, sample, levels.shift()!)),
+      x.shape,
+    );
   };
 
 function loss({ inputs }: GoldenCase, p: Params): Record<string, unknown> {
@@ -145,7 +144,7 @@ const SAMPLERS: Readonly<Record<string, (p: Params, grid: (n: number) => Float64
   progdist: (p, grid) => ({ walk: eulerWalk(), sigmas: grid(p.steps! + 1) }),
   euler: (p, grid) => ({ walk: eulerWalk(), sigmas: Float64Array.of(...grid(p.steps!), 0) }),
   heun: (p, grid) => ({ walk: heunWalk(), sigmas: Float64Array.of(...grid(p.steps!), 0) }),
-  dpm: (p, grid) => ({ walk: churned(midpoint, { churn: 0 }), sigmas: Float64Array.of(...grid(p.steps!), 0) }),
+  dpm: (p, grid) => ({ walk: churned(dpmRho3, { churn: 0 }), sigmas: Float64Array.of(...grid(p.steps!), 0) }),
 };
 
 async function draw({ source, inputs }: GoldenCase, p: Params): Promise<Record<string, unknown>> {
@@ -154,14 +153,10 @@ async function draw({ source, inputs }: GoldenCase, p: Params): Promise<Record<s
   const network = networkOf(p, p.distillation ?? boundary ?? false);
   const clipped = (x: tf.Tensor) => tf.clipByValue(x, -1, 1);
   const denoise = (x: tf.Tensor, sigma: number) => (p.clip_denoised ? clipped(network(x, sigma)) : network(x, sigma));
-  const noise = (call: number) => tensorOf((inputs.noise as Nested[])[call]);
-  const start = tf.tidy(() => tf.mul(tensorOf(inputs.x_T_unit), p.sigma_max));
-  const states: number[][] = [];
-  const x = await walkThrough(walk, denoise, start, sigmas, { eta: 1, noise }, (_done, _total, moment) => {
-    states.push(tf.tidy(() => numbers(clipped(moment)) as never));
-  });
-  x.dispose();
-  return { sample: states.at(name === "multistep" ? -2 : -1) };
+  const x = tf.mul(tensorOf(inputs.x_T_unit), p.sigma_max);
+  const { states } = await walked(walk, denoise, { x, sigmas, noise: inputs.noise });
+  const end = states.at(name === "multistep" ? -2 : -1)!;
+  return { sample: end.map((v) => Math.max(-1, Math.min(1, v))) };
 }
 
 function curriculum(steps: readonly number[], c: Curriculum): Record<string, unknown> {

@@ -16,7 +16,7 @@ import type { SamplerStep } from "../../../shared/samplers/sampler.ts";
 import { type Nested, tensorOf } from "../arrays.ts";
 import {
   type AnalyticNetwork,
-  analyticDenoiser,
+  analyticSteps,
   type ProcessParams,
   processFor,
   readOutput,
@@ -110,7 +110,7 @@ async function loop(golden: GoldenCase): Promise<Record<string, unknown>> {
   const { params, inputs } = golden;
   const p = params as unknown as Params;
   const process = processFor(p);
-  const denoise = analyticDenoiser(p, processOf(betasOf(p.schedule, p.num_timesteps)), process);
+  const denoise = analyticSteps(p, processOf(betasOf(p.schedule, p.num_timesteps)), process);
   const gradient = classifierGradient(
     logitsOf(golden, process.modelTimestep),
     labelsOf(inputs.y as number[]),

@@ -19,7 +19,7 @@ import type { Asked } from "../../../shared/objectives/objective.ts";
 import { flat, type Nested, shapeOf, tensorOf } from "../arrays.ts";
 import {
   type AnalyticNetwork,
-  analyticDenoiser,
+  analyticSteps,
   type ProcessParams,
   processFor,
   readOutput,
@@ -118,7 +118,7 @@ async function bound({ params, inputs }: GoldenCase): Promise<Record<string, unk
   const process = processFor(p);
   const noise = inputs.noise as Nested[];
   const { total, prior, vb, x0Mse, epsMse } = await variationalBound(
-    analyticDenoiser(p, processFor({ schedule: p.schedule, num_timesteps: p.num_timesteps }), process),
+    analyticSteps(p, processFor({ schedule: p.schedule, num_timesteps: p.num_timesteps }), process),
     imagesOf(inputs),
     {
       process,
