@@ -87,7 +87,7 @@ interface Entry {
 }
 
 /** Of a discrete process' steps back. */
-export interface StepSampler extends Entry {
+interface StepSampler extends Entry {
   readonly walks: "steps";
   load(): Promise<SamplerStep>;
 }
@@ -103,7 +103,7 @@ export interface SigmaSampler extends Entry {
 }
 
 /** Of walks in the time of an SDE. */
-export interface SdeSampler extends Entry {
+interface SdeSampler extends Entry {
   readonly walks: "sde";
   readonly fits: readonly ProcessName[];
   load(): Promise<SdeWalk>;
