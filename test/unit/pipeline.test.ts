@@ -31,6 +31,7 @@ spec:
   model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
   diffusion: { ${diffusion.includes("predict") ? "" : "predict: v, "}${diffusion} }
   training: { globalBatch: 16, microBatch: 4 }
+  sampling: { sampler: heun } # fits every process
 ${spec}`);
   const network = buildNetwork(job.spec, 1);
   const layout = buildLayout(network.params);
