@@ -134,6 +134,9 @@ describe("generated images", () => {
     ["pc", "process: vp, betaMax: 4"],
     ["euler-maruyama", "process: sub-vp"],
     ["flow", "process: ve"],
+    ["dpmpp-2m-sde", "process: ddpm"],
+    ["dpm-fast", "process: edm, predict: edm"],
+    ["dpm-adaptive", "process: vp"],
   ] as const)("by %s (%s) depend on their own index only, not on their batch", async (sampler, diffusion) => {
     const { spec, network, params, layout } = tiny("", diffusion);
     params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
@@ -144,7 +147,7 @@ describe("generated images", () => {
       sampler,
       steps: 5,
       onStep: (step: number, total: number) => void done.push(step / total),
-      eta: 0,
+      eta: 0.5,
       guidance: 2,
     };
     const both = await generate({ ...options, indices: [3, 7], labels: [3, 7] });
