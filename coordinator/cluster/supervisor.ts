@@ -107,8 +107,10 @@ export function createClusterSupervisor(objects: ClusterObjects, found: Notes): 
       trouble = "";
     } catch (error) {
       const reason = describeError(error);
-      if (reason !== trouble) current.log.warn({ reason }, "the worker set cannot be looked after; training goes on");
-      trouble = reason;
+      // One outage has many words: a connection that breaks, one that is refused.
+      const kind = error instanceof PlumeError ? error.code : reason;
+      if (kind !== trouble) current.log.warn({ reason }, "the worker set cannot be looked after; training goes on");
+      trouble = kind;
     }
   };
 

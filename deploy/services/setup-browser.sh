@@ -31,7 +31,8 @@ if [ ! -x "$root/chromium" ]; then
   cat >chromium <<'END'
 #!/bin/sh
 here="$(dirname "$(readlink -f "$0")")"
-libraries="$(ls -d "$here"/files/usr/lib/*-linux-gnu* 2>/dev/null | tr '\n' ':')"
+# Some packages keep private libraries in a folder of their own, as PulseAudio does.
+libraries="$(find "$here"/files/usr/lib/*-linux-gnu* -name 'lib*.so*' -printf '%h\n' 2>/dev/null | sort -u | tr '\n' ':')"
 LD_LIBRARY_PATH="$libraries${LD_LIBRARY_PATH:-}" exec "$here/files/usr/lib/chromium/chromium" "$@"
 END
   chmod +x chromium

@@ -8,7 +8,7 @@ etcd=3.6.5
 
 cache="${PLUME_CACHE:-$HOME/.cache/plume}/kubernetes"
 version="$kubernetes-etcd-$etcd"
-for tool in openssl ip unshare setpriv; do
+for tool in openssl ip tc unshare setpriv; do
   command -v "$tool" >/dev/null || {
     echo "the tests of Kubernetes need $tool: apt-get install openssl iproute2 util-linux" >&2
     exit 1

@@ -31,6 +31,7 @@ spec:
   model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
   diffusion: { ${diffusion.includes("predict") ? "" : "predict: v, "}${diffusion} }
   training: { globalBatch: 16, microBatch: 4 }
+  sampling: { sampler: heun } # fits every process
 ${spec}`);
   const network = buildNetwork(job.spec, 1);
   const layout = buildLayout(network.params);
@@ -133,6 +134,9 @@ describe("generated images", () => {
     ["pc", "process: vp, betaMax: 4"],
     ["euler-maruyama", "process: sub-vp"],
     ["flow", "process: ve"],
+    ["dpmpp-2m-sde", "process: ddpm"],
+    ["dpm-fast", "process: edm, predict: edm"],
+    ["dpm-adaptive", "process: vp"],
   ] as const)("by %s (%s) depend on their own index only, not on their batch", async (sampler, diffusion) => {
     const { spec, network, params, layout } = tiny("", diffusion);
     params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
@@ -143,7 +147,7 @@ describe("generated images", () => {
       sampler,
       steps: 5,
       onStep: (step: number, total: number) => void done.push(step / total),
-      eta: 0,
+      eta: 0.5,
       guidance: 2,
     };
     const both = await generate({ ...options, indices: [3, 7], labels: [3, 7] });

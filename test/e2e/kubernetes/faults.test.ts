@@ -287,10 +287,11 @@ describe("a job that trains goes on", () => {
 it("ends at the laptop's bits, and leaves no pod, no process and, once it is deleted, no object", async () => {
   const steps = (await get("dj/storm")).status.step + 50;
   await patch({ training: { steps } });
+  const out = scratch.file("laptop");
+  const laptop = plume("train", "-f", job, "--out", out, "--workers", "1", "--steps", `${steps}`);
   await kubectl("wait", "--for=condition=Complete", "dj/storm", "--timeout=100s");
   const { status } = await get("dj/storm");
-  const out = scratch.file("laptop");
-  const laptop = plume("train", "-f", job, "--out", out, "--workers", "1", "--steps", `${status.step}`);
+  expect(status.step).toBe(steps);
   await expect.poll(() => kubectl("get", "pods", "-o", "name"), SLOW).toBe("");
   expect([...pids].filter((pid) => !isDead(pid))).toEqual([]);
   expect(pids.size).toBeGreaterThan(8);

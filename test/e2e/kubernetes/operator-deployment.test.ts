@@ -104,11 +104,12 @@ it("two pods of the operator for all namespaces: one leads, a rollout hands over
 
   // Its status is up to ten seconds old.
   const steps = (await there.step("kept")) + 200;
+  const expected = laptop(steps);
   await cluster.kubectl(["-n", namespace, "apply", "-f", "-"], { input: jobOf("kept", { storage: "1Gi" }, steps) });
   expect(await there.complete("kept")).toMatchObject({
     phase: "Complete",
     step: steps,
-    weightsSha256: await laptop(steps),
+    weightsSha256: await expected,
   });
   await expect.poll(() => there.kubectl("get", "pods", "-o", "name"), SLOW).toBe("");
   expect(await there.kubectl("get", "pvc")).toMatch(/^run-kept-coordinator-0 +Bound/m);
