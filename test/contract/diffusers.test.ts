@@ -55,7 +55,7 @@ const CASES: Readonly<Record<string, { readonly spec: string; readonly channels:
   "a learned variance": {
     channels: 1,
     spec: `data: { source: "shapes:64", imageSize: 8, patch: 2 }
-  model: { channels: 8, channelMult: [1, 2], groups: 4 }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 3 }
   diffusion: { variance: learned-range, objective: hybrid }`,
   },
   "residual resampling, scale and shift, heads, labels, two blocks a level, linear over 200 timesteps": {
