@@ -57,14 +57,6 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.diffusion.weighting: Forbidden: likelihood weights by g(t)^2, which ddpm has not; use simple, or one of vp, sub-vp, ve",
   ),
   wrong(
-    { diffusion: { process: "edm" } },
-    "spec.sampling.sampler: Forbidden: ddim does not fit the process edm; choose one that does",
-  ),
-  wrong(
-    { diffusion: { timesteps: 40 } },
-    "spec.sampling.steps: Forbidden: 50 is above diffusion.timesteps 40; take fewer steps, or more timesteps",
-  ),
-  wrong(
     { diffusion: { process: "edm", objective: "vlb" }, sampling: { sampler: "heun" } },
     "spec.diffusion.objective: Forbidden: vlb is a bound of ddpm's steps, which edm has not; choose simple",
   ),
@@ -75,6 +67,14 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { diffusion: { objective: "hybrid" } },
     "spec.diffusion.variance: Forbidden: fixed-large leaves the objective hybrid nothing to teach; choose learned-range",
+  ),
+  wrong(
+    { diffusion: { process: "edm" } },
+    "spec.sampling.sampler: Forbidden: ddim does not fit the process edm; choose one that does",
+  ),
+  wrong(
+    { diffusion: { timesteps: 40 } },
+    "spec.sampling.steps: Forbidden: 50 is above diffusion.timesteps 40; take fewer steps, or more timesteps",
   ),
   wrong(
     { sampling: { guidance: 2.5 } },
@@ -155,10 +155,13 @@ export const UNKNOWN_FIELDS: readonly (readonly [spec: object, field: string])[]
   [{ monitoring: { token: "0123456789abcdef" } }, "spec.monitoring.token"],
 ];
 
-/** A job that any other process fits, and any weighting. */
-export const UNCHANGED = { diffusion: { process: "vp" }, sampling: { sampler: "euler" } };
+/** A job in which a field may have another value: a process with any weighting, or for an objective the one with a bound. */
+export const unchanged = (path: string) => ({
+  diffusion: { process: path === "diffusion.objective" ? "ddpm" : "vp" },
+  sampling: { sampler: "euler" },
+});
 
-/** Another value for each field that decides a run's bits, of a job that is at the defaults but for UNCHANGED. */
+/** Another value for each field that decides a run's bits, of a job that is at the defaults but for `unchanged`. */
 export const CHANGED: Readonly<Record<string, unknown>> = {
   seed: 1,
   "data.source": "shapes:64",
