@@ -2,7 +2,7 @@
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
 import type { ProcessName } from "../diffusion/processes/index.ts";
-import { SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
+import { type ProcessOptions, SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
 import type { ObjectiveName } from "../objectives/index.ts";
 import { fitsProcess, fitting, SAMPLER_NAMES, type SamplerName } from "../samplers/index.ts";
 
@@ -17,15 +17,9 @@ interface Checked {
     readonly classes: number;
   };
   readonly training: { readonly globalBatch: number; readonly microBatch: number };
-  readonly diffusion: {
+  readonly diffusion: ProcessOptions & {
     readonly process: ProcessName;
     readonly weighting: string;
-    readonly schedule: string;
-    readonly timesteps: number;
-    readonly betaMin: number;
-    readonly betaMax: number;
-    readonly sigmaMin?: number | undefined;
-    readonly sigmaMax?: number | undefined;
     readonly variance: string;
     readonly objective: ObjectiveName;
   };
