@@ -45,7 +45,9 @@ export function createClusterSupervisor(objects: ClusterObjects, found: Notes): 
   let notes = found;
   let timer: NodeJS.Timeout | undefined;
   let looking: Promise<void> = Promise.resolve();
+  /** The trouble that was told, and that of the last look. */
   let trouble = "";
+  let lastSeen = "";
   let closed = false;
 
   const note = async (change: Partial<Notes>) => {
@@ -104,13 +106,17 @@ export function createClusterSupervisor(objects: ClusterObjects, found: Notes): 
     try {
       await look(current);
       if (trouble) current.log.info("the cluster's API server answers again");
-      trouble = "";
+      trouble = lastSeen = "";
     } catch (error) {
       const reason = describeError(error);
-      // One outage has many words: a connection that breaks, one that is refused.
+      // One outage has many words: a connection that breaks, one that is refused. And a server that comes back refuses for a
+      // moment what it allows: another trouble is told once it is seen twice.
       const kind = error instanceof PlumeError ? error.code : reason;
-      if (kind !== trouble) current.log.warn({ reason }, "the worker set cannot be looked after; training goes on");
-      trouble = kind;
+      if (!trouble || (kind !== trouble && kind === lastSeen)) {
+        current.log.warn({ reason }, "the worker set cannot be looked after; training goes on");
+        trouble = kind;
+      }
+      lastSeen = kind;
     }
   };
 

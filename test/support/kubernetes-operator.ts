@@ -12,6 +12,7 @@ import { createRecorder } from "../../k8s/operator/recorder.ts";
 import { silentLog } from "../../shared/log.ts";
 import { ROOT } from "../../shared/root.ts";
 import { planeOfEnvironment } from "../../shared/rpc/tls/plane.ts";
+import { installDiffusionJobs } from "./kubernetes/custom-resources.ts";
 import { bundledFile } from "./plume.ts";
 import { freePort, killed } from "./processes.ts";
 
@@ -154,7 +155,6 @@ export async function installOperator(
   kubectl: (args: readonly string[], options?: { readonly input?: string }) => Promise<string>,
   namespace: string,
 ): Promise<void> {
-  await kubectl(["apply", "--server-side", "-f", join(ROOT, "k8s/crd/diffusionjobs.plume.dev.yaml")]);
-  await kubectl(["wait", "--for=condition=Established", "crd/diffusionjobs.plume.dev", "--timeout=30s"]);
+  await installDiffusionJobs(kubectl);
   await kubectl(["apply", "-n", namespace, "-f", join(ROOT, "k8s/operator/access.yaml")]);
 }

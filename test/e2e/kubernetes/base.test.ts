@@ -11,6 +11,7 @@ import { PLUME_VERSION } from "../../../shared/version.ts";
 import { askCoordinator } from "../../support/ask-coordinator.ts";
 import { imageRootfs } from "../../support/image.ts";
 import { type Cluster, startCluster } from "../../support/kubernetes/cluster.ts";
+import { deletePods } from "../../support/kubernetes/delete-pods.ts";
 import { plume, scratchFolder, tinyJob } from "../../support/plume.ts";
 import { type S3Server, startS3Server } from "../../support/s3-server.ts";
 
@@ -155,12 +156,12 @@ describe("a run in a cluster goes on", () => {
   });
 
   it("when the coordinator's pod is deleted, and its folder with it: from S3", async () => {
-    await kubectl("delete", "pod", "plume-coordinator-0", "--grace-period=1");
+    await deletePods(kubectl, ["plume-coordinator-0"], "--grace-period=1");
     await goesOn();
   });
 
   it("when all pods are deleted at once", async () => {
-    await kubectl("delete", "pods", "--all", "--grace-period=1");
+    await deletePods(kubectl, ["--all"], "--grace-period=1");
     await goesOn();
   });
 
@@ -185,7 +186,7 @@ describe("kubectl apply -k of the overlay dev", () => {
     writeFileSync(scratch.file("base/job.yaml"), `${jobText(steps)}  checkpoint: { everySteps: 5 }\n`);
     await kubectl("apply", "-k", scratch.file("overlays/dev"));
     await expect.poll(step, SLOW).toBeGreaterThan(15);
-    await kubectl("delete", "pod", "plume-coordinator-0", "--grace-period=1");
+    await deletePods(kubectl, ["plume-coordinator-0"], "--grace-period=1");
     await expect.poll(async () => (await status())?.phase, SLOW).toBe("Complete");
     const { weightsSha256, incarnation } = await ctl("status");
     expect(incarnation).toBe(2);

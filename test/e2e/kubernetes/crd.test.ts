@@ -15,6 +15,7 @@ import { RULES } from "../../../shared/config/rules.ts";
 import { jobSchema } from "../../../shared/config/schema.ts";
 import { ROOT } from "../../../shared/root.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
+import { CRD_FILE, installDiffusionJobs } from "../../support/kubernetes/custom-resources.ts";
 import { nearJobs } from "../../support/kubernetes/near-jobs.ts";
 import {
   AGAINST_A_FIELD,
@@ -25,7 +26,6 @@ import {
 } from "../../support/kubernetes/wrong-jobs.ts";
 import { configOf, startOperator } from "../../support/kubernetes-operator.ts";
 
-const CRD_FILE = join(ROOT, "k8s/crd/diffusionjobs.plume.dev.yaml");
 const WRONG = [...AGAINST_A_RULE, ...AGAINST_A_FIELD];
 
 let plane: ControlPlane;
@@ -65,8 +65,7 @@ const refusals = async (jobs: readonly object[]): Promise<string[]> => {
 beforeAll(async () => {
   plane = await startControlPlane();
   // As a person does: the annotation that kubectl then writes must hold all of it.
-  await plane.kubectl(["apply", "-f", CRD_FILE]);
-  await plane.kubectl(["wait", "--for=condition=Established", "crd/diffusionjobs.plume.dev", "--timeout=30s"]);
+  await installDiffusionJobs(plane.kubectl, []);
   namespace = await plane.namespace();
   api = createApi({ config: configOf(plane.kubeconfig, null) });
   answers = await refusals(WRONG.map(({ spec }, i) => jobOfSpec(`wrong-${i}`, spec)));

@@ -11,6 +11,7 @@ import { PLUME_VERSION } from "../../../shared/version.ts";
 import { askCoordinator } from "../../support/ask-coordinator.ts";
 import { imageRootfs } from "../../support/image.ts";
 import { type Cluster, startCluster } from "../../support/kubernetes/cluster.ts";
+import { deletePods } from "../../support/kubernetes/delete-pods.ts";
 import {
   configOf,
   installOperator,
@@ -208,14 +209,14 @@ describe("a job that trains goes on", () => {
   it("when one pod is deleted, and when all are at once", async () => {
     await kubectl("delete", "pod", "storm-worker-1", "--wait=false");
     await goesOn();
-    await kubectl("delete", "pods", "--all", "--grace-period=1");
+    await deletePods(kubectl, ["--all"], "--grace-period=1");
     await goesOn();
   });
 
   it("while a node is drained, which waits where too many workers would be gone", async () => {
     await expect.poll(ready, SLOW).toBe("3");
     await cluster.kubectl(["cordon", ...NODES]);
-    await kubectl("delete", "pod", "storm-worker-0");
+    await deletePods(kubectl, ["storm-worker-0"]);
     const eviction = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name: "storm-worker-1", namespace } };
     const path = `/api/v1/namespaces/${namespace}/pods/storm-worker-1/eviction`;
     const refused = () =>
@@ -278,7 +279,7 @@ describe("a job that trains goes on", () => {
       .split("\n")
       .filter((name) => name.includes("storm-job-"));
     await kubectl("delete", file!);
-    await kubectl("delete", "pod", COORDINATOR, "--grace-period=1");
+    await deletePods(kubectl, [COORDINATOR], "--grace-period=1");
     await goesOn();
     expect(await kubectl("get", file!, "-o", "name")).toBe(`${file}\n`);
   });

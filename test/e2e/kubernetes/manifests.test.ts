@@ -9,7 +9,7 @@ import type { KubernetesObject } from "../../../k8s/render/templates.ts";
 import { parseJob } from "../../../shared/config/load.ts";
 import { ROOT } from "../../../shared/root.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
-import { installCustomResources } from "../../support/kubernetes/custom-resources.ts";
+import { installCustomResources, installDiffusionJobs } from "../../support/kubernetes/custom-resources.ts";
 import { kustomize } from "../../support/kubernetes/kustomize.ts";
 import { type Pod, podsOf } from "../../support/kubernetes/manifests.ts";
 import { scratchFolder } from "../../support/plume.ts";
@@ -22,7 +22,7 @@ beforeAll(async () => {
   namespace = await plane.namespace();
   const { kubectl } = plane;
   customResources = await installCustomResources(kubectl);
-  await kubectl(["apply", "--server-side", "-f", join(ROOT, "k8s/crd/diffusionjobs.plume.dev.yaml")]);
+  await installDiffusionJobs(kubectl);
   await kubectl(["apply", "-f", "-"], { input: yaml(PLACES) });
 }, 120_000);
 afterAll(() => plane?.[Symbol.asyncDispose]());

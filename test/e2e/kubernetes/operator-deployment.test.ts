@@ -12,6 +12,7 @@ import { PLUME_VERSION } from "../../../shared/version.ts";
 import { authority } from "../../support/certificates.ts";
 import { imageRootfs } from "../../support/image.ts";
 import { type Cluster, startCluster } from "../../support/kubernetes/cluster.ts";
+import { installDiffusionJobs } from "../../support/kubernetes/custom-resources.ts";
 import { plume, scratchFolder, tinyJob } from "../../support/plume.ts";
 
 const SLOW = { timeout: 90_000 };
@@ -26,8 +27,7 @@ beforeAll(async () => {
   job = tinyJob(scratch.path);
   digest = await laptop(STEPS);
   cluster = await startCluster({ images: { [`plume:${PLUME_VERSION}`]: await imageRootfs() }, egress: "16mbit" });
-  await cluster.kubectl(["apply", "--server-side", "-f", join(ROOT, "k8s/crd/diffusionjobs.plume.dev.yaml")]);
-  await cluster.kubectl(["wait", "--for=condition=Established", "crd/diffusionjobs.plume.dev", "--timeout=30s"]);
+  await installDiffusionJobs(cluster.kubectl);
 }, 240_000);
 
 afterAll(async () => {
