@@ -4,7 +4,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { exactLog } from "../rng/exact-math.ts";
 import { type Level, type Parameterization, parameterizationOf } from "./parameterization.ts";
-import { at, type Steps } from "./prediction.ts";
+import { at, mix, type Steps } from "./prediction.ts";
 
 type T = tf.Tensor;
 
@@ -36,15 +36,11 @@ export function preconditioned(F: (x: T, label: number | T) => T, { reading, inp
           at((s) => input(level(s)), sigma),
         )
       : x;
-    return tf.add(
-      tf.mul(
-        x,
-        at((s) => reading(level(s)).skip, sigma),
-      ),
-      tf.mul(
-        F(seen, at(consistencyLabel, sigma)),
-        at((s) => reading(level(s)).out, sigma),
-      ),
+    return mix(
+      x,
+      at((s) => reading(level(s)).skip, sigma),
+      F(seen, at(consistencyLabel, sigma)),
+      at((s) => reading(level(s)).out, sigma),
     );
   };
 }

@@ -4,7 +4,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { silu } from "../nn/fused.ts";
-import { conv2d, createScope, dense } from "../nn/layers.ts";
+import { conv2d, createScope, dense, type Scope } from "../nn/layers.ts";
 import type { Forward } from "../nn/network.ts";
 import type { ParamSpec } from "../tensor/layout.ts";
 
@@ -48,19 +48,30 @@ export const JUDGES = {
 
 export type JudgeName = keyof typeof JUDGES;
 
+/** Values an image of what the convolutions see: 7 x 7 places. */
+const SEEN = 7 * 7 * 32;
+
+/** x to float32 [B, SEEN], through so many channels. */
+function convolutions(scope: Scope, first: number, second: number) {
+  const conv1 = conv2d(scope.child("conv1"), 1, first, 3, { stride: 2, pad: 1 }); // 14 x 14
+  const conv2 = conv2d(scope.child("conv2"), first, second, 3, { stride: 2, pad: 1 }); // 7 x 7
+  const conv3 = conv2d(scope.child("conv3"), second, 32, 3);
+  return (f: Forward, x: tf.Tensor4D): tf.Tensor2D => {
+    const h = silu(conv3(f, silu(conv2(f, silu(conv1(f, x))))));
+    return tf.reshape(h, [x.shape[0], SEEN]) as tf.Tensor2D;
+  };
+}
+
 /** Features from a dense layer that sees where things are. */
 function buildFeatureJudge(): JudgeNetwork {
   const scope = createScope();
-  const conv1 = conv2d(scope.child("conv1"), 1, 16, 3, { stride: 2, pad: 1 }); // 14 x 14
-  const conv2 = conv2d(scope.child("conv2"), 16, 32, 3, { stride: 2, pad: 1 }); // 7 x 7
-  const conv3 = conv2d(scope.child("conv3"), 32, 32, 3);
-  const hidden = dense(scope.child("hidden"), 7 * 7 * 32, JUDGE_FEATURES);
+  const sees = convolutions(scope, 16, 32);
+  const hidden = dense(scope.child("hidden"), SEEN, JUDGE_FEATURES);
   const head = dense(scope.child("head"), JUDGE_FEATURES, JUDGE_CLASSES);
   return {
     params: scope.params,
     forward(f, x) {
-      const h = silu(conv3(f, silu(conv2(f, silu(conv1(f, x))))));
-      const features = silu(hidden(f, tf.reshape(h, [x.shape[0], 7 * 7 * 32]) as tf.Tensor2D));
+      const features = silu(hidden(f, sees(f, x)));
       return { features, logits: head(f, features) };
     },
   };
@@ -69,15 +80,12 @@ function buildFeatureJudge(): JudgeNetwork {
 /** No hidden layer between what it sees where and its classes. */
 function buildLabelJudge(): JudgeNetwork {
   const scope = createScope();
-  const conv1 = conv2d(scope.child("conv1"), 1, 24, 3, { stride: 2, pad: 1 }); // 14 x 14
-  const conv2 = conv2d(scope.child("conv2"), 24, 48, 3, { stride: 2, pad: 1 }); // 7 x 7
-  const conv3 = conv2d(scope.child("conv3"), 48, 32, 3);
-  const head = dense(scope.child("head"), 7 * 7 * 32, JUDGE_CLASSES);
+  const sees = convolutions(scope, 24, 48);
+  const head = dense(scope.child("head"), SEEN, JUDGE_CLASSES);
   return {
     params: scope.params,
     forward(f, x) {
-      const h = silu(conv3(f, silu(conv2(f, silu(conv1(f, x))))));
-      const features = tf.reshape(h, [x.shape[0], 7 * 7 * 32]) as tf.Tensor2D;
+      const features = sees(f, x);
       return { features, logits: head(f, features) };
     },
   };

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 import { qPosterior, qSample } from "../../shared/diffusion/gaussian.ts";
+import { normalKl } from "../../shared/diffusion/likelihood.ts";
 import {
   binomialKernel,
   binomialMarginal,
@@ -13,7 +14,6 @@ import {
   binomialEntropies,
   binomialEntropy,
   excessBits,
-  gaussianDivergence,
   gaussianEntropies,
 } from "../../shared/diffusion/nonequilibrium/bound.ts";
 import { reverseKernel, reverseStep, temporalReadout } from "../../shared/diffusion/nonequilibrium/gaussian.ts";
@@ -79,7 +79,7 @@ describe("the Gaussian bound", () => {
     const x0 = noise(2, shape);
     const x_t = qSample(process, x0, evenly, noise(3, shape));
     const model = reverseKernel(process, x_t, evenly, muCoeff, betaCoeff);
-    const divergence = gaussianDivergence(qPosterior(process, x0, x_t, evenly), model);
+    const divergence = normalKl(qPosterior(process, x0, x_t, evenly), model);
     return tf.mean(excessBits(divergence, T, gaussianEntropies(process))) as tf.Scalar;
   }
 

@@ -1,19 +1,12 @@
 // The bound on the log likelihood that is trained: Sohl-Dickstein et al. 2015, Eq. 14. Per dimension,
 //   -log p(x_0) <= sum over t of KL(q(x_(t-1) | x_t, x_0) || p(x_(t-1) | x_t)) + H_q(x_1 | x_0) - H_q(x_T | x_0) + H_p(x_T).
-// KL divergences are tensors, entropies numbers; both in nats.
+// KL divergences are tensors, entropies numbers; both in nats. That of Gaussians is ../likelihood.ts.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { exactLog } from "../../rng/exact-math.ts";
-import type { Gaussian } from "../gaussian.ts";
 import type { Coefficients } from "../process.ts";
 
 type T = tf.Tensor;
-
-/** KL(q || p) of each element. */
-export function gaussianDivergence(q: Gaussian, p: Gaussian): T {
-  const spread = tf.div(tf.add(q.variance, tf.squaredDifference(q.mean, p.mean)), p.variance);
-  return tf.mul(tf.add(tf.sub(tf.sub(p.logVariance, q.logVariance), 1), spread), 0.5);
-}
 
 /** KL(q || p) of each bit. @param q the probability of 1, inside (0, 1). @param logit of p. */
 export function binomialDivergence(q: T, logit: T): T {

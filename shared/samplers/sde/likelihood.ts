@@ -45,9 +45,6 @@ export async function likelihood(
   return { z, priorLogDensity: priorValues!, change: changeValues! };
 }
 
-/** Bits a dimension of images of 256 levels that were scaled to [-1, 1]. @param logDensity nats. @param D values an image. */
-export const bitsPerDimension = (logDensity: number, D: number): number => -logDensity / (D * Math.LN2) + 7;
-
 /** log p_1 of the prior N(0, prior^2 I), in nats. @param z float32 [B, H, W, C]. @returns float32 [B]. */
 export function priorLogDensity({ prior }: Sde, z: T): tf.Tensor1D {
   const D = z.size / z.shape[0]!;

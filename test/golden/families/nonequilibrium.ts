@@ -2,13 +2,9 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { qPosterior, qSample } from "../../../shared/diffusion/gaussian.ts";
+import { normalKl } from "../../../shared/diffusion/likelihood.ts";
 import { binomialMarginal, binomialPosterior } from "../../../shared/diffusion/nonequilibrium/binomial.ts";
-import {
-  excessBits,
-  gaussianDivergence,
-  gaussianEntropies,
-  gaussianEntropy,
-} from "../../../shared/diffusion/nonequilibrium/bound.ts";
+import { excessBits, gaussianEntropies, gaussianEntropy } from "../../../shared/diffusion/nonequilibrium/bound.ts";
 import {
   dequantised,
   reverseKernel,
@@ -75,7 +71,7 @@ function stepObjective({ params, inputs }: GoldenCase): Record<string, unknown> 
   const [muCoeff, betaCoeff] = temporalReadout(basis, t, tensorOf(inputs.network_output), 2);
   const q = qPosterior(process, x0, x_t, t);
   const model = reverseKernel(process, x_t, t, muCoeff!, betaCoeff!);
-  const bits = excessBits(gaussianDivergence(q, model), T, gaussianEntropies(process));
+  const bits = excessBits(normalKl(q, model), T, gaussianEntropies(process));
   return {
     t,
     x_noisy: x_t.dataSync(),

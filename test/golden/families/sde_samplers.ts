@@ -2,11 +2,12 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { SdeProcess } from "../../../shared/diffusion/processes/process.ts";
+import { bitsPerDim } from "../../../shared/eval/bits-per-dim.ts";
 import type { Score } from "../../../shared/samplers/sampler.ts";
 import { colorization, inpainting } from "../../../shared/samplers/sde/constraints.ts";
 import { annealedLangevin, langevin } from "../../../shared/samplers/sde/correctors.ts";
 import { decoding } from "../../../shared/samplers/sde/flow.ts";
-import { bitsPerDimension, likelihood } from "../../../shared/samplers/sde/likelihood.ts";
+import { likelihood } from "../../../shared/samplers/sde/likelihood.ts";
 import { predictorCorrector } from "../../../shared/samplers/sde/predictor-corrector.ts";
 import { ancestralSampling, eulerMaruyama, reverseDiffusion } from "../../../shared/samplers/sde/predictors.ts";
 import { type MakeRule, none } from "../../../shared/samplers/sde/update.ts";
@@ -145,6 +146,6 @@ async function likelihoods({ params, inputs }: GoldenCase): Promise<Outputs> {
     z: values(z),
     prior_logp_nats: priorLogDensity,
     delta_logp_nats: change,
-    bpd: [...change].map((delta, i) => bitsPerDimension(delta + priorLogDensity[i]!, D)),
+    bpd: [...change].map((delta, i) => bitsPerDim(delta + priorLogDensity[i]!, D, 256)),
   };
 }
