@@ -60,8 +60,8 @@ export async function lead(options: LeaseOptions, signal: AbortSignal): Promise<
     const body = {
       apiVersion: apiVersionOf("Lease"),
       kind: "Lease",
-      // With the version that was read: of two that take it, the server refuses one.
-      metadata: { name, namespace, ...(before && { resourceVersion: before.metadata.resourceVersion }) },
+      // With the version that was read: of two that take it, the server refuses one. What others noted on it stays.
+      metadata: { ...before?.metadata, name, namespace },
       spec: {
         holderIdentity: holder,
         leaseDurationSeconds: Math.round(election.leaseMs / 1000),

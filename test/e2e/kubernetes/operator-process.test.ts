@@ -59,6 +59,26 @@ it("one leads; one that ends hands over, one that is killed or frozen is followe
   await expectAttended("four");
 });
 
+it("a leader whose lease somebody wrote a note into reads it again, and goes on leading", async () => {
+  using folder = scratchFolder();
+  await using only = await startProcess(folder);
+  await expect.poll(only.leads).toBe(true);
+  const lease = async () =>
+    JSON.parse((await plane.kubectl(["-n", namespace, "get", "lease/plume-operator", "-o", "json"])) as string) as {
+      metadata: { annotations?: Record<string, string> };
+      spec: { renewTime: string; leaseTransitions: number };
+    };
+  const before = await lease();
+  // The leader renews by the version that it wrote itself: with this one the server refuses its next.
+  await plane.kubectl(["-n", namespace, "annotate", "lease/plume-operator", "note=kept"]);
+  const noted = await lease();
+  await expect.poll(async () => (await lease()).spec.renewTime > noted.spec.renewTime).toBe(true);
+  const after = await lease();
+  expect(after.spec.leaseTransitions).toBe(before.spec.leaseTransitions);
+  expect(after.metadata.annotations).toEqual({ note: "kept" });
+  expect(await only.leads()).toBe(true);
+});
+
 const FORBIDDEN = [
   ["get", "secrets"],
   ["list", "secrets"],
