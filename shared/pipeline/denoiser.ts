@@ -17,6 +17,8 @@ export interface DenoiserOptions {
   readonly network: Network;
   readonly params: DeviceParams;
   readonly program: MakeProgram;
+  /** Called for each evaluation of the network with the images it was asked for; both halves of guidance are one. */
+  readonly onEvaluation?: (images: number) => void;
 }
 
 export interface Condition {
@@ -48,7 +50,7 @@ interface Asked extends Condition {
 
 /** Denoisers under any condition; those of one shape share their computation. */
 export function createDenoisers(options: DenoiserOptions): (condition: Condition) => Denoisers {
-  const { spec, network, params, program } = options;
+  const { spec, network, params, program, onEvaluation } = options;
   const { classes } = spec.model;
   const { variance } = spec.diffusion;
   const noise = noiseProcess(spec.diffusion);
@@ -112,6 +114,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
     const key = `${shape} ${labels !== null} ${guided}`;
     if (!programs.has(key)) programs.set(key, program(computation(shape, labels !== null, guided)));
     asked = question;
+    onEvaluation?.(shape[0]);
     return programs.get(key)!.run(params.tensors) as readonly [tf.Tensor, tf.Tensor?];
   };
   const evaluate = (question: Asked): tf.Tensor => evaluateAll(question)[0];

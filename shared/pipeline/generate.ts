@@ -21,6 +21,7 @@ export interface GeneratorOptions {
   /** Shape of the finished images. */
   readonly image: PatchShape;
   readonly program: MakeProgram;
+  readonly onEvaluation?: (images: number) => void;
 }
 
 interface Wanted {
@@ -40,11 +41,12 @@ interface Wanted {
 /** @returns uint8 [n, H, W, C]. */
 export type Generate = (wanted: Wanted) => Promise<Uint8Array>;
 
-export function createGenerator({ spec, network, params, image, program }: GeneratorOptions): Generate {
+export function createGenerator({ image, ...model }: GeneratorOptions): Generate {
+  const { spec } = model;
   const { height, width, channels } = shuffleShape(image, spec.data.patch);
   const size = height * width * channels;
 
-  const denoisers = createDenoisers({ spec, network, params, program });
+  const denoisers = createDenoisers(model);
 
   const together: Generate = async ({ indices, labels, seed, sampler, steps, eta, guidance, onStep }) => {
     const noise = (purpose: (typeof PURPOSE)[keyof typeof PURPOSE], step: number) => {

@@ -8,20 +8,19 @@ import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../shared/eval/score.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
-import { decimal, oneOf, wholeNumber } from "../options.ts";
+import { oneOf, wholeNumber } from "../options.ts";
+import { type SamplingChoice, type SamplingOptions, samplingChoice, withSamplingOptions } from "../sampling-choice.ts";
 import { readImages } from "./eval/images.ts";
 import { MOST_IMAGES, openReal, openScorer, type Scorer } from "./eval/real.ts";
 import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
 import { generateImages, type Model, openModel, STAGES } from "./eval/stages.ts";
 
-interface EvalOptions {
+interface EvalOptions extends SamplingOptions {
   readonly against?: string;
   readonly labels?: string;
   readonly count?: string;
   readonly seeds?: string;
   readonly stages?: string;
-  readonly guidance?: string;
-  readonly steps?: string;
   readonly weights?: string;
   readonly backend?: string;
 }
@@ -30,7 +29,7 @@ const COUNT = 500;
 const FEWEST = 100;
 
 export function evalCommand(): Command {
-  return new Command("eval")
+  const command = new Command("eval")
     .description(
       "measure images, a checkpoint's or any others, against real ones; with floors and bad anchors beside them",
     )
@@ -45,9 +44,8 @@ export function evalCommand(): Command {
     .option(
       "--stages <list>",
       `of ${STAGES.join(",")}: fresh weights, the oldest checkpoint that is kept, the one that is named (default: all)`,
-    )
-    .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
-    .option("--steps <n>", "network evaluations an image (default: the job's)")
+    );
+  return withSamplingOptions(command)
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...BACKEND_OPTION)
     .addHelpText(
@@ -56,9 +54,13 @@ export function evalCommand(): Command {
 Examples:
   plume eval runs/fashion
   plume eval runs/fashion --stages final --seeds 0 --count 100
+  plume eval runs/fashion --stages final --seeds 0 --sampler heun,dpmpp-2m,ddim --steps 5,10,20
+  plume eval runs/fashion --stages final --guidance 1,1.5,2,4
   plume eval --against pictures/
   plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
+
+Where --sampler, --steps or --guidance list several values, separated by commas, every combination is drawn and measured.
 
 The judges are two small classifiers of Fashion-MNIST, trained by plume on the training images alone and frozen. Their
 numbers compare with each other only, at the same number of images, and are no FID. Read them together: class means score
@@ -66,6 +68,8 @@ well on accuracy, copies of the training images on everything but "copies", nois
     )
     .action(action(evaluate));
 }
+
+const list = (text: string): string[] => text.split(",").map((each) => each.trim());
 
 /** What of a checkpoint is asked for, checked before anything is opened. */
 function parse(options: EvalOptions, checkpoint: string | undefined) {
@@ -78,12 +82,11 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
     throw new PlumeError("INVALID_ARGUMENT", `--labels ${labels} is for the images of --against`, {
       remedy: "add --against FOLDER_OR_NPY, or leave --labels out",
     });
-  for (const flag of ["count", "seeds", "stages", "guidance", "steps", "weights"] as const)
+  for (const flag of ["count", "seeds", "stages", "sampler", "steps", "guidance", "eta", "weights"] as const)
     if (checkpoint === undefined && options[flag] !== undefined)
       throw new PlumeError("INVALID_ARGUMENT", `--${flag} ${options[flag]} is for a checkpoint's images`, {
         remedy: "name a checkpoint, or leave it out",
       });
-  const list = (text: string) => text.split(",").map((each) => each.trim());
   const count = wholeNumber("--count", options.count ?? String(COUNT), FEWEST);
   if (count > MOST_IMAGES)
     throw new PlumeError(
@@ -97,8 +100,7 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
     count,
     seeds: list(options.seeds ?? "0,1,2").map((seed) => wholeNumber("--seeds", seed)),
     stages: list(options.stages ?? STAGES.join(",")).map((stage) => oneOf("--stages", stage, STAGES)),
-    guidance: options.guidance === undefined ? undefined : decimal("--guidance", options.guidance, 0),
-    steps: options.steps === undefined ? undefined : wholeNumber("--steps", options.steps, 1),
+    ways: sweep(options).map(samplingChoice),
     weights: options.weights,
   };
 }
@@ -120,28 +122,26 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
       : await openModel(checkpoint, asked, (trained) => openBackendFor(options.backend, trained));
   if (!model) await openBackend(oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES));
   const count = model ? asked.count : sizeOf(given!);
+  const ways = model ? asked.ways.map((choose) => choose(model.job.spec)) : [];
   using scorer = await openScorer(real, count, io.signal);
-  const steps = asked.steps ?? model?.job.spec.sampling.steps ?? 0;
-  const guidance = asked.guidance ?? model?.job.spec.sampling.guidance ?? 0;
   const rows: Row[] = [];
   if (given) rows.push({ kind: "given", name: against!, scores: [scorer.score(given)] });
-  if (model) rows.push(...(await generatedRows(io, scorer, model, { ...asked, steps, guidance })));
+  if (model) rows.push(...(await generatedRows(io, scorer, model, { ...asked, ways })));
   for (const { kind, name, images } of scorer.rows) {
     io.signal.throwIfAborted();
     rows.push({ kind, name, scores: [scorer.score(images)] });
   }
   if (model) {
     const { job, weights } = model;
-    io.print(
-      `${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${asked.seeds.join(", ")}, ${job.spec.sampling.sampler} ${steps} steps, guidance ${guidance}`,
-    );
+    const how = ways.length === 1 ? `, ${told(ways[0]!)}` : "";
+    io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${asked.seeds.join(", ")}${how}`);
   }
   if (given) io.print(`${against}: ${sizeOf(given)} images${given.labels ? "" : ", without labels"}`);
   io.print(rowTable(rows));
   io.print(LEGEND);
   io.result({
     count,
-    ...(model ? { checkpoint, step: model.step, weights: model.weights, seeds: asked.seeds, steps, guidance } : {}),
+    ...(model ? { checkpoint, step: model.step, weights: model.weights, seeds: asked.seeds } : {}),
     ...(given ? { against, images: sizeOf(given) } : {}),
     judge: { features: JUDGES.features.sha256, labels: JUDGES.labels.sha256 },
     reference: { set: "fashion-mnist", split: "test", images: MOST_IMAGES },
@@ -164,23 +164,40 @@ function atMost(io: CommandIo, images: LabelledImages): LabelledImages {
   };
 }
 
+/** Every combination of the values that are listed. */
+function sweep({ sampler, steps, guidance, eta }: SamplingOptions): SamplingOptions[] {
+  let ways: SamplingOptions[] = [eta === undefined ? {} : { eta }];
+  for (const [field, values] of Object.entries({ sampler, steps, guidance }))
+    if (values !== undefined) ways = ways.flatMap((way) => list(values).map((value) => ({ ...way, [field]: value })));
+  return ways;
+}
+
+const told = ({ sampler, steps, guidance }: SamplingChoice): string =>
+  `${sampler}, ${steps} steps, guidance ${guidance}`;
+
 async function generatedRows(
   io: CommandIo,
   scorer: Scorer,
   model: Model,
-  asked: { count: number; seeds: readonly number[]; steps: number; guidance: number },
+  asked: { count: number; seeds: readonly number[]; ways: readonly SamplingChoice[] },
 ): Promise<Row[]> {
+  const { count, seeds, ways } = asked;
   const rows: Row[] = [];
   for (const { name, step, load } of model.stages) {
     load();
-    const scores = [];
-    for (const seed of asked.seeds) {
-      const onBatch = (done: number) => {
-        if (done % 80 === 0) io.note(`  ${name}, seed ${seed}: ${done} of ${asked.count} images`);
-      };
-      scores.push(scorer.score(await generateImages(model, { ...asked, seed, signal: io.signal, onBatch })));
+    for (const way of ways) {
+      const title = `${name}, step ${step}${ways.length > 1 ? `: ${told(way)}` : ""}`;
+      const before = model.evaluations();
+      const scores = [];
+      for (const seed of seeds) {
+        const onBatch = (done: number) => {
+          if (done % 80 === 0) io.note(`  ${title}, seed ${seed}: ${done} of ${count} images`);
+        };
+        scores.push(scorer.score(await generateImages(model, { ...way, count, seed, signal: io.signal, onBatch })));
+      }
+      const evaluations = (model.evaluations() - before) / (seeds.length * count);
+      rows.push({ kind: "generated", name: title, scores, drawn: { step, ...way, evaluations } });
     }
-    rows.push({ kind: "generated", name: `${name}, step ${step}`, step, scores });
   }
   return rows;
 }

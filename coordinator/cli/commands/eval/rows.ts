@@ -2,13 +2,18 @@
 
 import { JUDGES } from "../../../../shared/eval/judge-network.ts";
 import { METRIC_NAMES, METRICS, type MetricName, type Score } from "../../../../shared/eval/score.ts";
+import type { SamplingChoice } from "../../sampling-choice.ts";
 import { table } from "../../table.ts";
 
 export interface Row {
   readonly kind: "generated" | "given" | "real" | "anchor";
   readonly name: string;
   /** Of generated images. */
-  readonly step?: number;
+  readonly drawn?: SamplingChoice & {
+    readonly step: number;
+    /** Of the network, an image. */
+    readonly evaluations: number;
+  };
   /** One a seed; one alone where nothing was drawn. */
   readonly scores: readonly Score[];
 }
@@ -29,8 +34,12 @@ function summarise({ scores }: Row, metric: MetricName): Summary | null {
 }
 
 export function rowJson(row: Row) {
-  const { scores: _, ...named } = row;
-  return { ...named, metrics: Object.fromEntries(METRIC_NAMES.map((metric) => [metric, summarise(row, metric)])) };
+  const { scores: _, drawn, ...named } = row;
+  return {
+    ...named,
+    ...drawn,
+    metrics: Object.fromEntries(METRIC_NAMES.map((metric) => [metric, summarise(row, metric)])),
+  };
 }
 
 export function rowTable(rows: readonly Row[]): string {
@@ -41,12 +50,16 @@ export function rowTable(rows: readonly Row[]): string {
     return found.mean.toFixed(digits) + (found.std === null ? "" : ` ± ${found.std.toFixed(digits)}`);
   };
   return table([
-    ["images", ...METRIC_NAMES.map((metric) => METRICS[metric].heading)],
-    ...rows.map((row) => [row.name, ...METRIC_NAMES.map((metric) => cell(row, metric))]),
+    ["images", ...METRIC_NAMES.map((metric) => METRICS[metric].heading), "evaluations"],
+    ...rows.map((row) => [
+      row.name,
+      ...METRIC_NAMES.map((metric) => cell(row, metric)),
+      row.drawn ? String(Math.round(10 * row.drawn.evaluations) / 10) : "-",
+    ]),
   ]);
 }
 
 export const LEGEND = `judge-64: the 64 features of plume's own judge, trained on Fashion-MNIST's training images alone (sha256 ${JUDGES.features.sha256.slice(0, 12)}):
   no FID, and comparable with this judge's numbers only, at the same number of images. class accuracy: by a second judge of
   another architecture and seed (${JUDGES.labels.sha256.slice(0, 12)}). nearest training image: the median distance, pixels from 0 to 1. copies: the
-  share that lies nearer to a training image than 99 of 100 test images do.`;
+  share that lies nearer to a training image than 99 of 100 test images do. evaluations: of the network, an image.`;

@@ -12,6 +12,7 @@ import { type LoadedModel, loadModel } from "../../../../shared/interop/load-mod
 import { isModelFolder } from "../../../../shared/interop/read.ts";
 import { initialParameters } from "../../../../shared/nn/init.ts";
 import { createGenerator, type Generate, gridLabels } from "../../../../shared/pipeline/generate.ts";
+import type { SamplerName } from "../../../../shared/samplers/index.ts";
 
 /** Images computed together: bounds the memory; what comes out does not depend on it. */
 const BATCH = 8;
@@ -30,6 +31,8 @@ export interface Model extends LoadedModel {
   /** Those that were asked for and are there. */
   readonly stages: readonly Stage[];
   readonly generate: Generate;
+  /** Evaluations of the network so far, times images. */
+  evaluations(): number;
 }
 
 /** @throws PlumeError FAILED_PRECONDITION for a model of other images than the judge knows. */
@@ -67,8 +70,23 @@ export async function openModel(
     stage("final", model.step, final),
   ];
   const image = { height: imageSet.height, width: imageSet.width, channels: imageSet.channels };
-  const generate = createGenerator({ spec: job.spec, network, params, image, program: backend.program });
-  return { ...model, stages: all.filter(({ name }) => asked.stages.includes(name)), generate };
+  let evaluated = 0;
+  const generate = createGenerator({
+    spec: job.spec,
+    network,
+    params,
+    image,
+    program: backend.program,
+    onEvaluation: (images) => {
+      evaluated += images;
+    },
+  });
+  return {
+    ...model,
+    stages: all.filter(({ name }) => asked.stages.includes(name)),
+    generate,
+    evaluations: () => evaluated,
+  };
 }
 
 function checkImages(checkpoint: string, { job, imageSet }: LoadedModel): void {
@@ -95,16 +113,17 @@ async function earlyWeights(checkpoint: string, { step, weights }: LoadedModel) 
 export interface Wanted {
   readonly count: number;
   readonly seed: number;
+  readonly sampler: SamplerName;
   readonly steps: number;
+  readonly eta: number | undefined;
   readonly guidance: number;
   readonly signal: AbortSignal;
   onBatch(done: number): void;
 }
 
 /** All classes in turn. */
-export async function generateImages({ job, generate }: Model, wanted: Wanted): Promise<LabelledImages> {
-  const { count, seed, steps, guidance, signal, onBatch } = wanted;
-  const { sampler, eta } = job.spec.sampling;
+export async function generateImages({ generate }: Model, wanted: Wanted): Promise<LabelledImages> {
+  const { count, signal, onBatch, ...asked } = wanted;
   const pixels = new Uint8Array(count * JUDGE_SIDE * JUDGE_SIDE);
   const labels = Int32Array.from(
     gridLabels(
@@ -119,8 +138,7 @@ export async function generateImages({ job, generate }: Model, wanted: Wanted): 
   };
   for (let from = 0; from < count; from += BATCH) {
     const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
-    const asked = indices.map((k) => labels[k]!);
-    const batch = await generate({ indices, labels: asked, seed, sampler, steps, eta, guidance, onStep });
+    const batch = await generate({ ...asked, indices, labels: indices.map((k) => labels[k]!), onStep });
     pixels.set(batch, from * JUDGE_SIDE * JUDGE_SIDE);
     onBatch(from + indices.length);
   }

@@ -1,0 +1,102 @@
+// npm run zoo [-- --only NAME]: trains the small job of each system, measures it, and writes a page of each and one of all.
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { parseArgs } from "node:util";
+import { describeError, PlumeError } from "../../shared/errors.ts";
+import { type Measured, measure } from "./measure.ts";
+import { indexPage, systemPage } from "./page.ts";
+import { resultsTable } from "./results.ts";
+import { SYSTEM_NAMES, SYSTEMS, type SystemName } from "./systems.ts";
+
+const USAGE = `npm run zoo [-- options]: trains the small job of each system with three seeds, measures it, writes a page of each
+
+      --only NAMES     of ${SYSTEM_NAMES.join(", ")} (default: all)
+      --seeds LIST     seeds of training (default: 0,1,2)
+      --count N        images a seed that the table is made of (default: 500)
+      --sweep-count N  images a point of a curve (default: 200)
+      --out DIR        runs and pages (default: runs/zoo)
+      --set KEY=VALUE  a field of every job, as plume train has it
+      --list           the systems and their jobs
+
+Stopped by Ctrl-C it goes on where it was when it is started again; what is there is not computed again.
+
+Examples:
+  npm run zoo
+  npm run zoo -- --only edm
+  npm run zoo -- --only vp,ve --seeds 0 --count 100 --sweep-count 100`;
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", default: SYSTEM_NAMES.join(",") },
+    seeds: { type: "string", default: "0,1,2" },
+    count: { type: "string", default: "500" },
+    "sweep-count": { type: "string", default: "200" },
+    out: { type: "string", default: "runs/zoo" },
+    set: { type: "string", multiple: true, default: [] },
+    list: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h", default: false },
+  },
+});
+
+const listed = (text: string): string[] => text.split(",").map((each) => each.trim());
+
+function chosen(text: string): SystemName[] {
+  return listed(text).map((name) => {
+    const known = SYSTEM_NAMES.find((each) => each === name);
+    if (known) return known;
+    throw new PlumeError("INVALID_ARGUMENT", `--only ${name} is no system of the zoo`, {
+      remedy: `use ${SYSTEM_NAMES.join(", ")}`,
+    });
+  });
+}
+
+function whole(flag: string, text: string, least: number): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= least && text.trim() !== "") return value;
+  throw new PlumeError("INVALID_ARGUMENT", `${flag} ${text} is not a whole number of at least ${least}`, {
+    remedy: "see npm run zoo -- --help",
+  });
+}
+
+async function main(signal: AbortSignal): Promise<void> {
+  if (options.help) return console.log(USAGE);
+  if (options.list)
+    return console.log(
+      Object.entries(SYSTEMS)
+        .map(([name, { title, job }]) => `${name.padEnd(8)} ${title} (deploy/jobs/${job}.yaml)`)
+        .join("\n"),
+    );
+  const names = chosen(options.only);
+  const zoo = {
+    out: options.out,
+    seeds: listed(options.seeds).map((seed) => whole("--seeds", seed, 0)),
+    count: whole("--count", options.count, 100),
+    sweepCount: whole("--sweep-count", options["sweep-count"], 100),
+    set: options.set,
+    signal,
+    say: (line: string) => console.error(line),
+  };
+  mkdirSync(zoo.out, { recursive: true });
+  const write = (file: string, text: string) => {
+    const path = join(zoo.out, file);
+    writeFileSync(path, text);
+    return relative(process.cwd(), path);
+  };
+  const all: Measured[] = [];
+  for (const name of names) {
+    const measured = await measure(name, SYSTEMS[name], zoo);
+    all.push(measured);
+    console.log(`${name}: ${write(`${name}.html`, systemPage(measured, Date.now()))}`);
+  }
+  console.log(`all: ${write("index.html", indexPage(all, Date.now()))}`);
+  console.log(`\n${resultsTable(all)}`);
+}
+
+const abort = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => abort.abort(new PlumeError("INTERRUPTED", "interrupted; started again, the zoo goes on")));
+main(abort.signal).catch((error) => {
+  console.error(`plume: ${describeError(error)}`);
+  process.exitCode = error instanceof PlumeError ? error.exitCode : 1;
+});

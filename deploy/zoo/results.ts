@@ -1,0 +1,71 @@
+// The zoo in numbers: the mean over the seeds of training, and how far they lie apart.
+
+import { METRIC_NAMES, METRICS, type MetricName } from "../../shared/eval/score.ts";
+import { seconds } from "../../shared/report/numbers.ts";
+import type { Measured, Row } from "./measure.ts";
+
+/** Mean and, of several, the standard deviation with n - 1. */
+export function spread(values: readonly number[], digits: number): string {
+  if (values.length === 0) return "-";
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const std = values.length > 1 ? ` ± ${Math.sqrt(squares / (values.length - 1)).toFixed(digits)}` : "";
+  return mean.toFixed(digits) + std;
+}
+
+/** The same row of each seed's evaluation. */
+export function cellsOf(rows: readonly Row[]): string[] {
+  const cell = (metric: MetricName) =>
+    spread(
+      rows.flatMap(({ metrics }) => metrics[metric]?.mean ?? []),
+      METRICS[metric].digits,
+    );
+  return METRIC_NAMES.map(cell);
+}
+
+export const HEADINGS = METRIC_NAMES.map((metric) => METRICS[metric].heading);
+
+/** What the whole run took, and what it gave. */
+export function costOf({ runs }: Measured): readonly string[] {
+  const told = (of: (summary: NonNullable<(typeof runs)[number]["summary"]>) => number, digits: number) =>
+    spread(
+      runs.flatMap(({ summary }) => (summary ? [of(summary)] : [])),
+      digits,
+    );
+  const wall = runs.flatMap(({ summary }) => summary?.wallSeconds ?? []);
+  const mean = wall.reduce((sum, each) => sum + each, 0) / wall.length;
+  return [seconds(mean), told(({ samplesPerSecond }) => samplesPerSecond, 0)];
+}
+
+export const finalRows = ({ evaluations }: Measured): Row[] =>
+  evaluations.flatMap(({ rows }) => rows.findLast(({ kind }) => kind === "generated") ?? []);
+
+const rowOf = ({ evaluations }: Measured, name: string): Row[] =>
+  evaluations.flatMap(({ rows }) => rows.find((row) => row.name === name) ?? []);
+
+/** Systems, then what real images and noise score: the head first. */
+export function resultRows(all: readonly Measured[]): string[][] {
+  const last = all.at(-1);
+  const bounds = last
+    ? ["real test images", "noise"].map((name) => [name, ...cellsOf(rowOf(last, name)), "-", "-", "-"])
+    : [];
+  return [
+    ["", ...HEADINGS, "evaluations", "training", "images/s"],
+    ...all.map((each) => {
+      const rows = finalRows(each);
+      const evaluations = spread(
+        rows.flatMap((row) => row.evaluations ?? []),
+        0,
+      );
+      return [each.name, ...cellsOf(rows), evaluations, ...costOf(each)];
+    }),
+    ...bounds,
+  ];
+}
+
+/** For a README. */
+export function resultsTable(all: readonly Measured[]): string {
+  const [head, ...rows] = resultRows(all);
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head!), line(head!.map(() => "---")), ...rows.map(line)].join("\n");
+}
