@@ -82,7 +82,7 @@ export async function measure(name: string, system: System, options: ZooOptions)
 const fields = (seed: number, out: string, { set }: ZooOptions): readonly string[] => [
   "--out",
   out,
-  ...["seed=" + seed, ...set].flatMap((field) => ["--set", field]),
+  ...[`seed=${seed}`, ...set].flatMap((field) => ["--set", field]),
 ];
 
 const weightsOf = ({ summary }: RunRecord): string => summary?.emaSha256 ?? "";

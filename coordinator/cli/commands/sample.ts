@@ -8,14 +8,18 @@ import { writeGrid } from "../../../shared/data/picture.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
+import { fitsProcess, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
-import { classOf, wholeNumber } from "../options.ts";
-import { type SamplingOptions, samplingChoice, withSamplingOptions } from "../sampling-choice.ts";
+import { classOf, decimal, oneOf, wholeNumber } from "../options.ts";
 
-interface SampleCommandOptions extends SamplingOptions {
+interface SampleCommandOptions {
   readonly count?: string;
   readonly class?: string;
+  readonly sampler?: string;
+  readonly steps?: string;
+  readonly guidance?: string;
+  readonly eta?: string;
   readonly seed: string;
   readonly weights?: string;
   readonly backend?: string;
@@ -26,12 +30,15 @@ interface SampleCommandOptions extends SamplingOptions {
 const BATCH = 8;
 
 export function sampleCommand(): Command {
-  const command = new Command("sample")
+  return new Command("sample")
     .description("sample images from a run, a checkpoint store, one checkpoint or an exported folder")
     .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "images (default: the job's sampling.count)")
-    .option("--class <k>", "one class, by number or name (default: all in turn)");
-  return withSamplingOptions(command)
+    .option("--class <k>", "one class, by number or name (default: all in turn)")
+    .option("--sampler <name>", `${SAMPLER_NAMES.join(" | ")} (default: the job's)`)
+    .option("--steps <n>", "network evaluations an image (default: the job's)")
+    .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
+    .option("--eta <x>", "noise of the samplers that add some, 0 to 1 (default: the job's, or the sampler's own)")
     .option("--seed <s>", "seed of the noise", "0")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...BACKEND_OPTION)
@@ -57,18 +64,43 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     });
   const given = {
     count: options.count === undefined ? undefined : wholeNumber("--count", options.count, 1),
+    steps: options.steps === undefined ? undefined : wholeNumber("--steps", options.steps, 1),
+    guidance: options.guidance === undefined ? undefined : decimal("--guidance", options.guidance, 0),
+    eta: options.eta === undefined ? undefined : decimal("--eta", options.eta, 0),
+    sampler: options.sampler === undefined ? undefined : oneOf("--sampler", options.sampler, SAMPLER_NAMES),
     seed: wholeNumber("--seed", options.seed),
   };
-  const choose = samplingChoice(options);
+  if (given.eta !== undefined && given.eta > 1)
+    throw new PlumeError("INVALID_ARGUMENT", `--eta ${given.eta} is above 1`, {
+      remedy: "0 is deterministic, 1 adds as much noise as ancestral sampling",
+    });
   const { job, step, weights, imageSet, network, params, backend } = await loadModel(
     checkpoint,
     options.weights,
     (trained) => openBackendFor(options.backend, trained),
   );
   const { program } = backend;
-  const { sampling, model } = job.spec;
+  const { sampling, model, diffusion } = job.spec;
   const count = given.count ?? Math.max(1, sampling.count);
-  const choice = choose(job.spec);
+  const steps = given.steps ?? sampling.steps;
+  const sampler = given.sampler ?? sampling.sampler;
+  if (!fitsProcess(sampler, diffusion.process))
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--sampler ${sampler} does not fit the model's process ${diffusion.process}`,
+      {
+        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsProcess(name, diffusion.process)).join(", ")}`,
+      },
+    );
+  if (diffusion.process === "ddpm" && steps > diffusion.timesteps)
+    throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
+      remedy: `use at most --steps ${diffusion.timesteps}`,
+    });
+  const guidance = given.guidance ?? sampling.guidance;
+  if (model.classes === 0 && guidance !== 1)
+    throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {
+      remedy: "use --guidance 1",
+    });
   const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, model.classes);
 
   const { height, width, channels } = imageSet;
@@ -81,7 +113,10 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
       indices,
       labels,
       seed: given.seed,
-      ...choice,
+      sampler,
+      steps,
+      eta: given.eta ?? sampling.eta,
+      guidance,
       onStep: async () => {
         // Lets a Ctrl-C in: the backend computes on this thread.
         await new Promise((resolve) => setImmediate(resolve));
@@ -98,6 +133,6 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     await writeGrid(output, pixels, { count, height, width, channels, columns, ...(labels ? { labels } : {}) });
   }
   io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
-  io.result({ file: output, count, step, weights, seed: given.seed, steps: choice.steps, guidance: choice.guidance });
+  io.result({ file: output, count, step, weights, seed: given.seed, steps, guidance });
   return undefined;
 }
