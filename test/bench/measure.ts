@@ -93,10 +93,11 @@ export function runTorch<R>(
   script: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  python = PYTHON,
 ): { readonly result: R } | { readonly missing: string } {
-  if (spawnSync(PYTHON, ["-c", "import torch"]).status !== 0) return { missing: `${PYTHON} cannot import torch` };
+  if (spawnSync(python, ["-c", "import torch"]).status !== 0) return { missing: `${python} cannot import torch` };
   const file = join(ROOT, "test/bench/torch", script);
-  const { status, stdout, stderr } = spawnSync(PYTHON, [file, ...args], {
+  const { status, stdout, stderr } = spawnSync(python, [file, ...args], {
     encoding: "utf8",
     env: { ...process.env, OMP_NUM_THREADS: "1", MKL_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1", ...env },
   });

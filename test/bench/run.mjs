@@ -8,6 +8,7 @@ import { bundled } from "../../coordinator/cli/bundle.mjs";
 const [name, ...args] = process.argv.slice(2);
 const NAMES = [
   "step",
+  "sample",
   "ops",
   "plane",
   "checkpoint",

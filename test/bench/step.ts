@@ -2,18 +2,16 @@
 // quickstart's network and on a wider one; and what a step of the quickstart costs by part, with one worker and with two.
 // [--backend NAME, repeated; default: what is here] [--only micro|runs] [--quick] [--json FILE]
 
-import { type ChildProcess, fork, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { BACKEND_NAMES, type BackendAdapter, type BackendName } from "../../shared/backends/backend.ts";
-import { computeEnvironment } from "../../shared/backends/environment.ts";
-import { BACKENDS } from "../../shared/backends/index.ts";
+import type { BackendName } from "../../shared/backends/backend.ts";
 import { loadJob } from "../../shared/config/load.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { ROOT } from "../../shared/root.ts";
+import { benchedBackends, openElsewhere, serveTurns } from "./elsewhere.ts";
 import {
   COMMON_OPTIONS,
   finish,
@@ -61,69 +59,20 @@ const { values: options } = parseArgs({
 });
 
 const missing = new Set<string>();
-const backends = (options.backend ?? (await whatIsHere())).map((wanted) => {
-  const known = BACKEND_NAMES.find((name) => name === wanted);
-  invariant(known, `--backend is one of ${BACKEND_NAMES.join(", ")}, not ${wanted}`);
-  return known;
-});
-
-async function whatIsHere(): Promise<BackendName[]> {
-  const here: BackendName[] = [];
-  for (const name of BACKEND_NAMES) {
-    const adapter: BackendAdapter = BACKENDS[name];
-    const reason = await adapter.unavailable();
-    if (reason !== null) missing.add(`${name}: ${reason}`);
-    else if (!adapter.worthwhile || (await adapter.worthwhile())) here.push(name);
-  }
-  return here;
-}
+const backends = await benchedBackends(options.backend, missing);
 
 // --- One micro-batch ------------------------------------------------------------------------------------------------
 
 interface Opened {
   readonly parameters: number;
-  readonly device: string;
 }
 
-/** The other side of `openElsewhere`: a process whose environment was set before it began. */
 async function serveMicroBatch(request: string): Promise<void> {
   const { backend, set } = JSON.parse(request) as { backend: BackendName; set: string[] };
   const { spec } = loadJob(JOB, { set });
   const bench = await openMicroBatchBench(spec, spec.data.imageSize, backend);
   for (let warm = 0; warm < (set.length > 0 ? 2 : 5); warm++) await bench.step();
-  const run = async (steps: number) => {
-    const millis: number[] = [];
-    for (let k = 0; k < steps; k++) millis.push(await bench.step());
-    process.send!(millis);
-  };
-  process.on("message", (steps: number) => void run(steps));
-  process.on("disconnect", () => process.exit(0));
-  process.send!({ parameters: bench.parameters, device: bench.device } satisfies Opened);
-}
-
-async function openElsewhere(backend: BackendName, net: Net) {
-  const child: ChildProcess = fork(process.argv[1]!, ["--serve", JSON.stringify({ backend, set: net.set })], {
-    env: { ...process.env, ...computeEnvironment({ backend, threads: 1, numerics: "strict" }) },
-    stdio: ["ignore", "ignore", "ignore", "ipc"],
-  });
-  const answer = async <T>() => {
-    const [message] = await Promise.race([
-      once(child, "message"),
-      once(child, "exit").then(([code]) =>
-        Promise.reject(new Error(`${backend}: the bench's process ended with ${code}`)),
-      ),
-    ]);
-    return message as T;
-  };
-  const opened = await answer<Opened>();
-  return {
-    ...opened,
-    async steps(n: number): Promise<readonly number[]> {
-      child.send(n);
-      return answer<readonly number[]>();
-    },
-    close: () => child.disconnect(),
-  };
+  serveTurns({ parameters: bench.parameters } satisfies Opened, bench.step);
 }
 
 interface TorchResult {
@@ -145,14 +94,17 @@ const TORCH_AVX2 = "PyTorch, held to AVX2";
 async function microBatches(net: Net): Promise<MicroResult> {
   const steps = options.quick ? Math.ceil(net.steps / 2) : net.steps;
   const ours = [];
-  for (const backend of backends) ours.push({ backend, bench: await openElsewhere(backend, net) });
-  const { parameters } = ours[0]!.bench;
+  for (const backend of backends) {
+    const bench = await openElsewhere<Opened>(backend, { backend, set: net.set });
+    ours.push({ backend, bench });
+  }
+  const { parameters } = ours[0]!.bench.opened;
   const millis: Record<string, number[]> = {};
   const add = (name: string, values: readonly number[]) => {
     millis[name] = [...(millis[name] ?? []), ...values];
   };
   for (let round = 0; round < (options.quick ? 1 : 4); round++) {
-    for (const { backend, bench } of ours) add(backend, await bench.steps(steps));
+    for (const { backend, bench } of ours) add(backend, await bench.turns(steps));
     for (const [name, env] of [
       [TORCH, {}],
       [TORCH_AVX2, { ONEDNN_MAX_CPU_ISA: "AVX2" }],
