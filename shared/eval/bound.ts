@@ -16,11 +16,12 @@ export interface Bound {
   readonly epsMse: readonly Float32Array[];
 }
 
-/** @param x0 float32 [B, H, W, C], values of 8-bit images in [-1, 1]; stays the caller's. */
+/** @param onStep called after each step; may await to let others run, or throw to stop. @param x0 float32 [B, H, W, C], values of 8-bit images in [-1, 1]; stays the caller's. */
 export async function variationalBound(
   denoise: Denoiser,
   x0: tf.Tensor,
   { process, clip, variance, noise }: Omit<SampleOptions, "eta">,
+  onStep: (done: number, total: number) => Promise<void> | void = () => {},
 ): Promise<Bound> {
   const [prior] = await read([tf.tidy(() => priorTerm(process, x0))]);
   const terms: [vb: Float32Array, x0Mse: Float32Array, epsMse: Float32Array][] = [];
@@ -36,6 +37,7 @@ export async function variationalBound(
       ];
     });
     terms.push((await read(ofStep)) as (typeof terms)[number]);
+    await onStep(t + 1, process.T);
   }
   const vb = terms.map(([term]) => term);
   return {

@@ -73,7 +73,7 @@ function exported(scratch: string): string {
   const [run, folder] = [join(scratch, "run"), join(scratch, "folder")];
   const few = ["--steps", "2", "--set", "sampling.count=0"];
   plume("train", "-f", join(ROOT, "deploy/jobs/fashion.yaml"), "--out", run, ...few);
-  plume("checkpoints", "export", run, folder, "--format", "diffusers");
+  plume("checkpoints", "export", run, "-o", folder);
   return folder;
 }
 

@@ -10,7 +10,7 @@ import { SAMPLERS } from "../../shared/samplers/index.ts";
 import type { Score, SdeWalk } from "../../shared/samplers/sampler.ts";
 import { annealedLangevin, langevin } from "../../shared/samplers/sde/correctors.ts";
 import { decoding, encoding } from "../../shared/samplers/sde/flow.ts";
-import { likelihood } from "../../shared/samplers/sde/likelihood.ts";
+import { likelihood, withSlope } from "../../shared/samplers/sde/likelihood.ts";
 import { predictorCorrector } from "../../shared/samplers/sde/predictor-corrector.ts";
 import { ancestralSampling, reverseDiffusion } from "../../shared/samplers/sde/predictors.ts";
 import { none } from "../../shared/samplers/sde/update.ts";
@@ -110,7 +110,7 @@ describe("with the score of a Gaussian", () => {
     const values = [-0.2, 0.1, 0.25, 0.3, 0.32, 0.6, 0.9, 0.4];
     const data = tf.tensor(values, [2, 2, 2, 1]);
     const epsilon = tf.tensor([1, -1, -1, 1, 1, 1, -1, 1], [2, 2, 2, 1]);
-    const got = await likelihood(scoreOf(process), process, data, epsilon);
+    const got = await likelihood(withSlope(scoreOf(process), epsilon), process, data, epsilon);
     const [first, last] = [marginal(process, process.span.min), marginal(process, 1)];
     const { prior } = process.sde;
     // The flow takes a value to the same quantile of the last marginal, whose density is taken for the prior's.
@@ -146,10 +146,10 @@ describe("tensors", () => {
     const process = sdeOf("vp");
     const [data, epsilon] = [tf.zeros([2, 2, 2, 1]), tf.ones([2, 2, 2, 1])];
     const before = tf.memory().numTensors;
-    (await likelihood(scoreOf(process), process, data, epsilon)).z.dispose();
+    (await likelihood(withSlope(scoreOf(process), epsilon), process, data, epsilon)).z.dispose();
     let calls = 0;
     const onStep = () => stop(++calls, 0, data);
-    await expect(likelihood(scoreOf(process), process, data, epsilon, { onStep })).rejects.toThrow("stopped");
+    await expect(likelihood(withSlope(scoreOf(process), epsilon), process, data, epsilon, { onStep })).rejects.toThrow("stopped");
     expect(tf.memory().numTensors).toBe(before);
     tf.dispose([data, epsilon]);
   });

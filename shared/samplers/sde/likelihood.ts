@@ -5,8 +5,11 @@ import type { Sde, SdeProcess } from "../../diffusion/processes/process.ts";
 import { exactLog } from "../../rng/exact-math.ts";
 import type { Score } from "../sampler.ts";
 import { drive, type OnStep } from "../walk.ts";
-import { flowField } from "./flow.ts";
+import { reverseDrift } from "./reverse.ts";
 import { type Field, rk45, type Tolerances } from "./rk45.ts";
+
+/** A score and, of the same x_t, epsilon^T (d score / d x): float32 [B, H, W, C] both. Inside a tidy scope. */
+export type ScoreWithSlope = (x_t: tf.Tensor, t: number) => { readonly score: tf.Tensor; readonly slope: tf.Tensor };
 
 type T = tf.Tensor;
 
@@ -22,20 +25,28 @@ export interface LikelihoodOptions extends Tolerances {
   readonly onStep?: OnStep;
 }
 
+/** Of a score that is TensorFlow.js operations, not a recorded program. @param epsilon as `likelihood`'s. */
+export const withSlope =
+  (score: Score, epsilon: T): ScoreWithSlope =>
+  (x_t, t) => {
+    const { value, grad } = tf.valueAndGrad((x: T) => score(x, t))(x_t, epsilon);
+    return { score: value, slope: grad };
+  };
+
 /**
- * @param score differentiable in x: TensorFlow.js operations, not a recorded program. @param data float32 [B, H, W, C].
+ * @param score with its slope along epsilon. @param data float32 [B, H, W, C].
  * @param epsilon of data's shape, elements of mean 0 and variance 1, for Hutchinson's estimate of the divergence; exact where
  * the score's Jacobian is diagonal and they are -1 or 1. Both tensors stay the caller's.
  */
 export async function likelihood(
-  score: Score,
+  score: ScoreWithSlope,
   { sde, span }: SdeProcess,
   data: T,
   epsilon: T,
   { onStep, ...tolerances }: LikelihoodOptions = {},
 ): Promise<Likelihood> {
   const start = tf.tidy(() => withColumn(data, tf.zeros([data.shape[0]!, 1])));
-  const field = withDivergence(flowField(sde, score), epsilon);
+  const field = withDivergence(sde, score, epsilon);
   const end = await drive(rk45(field, start, span.min, span.max, tolerances), start, 1, onStep);
   const [z, change] = tf.tidy(() => split(end, data.shape));
   end.dispose();
@@ -54,11 +65,13 @@ export function priorLogDensity({ prior }: Sde, z: T): tf.Tensor1D {
 
 /** The flow of x and, in a column beside it, of the estimate of div f: epsilon^T (df/dx) epsilon. [B, H W C + 1]. */
 const withDivergence =
-  (f: Field, epsilon: T): Field =>
+  (sde: Sde, scoreAt: ScoreWithSlope, epsilon: T): Field =>
   (both, t) => {
     const [x] = split(both, epsilon.shape);
-    const { value, grad } = tf.valueAndGrad((y: T) => f(y, t))(x, epsilon);
-    return withColumn(value, tf.sum(rows(tf.mul(grad, epsilon)), 1, true));
+    const { score, slope } = scoreAt(x, t);
+    // The flow is linear in x and in the score, so that its slope is the flow of epsilon and of the score's slope.
+    const flow = (y: T, of: T) => reverseDrift(sde, y, of, t, true);
+    return withColumn(flow(x, score), tf.sum(rows(tf.mul(flow(epsilon, slope), epsilon)), 1, true));
   };
 
 const rows = (x: T): tf.Tensor2D => tf.reshape(x, [x.shape[0]!, -1]);

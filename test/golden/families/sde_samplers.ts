@@ -7,7 +7,7 @@ import type { Score } from "../../../shared/samplers/sampler.ts";
 import { colorization, inpainting } from "../../../shared/samplers/sde/constraints.ts";
 import { annealedLangevin, langevin } from "../../../shared/samplers/sde/correctors.ts";
 import { decoding } from "../../../shared/samplers/sde/flow.ts";
-import { likelihood } from "../../../shared/samplers/sde/likelihood.ts";
+import { likelihood, withSlope } from "../../../shared/samplers/sde/likelihood.ts";
 import { predictorCorrector } from "../../../shared/samplers/sde/predictor-corrector.ts";
 import { ancestralSampling, eulerMaruyama, reverseDiffusion } from "../../../shared/samplers/sde/predictors.ts";
 import { type MakeRule, none } from "../../../shared/samplers/sde/update.ts";
@@ -140,7 +140,7 @@ async function likelihoods({ params, inputs }: GoldenCase): Promise<Outputs> {
   const process = processOf({ eps: 1e-5, ...p });
   const data = tensorOf(inputs.data);
   const epsilon = inputs.hutchinson_epsilon ? tensorOf(inputs.hutchinson_epsilon) : tf.onesLike(data);
-  const { z, priorLogDensity, change } = await likelihood(scoreOf(p, process), process, data, epsilon);
+  const { z, priorLogDensity, change } = await likelihood(withSlope(scoreOf(p, process), epsilon), process, data, epsilon);
   const D = data.size / data.shape[0]!;
   return {
     z: values(z),

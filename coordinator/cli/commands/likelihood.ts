@@ -1,0 +1,137 @@
+// plume likelihood: how many bits a dimension a model needs for images it was not trained on, beside what others need.
+
+import { Command } from "commander";
+import type { ImageSet } from "../../../shared/data/image-set.ts";
+import { openImageSet } from "../../../shared/data/open.ts";
+import type { PatchShape } from "../../../shared/data/patch.ts";
+import { PlumeError } from "../../../shared/errors.ts";
+import { histogramBits, UNIFORM_BITS } from "../../../shared/eval/baseline-bits.ts";
+import { createBits, type MeasureBits } from "../../../shared/eval/model-bits.ts";
+import { loadModel } from "../../../shared/interop/load-model.ts";
+import { action, type CommandIo } from "../action.ts";
+import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { wholeNumber } from "../options.ts";
+import { table } from "../table.ts";
+
+interface LikelihoodOptions {
+  readonly count: string;
+  readonly seed: string;
+  readonly weights?: string;
+  readonly backend?: string;
+}
+
+/** Images computed together: bounds the memory; what comes out does not depend on it. */
+const BATCH = 20;
+/** Of the training images, as many as say how often a pixel has a value. */
+const MOST_TRAINING = 10_000;
+/** WebP's pictures end at 16,383 pixels. */
+const HIGHEST = 16_000;
+
+export function likelihoodCommand(): Command {
+  return new Command("likelihood")
+    .description("measure how well a model predicts images it was not trained on, in bits a dimension, beside baselines")
+    .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
+    .option("--count <n>", "test images of the data that it was trained on", "100")
+    .option("--seed <s>", "seed of the noise", "0")
+    .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
+    .option(...BACKEND_OPTION)
+    .addHelpText(
+      "after",
+      `
+Examples:
+  plume likelihood runs/iddpm
+  plume likelihood runs/fashion --count 500 --json
+
+Of a discrete process (ddpm) it is the variational bound, all T steps: an upper bound of what the model needs, T evaluations
+of the network an image. A model with labels is asked about each image under its own label.`,
+    )
+    .action(action(likelihood));
+}
+
+async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint: string): Promise<undefined> {
+  const count = wholeNumber("--count", options.count, 1);
+  const seed = wholeNumber("--seed", options.seed);
+  const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
+  const { job, step, weights, imageSet, network, params, backend } = model;
+  const { height, width, channels } = imageSet;
+  const image = { height, width, channels };
+  const measure = createBits({ spec: job.spec, network, params, program: backend.program, image, seed });
+  const sets = await Promise.all(
+    (["test", "train"] as const).map((split) => openImageSet(job.spec.data, { split, access: job.spec.store, signal: io.signal })),
+  );
+  await using _closed = { [Symbol.asyncDispose]: async () => void (await Promise.all(sets.map((set) => set.close()))) };
+  const [test, train] = sets as [ImageSet, ImageSet];
+  if (test.fallback ?? train.fallback)
+    throw new PlumeError("UNAVAILABLE", `the images of ${job.spec.data.source} are not here: ${test.fallback ?? train.fallback}`, {
+      remedy: "put them where the job names them; Fashion-MNIST by npm run setup:data",
+    });
+  const n = Math.min(count, test.size);
+  const values = await measured(io, measure, test, n);
+  const images = await test.read(first(n), io.signal);
+  const seen = await train.read(first(Math.min(MOST_TRAINING, train.size)), io.signal);
+  const bits = {
+    model: mean(values),
+    standardError: deviation(values) / Math.sqrt(n),
+    histogram: histogramBits(seen.pixels, images.pixels, height * width * channels),
+    ...(await compressed(images.pixels, image)),
+    uniform: UNIFORM_BITS,
+  };
+  const heldOut = test.digest !== train.digest;
+  const which = heldOut ? "test images" : "images that it was trained on (the source has no others)";
+  io.print(`${job.metadata.name}, ${weights} weights of step ${step}: ${n} ${which} of ${test.name}`);
+  const row = (name: string, value: number, more = "") => [name, value.toFixed(3) + more];
+  io.print(
+    table([
+      ["", "bits a dimension"],
+      row("the model, at most", bits.model, ` ± ${bits.standardError.toFixed(3)}`),
+      row("WebP, lossless", bits.webp),
+      row("PNG", bits.png),
+      row("each pixel by itself, from the training images", bits.histogram),
+      row("every value alike", bits.uniform),
+    ]),
+  );
+  io.print("±: the standard error over the images. WebP and PNG have hundreds of them in one picture.");
+  io.result({ checkpoint, step, weights, images: n, set: test.name, heldOut, seed, bits, values: [...values] });
+  return undefined;
+}
+
+const first = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
+
+async function measured(io: CommandIo, measure: MeasureBits, set: ImageSet, n: number): Promise<Float64Array> {
+  const values = new Float64Array(n);
+  for (let from = 0; from < n; from += BATCH) {
+    const ids = first(Math.min(BATCH, n - from)).map((k) => from + k);
+    const { pixels, labels } = await set.read(ids, io.signal);
+    const bits = await measure({ pixels, labels, ids }, async () => {
+      // Lets a Ctrl-C in: the backend computes on this thread.
+      await new Promise((resolve) => setImmediate(resolve));
+      io.signal.throwIfAborted();
+    });
+    values.set(bits, from);
+    io.note(`  ${from + ids.length} of ${n} images`);
+  }
+  return values;
+}
+
+/** As tall pictures of many images, so that a file's own bytes do not count for each. */
+async function compressed(pixels: Uint8Array, { height, width, channels }: PatchShape) {
+  const { default: sharp } = await import("sharp");
+  const together = Math.floor(HIGHEST / height) * height * width * channels;
+  const bytes = { webp: 0, png: 0 };
+  for (let from = 0; from < pixels.length; from += together) {
+    const part = pixels.subarray(from, from + together);
+    const raw = { width, height: part.length / (width * channels), channels: channels as 1 | 3 };
+    bytes.webp += (await sharp(part, { raw }).webp({ lossless: true, effort: 6 }).toBuffer()).length;
+    bytes.png += (await sharp(part, { raw }).png({ compressionLevel: 9 }).toBuffer()).length;
+  }
+  return { webp: (8 * bytes.webp) / pixels.length, png: (8 * bytes.png) / pixels.length };
+}
+
+const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** With n - 1; 0 of one value. */
+function deviation(values: Float64Array): number {
+  const middle = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
+  return values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0;
+}
