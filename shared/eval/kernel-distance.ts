@@ -15,7 +15,9 @@ export function kernelDistance(x: Rows, y: Rows): number {
   return sum / parts;
 }
 
-function cut({ values, d }: Rows, part: number, parts: number): Rows {
+function cut(rows: Rows, part: number, parts: number): Rows {
+  if (parts === 1) return rows;
+  const { values, d } = rows;
   const n = values.length / d;
   const bound = (k: number) => Math.round((k * n) / parts) * d;
   return { values: Array.prototype.slice.call(values, bound(part), bound(part + 1)), d };
