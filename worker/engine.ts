@@ -11,6 +11,7 @@ import { openImageSet } from "../shared/data/open.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
 import { invariant } from "../shared/invariant.ts";
 import type { Logger } from "../shared/log.ts";
+import { gridImages } from "../shared/pipeline/tiles.ts";
 import type { Tracer } from "../shared/tracing/tracer.ts";
 import type { Compute } from "./compute.ts";
 import type { ComputeInit } from "./messages.ts";
@@ -63,7 +64,7 @@ export function createEngine(options: EngineOptions): WorkerEngine & AsyncDispos
         compute,
         prefetch,
         transfers,
-        gridImages: spec.sampling.count,
+        gridImages: gridImages(spec),
         clock,
         meter,
         tracer,

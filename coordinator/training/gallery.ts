@@ -8,7 +8,7 @@ import type { ImageSetCard } from "../../shared/data/image-set.ts";
 import { writeGrid } from "../../shared/data/picture.ts";
 import { invariant } from "../../shared/invariant.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
-import { tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
+import { gridImages, tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
 import { consecutive, fillRegions, readRegions } from "../../shared/tensor/regions.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
 import { type Tracer, traced } from "../../shared/tracing/tracer.ts";
@@ -35,7 +35,7 @@ export interface GalleryOptions {
 
 export function createGallery(options: GalleryOptions): Gallery {
   const { spec, set, reducer, dispatcher, sharedMemory, folder, bus, tracer } = options;
-  const { count } = spec.sampling;
+  const count = gridImages(spec);
   const { height, width, channels } = set;
   const imageBytes = height * width * channels;
   return {

@@ -6,6 +6,7 @@ import { BACKEND_CHOICES } from "../backends/backend.ts";
 import { SOURCES } from "../data/sources/index.ts";
 import { PARAMETERIZATIONS } from "../diffusion/parameterization.ts";
 import { PROCESSES } from "../diffusion/processes/index.ts";
+import { NETWORKS } from "../models/index.ts";
 import { OBJECTIVES } from "../objectives/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { SAMPLERS } from "../samplers/index.ts";
@@ -49,7 +50,9 @@ export const dataSchema = z.strictObject({
 });
 
 const modelSchema = z.strictObject({
-  type: z.literal("unet").default("unet").describe("architecture; unet is ADM's U-Net"),
+  type: oneOf(NETWORKS)
+    .default("unet")
+    .describe(`the network: ${listed(NETWORKS)}`),
   channels: positiveInt.max(MOST_CHANNELS).default(32).describe("channels of the first level"),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
@@ -74,7 +77,11 @@ const modelSchema = z.strictObject({
     .enum(["conv", "resblock"])
     .default("conv")
     .describe("down and up by a convolution, or by a residual block (BigGAN)"),
-  classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels"),
+  classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels, which a classifier cannot"),
+  pool: z
+    .enum(["attention", "adaptive"])
+    .default("attention")
+    .describe("how a classifier makes one answer of its feature map: by an attention of its own, or by the mean"),
 });
 
 const diffusionSchema = z.strictObject({
@@ -290,7 +297,11 @@ const storeSchema = z.strictObject({
 });
 
 const samplingSchema = z.strictObject({
-  everySteps: z.int().min(0).default(0).describe("steps between sample grids while training; 0 only at the end"),
+  everySteps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("steps between sample grids while training; 0 only at the end; a classifier draws none at all"),
   count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
   sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
   steps: positiveInt.default(50).describe("denoising steps an image"),
@@ -346,7 +357,7 @@ const specSchema = z
   .strictObject({
     seed: z.int().min(0).default(0).describe("the one seed: weights, order, noise, samples"),
     data: dataSchema.describe("where the pictures come from, and what becomes of them before training"),
-    model: modelSchema.prefault({}).describe("the network that learns to denoise"),
+    model: modelSchema.prefault({}).describe("the network that learns to denoise, or to tell noised images apart"),
     diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
     training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
     workers: workersSchema

@@ -19,7 +19,7 @@ export interface FolderWeights {
 const CLASS_ROWS = "class_embedding.weight";
 
 /** @param channels of the job's images. @throws PlumeError FAILED_PRECONDITION with every difference, or naming a tensor. */
-export function weightsFor(spec: JobSpec, channels: number, folder: ModelFolder): FolderWeights {
+export async function weightsFor(spec: JobSpec, channels: number, folder: ModelFolder): Promise<FolderWeights> {
   const differences = differencesOf(spec, channels, folder);
   if (differences.length > 0)
     throw new PlumeError(
@@ -29,7 +29,7 @@ export function weightsFor(spec: JobSpec, channels: number, folder: ModelFolder)
         remedy: "change the job's fields to the folder's, or take another folder",
       },
     );
-  const layout = buildLayout(buildNetwork(spec, channels).params);
+  const layout = buildLayout((await buildNetwork(spec, channels)).params);
   const values = new Map<string, Float32Array>();
   for (const { name, shape, size } of layout.tensors) {
     const there = folder.tensors.get(name);

@@ -16,7 +16,7 @@ import { buildLayout } from "../../shared/tensor/layout.ts";
 const image = { height: 8, width: 8, channels: 1 };
 
 /** What a job may say of its loss: with the variance comes nearly every operation that objectives have. */
-const OBJECTIVES = ["labelDrop: 0.5", "variance: learned-range, objective: hybrid, vlbWeight: 1"];
+const OBJECTIVES = ["labelDrop: 0.5", "variance: learned-range, objective: hybrid, vlbWeight: 1", "objective: cross-entropy"];
 
 /** Loss and gradient of some micro-batches, with parameters that change in between. */
 export const runMicroBatches = async (program: Backend["program"], objective = OBJECTIVES[0]!) => {
@@ -24,11 +24,11 @@ export const runMicroBatches = async (program: Backend["program"], objective = O
 metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
-  model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
+  model: { type: ${objective.includes("cross-entropy") ? "classifier" : "unet"}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
   diffusion: { predict: v, ${objective} }
   training: { globalBatch: 16, microBatch: 4 }
 `);
-  const network = buildNetwork(spec, 1);
+  const network = await buildNetwork(spec, 1);
   const layout = buildLayout(network.params);
   const compute = createMicroBatch(spec, network, layout, image, { program });
   const set = openShapes(64, 8);

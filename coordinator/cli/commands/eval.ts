@@ -6,13 +6,16 @@ import { openBackend } from "../../../shared/backends/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../shared/eval/score.ts";
+import { loadModel } from "../../../shared/interop/load-model.ts";
+import { givesImages } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { decimal, oneOf, wholeNumber } from "../options.ts";
 import { readImages } from "./eval/images.ts";
+import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES, openReal, openScorer, type Scorer } from "./eval/real.ts";
 import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
-import { generateImages, type Model, openModel, STAGES } from "./eval/stages.ts";
+import { generateImages, type Model, openStages, STAGES } from "./eval/stages.ts";
 
 interface EvalOptions {
   readonly against?: string;
@@ -32,7 +35,7 @@ const FEWEST = 100;
 export function evalCommand(): Command {
   return new Command("eval")
     .description(
-      "measure images, a checkpoint's or any others, against real ones; with floors and bad anchors beside them",
+      "measure images, a checkpoint's or any others, against real ones, with floors and bad anchors beside them; or a classifier's accuracy by noise level",
     )
     .argument("[checkpoint]", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option(
@@ -59,6 +62,10 @@ Examples:
   plume eval --against pictures/
   plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
+  plume eval runs/classifier
+
+A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
+its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
 
 The judges are two small classifiers of Fashion-MNIST, trained by plume on the training images alone and frozen. Their
 numbers compare with each other only, at the same number of images, and are no FID. Read them together: class means score
@@ -106,6 +113,16 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string): Promise<undefined> {
   const asked = parse(options, checkpoint);
   const { against } = options;
+  const loaded =
+    checkpoint === undefined
+      ? null
+      : await loadModel(checkpoint, asked.weights, (trained) => openBackendFor(options.backend, trained));
+  if (loaded && !givesImages(loaded.job.spec.model.type)) {
+    refuseForClassifier(options, checkpoint!);
+    return evaluateClassifier(io, checkpoint!, loaded, {
+      count: options.count === undefined ? undefined : asked.count,
+    });
+  }
   const real = await openReal(io.signal);
   const given =
     against === undefined
@@ -114,10 +131,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
           io,
           await readImages(against, { labels: options.labels, classes: real.test.classes, signal: io.signal }),
         );
-  const model =
-    checkpoint === undefined
-      ? null
-      : await openModel(checkpoint, asked, (trained) => openBackendFor(options.backend, trained));
+  const model = loaded && (await openStages(checkpoint!, loaded, asked));
   if (!model) await openBackend(oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES));
   const count = model ? asked.count : sizeOf(given!);
   using scorer = await openScorer(real, count, io.signal);
@@ -148,6 +162,15 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     rows: rows.map(rowJson),
   });
   return undefined;
+}
+
+/** It draws no images that these could be about. */
+function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
+  for (const flag of ["against", "seeds", "stages", "guidance", "steps"] as const)
+    if (options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `--${flag} ${options[flag]}: ${checkpoint} is a classifier`, {
+        remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
+      });
 }
 
 const sizeOf = ({ pixels }: LabelledImages): number => pixels.length / JUDGE_SIDE ** 2;

@@ -16,6 +16,7 @@ import { dumpJob, loadJob, loadJobAndToken } from "../../../shared/config/load.t
 import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { LOG_LEVEL_VARIABLE, LOG_LEVELS } from "../../../shared/log.ts";
+import { givesImages } from "../../../shared/models/index.ts";
 import { type Plane, planeOfEnvironment } from "../../../shared/rpc/tls/plane.ts";
 import { ownConnection } from "../../../shared/rpc/transport.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
@@ -286,7 +287,7 @@ async function watchOnce(plane: Plane, address: string, show: (event: RunEvent) 
 function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): void {
   const { training, workers, data, model } = job.spec;
   io.print(
-    `${job.metadata.name}: ${training.steps} steps of ${training.globalBatch} images from ${data.source}, U-Net ${model.channels} x [${model.channelMult}]`,
+    `${job.metadata.name}: ${training.steps} steps of ${training.globalBatch} images from ${data.source}, ${model.type} ${model.channels} x [${model.channelMult}]`,
   );
   io.print(
     `coordinator on ${supervisor.address}, ${workers.replicas} worker process${workers.replicas === 1 ? "" : "es"}, run folder ${relative(process.cwd(), out) || "."}`,
@@ -324,5 +325,7 @@ function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnin
   for (const warning of warnings) io.print(`WARNING: ${warning}`);
   io.print();
   if (summary.outcome === "stopped") io.print(`to go on where it stopped: ${againCommand(process.argv.slice(2))}`);
-  else io.print(`to draw samples: ${commandLine("plume", "sample", show(), "-o", `${job.metadata.name}.png`)}`);
+  else if (givesImages(job.spec.model.type))
+    io.print(`to draw samples: ${commandLine("plume", "sample", show(), "-o", `${job.metadata.name}.png`)}`);
+  else io.print(`to see how well it tells noised images apart: ${commandLine("plume", "eval", show())}`);
 }

@@ -3,12 +3,11 @@
 import type { Backend } from "../../../../shared/backends/backend.ts";
 import { listCheckpoints } from "../../../../shared/checkpoint/list.ts";
 import { locateCheckpoint } from "../../../../shared/checkpoint/locate.ts";
-import type { Job } from "../../../../shared/config/schema.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { JUDGE_CLASSES, JUDGE_SIDE } from "../../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../../shared/eval/score.ts";
 import { readWeights } from "../../../../shared/interop/export.ts";
-import { type LoadedModel, loadModel } from "../../../../shared/interop/load-model.ts";
+import type { LoadedModel } from "../../../../shared/interop/load-model.ts";
 import { isModelFolder } from "../../../../shared/interop/read.ts";
 import { initialParameters } from "../../../../shared/nn/init.ts";
 import { createGenerator, type Generate, gridLabels } from "../../../../shared/pipeline/generate.ts";
@@ -33,12 +32,11 @@ export interface Model extends LoadedModel {
 }
 
 /** @throws PlumeError FAILED_PRECONDITION for a model of other images than the judge knows. */
-export async function openModel(
+export async function openStages(
   checkpoint: string,
-  asked: { readonly weights: string | undefined; readonly stages: readonly StageName[] },
-  open: (job: Job) => Promise<Backend>,
+  model: LoadedModel & { readonly backend: Backend },
+  asked: { readonly stages: readonly StageName[] },
 ): Promise<Model> {
-  const model = await loadModel(checkpoint, asked.weights, open);
   const { job, network, layout, params, imageSet, backend } = model;
   checkImages(checkpoint, model);
   const flatOf = (values: (name: string) => Float32Array) => {
