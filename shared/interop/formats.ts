@@ -3,10 +3,11 @@
 import { createHash } from "node:crypto";
 import { encodeSafetensors } from "../checkpoint/safetensors.ts";
 import { dumpJob } from "../config/load.ts";
+import type { Weights } from "../config/models.ts";
 import type { Job } from "../config/schema.ts";
 import { diffusersConfig, toDiffusers } from "../models/diffusers.ts";
 import type { UnetConfig } from "../models/unet-config.ts";
-import { CARD, type Card, cardOf, type Weights } from "./card.ts";
+import { CARD, type Card, cardOf } from "./card.ts";
 import { schedulerConfig } from "./scheduler.ts";
 
 export interface ModelWeights {
