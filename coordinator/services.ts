@@ -38,12 +38,13 @@ const STATUS_MS = 1_000;
 /** Recoveries that a status shows, the newest. */
 const SHOWN = 20;
 
-export async function createRunServices(options: CoordinatorOptions): Promise<RunServices> {
+export async function createRunServices(asked: CoordinatorOptions): Promise<RunServices> {
+  const training = await openTraining(asked);
+  const options = { ...asked, job: training.job };
   const { job, clock, bus, onlookers, supervisor } = options;
   const { spec } = job;
   const { name } = job.metadata;
 
-  const training = await openTraining(options);
   const bound = await bindServer(options.listen, options.plane, options.onRefused);
   for (const onlooker of onlookers) await onlooker.open(job);
   const traces = await openTraces(options, training);

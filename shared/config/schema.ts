@@ -13,7 +13,9 @@ import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
+import { modelsSchema, sha256 } from "./models.ts";
 import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
+import { storeSchema } from "./store.ts";
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
@@ -152,9 +154,7 @@ const trainingSchema = z.strictObject({
   wireDtype: oneOf(WIRE_DTYPES)
     .default("float32")
     .describe(`what gradients travel and are summed in: ${listed(WIRE_DTYPES)}; another one gives other bits`),
-  init: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, "must be the sha256 of weights, as --init and plume checkpoints import set it")
+  init: sha256("must be the sha256 of weights, as --init and plume checkpoints import set it")
     .optional()
     .describe(
       "sha256 of the imported weights that training starts from, set by --init; fresh ones of the seed when absent",
@@ -276,26 +276,6 @@ const checkpointSchema = z.strictObject({
     .describe("seconds between snapshots in the run's folder, from which a killed coordinator goes on; 0 for none"),
 });
 
-const storeSchema = z.strictObject({
-  endpoint: z
-    .url()
-    .regex(/^https?:\/\/[^\s/?#]+/, "must be an http:// or https:// URL, such as https://minio.example:9000")
-    .max(2048)
-    .optional()
-    .describe("URL of an S3 endpoint; AWS_ENDPOINT_URL_S3 or AWS's own when absent"),
-  region: z.string().optional().describe("region of s3:// stores; AWS_REGION or the profile's when absent"),
-  pathStyle: z
-    .boolean()
-    .optional()
-    .describe("the bucket in the path instead of the host name; by default where an endpoint is given"),
-  profile: z.string().optional().describe("profile of the AWS configuration files; AWS_PROFILE when absent"),
-  timeoutSeconds: z.number().min(1).max(600).default(30).describe("no answer for so many seconds is a failed try"),
-  unsafe: z
-    .boolean()
-    .default(false)
-    .describe("use an s3:// store that does not honour If-None-Match: two runs may then overwrite each other"),
-});
-
 const samplingSchema = z.strictObject({
   everySteps: z
     .int()
@@ -359,6 +339,7 @@ const specSchema = z
     data: dataSchema.describe("where the pictures come from, and what becomes of them before training"),
     model: modelSchema.prefault({}).describe("the network that learns to denoise, or to tell noised images apart"),
     diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
+    models: modelsSchema.prefault({}).describe("other trained models that the job reads and does not change"),
     training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
     workers: workersSchema
       .prefault({})

@@ -1,13 +1,12 @@
 // plume.json in an exported folder: what the other files do not say, for whoever reads it, plume or not.
 
 import { z } from "zod";
+import { WEIGHTS } from "../config/models.ts";
 import type { Job } from "../config/schema.ts";
 import { givesImages } from "../models/index.ts";
 import { PLUME_VERSION } from "../version.ts";
 
 export const CARD = "plume.json";
-export const WEIGHTS = ["ema", "raw"] as const;
-export type Weights = (typeof WEIGHTS)[number];
 
 const cardSchema = z.strictObject({
   version: z.literal(1),

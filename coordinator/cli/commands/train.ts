@@ -12,7 +12,7 @@ import { listCheckpoints } from "../../../shared/checkpoint/read.ts";
 import { sleep } from "../../../shared/clock.ts";
 import { fieldRows } from "../../../shared/config/fields.ts";
 import { checkAllowed } from "../../../shared/config/identity.ts";
-import { dumpJob, loadJob, loadJobAndToken } from "../../../shared/config/load.ts";
+import { dumpJob, loadBegun, loadJobAndToken } from "../../../shared/config/load.ts";
 import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { LOG_LEVEL_VARIABLE, LOG_LEVELS } from "../../../shared/log.ts";
@@ -94,12 +94,6 @@ function jobFields(): string {
   return table(rows);
 }
 
-/** What the run's folder says of the run that is there and is gone on with. */
-function begunJob(out: string, resume: string): Job | null {
-  const before = join(out, "job.yaml");
-  return resume !== "never" && existsSync(before) ? loadJob(before, { set: [] }) : null;
-}
-
 /** A run keeps the backend that it began with, whatever has been set up meanwhile: another one would change its bits. */
 async function backendOf({ spec }: Job, begun: Job | null): Promise<JobSpec["workers"]["backend"]> {
   const { backend, replicas } = spec.workers;
@@ -125,7 +119,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   if (logLevel) process.env[LOG_LEVEL_VARIABLE] = logLevel; // for the processes that it starts
   const { job: asked, token } = loadJobAndToken(options.file, { set: [...overrides(options), ...options.set] });
   const out = resolve(options.out ?? join("runs", asked.metadata.name));
-  const begun = begunJob(out, options.resume);
+  const begun = options.resume === "never" ? null : loadBegun(out);
   const backend = await backendOf(asked, begun);
   const start = options.init === undefined ? null : await openStart(options.init, asked);
   const job = start?.job ?? withInitOf(asked, asked.spec.training.init ?? begun?.spec.training.init);
