@@ -51,7 +51,7 @@ export async function createRunServices(asked: CoordinatorOptions): Promise<RunS
   const crew = openCrew(options, training, traces);
   const savers = openSavers(options, training, traces);
 
-  const { set, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
+  const { set, classes, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
   const { lock, reducerMetrics, incarnation, folder, log, ledger, decisions, events, accounts, tracer } = traces;
   const { dispatcher, sessions, sharedMemory, meters, membership, progress, members, status, setPhase, blemish } = crew;
   const { checkpointer, snapshotter, copied, unsaved } = savers;
@@ -69,7 +69,17 @@ export async function createRunServices(asked: CoordinatorOptions): Promise<RunS
     checkpointer,
     snapshot: snapshotter.offer,
     copied,
-    gallery: createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus, tracer: options.tracer }),
+    gallery: createGallery({
+      spec,
+      classes,
+      set,
+      reducer,
+      dispatcher,
+      sharedMemory,
+      folder,
+      bus,
+      tracer: options.tracer,
+    }),
     hold,
     bus,
     tracer,

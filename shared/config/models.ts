@@ -27,6 +27,9 @@ const frozenSchema = z.strictObject({
 
 export const modelsSchema = z.strictObject({
   teacher: frozenSchema.optional().describe("the model that is distilled; nothing is learned of it"),
+  classifier: frozenSchema
+    .optional()
+    .describe("the classifier of noised images that guides what is sampled (sampling.classifierScale)"),
 });
 
 export type FrozenName = keyof z.infer<typeof modelsSchema>;

@@ -31,7 +31,9 @@ interface Checked {
     readonly everySteps: number;
     readonly steps: number;
     readonly guidance: number;
+    readonly classifierScale?: number | undefined;
   };
+  readonly models: { readonly classifier?: unknown };
   readonly store: { readonly endpoint?: string | undefined };
 }
 
@@ -359,6 +361,31 @@ export const RULES: readonly Rule[] = [
     cel: {
       holds: "self.sampling.guidance == 1.0 || self.model.classes > 0",
       message: "'%s needs class labels; set model.classes, or guidance 1'.format([self.sampling.guidance])",
+    },
+  },
+  {
+    path: ["sampling", "classifierScale"],
+    faults: ({ sampling: { classifierScale }, models: { classifier } }) =>
+      unless(
+        classifierScale === undefined || classifier !== undefined,
+        () => `${classifierScale} needs a classifier that guides; name one in models.classifier, or leave it out`,
+      ),
+    cel: {
+      holds: "!has(self.sampling.classifierScale) || has(self.models.classifier)",
+      message:
+        "'%s needs a classifier that guides; name one in models.classifier, or leave it out'.format([self.sampling.classifierScale])",
+    },
+  },
+  {
+    path: ["models", "classifier"],
+    faults: ({ models: { classifier }, model: { type } }) =>
+      unless(
+        classifier === undefined || givesImages(type),
+        () => `guides what is sampled, and a ${type} draws no pictures; leave it out`,
+      ),
+    cel: {
+      holds: `!has(self.models.classifier) || !(${TELLS})`,
+      message: "'guides what is sampled, and a %s draws no pictures; leave it out'.format([self.model.type])",
     },
   },
   {

@@ -293,6 +293,12 @@ const samplingSchema = z.strictObject({
     .min(0)
     .default(1)
     .describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
+  classifierScale: z
+    .number()
+    .min(0)
+    .max(1000)
+    .optional()
+    .describe("scale s of classifier guidance by models.classifier: s grad log p(y | x_t); 1 when absent, 0 for none"),
 });
 
 const monitoringSchema = z.strictObject({

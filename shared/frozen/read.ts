@@ -17,13 +17,19 @@ export interface FrozenModel extends FrozenWeights {
 export type FrozenModels = Readonly<Partial<Record<FrozenName, FrozenModel>>>;
 
 /**
- * Every model that the job names. @param images of the job's data set.
+ * Every model that the job names. @param images of the job's data set. @param called by what errors name a model.
  * @throws PlumeError with the field's name: NOT_FOUND where there is no such checkpoint, DATA_LOSS for a damaged one,
  * FAILED_PRECONDITION for a model that does not fit the job or has other weights than the job's sha256 says.
  */
-export async function readFrozen(spec: JobSpec, images: Images): Promise<FrozenModels> {
+export async function readFrozen(
+  spec: JobSpec,
+  images: Images,
+  called = (name: FrozenName): string => `models.${name}`,
+): Promise<FrozenModels> {
   const named = Object.keys(spec.models) as FrozenName[];
-  const read = named.map(async (name) => [name, await naming(name, () => readOne(spec, name, images))] as const);
+  const read = named.map(
+    async (name) => [name, await naming(called(name), () => readOne(spec, name, images))] as const,
+  );
   return Object.fromEntries(await Promise.all(read)) as FrozenModels;
 }
 
@@ -49,11 +55,11 @@ const otherWeights = (pinned: string, sha256: string, { at, step, weights }: Rea
   );
 
 /** An error of a model says of which one. */
-async function naming<T>(name: FrozenName, body: () => Promise<T>): Promise<T> {
+async function naming<T>(name: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
   } catch (error) {
     if (!(error instanceof PlumeError)) throw error;
-    throw new PlumeError(error.code, `models.${name}: ${error.message}`, { remedy: error.remedy, cause: error });
+    throw new PlumeError(error.code, `${name}: ${error.message}`, { remedy: error.remedy, cause: error });
   }
 }

@@ -3,8 +3,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { logLikelihood } from "../nn/log-likelihood.ts";
 
-/** grad log p(y | x_t) with respect to x_t, times the scale of the guidance: float32 as x_t. Called inside a tidy scope. */
-export type ConditionalGradient = (x_t: tf.Tensor, step: number) => tf.Tensor;
+/**
+ * grad log p(y | x_t) with respect to x_t, times the scale of the guidance: float32 as x_t. Called inside a tidy scope.
+ * @param at what the sampler goes by: a step, sigma or time.
+ */
+export type ConditionalGradient = (x_t: tf.Tensor, at: number) => tf.Tensor;
 
 /**
  * @param logits of the classifier at a step: float32 [B, ..., K]. @param labels the classes wanted, int32 [B], below K.

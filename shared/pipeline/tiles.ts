@@ -10,6 +10,10 @@ const TILE = 8;
 /** Images of a job's sample grid: none where its network gives none. */
 export const gridImages = ({ model, sampling }: JobSpec): number => (givesImages(model.type) ? sampling.count : 0);
 
+/** Classes that images can be asked for: the model's own, or else those of a classifier that guides it; 0 for none. */
+export const shownClasses = ({ model }: Pick<JobSpec, "model">, classifier?: { readonly spec: JobSpec }): number =>
+  model.classes || (classifier?.spec.model.classes ?? 0);
+
 export const tilesOf = (count: number): number => Math.ceil(count / TILE);
 
 /** The images [from, to) of tiles [lo, hi). */

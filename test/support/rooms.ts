@@ -53,7 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/nn": ["shared/tensor", "shared/rng"],
   "shared/diffusion": ["shared/tensor", "shared/rng"],
   "shared/samplers": ["shared/diffusion", "shared/nn", "shared/rng"],
-  "shared/frozen": ["shared/config", "shared/interop", "shared/pipeline"],
+  "shared/frozen": ["shared/config", "shared/interop", "shared/models", "shared/pipeline"],
   "shared/guidance": ["shared/diffusion", "shared/nn", "shared/samplers"],
   "shared/objectives": ["shared/diffusion", "shared/nn", "shared/rng"],
   "shared/models": ["shared/diffusion", "shared/nn", "shared/tensor"],

@@ -33,7 +33,7 @@ export async function evaluateClassifier(
     Array.from({ length: n }, (_, k) => k),
     io.signal,
   );
-  const logits = createLogits({ spec, network, params, program: backend.program });
+  const logits = createLogits({ spec, network, params }, backend.program);
   const levels: NoisedAccuracy[] = [];
   for (const t of timesOf(noiseProcess(spec.diffusion), LEVELS)) {
     await new Promise((resolve) => setImmediate(resolve)); // lets a Ctrl-C in: the backend computes on this thread
