@@ -66,7 +66,12 @@ export function createGradients(classifier: FrozenNetwork, program: MakeProgram)
     return run(question.x.shape as Shape4 & number[]);
   };
   return (wish) => ({
-    byStep: (process) => (x, step) => gradient({ ...wish, x, alpha: 1, t: process.modelTimestep(step) }),
+    // Beyond the span there is only noise, in which nothing can be told apart; what a network says of it all the same, DDIM
+    // would multiply by sigma / alpha, 20,000 at the last step of the cosine schedule.
+    byStep: (process) => (x, step) => {
+      const t = process.modelTimestep(step);
+      return t > noise.span.max ? tf.zerosLike(x) : gradient({ ...wish, x, alpha: 1, t });
+    },
     bySigma: () => (x, sigma) => {
       const t = noise.timeOf(sigma);
       return gradient({ ...wish, x, alpha: noise.level(t).alpha, t });
