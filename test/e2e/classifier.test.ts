@@ -124,8 +124,8 @@ describe("pictures under a classifier", () => {
       const broken = (why: string) => new Error(why);
       return imagesOf(decodeNpy(readFileSync(file), broken), broken).pixels;
     };
-    const { backend, imageSet, ...classifier } = await loadModel(one, undefined, () => testBackend());
-    const logits = createLogits(classifier, backend.program);
+    const { backend, imageSet, job: trained, network, params } = await loadModel(one, undefined, () => testBackend());
+    const logits = createLogits({ spec: trained.spec, network, params }, backend.program);
     const shown = tf.tensor1d(
       Array.from({ length: 40 }, (_, k) => k % 10),
       "int32",
