@@ -3,13 +3,15 @@
 
 import type { ProcessName } from "../diffusion/processes/index.ts";
 import { type ProcessOptions, SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
-import type { ObjectiveName } from "../objectives/index.ts";
+import { givesImages, NETWORKS, type NetworkName } from "../models/index.ts";
+import { hasBound, OBJECTIVE_NAMES, OBJECTIVES, type ObjectiveName } from "../objectives/index.ts";
 import { fitsProcess, fitting, SAMPLER_NAMES, type SamplerName } from "../samplers/index.ts";
 
 /** The fields that rules read, defaults filled in. */
 interface Checked {
   readonly data: { readonly imageSize: number; readonly patch: number };
   readonly model: {
+    readonly type: NetworkName;
     readonly channels: number;
     readonly channelMult: readonly number[];
     readonly attention: readonly number[];
@@ -24,7 +26,14 @@ interface Checked {
     readonly objective: ObjectiveName;
   };
   readonly workers: Readonly<Record<"replicas" | "min" | "max" | "perPod", number>>;
-  readonly sampling: { readonly sampler: SamplerName; readonly steps: number; readonly guidance: number };
+  readonly sampling: {
+    readonly sampler: SamplerName;
+    readonly everySteps: number;
+    readonly steps: number;
+    readonly guidance: number;
+    readonly classifierScale?: number | undefined;
+  };
+  readonly models: { readonly classifier?: unknown };
   readonly store: { readonly endpoint?: string | undefined };
 }
 
@@ -74,6 +83,15 @@ const PICKY = SAMPLER_NAMES.filter((name) => fitting(name) !== undefined);
 const SDES: readonly ProcessName[] = ["vp", "sub-vp", "ve"];
 const isSde = (process: ProcessName): boolean => SDES.includes(process);
 const quoted = (names: readonly string[]): string => `[${names.map((name) => `'${name}'`).join(", ")}]`;
+
+/** Networks by what they give, and the objectives that judge it. */
+const GIVES = ["image", "classes"] as const;
+const TYPES = Object.keys(NETWORKS) as NetworkName[];
+const giving = (gives: (typeof GIVES)[number]) => TYPES.filter((type) => NETWORKS[type].gives === gives);
+const judging = (of: (typeof GIVES)[number]) => OBJECTIVE_NAMES.filter((name) => OBJECTIVES[name].of === of);
+/** What the job's network gives, and objectives with a bound, in CEL. */
+const TELLS = `self.model.type in ${quoted(giving("classes"))}`;
+const BOUND = `self.diffusion.objective in ${quoted(OBJECTIVE_NAMES.filter(hasBound))}`;
 
 export const RULES: readonly Rule[] = [
   {
@@ -233,11 +251,11 @@ export const RULES: readonly Rule[] = [
     path: ["diffusion", "objective"],
     faults: ({ diffusion: { objective, process } }) =>
       unless(
-        objective === "simple" || process === "ddpm",
+        !hasBound(objective) || process === "ddpm",
         () => `${objective} is a bound of ddpm's steps, which ${process} has not; choose simple`,
       ),
     cel: {
-      holds: "self.diffusion.objective == 'simple' || self.diffusion.process == 'ddpm'",
+      holds: `!(${BOUND}) || self.diffusion.process == 'ddpm'`,
       message:
         "'%s is a bound of ddpm\\'s steps, which %s has not; choose simple'.format([self.diffusion.objective, self.diffusion.process])",
     },
@@ -246,13 +264,14 @@ export const RULES: readonly Rule[] = [
     path: ["diffusion", "variance"],
     faults: ({ diffusion: { objective, variance } }) =>
       unless(
-        objective !== "simple" || variance !== "learned-range",
-        () => `${variance} is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one`,
+        hasBound(objective) || variance !== "learned-range",
+        () =>
+          `${variance} is taught by the bound, which the objective ${objective} has not; choose hybrid, or a fixed one`,
       ),
     cel: {
-      holds: "self.diffusion.objective != 'simple' || self.diffusion.variance != 'learned-range'",
+      holds: `${BOUND} || self.diffusion.variance != 'learned-range'`,
       message:
-        "'%s is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one'.format([self.diffusion.variance])",
+        "'%s is taught by the bound, which the objective %s has not; choose hybrid, or a fixed one'.format([self.diffusion.variance, self.diffusion.objective])",
     },
   },
   {
@@ -266,6 +285,45 @@ export const RULES: readonly Rule[] = [
       holds: "self.diffusion.objective != 'hybrid' || self.diffusion.variance == 'learned-range'",
       message:
         "'%s leaves the objective hybrid nothing to teach; choose learned-range'.format([self.diffusion.variance])",
+    },
+  },
+  {
+    path: ["diffusion", "objective"],
+    faults: ({ diffusion: { objective }, model: { type } }) => {
+      const { gives } = NETWORKS[type];
+      return unless(
+        OBJECTIVES[objective].of === gives,
+        () => `${objective} does not judge what the network ${type} gives; choose ${judging(gives).join(", ")}`,
+      );
+    },
+    cel: {
+      holds: GIVES.map(
+        (gives) =>
+          `(self.model.type in ${quoted(giving(gives))} && self.diffusion.objective in ${quoted(judging(gives))})`,
+      ).join(" || "),
+      message: `'%s does not judge what the network %s gives; choose %s'.format([self.diffusion.objective, self.model.type, ${TELLS} ? '${judging("classes").join(", ")}' : '${judging("image").join(", ")}'])`,
+    },
+  },
+  {
+    path: ["model", "classes"],
+    faults: ({ model: { type, classes } }) =>
+      unless(
+        givesImages(type) || classes > 0,
+        () => `${classes} leaves a ${type} nothing to tell apart; set it to the number of the data set's classes`,
+      ),
+    cel: {
+      holds: `!(${TELLS}) || self.model.classes > 0`,
+      message:
+        "'%d leaves a %s nothing to tell apart; set it to the number of the data set\\'s classes'.format([self.model.classes, self.model.type])",
+    },
+  },
+  {
+    path: ["sampling", "everySteps"],
+    faults: ({ model: { type }, sampling: { everySteps } }) =>
+      unless(givesImages(type) || everySteps === 0, () => `${everySteps}: a ${type} draws no pictures; leave it out`),
+    cel: {
+      holds: `!(${TELLS}) || self.sampling.everySteps == 0`,
+      message: "'%d: a %s draws no pictures; leave it out'.format([self.sampling.everySteps, self.model.type])",
     },
   },
   {
@@ -303,6 +361,31 @@ export const RULES: readonly Rule[] = [
     cel: {
       holds: "self.sampling.guidance == 1.0 || self.model.classes > 0",
       message: "'%s needs class labels; set model.classes, or guidance 1'.format([self.sampling.guidance])",
+    },
+  },
+  {
+    path: ["sampling", "classifierScale"],
+    faults: ({ sampling: { classifierScale }, models: { classifier } }) =>
+      unless(
+        classifierScale === undefined || classifier !== undefined,
+        () => `${classifierScale} needs a classifier that guides; name one in models.classifier, or leave it out`,
+      ),
+    cel: {
+      holds: "!has(self.sampling.classifierScale) || has(self.models.classifier)",
+      message:
+        "'%s needs a classifier that guides; name one in models.classifier, or leave it out'.format([self.sampling.classifierScale])",
+    },
+  },
+  {
+    path: ["models", "classifier"],
+    faults: ({ models: { classifier }, model: { type } }) =>
+      unless(
+        classifier === undefined || givesImages(type),
+        () => `guides what is sampled, and a ${type} draws no pictures; leave it out`,
+      ),
+    cel: {
+      holds: `!has(self.models.classifier) || !(${TELLS})`,
+      message: "'guides what is sampled, and a %s draws no pictures; leave it out'.format([self.model.type])",
     },
   },
   {

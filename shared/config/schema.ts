@@ -6,13 +6,16 @@ import { BACKEND_CHOICES } from "../backends/backend.ts";
 import { SOURCES } from "../data/sources/index.ts";
 import { PARAMETERIZATIONS } from "../diffusion/parameterization.ts";
 import { PROCESSES } from "../diffusion/processes/index.ts";
+import { NETWORKS } from "../models/index.ts";
 import { OBJECTIVES } from "../objectives/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
+import { modelsSchema, sha256 } from "./models.ts";
 import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
+import { storeSchema } from "./store.ts";
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
@@ -49,7 +52,9 @@ export const dataSchema = z.strictObject({
 });
 
 const modelSchema = z.strictObject({
-  type: z.literal("unet").default("unet").describe("architecture; unet is ADM's U-Net"),
+  type: oneOf(NETWORKS)
+    .default("unet")
+    .describe(`the network: ${listed(NETWORKS)}`),
   channels: positiveInt.max(MOST_CHANNELS).default(32).describe("channels of the first level"),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
@@ -74,7 +79,11 @@ const modelSchema = z.strictObject({
     .enum(["conv", "resblock"])
     .default("conv")
     .describe("down and up by a convolution, or by a residual block (BigGAN)"),
-  classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels"),
+  classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels, which a classifier cannot"),
+  pool: z
+    .enum(["attention", "adaptive"])
+    .default("attention")
+    .describe("how a classifier makes one answer of its feature map: by an attention of its own, or by the mean"),
 });
 
 const diffusionSchema = z.strictObject({
@@ -145,9 +154,7 @@ const trainingSchema = z.strictObject({
   wireDtype: oneOf(WIRE_DTYPES)
     .default("float32")
     .describe(`what gradients travel and are summed in: ${listed(WIRE_DTYPES)}; another one gives other bits`),
-  init: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, "must be the sha256 of weights, as --init and plume checkpoints import set it")
+  init: sha256("must be the sha256 of weights, as --init and plume checkpoints import set it")
     .optional()
     .describe(
       "sha256 of the imported weights that training starts from, set by --init; fresh ones of the seed when absent",
@@ -269,28 +276,12 @@ const checkpointSchema = z.strictObject({
     .describe("seconds between snapshots in the run's folder, from which a killed coordinator goes on; 0 for none"),
 });
 
-const storeSchema = z.strictObject({
-  endpoint: z
-    .url()
-    .regex(/^https?:\/\/[^\s/?#]+/, "must be an http:// or https:// URL, such as https://minio.example:9000")
-    .max(2048)
-    .optional()
-    .describe("URL of an S3 endpoint; AWS_ENDPOINT_URL_S3 or AWS's own when absent"),
-  region: z.string().optional().describe("region of s3:// stores; AWS_REGION or the profile's when absent"),
-  pathStyle: z
-    .boolean()
-    .optional()
-    .describe("the bucket in the path instead of the host name; by default where an endpoint is given"),
-  profile: z.string().optional().describe("profile of the AWS configuration files; AWS_PROFILE when absent"),
-  timeoutSeconds: z.number().min(1).max(600).default(30).describe("no answer for so many seconds is a failed try"),
-  unsafe: z
-    .boolean()
-    .default(false)
-    .describe("use an s3:// store that does not honour If-None-Match: two runs may then overwrite each other"),
-});
-
 const samplingSchema = z.strictObject({
-  everySteps: z.int().min(0).default(0).describe("steps between sample grids while training; 0 only at the end"),
+  everySteps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("steps between sample grids while training; 0 only at the end; a classifier draws none at all"),
   count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
   sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
   steps: positiveInt.default(50).describe("denoising steps an image"),
@@ -302,6 +293,12 @@ const samplingSchema = z.strictObject({
     .min(0)
     .default(1)
     .describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
+  classifierScale: z
+    .number()
+    .min(0)
+    .max(1000)
+    .optional()
+    .describe("scale s of classifier guidance by models.classifier: s grad log p(y | x_t); 1 when absent, 0 for none"),
 });
 
 const monitoringSchema = z.strictObject({
@@ -346,8 +343,9 @@ const specSchema = z
   .strictObject({
     seed: z.int().min(0).default(0).describe("the one seed: weights, order, noise, samples"),
     data: dataSchema.describe("where the pictures come from, and what becomes of them before training"),
-    model: modelSchema.prefault({}).describe("the network that learns to denoise"),
+    model: modelSchema.prefault({}).describe("the network that learns to denoise, or to tell noised images apart"),
     diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
+    models: modelsSchema.prefault({}).describe("other trained models that the job reads and does not change"),
     training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
     workers: workersSchema
       .prefault({})

@@ -24,7 +24,9 @@ export type OnStep = (done: number, total: number) => Promise<void> | void;
 export type MeasureBits = (batch: RealBatch, onStep: OnStep) => Promise<Float64Array>;
 
 /** @throws PlumeError FAILED_PRECONDITION for a process whose likelihood is not known here. */
-export function createBits(options: DenoiserOptions & { readonly image: PatchShape; readonly seed: number }): MeasureBits {
+export function createBits(
+  options: DenoiserOptions & { readonly image: PatchShape; readonly seed: number },
+): MeasureBits {
   const { spec, image, seed } = options;
   const { process: name, schedule, timesteps, variance } = spec.diffusion;
   if (name !== "ddpm")

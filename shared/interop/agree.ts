@@ -2,8 +2,9 @@
 
 import type { JobSpec } from "../config/schema.ts";
 import { type DiffusersConfig, diffusersConfig } from "../models/diffusers.ts";
+import { givesImages } from "../models/index.ts";
+import { unetConfig } from "../models/of-job.ts";
 import { headsOf, levelChannels, type UnetConfig } from "../models/unet-config.ts";
-import { unetConfig } from "../pipeline/network.ts";
 import type { ModelFolder } from "./read.ts";
 
 /** What each field of a UNet2DModel is in a job. Fields that follow from another one are left out. */
@@ -21,6 +22,8 @@ const FIELDS: Partial<Record<keyof DiffusersConfig, string>> = {
 
 /** @param channels of the job's images. @returns one line a field; empty when the weights fit the job. */
 export function differencesOf(spec: JobSpec, channels: number, folder: ModelFolder): string[] {
+  const { type = "unet", pool } = folder.own?.job.spec.model ?? {};
+  if (type !== spec.model.type) return [line("model.type", type, spec.model.type)];
   const ours = diffusersConfig(unetConfig(spec, channels));
   const theirs = diffusersConfig(folder.unet);
   const found = (Object.keys(FIELDS) as (keyof DiffusersConfig)[])
@@ -29,6 +32,7 @@ export function differencesOf(spec: JobSpec, channels: number, folder: ModelFold
   const [theirHeads, ourHeads] = headsOfBoth(folder.unet, unetConfig(spec, channels));
   if (theirHeads.join() !== ourHeads.join())
     found.push(line("model.headChannels (heads of each level with attention)", theirHeads, ourHeads));
+  if (!givesImages(type) && pool !== spec.model.pool) found.push(line("model.pool", pool, spec.model.pool));
   if (!rowsFit(spec, folder))
     found.push(line("model.classes (rows of the class embedding)", folder.unet.classRows, rowsOf(spec)));
   for (const field of ["schedule", "timesteps", "predict"] as const)

@@ -1,12 +1,11 @@
 // From a checkpoint to the weights that a format is made of.
 
 import { type Checkpoint, readCheckpoint } from "../checkpoint/read.ts";
+import type { Weights } from "../config/models.ts";
 import { PlumeError } from "../errors.ts";
-import { buildUnet } from "../models/unet.ts";
-import { unetConfig } from "../pipeline/network.ts";
+import { buildNetwork } from "../pipeline/network.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { buildLayout } from "../tensor/layout.ts";
-import type { Weights } from "./card.ts";
 import type { ModelWeights } from "./formats.ts";
 
 /** The vector of a checkpoint that holds them. */
@@ -22,9 +21,9 @@ export async function readWeights(
   const vector = vectorOf(weights);
   const options = { vectors: [vector], ...(onSkipped ? { onSkipped } : {}) };
   const { job, state, vectors } = await readCheckpoint(store, which, options);
-  const unet = unetConfig(job.spec, state.imageSet.channels);
-  const tensors = tensorsOf(buildUnet(unet).params, vectors[vector] ?? new Map(), `${store.url}: ${vector}`);
-  return { job, step: state.step, weights, imageSet: state.imageSet, unet, tensors };
+  const { params } = await buildNetwork(job.spec, state.imageSet.channels);
+  const tensors = tensorsOf(params, vectors[vector] ?? new Map(), `${store.url}: ${vector}`);
+  return { job, step: state.step, weights, imageSet: state.imageSet, tensors };
 }
 
 /** In the network's order. */

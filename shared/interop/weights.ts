@@ -19,7 +19,7 @@ export interface FolderWeights {
 const CLASS_ROWS = "class_embedding.weight";
 
 /** @param channels of the job's images. @throws PlumeError FAILED_PRECONDITION with every difference, or naming a tensor. */
-export function weightsFor(spec: JobSpec, channels: number, folder: ModelFolder): FolderWeights {
+export async function weightsFor(spec: JobSpec, channels: number, folder: ModelFolder): Promise<FolderWeights> {
   const differences = differencesOf(spec, channels, folder);
   if (differences.length > 0)
     throw new PlumeError(
@@ -29,7 +29,7 @@ export function weightsFor(spec: JobSpec, channels: number, folder: ModelFolder)
         remedy: "change the job's fields to the folder's, or take another folder",
       },
     );
-  const layout = buildLayout(buildNetwork(spec, channels).params);
+  const layout = buildLayout((await buildNetwork(spec, channels)).params);
   const values = new Map<string, Float32Array>();
   for (const { name, shape, size } of layout.tensors) {
     const there = folder.tensors.get(name);
@@ -46,7 +46,7 @@ export function weightsFor(spec: JobSpec, channels: number, folder: ModelFolder)
   }
   const stray = [...folder.tensors.keys()].find((name) => !values.has(name));
   if (stray !== undefined) throw unlike(folder, `it has a tensor ${stray}, the job's network has not`);
-  return { layout, values, sha256: digestOf(layout, values) };
+  return { layout, values, sha256: weightsDigest(layout, values) };
 }
 
 const unlike = (folder: ModelFolder, what: string) =>
@@ -55,7 +55,7 @@ const unlike = (folder: ModelFolder, what: string) =>
   });
 
 /** As coordinator/reporting/summary.ts digests a run's weights: names and values of all tensors in order. */
-function digestOf(layout: Layout, values: ReadonlyMap<string, Float32Array>): string {
+export function weightsDigest(layout: Layout, values: ReadonlyMap<string, Float32Array>): string {
   const hash = createHash("sha256");
   for (const { name } of layout.tensors) {
     const floats = values.get(name)!;

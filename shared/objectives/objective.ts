@@ -12,6 +12,8 @@ export interface Asked extends Noised {
   readonly weight?: number | tf.Tensor | undefined;
   /** What an output says of x_t. */
   read(output: tf.Tensor): Prediction;
+  /** The classes of the images, int32 [B]; asked for where an output is judged by them. */
+  labels(): tf.Tensor1D;
 }
 
 export interface ObjectiveOptions {
@@ -30,5 +32,15 @@ interface Terms {
   readonly vb?: tf.Tensor;
 }
 
-/** @param output of the network at x_t, float32 [B, H, W, C], or [B, H, W, 2 C] where the variance is learned. */
+/** @param output of the network at x_t, float32 [B, H, W, C], or [B, H, W, 2 C] where the variance is learned; or logits [B, 1, 1, K]. */
 export type Objective = (asked: Asked, output: tf.Tensor, options: ObjectiveOptions) => Terms;
+
+/** An entry of the table. */
+export interface ObjectiveKind {
+  readonly about: string;
+  /** What it judges, as networks give it: shared/models. */
+  readonly of: "image" | "classes";
+  /** It has the variational bound of a discrete process in it, which teaches a variance. */
+  readonly bound?: true;
+  load(): Promise<Objective>;
+}

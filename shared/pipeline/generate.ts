@@ -9,9 +9,11 @@ import type { MakeProgram } from "../nn/program.ts";
 import { normals, PURPOSE } from "../rng/stream.ts";
 import { SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import type { Sampler } from "../samplers/sampler.ts";
+import { createGradients } from "./classifier.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
+import type { FrozenNetwork } from "./frozen.ts";
 import { shuffleShape } from "./shape.ts";
 
 export interface GeneratorOptions {
@@ -21,13 +23,15 @@ export interface GeneratorOptions {
   /** Shape of the finished images. */
   readonly image: PatchShape;
   readonly program: MakeProgram;
+  /** Guides towards the labels: Dhariwal and Nichol 2021. */
+  readonly classifier?: FrozenNetwork | undefined;
   readonly onEvaluation?: (images: number) => void;
 }
 
 interface Wanted {
   /** Which images of the endless grid. */
   readonly indices: readonly number[];
-  /** One an image; null for an unconditional model. */
+  /** What each image shall show; null where neither the model nor a classifier has classes. */
   readonly labels: readonly number[] | null;
   readonly seed: number;
   readonly sampler: SamplerName;
@@ -35,20 +39,25 @@ interface Wanted {
   /** The sampler's own when absent. */
   readonly eta?: number | undefined;
   readonly guidance: number;
+  /** Of the classifier's gradient: 1 when absent, 0 for none. */
+  readonly classifierScale?: number | undefined;
   readonly onStep?: (done: number, total: number) => Promise<void> | void;
 }
 
 /** @returns uint8 [n, H, W, C]. */
 export type Generate = (wanted: Wanted) => Promise<Uint8Array>;
 
-export function createGenerator({ image, ...model }: GeneratorOptions): Generate {
-  const { spec } = model;
+export function createGenerator(options: GeneratorOptions): Generate {
+  const { spec, image, program, classifier } = options;
   const { height, width, channels } = shuffleShape(image, spec.data.patch);
   const size = height * width * channels;
 
-  const denoisers = createDenoisers(model);
+  const denoisers = createDenoisers(options);
+  const gradients = classifier && createGradients(classifier, program);
 
-  const together: Generate = async ({ indices, labels, seed, sampler, steps, eta, guidance, onStep }) => {
+  const together: Generate = async (wanted) => {
+    const { indices, seed, sampler, steps, eta, guidance, classifierScale: scale = 1, onStep } = wanted;
+    const labels = wanted.labels && Int32Array.from(wanted.labels);
     const noise = (purpose: (typeof PURPOSE)[keyof typeof PURPOSE], step: number) => {
       const flat = new Float32Array(indices.length * size);
       indices.forEach((index, i) => flat.set(normals({ seed, purpose, step, index }, size), i * size));
@@ -57,7 +66,8 @@ export function createGenerator({ image, ...model }: GeneratorOptions): Generate
     const entry = SAMPLERS[sampler];
     const x = await draw(entry, {
       spec,
-      denoise: denoisers({ labels: labels && Int32Array.from(labels), guidance }),
+      denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance }),
+      gradients: labels && scale !== 0 ? gradients?.({ labels, scale }) : undefined,
       start: noise(PURPOSE.sampleNoise, 0),
       steps,
       eta: eta ?? entry.eta,

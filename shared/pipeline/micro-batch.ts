@@ -10,6 +10,7 @@ import { type LookUp, readVariance } from "../diffusion/prediction.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
+import { givesImages } from "../models/index.ts";
 import type { Forward, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
 import { OBJECTIVES } from "../objectives/index.ts";
@@ -43,7 +44,9 @@ interface Drawn {
   readonly eps: Float32Array;
   /** Times of the process. */
   readonly t: ArrayLike<number>;
-  /** A class a sample, the row behind the classes for none. */
+  /** A class a sample. */
+  readonly labels: Int32Array;
+  /** The same as a condition: the row behind the classes for none. */
   readonly y: Int32Array;
 }
 
@@ -69,6 +72,8 @@ export function createMicroBatch(
   const loading = OBJECTIVES[diffusion.objective].load();
   const { height, width, channels } = shuffleShape(image, data.patch);
   const names = layout.tensors.map(({ name }) => name);
+  /** What tells classes apart is not told them. */
+  const conditional = model.classes > 0 && givesImages(model.type);
 
   const draw = ({ step, index, pixels, labels }: MicroBatch): Drawn => {
     const n = labels.length;
@@ -87,10 +92,10 @@ export function createMicroBatch(
     const eps = normals(key(PURPOSE.noise), x0.length);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
-    return { step, index, x0, eps, t, y };
+    return { step, index, x0, eps, t, labels, y };
   };
 
-  const askedOf = (x0: tf.Tensor, eps: tf.Tensor, t: LookUp): Asked => {
+  const askedOf = (x0: tf.Tensor, eps: tf.Tensor, t: LookUp, labels: Asked["labels"]): Asked => {
     const x_t = denoising.noised(x0, eps, t);
     const read = (F: tf.Tensor) => ({ x0: denoising.read(x_t, F, t) });
     return {
@@ -100,6 +105,7 @@ export function createMicroBatch(
       target: denoising.targetOf(x0, eps, t),
       weight: denoising.weight(t),
       read: (output) => readVariance(options.coefficients, options.variance, t, output, read),
+      labels,
     };
   };
 
@@ -112,8 +118,8 @@ export function createMicroBatch(
       const eps = feed(shape, "float32", () => drawn().eps);
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
       const time = feed([n], "float32", () => Float32Array.from(drawn().t, process.label));
-      const y = model.classes > 0 ? feed([n], "int32", () => drawn().y) : null;
-      const asked = askedOf(x0, eps, t);
+      const y = conditional ? feed([n], "int32", () => drawn().y) : null;
+      const asked = askedOf(x0, eps, t, () => feed([n], "int32", () => drawn().labels) as tf.Tensor1D);
       const seen = denoising.seen(asked.x_t, t);
 
       const loss = (...tensors: tf.Tensor[]): tf.Scalar => {
@@ -149,8 +155,13 @@ export function createMicroBatch(
   };
 }
 
-/** uint8 [n, H, W, C] to [-1, 1], mirrored where flips[i] < 1/2, unshuffled. */
-function normalise(pixels: Uint8Array, image: PatchShape, patch: number, flips: Float64Array | null): Float32Array {
+/** uint8 [n, H, W, C] to [-1, 1], mirrored where flips[i] < 1/2, unshuffled: float32 [n, h, w, c]. */
+export function normalise(
+  pixels: Uint8Array,
+  image: PatchShape,
+  patch: number,
+  flips: Float64Array | null = null,
+): Float32Array {
   const { height, width, channels } = image;
   const floats = new Float32Array(pixels.length);
   for (let k = 0; k < pixels.length; k++) floats[k] = pixels[k]! / 127.5 - 1;

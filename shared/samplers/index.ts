@@ -39,6 +39,7 @@ export const SAMPLERS = {
   ddim: {
     about: "Song et al. 2021",
     walks: "steps",
+    guided: "score",
     eta: 0,
     fits: ["ddpm"],
     load: async () => (await import("./ddim.ts")).ddimStep,
@@ -46,6 +47,7 @@ export const SAMPLERS = {
   ancestral: {
     about: "Ho et al. 2020",
     walks: "steps",
+    guided: "mean",
     eta: 1,
     fits: ["ddpm"],
     load: async () => (await import("./ancestral.ts")).ancestralStep,

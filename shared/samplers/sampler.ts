@@ -87,8 +87,10 @@ interface Entry {
 }
 
 /** Of a discrete process' steps back. */
-interface StepSampler extends Entry {
+export interface StepSampler extends Entry {
   readonly walks: "steps";
+  /** Where a classifier's gradient goes: into the mean that it draws around, or into the score of the x_0 that it is shown. */
+  readonly guided: "mean" | "score";
   load(): Promise<SamplerStep>;
 }
 

@@ -149,7 +149,9 @@ describe("tensors", () => {
     (await likelihood(withSlope(scoreOf(process), epsilon), process, data, epsilon)).z.dispose();
     let calls = 0;
     const onStep = () => stop(++calls, 0, data);
-    await expect(likelihood(withSlope(scoreOf(process), epsilon), process, data, epsilon, { onStep })).rejects.toThrow("stopped");
+    await expect(likelihood(withSlope(scoreOf(process), epsilon), process, data, epsilon, { onStep })).rejects.toThrow(
+      "stopped",
+    );
     expect(tf.memory().numTensors).toBe(before);
     tf.dispose([data, epsilon]);
   });

@@ -6,24 +6,38 @@ import { openBackend } from "../../../shared/backends/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../shared/eval/score.ts";
+import { loadModel } from "../../../shared/interop/load-model.ts";
+import { givesImages } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { CLASSIFIER_OPTION, openGuide } from "../guide.ts";
 import { oneOf, wholeNumber } from "../options.ts";
-import { type SamplingChoice, type SamplingOptions, samplingChoice, withSamplingOptions } from "../sampling-choice.ts";
+import { SAMPLING_OPTIONS } from "../sampling.ts";
 import { readImages } from "./eval/images.ts";
-import { MOST_IMAGES, openReal, openScorer, type Scorer } from "./eval/real.ts";
+import { evaluateClassifier } from "./eval/noised.ts";
+import { MOST_IMAGES, openReal, openScorer } from "./eval/real.ts";
 import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
-import { generateImages, type Model, openModel, STAGES } from "./eval/stages.ts";
+import { openStages, STAGES } from "./eval/stages.ts";
+import { generatedRows, listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
 
-interface EvalOptions extends SamplingOptions {
+interface EvalOptions extends WayOptions {
   readonly against?: string;
   readonly labels?: string;
   readonly count?: string;
   readonly seeds?: string;
   readonly stages?: string;
+  readonly classifier?: string;
   readonly weights?: string;
   readonly backend?: string;
 }
+
+/** What of a model's images may be said. */
+const OF_IMAGES = [
+  ...["seeds", "stages", "sampler", "steps", "guidance", "eta"],
+  ...["classifier", "classifierScale"],
+] as readonly (keyof EvalOptions)[];
+const flagOf = (option: keyof EvalOptions): string =>
+  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const COUNT = 500;
 const FEWEST = 100;
@@ -31,7 +45,7 @@ const FEWEST = 100;
 export function evalCommand(): Command {
   const command = new Command("eval")
     .description(
-      "measure images, a checkpoint's or any others, against real ones; with floors and bad anchors beside them",
+      "measure images, a checkpoint's or any others, against real ones, with floors and bad anchors beside them; or a classifier's accuracy by noise level",
     )
     .argument("[checkpoint]", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option(
@@ -45,7 +59,10 @@ export function evalCommand(): Command {
       "--stages <list>",
       `of ${STAGES.join(",")}: fresh weights, the oldest checkpoint that is kept, the one that is named (default: all)`,
     );
-  return withSamplingOptions(command)
+  for (const option of SAMPLING_OPTIONS) command.option(...option);
+  return command
+    .option(...CLASSIFIER_OPTION)
+    .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...BACKEND_OPTION)
     .addHelpText(
@@ -59,8 +76,13 @@ Examples:
   plume eval --against pictures/
   plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
+  plume eval runs/fashion --stages final --classifier runs/classifier --classifier-scale 0,1,2,4,8
+  plume eval runs/classifier
 
-Where --sampler, --steps or --guidance list several values, separated by commas, every combination is drawn and measured.
+Where --sampler, --steps, --guidance or --classifier-scale list several values, separated by commas, every combination is
+drawn and measured. With growing scale a classifier trades recall for accuracy and precision. It is neither of the judges.
+A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
+its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
 
 The judges are two small classifiers of Fashion-MNIST, trained by plume on the training images alone and frozen. Their
 numbers compare with each other only, at the same number of images, and are no FID. Read them together: class means score
@@ -68,8 +90,6 @@ well on accuracy, copies of the training images on everything but "copies", nois
     )
     .action(action(evaluate));
 }
-
-const list = (text: string): string[] => text.split(",").map((each) => each.trim());
 
 /** What of a checkpoint is asked for, checked before anything is opened. */
 function parse(options: EvalOptions, checkpoint: string | undefined) {
@@ -82,9 +102,9 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
     throw new PlumeError("INVALID_ARGUMENT", `--labels ${labels} is for the images of --against`, {
       remedy: "add --against FOLDER_OR_NPY, or leave --labels out",
     });
-  for (const flag of ["count", "seeds", "stages", "sampler", "steps", "guidance", "eta", "weights"] as const)
+  for (const flag of [...OF_IMAGES, "count", "weights"] as (keyof EvalOptions)[])
     if (checkpoint === undefined && options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `--${flag} ${options[flag]} is for a checkpoint's images`, {
+      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]} is for a checkpoint's images`, {
         remedy: "name a checkpoint, or leave it out",
       });
   const count = wholeNumber("--count", options.count ?? String(COUNT), FEWEST);
@@ -98,9 +118,9 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
     );
   return {
     count,
-    seeds: list(options.seeds ?? "0,1,2").map((seed) => wholeNumber("--seeds", seed)),
-    stages: list(options.stages ?? STAGES.join(",")).map((stage) => oneOf("--stages", stage, STAGES)),
-    ways: sweep(options).map(samplingChoice),
+    seeds: listOf(options.seeds ?? "0,1,2").map((seed) => wholeNumber("--seeds", seed)),
+    stages: listOf(options.stages ?? STAGES.join(",")).map((stage) => oneOf("--stages", stage, STAGES)),
+    waysOf: waysOf(options),
     weights: options.weights,
   };
 }
@@ -108,6 +128,18 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string): Promise<undefined> {
   const asked = parse(options, checkpoint);
   const { against } = options;
+  const loaded =
+    checkpoint === undefined
+      ? null
+      : await loadModel(checkpoint, asked.weights, (trained) => openBackendFor(options.backend, trained));
+  if (loaded && !givesImages(loaded.job.spec.model.type)) {
+    refuseForClassifier(options, checkpoint!);
+    return evaluateClassifier(io, checkpoint!, loaded, {
+      count: options.count === undefined ? undefined : asked.count,
+    });
+  }
+  const classifier = loaded ? await openGuide(options.classifier, loaded.job.spec, loaded.imageSet) : undefined;
+  const ways = loaded ? asked.waysOf(loaded.job.spec, classifier) : [];
   const real = await openReal(io.signal);
   const given =
     against === undefined
@@ -116,13 +148,9 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
           io,
           await readImages(against, { labels: options.labels, classes: real.test.classes, signal: io.signal }),
         );
-  const model =
-    checkpoint === undefined
-      ? null
-      : await openModel(checkpoint, asked, (trained) => openBackendFor(options.backend, trained));
+  const model = loaded && (await openStages(checkpoint!, loaded, { ...asked, classifier }));
   if (!model) await openBackend(oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES));
   const count = model ? asked.count : sizeOf(given!);
-  const ways = model ? asked.ways.map((choose) => choose(model.job.spec)) : [];
   using scorer = await openScorer(real, count, io.signal);
   const rows: Row[] = [];
   if (given) rows.push({ kind: "given", name: against!, scores: [scorer.score(given)] });
@@ -133,7 +161,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   }
   if (model) {
     const { job, weights } = model;
-    const how = ways.length === 1 ? `, ${told(ways[0]!)}` : "";
+    const how = ways.length === 1 ? `, ${tell(ways[0]!)}` : "";
     io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${asked.seeds.join(", ")}${how}`);
   }
   if (given) io.print(`${against}: ${sizeOf(given)} images${given.labels ? "" : ", without labels"}`);
@@ -150,6 +178,15 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   return undefined;
 }
 
+/** It draws no images that these could be about. */
+function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
+  for (const flag of [...OF_IMAGES, "against"] as const)
+    if (options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]}: ${checkpoint} is a classifier`, {
+        remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
+      });
+}
+
 const sizeOf = ({ pixels }: LabelledImages): number => pixels.length / JUDGE_SIDE ** 2;
 
 /** As many as there are real ones to compare with. */
@@ -162,42 +199,4 @@ function atMost(io: CommandIo, images: LabelledImages): LabelledImages {
     pixels: images.pixels.subarray(0, MOST_IMAGES * JUDGE_SIDE ** 2),
     labels: images.labels?.subarray(0, MOST_IMAGES) ?? null,
   };
-}
-
-/** Every combination of the values that are listed. */
-function sweep({ sampler, steps, guidance, eta }: SamplingOptions): SamplingOptions[] {
-  let ways: SamplingOptions[] = [eta === undefined ? {} : { eta }];
-  for (const [field, values] of Object.entries({ sampler, steps, guidance }))
-    if (values !== undefined) ways = ways.flatMap((way) => list(values).map((value) => ({ ...way, [field]: value })));
-  return ways;
-}
-
-const told = ({ sampler, steps, guidance }: SamplingChoice): string =>
-  `${sampler}, ${steps} steps, guidance ${guidance}`;
-
-async function generatedRows(
-  io: CommandIo,
-  scorer: Scorer,
-  model: Model,
-  asked: { count: number; seeds: readonly number[]; ways: readonly SamplingChoice[] },
-): Promise<Row[]> {
-  const { count, seeds, ways } = asked;
-  const rows: Row[] = [];
-  for (const { name, step, load } of model.stages) {
-    load();
-    for (const way of ways) {
-      const title = `${name}, step ${step}${ways.length > 1 ? `: ${told(way)}` : ""}`;
-      const before = model.evaluations();
-      const scores = [];
-      for (const seed of seeds) {
-        const onBatch = (done: number) => {
-          if (done % 80 === 0) io.note(`  ${title}, seed ${seed}: ${done} of ${count} images`);
-        };
-        scores.push(scorer.score(await generateImages(model, { ...way, count, seed, signal: io.signal, onBatch })));
-      }
-      const evaluations = (model.evaluations() - before) / (seeds.length * count);
-      rows.push({ kind: "generated", name: title, scores, drawn: { step, ...way, evaluations } });
-    }
-  }
-  return rows;
 }

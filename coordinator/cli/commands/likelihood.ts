@@ -11,6 +11,7 @@ import { loadModel } from "../../../shared/interop/load-model.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { wholeNumber } from "../options.ts";
+import { breathe } from "../sampling.ts";
 import { table } from "../table.ts";
 
 interface LikelihoodOptions {
@@ -29,7 +30,9 @@ const HIGHEST = 16_000;
 
 export function likelihoodCommand(): Command {
   return new Command("likelihood")
-    .description("measure how well a model predicts images it was not trained on, in bits a dimension, beside baselines")
+    .description(
+      "measure how well a model predicts images it was not trained on, in bits a dimension, beside baselines",
+    )
     .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "test images of the data that it was trained on", "100")
     .option("--seed <s>", "seed of the noise", "0")
@@ -57,14 +60,20 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
   const image = { height, width, channels };
   const measure = createBits({ spec: job.spec, network, params, program: backend.program, image, seed });
   const sets = await Promise.all(
-    (["test", "train"] as const).map((split) => openImageSet(job.spec.data, { split, access: job.spec.store, signal: io.signal })),
+    (["test", "train"] as const).map((split) =>
+      openImageSet(job.spec.data, { split, access: job.spec.store, signal: io.signal }),
+    ),
   );
   await using _closed = { [Symbol.asyncDispose]: async () => void (await Promise.all(sets.map((set) => set.close()))) };
   const [test, train] = sets as [ImageSet, ImageSet];
   if (test.fallback ?? train.fallback)
-    throw new PlumeError("UNAVAILABLE", `the images of ${job.spec.data.source} are not here: ${test.fallback ?? train.fallback}`, {
-      remedy: "put them where the job names them; Fashion-MNIST by npm run setup:data",
-    });
+    throw new PlumeError(
+      "UNAVAILABLE",
+      `the images of ${job.spec.data.source} are not here: ${test.fallback ?? train.fallback}`,
+      {
+        remedy: "put them where the job names them; Fashion-MNIST by npm run setup:data",
+      },
+    );
   const n = Math.min(count, test.size);
   const values = await measured(io, measure, test, n);
   const images = await test.read(first(n), io.signal);
@@ -102,11 +111,7 @@ async function measured(io: CommandIo, measure: MeasureBits, set: ImageSet, n: n
   for (let from = 0; from < n; from += BATCH) {
     const ids = first(Math.min(BATCH, n - from)).map((k) => from + k);
     const { pixels, labels } = await set.read(ids, io.signal);
-    const bits = await measure({ pixels, labels, ids }, async () => {
-      // Lets a Ctrl-C in: the backend computes on this thread.
-      await new Promise((resolve) => setImmediate(resolve));
-      io.signal.throwIfAborted();
-    });
+    const bits = await measure({ pixels, labels, ids }, () => breathe(io.signal));
     values.set(bits, from);
     io.note(`  ${from + ids.length} of ${n} images`);
   }

@@ -140,7 +140,12 @@ async function likelihoods({ params, inputs }: GoldenCase): Promise<Outputs> {
   const process = processOf({ eps: 1e-5, ...p });
   const data = tensorOf(inputs.data);
   const epsilon = inputs.hutchinson_epsilon ? tensorOf(inputs.hutchinson_epsilon) : tf.onesLike(data);
-  const { z, priorLogDensity, change } = await likelihood(withSlope(scoreOf(p, process), epsilon), process, data, epsilon);
+  const { z, priorLogDensity, change } = await likelihood(
+    withSlope(scoreOf(p, process), epsilon),
+    process,
+    data,
+    epsilon,
+  );
   const D = data.size / data.shape[0]!;
   return {
     z: values(z),

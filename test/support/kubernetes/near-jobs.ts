@@ -103,11 +103,14 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     attention: fc.array(few(1, 2, 3, 4, 7, 8, 14, 16, 28), { maxLength: 3 }),
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
+    type: few("unet", "unet", "classifier"),
   },
   training: { globalBatch: few(1, 8, 12, 64), microBatch: few(1, 2, 3, 8, 16, 64) },
   diffusion: {
     process: few("ddpm", "vp", "ve", "edm"),
     weighting: few("simple", "likelihood"),
+    objective: few("simple", "hybrid", "vlb", "cross-entropy"),
+    variance: few("fixed-large", "learned-range"),
     schedule: few("linear", "cosine"),
     timesteps: few(2, 20, 21, 50, 1000),
     betaMin: few(0.1, 1, 20),
@@ -116,7 +119,14 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     sigmaMax: few(0.01, 1, 50, 100),
   },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
-  sampling: { sampler: few("ddim", "ancestral", "heun"), steps: few(1, 20, 21, 50, 1000), guidance: few(0, 1, 1.5, 2) },
+  models: { classifier: few({ from: "file:///runs/classifier" }) },
+  sampling: {
+    sampler: few("ddim", "ancestral", "heun"),
+    everySteps: few(0, 0, 5),
+    steps: few(1, 20, 21, 50, 1000),
+    guidance: few(0, 1, 1.5, 2),
+    classifierScale: few(0, 1, 2.5),
+  },
 };
 
 function few<T>(...values: readonly T[]): fc.Arbitrary<T> {

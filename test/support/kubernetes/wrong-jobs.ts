@@ -69,6 +69,22 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.diffusion.variance: Forbidden: fixed-large leaves the objective hybrid nothing to teach; choose learned-range",
   ),
   wrong(
+    { diffusion: { objective: "cross-entropy" } },
+    "spec.diffusion.objective: Forbidden: cross-entropy does not judge what the network unet gives; choose simple, hybrid, vlb, rescaled-vlb",
+  ),
+  wrong(
+    { model: { type: "classifier" }, diffusion: { objective: "cross-entropy" } },
+    "spec.model.classes: Forbidden: 0 leaves a classifier nothing to tell apart; set it to the number of the data set's classes",
+  ),
+  wrong(
+    {
+      model: { type: "classifier", classes: 10 },
+      diffusion: { objective: "cross-entropy" },
+      sampling: { everySteps: 100 },
+    },
+    "spec.sampling.everySteps: Forbidden: 100: a classifier draws no pictures; leave it out",
+  ),
+  wrong(
     { diffusion: { process: "edm" } },
     "spec.sampling.sampler: Forbidden: ddim does not fit the process edm; choose one that does",
   ),
@@ -79,6 +95,18 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { sampling: { guidance: 2.5 } },
     "spec.sampling.guidance: Forbidden: 2.5 needs class labels; set model.classes, or guidance 1",
+  ),
+  wrong(
+    { sampling: { classifierScale: 2.5 } },
+    "spec.sampling.classifierScale: Forbidden: 2.5 needs a classifier that guides; name one in models.classifier, or leave it out",
+  ),
+  wrong(
+    {
+      model: { type: "classifier", classes: 10 },
+      diffusion: { objective: "cross-entropy" },
+      models: { classifier: { from: "file:///runs/classifier" } },
+    },
+    "spec.models.classifier: Forbidden: guides what is sampled, and a classifier draws no pictures; leave it out",
   ),
   wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },
@@ -161,7 +189,10 @@ export const unchanged = (path: string) => ({
   sampling: { sampler: "euler" },
 });
 
-/** Another value for each field that decides a run's bits, of a job that is at the defaults but for `unchanged`. */
+/**
+ * Another value for each field that decides a run's bits, of a job that is at the defaults but for `unchanged`. A network of
+ * another type breaks rules as well.
+ */
 export const CHANGED: Readonly<Record<string, unknown>> = {
   seed: 1,
   "data.source": "shapes:64",
@@ -169,6 +200,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "data.patch": 2,
   "data.flip": true,
   "data.limit": 100,
+  "model.type": "classifier",
   "model.channels": 64,
   "model.channelMult": [2, 1],
   "model.resBlocks": 2,
@@ -179,6 +211,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.scaleShift": false,
   "model.resample": "resblock",
   "model.classes": 10,
+  "model.pool": "adaptive",
   "diffusion.process": "ve",
   "diffusion.schedule": "linear",
   "diffusion.timesteps": 500,

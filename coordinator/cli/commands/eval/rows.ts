@@ -2,14 +2,14 @@
 
 import { JUDGES } from "../../../../shared/eval/judge-network.ts";
 import { METRIC_NAMES, METRICS, type MetricName, type Score } from "../../../../shared/eval/score.ts";
-import type { SamplingChoice } from "../../sampling-choice.ts";
 import { table } from "../../table.ts";
+import type { Way } from "./ways.ts";
 
 export interface Row {
   readonly kind: "generated" | "given" | "real" | "anchor";
   readonly name: string;
   /** Of generated images. */
-  readonly drawn?: SamplingChoice & {
+  readonly drawn?: Omit<Way, "seed"> & {
     readonly step: number;
     /** Of the network, an image. */
     readonly evaluations: number;

@@ -3,16 +3,18 @@
 import type { Backend } from "../../../../shared/backends/backend.ts";
 import { listCheckpoints } from "../../../../shared/checkpoint/list.ts";
 import { locateCheckpoint } from "../../../../shared/checkpoint/locate.ts";
-import type { Job } from "../../../../shared/config/schema.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { JUDGE_CLASSES, JUDGE_SIDE } from "../../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../../shared/eval/score.ts";
 import { readWeights } from "../../../../shared/interop/export.ts";
-import { type LoadedModel, loadModel } from "../../../../shared/interop/load-model.ts";
+import type { LoadedModel } from "../../../../shared/interop/load-model.ts";
 import { isModelFolder } from "../../../../shared/interop/read.ts";
 import { initialParameters } from "../../../../shared/nn/init.ts";
+import type { FrozenNetwork } from "../../../../shared/pipeline/frozen.ts";
 import { createGenerator, type Generate, gridLabels } from "../../../../shared/pipeline/generate.ts";
-import type { SamplerName } from "../../../../shared/samplers/index.ts";
+import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
+import { breathe } from "../../sampling.ts";
+import type { Way } from "./ways.ts";
 
 /** Images computed together: bounds the memory; what comes out does not depend on it. */
 const BATCH = 8;
@@ -36,14 +38,14 @@ export interface Model extends LoadedModel {
 }
 
 /** @throws PlumeError FAILED_PRECONDITION for a model of other images than the judge knows. */
-export async function openModel(
+export async function openStages(
   checkpoint: string,
-  asked: { readonly weights: string | undefined; readonly stages: readonly StageName[] },
-  open: (job: Job) => Promise<Backend>,
+  model: LoadedModel & { readonly backend: Backend },
+  asked: { readonly stages: readonly StageName[]; readonly classifier: FrozenNetwork | undefined },
 ): Promise<Model> {
-  const model = await loadModel(checkpoint, asked.weights, open);
   const { job, network, layout, params, imageSet, backend } = model;
-  checkImages(checkpoint, model);
+  const { classifier } = asked;
+  checkImages(checkpoint, model, classifier);
   const flatOf = (values: (name: string) => Float32Array) => {
     const flat = new Float32Array(layout.size);
     for (const { name, offset } of layout.tensors) flat.set(values(name), offset);
@@ -72,31 +74,24 @@ export async function openModel(
   const image = { height: imageSet.height, width: imageSet.width, channels: imageSet.channels };
   let evaluated = 0;
   const generate = createGenerator({
-    spec: job.spec,
-    network,
-    params,
-    image,
+    ...{ spec: job.spec, network, params, image, classifier },
     program: backend.program,
     onEvaluation: (images) => {
       evaluated += images;
     },
   });
-  return {
-    ...model,
-    stages: all.filter(({ name }) => asked.stages.includes(name)),
-    generate,
-    evaluations: () => evaluated,
-  };
+  const stages = all.filter(({ name }) => asked.stages.includes(name));
+  return { ...model, stages, generate, evaluations: () => evaluated };
 }
 
-function checkImages(checkpoint: string, { job, imageSet }: LoadedModel): void {
+function checkImages(checkpoint: string, { job, imageSet }: LoadedModel, classifier: FrozenNetwork | undefined): void {
   const { name, height, width } = imageSet;
-  const { classes } = job.spec.model;
+  const classes = shownClasses(job.spec, classifier);
   if (name === "fashion-mnist" && height === JUDGE_SIDE && classes === JUDGE_CLASSES) return;
   throw new PlumeError(
     "FAILED_PRECONDITION",
     `${checkpoint} was trained on ${name} at ${height}x${width} with ${classes} classes; the judge knows Fashion-MNIST's ten at 28x28`,
-    { remedy: "evaluate a run of deploy/jobs/fashion.yaml" },
+    { remedy: "evaluate a run of deploy/jobs/fashion.yaml, or one without classes under a --classifier" },
   );
 }
 
@@ -110,20 +105,15 @@ async function earlyWeights(checkpoint: string, { step, weights }: LoadedModel) 
   return { step: oldest.step, values: new Map(tensors.map(({ name, values }) => [name, values])) };
 }
 
-export interface Wanted {
+export interface Wanted extends Way {
   readonly count: number;
-  readonly seed: number;
-  readonly sampler: SamplerName;
-  readonly steps: number;
-  readonly eta: number | undefined;
-  readonly guidance: number;
   readonly signal: AbortSignal;
   onBatch(done: number): void;
 }
 
 /** All classes in turn. */
 export async function generateImages({ generate }: Model, wanted: Wanted): Promise<LabelledImages> {
-  const { count, signal, onBatch, ...asked } = wanted;
+  const { count, signal, onBatch, ...way } = wanted;
   const pixels = new Uint8Array(count * JUDGE_SIDE * JUDGE_SIDE);
   const labels = Int32Array.from(
     gridLabels(
@@ -131,14 +121,10 @@ export async function generateImages({ generate }: Model, wanted: Wanted): Promi
       JUDGE_CLASSES,
     )!,
   );
-  // Lets a Ctrl-C in: the backend computes on this thread.
-  const onStep = async () => {
-    await new Promise((resolve) => setImmediate(resolve));
-    signal.throwIfAborted();
-  };
+  const onStep = () => breathe(signal);
   for (let from = 0; from < count; from += BATCH) {
     const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
-    const batch = await generate({ ...asked, indices, labels: indices.map((k) => labels[k]!), onStep });
+    const batch = await generate({ ...way, indices, labels: indices.map((k) => labels[k]!), onStep });
     pixels.set(batch, from * JUDGE_SIDE * JUDGE_SIDE);
     onBatch(from + indices.length);
   }

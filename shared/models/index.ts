@@ -1,0 +1,21 @@
+// The table of networks. A network's code loads TensorFlow.js; the table does not.
+
+import type { NetworkKind } from "./kind.ts";
+
+export const NETWORKS = {
+  unet: {
+    about: "ADM's U-Net, which denoises",
+    gives: "image",
+    load: async () => (await import("./unet.ts")).unetOf,
+  },
+  classifier: {
+    about: "ADM's classifier of noised images, which guides what denoises",
+    gives: "classes",
+    load: async () => (await import("./classifier.ts")).classifierOf,
+  },
+} satisfies Record<string, NetworkKind>;
+
+export type NetworkName = keyof typeof NETWORKS;
+
+/** Whether a network denoises, so that pictures can be drawn with it and labels be its condition. */
+export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
