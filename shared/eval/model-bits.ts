@@ -1,12 +1,16 @@
-// What a model says of real images, in bits a dimension: the variational bound of a discrete process.
+// What a model says of real images, in bits a dimension: the variational bound of a discrete process, the density of the
+// probability flow of an SDE.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { type PatchShape, unshuffle } from "../data/patch.ts";
 import { createProcess } from "../diffusion/process.ts";
+import { noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
-import { createDenoisers, type DenoiserOptions } from "../pipeline/denoiser.ts";
+import { createDenoisers, type DenoiserOptions, type Denoisers } from "../pipeline/denoiser.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
-import { normals, PURPOSE } from "../rng/stream.ts";
+import { normals, PURPOSE, uniforms } from "../rng/stream.ts";
+import { likelihood } from "../samplers/sde/likelihood.ts";
+import { bitsPerDim } from "./bits-per-dim.ts";
 import { variationalBound } from "./bound.ts";
 
 export interface RealBatch {
@@ -18,45 +22,94 @@ export interface RealBatch {
   readonly ids: readonly number[];
 }
 
-export type OnStep = (done: number, total: number) => Promise<void> | void;
+type OnStep = (done: number, total: number) => Promise<void> | void;
 
-/** @returns bits a dimension of each image, float64 [n]. */
-export type MeasureBits = (batch: RealBatch, onStep: OnStep) => Promise<Float64Array>;
+export interface MeasureBits {
+  /** Whether the figure is an upper bound, or an unbiased estimate. */
+  readonly kind: "bound" | "estimate";
+  /** @returns bits a dimension of each image, float64 [n]. */
+  measure(batch: RealBatch, onStep: OnStep): Promise<Float64Array>;
+}
+
+interface Options extends DenoiserOptions {
+  readonly image: PatchShape;
+  readonly seed: number;
+}
 
 /** @throws PlumeError FAILED_PRECONDITION for a process whose likelihood is not known here. */
-export function createBits(
-  options: DenoiserOptions & { readonly image: PatchShape; readonly seed: number },
-): MeasureBits {
-  const { spec, image, seed } = options;
-  const { process: name, schedule, timesteps, variance } = spec.diffusion;
-  if (name !== "ddpm")
-    throw new PlumeError("FAILED_PRECONDITION", `the likelihood of a model of ${name} is not known`, {
-      remedy: "use a model of diffusion.process ddpm",
-    });
-  const process = createProcess({ schedule, timesteps });
-  const { height, width, channels } = shuffleShape(image, spec.data.patch);
+export function createBits(options: Options): MeasureBits {
+  const { process } = options.spec.diffusion;
   const denoisers = createDenoisers(options);
+  const { classes } = options.spec.model;
+  const under = (labels: Int32Array) => denoisers({ labels: classes > 0 ? labels : null, guidance: 1 });
+  if (process === "ddpm") return { kind: "bound", measure: boundOf(options, under) };
+  if (noiseProcess(options.spec.diffusion).sde) return { kind: "estimate", measure: densityOf(options, under) };
+  throw new PlumeError("FAILED_PRECONDITION", `the likelihood of a model of ${process} is not known`, {
+    remedy: "use a model of diffusion.process ddpm, vp, sub-vp or ve",
+  });
+}
+
+type Under = (labels: Int32Array) => Denoisers;
+
+/** Ho et al. 2020, Eq. 5: every step once. */
+function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["measure"] {
+  const { schedule, timesteps, variance } = spec.diffusion;
+  const process = createProcess({ schedule, timesteps });
   return async ({ pixels, labels, ids }, onStep) => {
-    const shape: [number, number, number, number] = [ids.length, height, width, channels];
-    const noise = (step: number) => tf.tensor4d(noiseOf(ids, seed, step, height * width * channels), shape);
-    const floats = Float32Array.from(pixels, (value) => value / 127.5 - 1);
-    const x0 = tf.tensor4d(unshuffle(floats, image, spec.data.patch, new Float32Array(floats.length)), shape);
+    const { shape, tensor } = tensorsOf(spec.data.patch, image, ids.length);
+    const size = shape[1] * shape[2] * shape[3];
+    const noise = (step: number) =>
+      tf.tensor4d(
+        joined(ids, size, (index) => normals({ seed, purpose: PURPOSE.likelihoodNoise, step, index }, size)),
+        shape,
+      );
+    const x0 = tensor(Float32Array.from(pixels, (value) => value / 127.5 - 1));
     try {
-      const condition = { labels: spec.model.classes > 0 ? labels : null, guidance: 1 };
-      const denoise = denoisers(condition).byStep(process);
-      const { total } = await variationalBound(denoise, x0, { process, clip: true, variance, noise }, onStep);
-      return total;
+      const how = { process, clip: true, variance, noise };
+      return (await variationalBound(under(labels).byStep(process), x0, how, onStep)).total;
     } finally {
       x0.dispose();
     }
   };
 }
 
-/** Standard normal, float32 [n * size]. */
-function noiseOf(ids: readonly number[], seed: number, step: number, size: number): Float32Array {
+/** Song et al. 2021, Section 4.3, of images with uniform noise in place of what bytes do not say. */
+function densityOf({ spec, image, seed }: Options, under: Under): MeasureBits["measure"] {
+  const process = noiseProcess(spec.diffusion);
+  const sdeProcess = { ...process, sde: process.sde! };
+  return async ({ pixels, labels, ids }, onStep) => {
+    const { tensor } = tensorsOf(spec.data.patch, image, ids.length);
+    const size = pixels.length / ids.length;
+    const drawn = (purpose: typeof PURPOSE.likelihoodNoise | typeof PURPOSE.hutchinson) =>
+      joined(ids, size, (index) => uniforms({ seed, purpose, step: 0, index }, size));
+    const between = drawn(PURPOSE.likelihoodNoise);
+    const data = tensor(Float32Array.from(pixels, (value, k) => (value + between[k]!) / 128 - 1));
+    const epsilon = tensor(drawn(PURPOSE.hutchinson).map((u) => (u < 0.5 ? -1 : 1)));
+    try {
+      const score = under(labels).byTimeWithSlope(epsilon);
+      const { z, priorLogDensity, change } = await likelihood(score, sdeProcess, data, epsilon, {
+        onStep: (done, total) => onStep(done, total),
+      });
+      z.dispose();
+      return Float64Array.from(change, (delta, i) => bitsPerDim(delta + priorLogDensity[i]!, size, 256));
+    } finally {
+      tf.dispose([data, epsilon]);
+    }
+  };
+}
+
+/** float32 [n * size]: each image's own numbers, in their order. */
+function joined(ids: readonly number[], size: number, of: (id: number) => ArrayLike<number>): Float32Array {
   const flat = new Float32Array(ids.length * size);
-  ids.forEach((index, i) => {
-    flat.set(normals({ seed, purpose: PURPOSE.likelihoodNoise, step, index }, size), i * size);
-  });
+  for (const [i, id] of ids.entries()) flat.set(of(id), i * size);
   return flat;
+}
+
+/** Images as the network sees them. */
+function tensorsOf(patch: 1 | 2 | 4, image: PatchShape, n: number) {
+  const { height, width, channels } = shuffleShape(image, patch);
+  const shape: [number, number, number, number] = [n, height, width, channels];
+  const tensor = (floats: Float32Array) =>
+    tf.tensor4d(unshuffle(floats, image, patch, new Float32Array(floats.length)), shape);
+  return { shape, tensor };
 }

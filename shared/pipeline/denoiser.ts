@@ -10,6 +10,7 @@ import { classifierFree } from "../guidance/classifier-free.ts";
 import type { Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import type { Denoiser, Score, SigmaDenoiser } from "../samplers/sampler.ts";
+import { type ScoreWithSlope, withSlope } from "../samplers/sde/likelihood.ts";
 import type { DeviceParams } from "./device-params.ts";
 
 export interface DenoiserOptions {
@@ -35,6 +36,8 @@ export interface Denoisers {
   bySigma(clip: boolean): SigmaDenoiser;
   /** The score of x_t, by the times of the process. */
   byTime(): Score;
+  /** The same with its slope along epsilon, of x_t's shape: without guidance. */
+  byTimeWithSlope(epsilon: tf.Tensor): ScoreWithSlope;
 }
 
 type Shape4 = [number, number, number, number];
@@ -46,6 +49,8 @@ interface Asked extends Condition {
   readonly level: Level;
   readonly reading: Reading;
   readonly label: number;
+  /** Where the slope of the answer is asked for too. */
+  readonly epsilon?: tf.Tensor;
 }
 
 /** Denoisers under any condition; those of one shape share their computation. */
@@ -59,7 +64,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   let asked: Asked;
 
   const computation =
-    (shape: Shape4, labelled: boolean, guided: boolean): Computation =>
+    (shape: Shape4, labelled: boolean, guided: boolean, sloped: boolean): Computation =>
     (feed, tensors) => {
       const [B] = shape;
       const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
@@ -70,30 +75,25 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       );
       // Conditional and unconditional halves in one batch.
       const rows = guided ? 2 * B : B;
-      const x = guided ? tf.concat([x_t, x_t], 0) : x_t;
       const t = feed([rows], "float32", () => new Float32Array(rows).fill(asked.label)) as tf.Tensor1D;
       const ids = () => Int32Array.from({ length: rows }, (_, i) => (i < B ? asked.labels![i]! : classes));
       const y = labelled ? (feed([rows], "int32", ids) as tf.Tensor1D) : null;
-      const { input } = reads;
-      const seen = input
-        ? tf.mul(
-            x,
-            scalar(() => input(asked.level)),
-          )
-        : x;
+      const input = reads.input && scalar(() => reads.input!(asked.level));
+      const [skip, out] = [scalar(() => asked.reading.skip), scalar(() => asked.reading.out)];
       const forward = { param: (name: string) => byName.get(name)!, dropout: <U extends tf.Tensor>(u: U) => u };
-      const output = network.forward(forward, { x: seen as tf.Tensor4D, t, y });
-      const [F, learned] = isLearned(variance) ? (tf.split(output, 2, 3) as [tf.Tensor, tf.Tensor]) : [output];
-      const read = tf.add(
-        tf.mul(
-          x,
-          scalar(() => asked.reading.skip),
-        ),
-        tf.mul(
-          F,
-          scalar(() => asked.reading.out),
-        ),
-      );
+      const answer = (x: tf.Tensor): readonly [read: tf.Tensor, learned?: tf.Tensor] => {
+        const seen = (input ? tf.mul(x, input) : x) as tf.Tensor4D;
+        const output = network.forward(forward, { x: seen, t, y });
+        const [F, learned] = isLearned(variance) ? (tf.split(output, 2, 3) as [tf.Tensor, tf.Tensor]) : [output];
+        const read = tf.add(tf.mul(x, skip), tf.mul(F, out));
+        return learned ? [read, learned] : [read];
+      };
+      if (sloped) {
+        const epsilon = feed(shape, "float32", () => asked.epsilon!);
+        const { score, slope } = withSlope((x) => answer(x)[0], epsilon)(x_t, 0);
+        return [score, slope];
+      }
+      const [read, learned] = answer(guided ? tf.concat([x_t, x_t], 0) : x_t);
       if (!guided) return learned ? [read, learned] : [read];
       const [conditional, unconditional] = tf.split(read, 2, 0) as [tf.Tensor, tf.Tensor];
       const mixed = classifierFree(
@@ -106,18 +106,23 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
     };
 
   const programs = new Map<string, Program>();
-  /** x_0 and, where the network has learned one, what it gives for the variance. */
-  const evaluateAll = (question: Asked): readonly [x0: tf.Tensor, learned?: tf.Tensor] => {
-    const { x, labels, guidance } = question;
+  /** x_0 or the score and, where the network has learned one, what it gives for the variance; or the slope along epsilon. */
+  const evaluateAll = (question: Asked): readonly [read: tf.Tensor, more?: tf.Tensor] => {
+    const { x, labels, guidance, epsilon } = question;
     const guided = labels !== null && guidance !== 1;
     const shape = x.shape as Shape4;
-    const key = `${shape} ${labels !== null} ${guided}`;
-    if (!programs.has(key)) programs.set(key, program(computation(shape, labels !== null, guided)));
+    const key = `${shape} ${labels !== null} ${guided} ${epsilon !== undefined}`;
+    if (!programs.has(key))
+      programs.set(key, program(computation(shape, labels !== null, guided, epsilon !== undefined)));
     asked = question;
     onEvaluation?.(shape[0]);
     return programs.get(key)!.run(params.tensors) as readonly [tf.Tensor, tf.Tensor?];
   };
   const evaluate = (question: Asked): tf.Tensor => evaluateAll(question)[0];
+  const scoreAt = (t: number) => {
+    const level = noise.level(t);
+    return { scale: 1, level, reading: scoreReading(level, reads.reading(level)), label: noise.label(t) };
+  };
 
   return (condition) => ({
     byStep: (process) => (x, step) => {
@@ -134,10 +139,10 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const x0 = evaluate({ ...condition, x, scale: level.alpha, level, reading, label: noise.label(t) });
       return clip ? tf.clipByValue(x0, -1, 1) : x0;
     },
-    byTime: () => (x, t) => {
-      const level = noise.level(t);
-      const reading = scoreReading(level, reads.reading(level));
-      return evaluate({ ...condition, x, scale: 1, level, reading, label: noise.label(t) });
+    byTime: () => (x, t) => evaluate({ ...condition, ...scoreAt(t), x }),
+    byTimeWithSlope: (epsilon) => (x, t) => {
+      const [score, slope] = evaluateAll({ ...condition, guidance: 1, ...scoreAt(t), x, epsilon });
+      return { score, slope: slope! };
     },
   });
 }

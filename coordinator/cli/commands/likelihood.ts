@@ -46,7 +46,8 @@ Examples:
   plume likelihood runs/fashion --count 500 --json
 
 Of a discrete process (ddpm) it is the variational bound, all T steps: an upper bound of what the model needs, T evaluations
-of the network an image. A model with labels is asked about each image under its own label.`,
+of the network an image. Of an SDE (vp, sub-vp, ve) it is the density under the probability flow, by Hutchinson's estimate.
+A model with labels is asked about each image under its own label.`,
     )
     .action(action(likelihood));
 }
@@ -58,7 +59,7 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
   const { job, step, weights, imageSet, network, params, backend } = model;
   const { height, width, channels } = imageSet;
   const image = { height, width, channels };
-  const measure = createBits({ spec: job.spec, network, params, program: backend.program, image, seed });
+  const bitsOf = createBits({ spec: job.spec, network, params, program: backend.program, image, seed });
   const sets = await Promise.all(
     (["test", "train"] as const).map((split) =>
       openImageSet(job.spec.data, { split, access: job.spec.store, signal: io.signal }),
@@ -75,7 +76,7 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
       },
     );
   const n = Math.min(count, test.size);
-  const values = await measured(io, measure, test, n);
+  const values = await measured(io, bitsOf, test, n);
   const images = await test.read(first(n), io.signal);
   const seen = await train.read(first(Math.min(MOST_TRAINING, train.size)), io.signal);
   const bits = {
@@ -92,7 +93,11 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
   io.print(
     table([
       ["", "bits a dimension"],
-      row("the model, at most", bits.model, ` ± ${bits.standardError.toFixed(3)}`),
+      row(
+        bitsOf.kind === "bound" ? "the model, at most" : "the model",
+        bits.model,
+        ` ± ${bits.standardError.toFixed(3)}`,
+      ),
       row("WebP, lossless", bits.webp),
       row("PNG", bits.png),
       row("each pixel by itself, from the training images", bits.histogram),
@@ -100,13 +105,24 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
     ]),
   );
   io.print("±: the standard error over the images. WebP and PNG have hundreds of them in one picture.");
-  io.result({ checkpoint, step, weights, images: n, set: test.name, heldOut, seed, bits, values: [...values] });
+  io.result({
+    checkpoint,
+    kind: bitsOf.kind,
+    step,
+    weights,
+    images: n,
+    set: test.name,
+    heldOut,
+    seed,
+    bits,
+    values: [...values],
+  });
   return undefined;
 }
 
 const first = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
-async function measured(io: CommandIo, measure: MeasureBits, set: ImageSet, n: number): Promise<Float64Array> {
+async function measured(io: CommandIo, { measure }: MeasureBits, set: ImageSet, n: number): Promise<Float64Array> {
   const values = new Float64Array(n);
   for (let from = 0; from < n; from += BATCH) {
     const ids = first(Math.min(BATCH, n - from)).map((k) => from + k);
