@@ -6,6 +6,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeNpy, imagesOf } from "../../shared/data/npy.ts";
+import { PlumeError } from "../../shared/errors.ts";
 import { loadModel } from "../../shared/interop/load-model.ts";
 import { logLikelihood } from "../../shared/nn/log-likelihood.ts";
 import { createLogits } from "../../shared/pipeline/classifier.ts";
@@ -121,7 +122,7 @@ describe("pictures under a classifier", () => {
     const drawn = async (scale: string) => {
       const file = scratch.file(`scale-${scale}.npy`);
       await json("sample", model, "--classifier", one, "--classifier-scale", scale, "--count", "40", "-o", file);
-      const broken = (why: string) => new Error(why);
+      const broken = (why: string) => new PlumeError("DATA_LOSS", why);
       return imagesOf(decodeNpy(readFileSync(file), broken), broken).pixels;
     };
     const { backend, imageSet, job: trained, network, params } = await loadModel(one, undefined, () => testBackend());

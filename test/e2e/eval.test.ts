@@ -43,6 +43,10 @@ interface Outcome {
     readonly kind: string;
     readonly name: string;
     readonly step?: number;
+    readonly sampler?: string;
+    readonly steps?: number;
+    readonly guidance?: number;
+    readonly evaluations?: number;
     readonly metrics: Readonly<Record<string, { mean: number; std: number | null; values: number[] } | null>>;
   }[];
   readonly judge: Readonly<Record<string, string>>;
@@ -90,8 +94,8 @@ describe("plume eval --against", () => {
 });
 
 describe("plume eval of a checkpoint", () => {
-  it("tells untrained, early and final images apart by their steps, with each seed's values", async () => {
-    const out = scratch.file("run");
+  const out = scratch.file("run");
+  beforeAll(async () => {
     const set = [
       "data.source=fashion-mnist",
       "data.imageSize=28",
@@ -101,6 +105,9 @@ describe("plume eval of a checkpoint", () => {
       "sampling.steps=2",
     ];
     await train(tinyJob(scratch.path), out, ...set.flatMap((pair) => ["--set", pair]));
+  });
+
+  it("tells untrained, early and final images apart by their steps, with each seed's values", async () => {
     const told = await evaluated(out, "--count", "100", "--seeds", "3,4");
     expect(told.rows.slice(0, 3).map(({ name, step }) => [name, step])).toEqual([
       ["untrained, step 0", 0],
@@ -112,6 +119,20 @@ describe("plume eval of a checkpoint", () => {
     expect(frechet!.std).toBeCloseTo(Math.abs(frechet!.values[0]! - frechet!.values[1]!) / Math.SQRT2, 9);
     expect(accuracy!.mean).toBeLessThan(0.5);
     expect(frechet!.mean).toBeGreaterThan(5 * row(told, "real test images").frechet!.mean);
+  });
+
+  it("draws every combination of what is listed, and counts the network's evaluations", async () => {
+    const lists = ["--sampler", "heun,dpmpp-2m", "--steps", "2,3", "--guidance", "1.5"];
+    const { rows } = await evaluated(out, "--count", "100", "--seeds", "0", "--stages", "final", ...lists);
+    const drawn = rows.filter(({ kind }) => kind === "generated");
+    expect(drawn.map(({ sampler, steps, guidance, evaluations }) => [sampler, steps, guidance, evaluations])).toEqual([
+      ["heun", 2, 1.5, 3],
+      ["heun", 3, 1.5, 5],
+      ["dpmpp-2m", 2, 1.5, 2],
+      ["dpmpp-2m", 3, 1.5, 3],
+    ]);
+    expect(new Set(drawn.map(({ metrics }) => metrics.frechet!.mean)).size).toBe(4);
+    expect(drawn[0]!.name).toBe("final, step 4: heun, 2 steps, guidance 1.5");
   });
 });
 
@@ -130,6 +151,7 @@ describe("plume eval refuses with exit code 2", () => {
       "--seeds 1 is for a checkpoint's images",
     ],
     ["more images than can be compared", ["runs/x", "--count", "6000"], "--count 6000 is above 5000"],
+    ["a sampler in a list that is none", ["runs/x", "--sampler", "heun,hein"], "--sampler hein is unknown"],
     ["an unknown stage", ["runs/x", "--stages", "late"], "--stages late is unknown"],
     ["a seed that is none", ["runs/x", "--seeds", "1,a"], "--seeds a is no whole number"],
   ])("%s", async (_, args, words) => {

@@ -1,0 +1,48 @@
+// plume likelihood on real runs.
+
+import { describe, expect, it } from "vitest";
+import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+
+const scratch = scratchFolder();
+
+async function trained(name: string, ...set: readonly string[]): Promise<string> {
+  const out = scratch.file(name);
+  const fields = ["training.steps=2", "sampling.count=0", "sampling.sampler=heun", ...set];
+  await train(tinyJob(scratch.path), out, ...fields.flatMap((field) => ["--set", field]));
+  return out;
+}
+
+describe("plume likelihood", () => {
+  it("tells the bound of a ddpm beside baselines, the same from run to run, with each image's value", async () => {
+    const run = await trained("ddpm", "diffusion.timesteps=20");
+    const { code, stdout, stderr } = await plume("likelihood", run, "--count", "30");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/the model, at most +\d+\.\d{3} ± \d\.\d{3}\nWebP, lossless +\d/);
+    expect(stdout).toMatch(/every value alike +8\.000/);
+    expect(stdout).toContain("30 images that it was trained on");
+    const told = JSON.parse((await plume("likelihood", run, "--count", "30", "--json")).stdout);
+    expect(told).toMatchObject({ kind: "bound", images: 30, heldOut: false, step: 2 });
+    expect(told.values).toHaveLength(30);
+    expect(told.bits.model.toFixed(3)).toBe(/the model, at most +(\d+\.\d{3})/.exec(stdout)![1]);
+    const few = JSON.parse((await plume("likelihood", run, "--count", "3", "--json")).stdout);
+    expect(few.values).toEqual(told.values.slice(0, 3));
+  });
+
+  it("tells the density of an SDE", async () => {
+    const run = await trained("vp", "diffusion.process=vp");
+    const told = JSON.parse((await plume("likelihood", run, "--count", "4", "--json")).stdout);
+    expect(told).toMatchObject({ kind: "estimate", images: 4 });
+    expect(told.bits.model).toBeGreaterThan(0);
+    expect(told.bits.model).toBeLessThan(20);
+  });
+
+  it("refuses with exit code 2 what it cannot tell", async () => {
+    const run = await trained("edm", "diffusion.process=edm", "diffusion.predict=edm");
+    const { code, stderr } = await plume("likelihood", run);
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("the likelihood of a model of edm is not known"),
+    });
+    expect((await plume("likelihood", run, "--count", "0")).stderr).toContain("--count 0");
+  });
+});
