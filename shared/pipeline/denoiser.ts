@@ -33,6 +33,8 @@ export interface Denoisers {
   bySigma(clip: boolean): SigmaDenoiser;
   /** The score of x_t, by the times of the process. */
   byTime(): Score;
+  /** The level of a time of the process. */
+  levelAt(t: number): Level;
 }
 
 type Shape4 = [number, number, number, number];
@@ -117,6 +119,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   const evaluate = (question: Asked): tf.Tensor => evaluateAll(question)[0];
 
   return (condition) => ({
+    levelAt: (t) => noise.level(t),
     byStep: (process) => (x, step) => {
       const level = { alpha: process.sqrtAlphasCumprod[step]!, sigma: process.sqrtOneMinusAlphasCumprod[step]! };
       const reading = reads.reading(level);

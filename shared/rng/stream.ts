@@ -24,6 +24,8 @@ export const PURPOSE = {
   dequantise: 13,
   audit: 14,
   punish: 15,
+  editNoise: 16,
+  editMask: 17,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
