@@ -2,14 +2,14 @@
 // them; what it makes of an image must not depend on the others.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { PURPOSE } from "../rng/stream.ts";
 import type { PatchShape } from "../data/patch.ts";
-import { crc32 } from "../rng/crc32.ts";
-import { isAdaptive, SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import { createDenoisers, type DenoiserOptions, type Denoisers } from "../pipeline/denoiser.ts";
 import { type Way, wayOf } from "../pipeline/draw.ts";
 import { imageNoise } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
+import { crc32 } from "../rng/crc32.ts";
+import { PURPOSE } from "../rng/stream.ts";
+import { isAdaptive, SAMPLERS, type SamplerName } from "../samplers/index.ts";
 
 export interface EditorOptions extends DenoiserOptions {
   /** Shape of an image as people see it. */

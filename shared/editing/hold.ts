@@ -1,8 +1,8 @@
 // Drawing images of which something is known. Each method is a sampler's own way from noise, with the known part put in.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { mix } from "../diffusion/prediction.ts";
 import type { Level } from "../diffusion/parameterization.ts";
+import { mix } from "../diffusion/prediction.ts";
 import type { Way } from "../pipeline/draw.ts";
 import { CLEAN, type Known } from "../samplers/known.ts";
 import type { Bench, Task } from "./editor.ts";

@@ -2,7 +2,9 @@
 // 2021, App. I; on the steps of a discrete process Lugmayr et al. 2022, Eq. 8.
 
 import { CLEAN, type Known } from "./known.ts";
-import type { SamplerStep, Walk } from "./sampler.ts";
+import type { Moment, SamplerStep, Walk } from "./sampler.ts";
+
+const NOTHING_READ = new Float32Array();
 
 /** @param noise fresh at every call; the step's own is another. */
 export const heldStep =
@@ -21,7 +23,8 @@ export const heldWalk = (walk: Walk, known: Known): Walk =>
     let calls = 0;
     const next = () => noise(calls++);
     for (let i = 0; i < sigmas.length - 1; i++) {
-      for (const moment of walk(denoise, x, sigmas.subarray(i, i + 2), { eta, noise: next })) x = moment.x;
+      const step = walk(denoise, x, sigmas.subarray(i, i + 2), { eta, noise: next }).next(NOTHING_READ);
+      x = (step.value as Moment).x;
       const level = { alpha: 1, sigma: sigmas[i + 1]! };
       x = level.sigma > 0 ? known.keep(x, level, next()) : known.keep(x, CLEAN);
       yield { x };

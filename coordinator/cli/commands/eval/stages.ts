@@ -12,6 +12,7 @@ import { type LoadedModel, loadModel } from "../../../../shared/interop/load-mod
 import { isModelFolder } from "../../../../shared/interop/read.ts";
 import { initialParameters } from "../../../../shared/nn/init.ts";
 import { createGenerator, type Generate, gridLabels } from "../../../../shared/pipeline/generate.ts";
+import { breathe } from "../../sampling.ts";
 
 /** Images computed together: bounds the memory; what comes out does not depend on it. */
 const BATCH = 8;
@@ -112,11 +113,7 @@ export async function generateImages({ job, generate }: Model, wanted: Wanted): 
       JUDGE_CLASSES,
     )!,
   );
-  // Lets a Ctrl-C in: the backend computes on this thread.
-  const onStep = async () => {
-    await new Promise((resolve) => setImmediate(resolve));
-    signal.throwIfAborted();
-  };
+  const onStep = () => breathe(signal);
   for (let from = 0; from < count; from += BATCH) {
     const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
     const asked = indices.map((k) => labels[k]!);

@@ -1,0 +1,81 @@
+// How a command's images are drawn: the options that it shares with the others, the job's own choice where one is absent.
+
+import type { JobSpec } from "../../shared/config/schema.ts";
+import { PlumeError } from "../../shared/errors.ts";
+import { fitsProcess, SAMPLER_NAMES, type SamplerName } from "../../shared/samplers/index.ts";
+import { decimal, oneOf, wholeNumber } from "./options.ts";
+
+export interface SamplingOptions {
+  readonly sampler?: string;
+  readonly steps?: string;
+  readonly guidance?: string;
+  readonly eta?: string;
+  readonly seed: string;
+}
+
+/** Flags and what they mean, in the order of `--help`. */
+export const SAMPLING_OPTIONS: readonly (readonly [flags: string, about: string, fallback?: string])[] = [
+  ["--sampler <name>", `${SAMPLER_NAMES.join(" | ")} (default: the job's)`],
+  ["--steps <n>", "network evaluations an image (default: the job's)"],
+  ["--guidance <g>", "classifier-free guidance scale (default: the job's)"],
+  ["--eta <x>", "noise of the samplers that add some, 0 to 1 (default: the job's, or the sampler's own)"],
+  ["--seed <s>", "seed of the noise", "0"],
+];
+
+export interface AskedSampling {
+  readonly sampler?: SamplerName | undefined;
+  readonly steps?: number | undefined;
+  readonly guidance?: number | undefined;
+  readonly eta?: number | undefined;
+  readonly seed: number;
+}
+
+/** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT naming the flag. */
+export function parseSampling({ sampler, steps, guidance, eta, seed }: SamplingOptions): AskedSampling {
+  const asked = {
+    steps: steps === undefined ? undefined : wholeNumber("--steps", steps, 1),
+    guidance: guidance === undefined ? undefined : decimal("--guidance", guidance, 0),
+    eta: eta === undefined ? undefined : decimal("--eta", eta, 0),
+    sampler: sampler === undefined ? undefined : oneOf("--sampler", sampler, SAMPLER_NAMES),
+    seed: wholeNumber("--seed", seed),
+  };
+  if (asked.eta !== undefined && asked.eta > 1)
+    throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta} is above 1`, {
+      remedy: "0 is deterministic, 1 adds as much noise as ancestral sampling",
+    });
+  return asked;
+}
+
+export interface Sampling extends AskedSampling {
+  readonly sampler: SamplerName;
+  readonly steps: number;
+  readonly guidance: number;
+}
+
+/** With the job's own choices. @throws PlumeError INVALID_ARGUMENT for what the model cannot do. */
+export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: AskedSampling): Sampling {
+  const { sampler = sampling.sampler, steps = sampling.steps, guidance = sampling.guidance } = asked;
+  if (!fitsProcess(sampler, diffusion.process))
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--sampler ${sampler} does not fit the model's process ${diffusion.process}`,
+      {
+        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsProcess(name, diffusion.process)).join(", ")}`,
+      },
+    );
+  if (diffusion.process === "ddpm" && steps > diffusion.timesteps)
+    throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
+      remedy: `use at most --steps ${diffusion.timesteps}`,
+    });
+  if (model.classes === 0 && guidance !== 1)
+    throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {
+      remedy: "use --guidance 1",
+    });
+  return { ...asked, sampler, steps, guidance, eta: asked.eta ?? sampling.eta };
+}
+
+/** Lets a Ctrl-C in: the backend computes on this thread. */
+export async function breathe(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  signal.throwIfAborted();
+}
