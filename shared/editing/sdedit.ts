@@ -33,5 +33,6 @@ export const edited =
     const way = await bench.way();
     const position = beginning(way, strength);
     const { noise, onStep } = bench;
+    if (position === way.steps) return bench.x.clone();
     return way.walk(noised(bench, way, position), { part: [position, way.steps], noise, onStep });
   };
