@@ -21,7 +21,10 @@ export const inpainting = (data: T, mask: T): Known => ({
 
 /** The mean of the channels, as a coordinate of an orthonormal basis. @param data float32 [B, H, W, 3 p p]; stays the caller's. */
 export const colorization = (data: T): Known => ({
-  keep: (x, level, z) => couple(merged(decouple(x), noised(decouple(data), level, z), tf.tensor1d([1, 0, 0]))),
+  keep: (x, level, z) => {
+    const known = noised(decoupled(data), level, z && colours(z));
+    return coupled(merged(decoupled(x), known, tf.tensor1d([1, 0, 0])), x.shape);
+  },
 });
 
 /**
@@ -48,12 +51,12 @@ const BASIS = [
   [third, sixth, -half],
 ];
 
-/** The colour of a pixel is the innermost axis, patched or not. */
-const turned = (x: T, transposed: boolean): T =>
-  tf.reshape(tf.matMul(tf.reshape(x, [-1, 3]), tf.tensor2d(BASIS), false, transposed), x.shape);
+/** The colour of a pixel is the innermost axis, whether pixels are unshuffled or not. */
+const colours = (x: T): tf.Tensor2D => tf.reshape(x, [-1, 3]);
 
-const decouple = (x: T): T => turned(x, false);
-const couple = (x: T): T => turned(x, true);
+const decoupled = (x: T): T => tf.matMul(colours(x), tf.tensor2d(BASIS));
+const coupled = (x: T, shape: number[]): T =>
+  tf.reshape(tf.matMul(x as tf.Tensor2D, tf.tensor2d(BASIS), false, true), shape);
 
 /** Every pixel as the mean of its square. */
 function averaged(x: T, factor: number, patch: number): T {

@@ -92,7 +92,7 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   const image = imageOf(model);
   const { spec } = model.job;
   const sampling = samplingFor(spec, forTask(prepared, model, asked));
-  const given = await readImages(images, image, spec, io.signal);
+  const given = await readImages(images, { image, spec, enlarges: prepared.enlarges }, io.signal);
   const scene = { image, patch: spec.data.patch, sampling, ...subjectsOf(given, model, options.class, prepared) };
   const run = await prepared.open(scene);
   const edited = await run(workOf(io, model, scene));

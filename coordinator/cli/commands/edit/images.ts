@@ -57,20 +57,27 @@ export function parseImages({ images, fromData, indices, resize = false }: Image
   return { paths: images!, resize };
 }
 
-/** @param image of the model. @throws PlumeError naming the file or image, what it is, and what it must be. */
+/** What images must be. */
+interface Frame {
+  /** Of the model. */
+  readonly image: PatchShape;
+  /** Images may be so many times smaller: their pixels become squares. */
+  readonly enlarges?: number | undefined;
+}
+
+/** @throws PlumeError naming the file or image, what it is, and what it must be. */
 export async function readImages(
   asked: Asked,
-  image: PatchShape,
-  spec: JobSpec,
+  { spec, ...frame }: Frame & { readonly spec: JobSpec },
   signal: AbortSignal,
 ): Promise<GivenImages> {
-  if ("split" in asked) return fromData(asked, image, spec, signal);
+  if ("split" in asked) return fromData(asked, frame.image, spec, signal);
   const all: Uint8Array[] = [];
   for (const path of asked.paths.flatMap(filesIn)) {
     signal.throwIfAborted();
     const encoded = readFileSync(path);
     const read = path.endsWith(".npy") ? fromArray : fromPicture;
-    all.push(await read(path, encoded, image, asked.resize));
+    all.push(await read(path, encoded, frame, asked.resize));
   }
   return { pixels: new Uint8Array(Buffer.concat(all)), labels: null };
 }
@@ -124,20 +131,43 @@ const otherSize = (path: string, width: number, height: number, image: PatchShap
     "add --resize to crop and resize it",
   );
 
-async function fromPicture(path: string, encoded: Uint8Array, image: PatchShape, resize: boolean): Promise<Uint8Array> {
+/** Whether sides are those of an image that is to be enlarged. */
+const isSmall = (width: number, height: number, { image, enlarges = 1 }: Frame): boolean =>
+  enlarges > 1 && width * enlarges === image.width && height * enlarges === image.height;
+
+async function fromPicture(path: string, encoded: Uint8Array, frame: Frame, resize: boolean): Promise<Uint8Array> {
+  const { image } = frame;
   const { height, width } = await sidesOf(`--images ${path}`, encoded);
-  if (!resize && (height !== image.height || width !== image.width)) throw otherSize(path, width, height, image);
-  const pixels = await decodeImage(encoded, image.height, path);
-  return image.channels === 1 ? grey(pixels) : pixels;
+  const small = isSmall(width, height, frame);
+  if (!small && !resize && (height !== image.height || width !== image.width))
+    throw otherSize(path, width, height, image);
+  const colours = await decodeImage(encoded, small ? height : image.height, path);
+  const pixels = image.channels === 1 ? grey(colours) : colours;
+  return small ? enlarged(pixels, frame) : pixels;
 }
 
-async function fromArray(path: string, encoded: Uint8Array, image: PatchShape, resize: boolean): Promise<Uint8Array> {
+async function fromArray(path: string, encoded: Uint8Array, frame: Frame, resize: boolean): Promise<Uint8Array> {
+  const { image } = frame;
   const broken = (why: string) =>
     wrong("INVALID_ARGUMENT", path, why, "write uint8 [n, height, width, channels] by np.save(file, images)");
   const { height, width, channels, pixels } = imagesOf(decodeNpy(encoded, broken), broken);
   if (channels !== image.channels) throw broken(`its images have ${channels} channels, the model's ${image.channels}`);
   if (height === image.height && width === image.width) return pixels;
+  if (isSmall(width, height, frame)) return enlarged(pixels, frame);
   if (!resize) throw otherSize(path, width, height, image);
   if (height !== width) throw broken(`its images are ${width}x${height}, and arrays are not cropped`);
   return resizeAll(pixels, height, width, channels, image.height);
+}
+
+/** Every pixel as a square. */
+function enlarged(pixels: Uint8Array, { image: { height, width, channels }, enlarges = 1 }: Frame): Uint8Array {
+  const all = new Uint8Array(pixels.length * enlarges * enlarges);
+  const small = width / enlarges;
+  for (let k = 0; k < all.length; k++) {
+    const [c, x, row] = [k % channels, Math.floor(k / channels) % width, Math.floor(k / channels / width)];
+    const [image, y] = [Math.floor(row / height), row % height];
+    const from = (image * (height / enlarges) + Math.floor(y / enlarges)) * small + Math.floor(x / enlarges);
+    all[k] = pixels[from * channels + c]!;
+  }
+  return all;
 }

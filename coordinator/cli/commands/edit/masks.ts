@@ -11,11 +11,7 @@ import type { Scene } from "./task.ts";
 export const MASK_USAGE = `what is painted: ${MASK_NAMES.join(" | ")}, a picture (white is painted), or a .npy file [height, width] or [n, height, width] (not 0 is painted)`;
 
 /** @returns uint8 [n, height, width]. @throws PlumeError naming the mask, what it is, and what it must be. */
-export async function readMasks(mask: string | undefined, scene: Scene): Promise<Uint8Array> {
-  if (mask === undefined)
-    throw new PlumeError("INVALID_ARGUMENT", "plume edit inpaint has no --mask", {
-      remedy: "for example --mask center",
-    });
+export async function readMasks(mask: string, scene: Scene): Promise<Uint8Array> {
   const masks = await masksOf(mask, scene);
   const size = scene.image.height * scene.image.width;
   const painted = masks.map((value) => Number(value !== 0));

@@ -6,7 +6,7 @@ import { writeArray } from "../../output.ts";
 import type { Edited } from "./task.ts";
 
 /** Rows of columns side by side where there are many: the grid stays about as wide as it is high. */
-const acrossOf = (rows: number, columns: number): number => Math.max(1, Math.round(Math.sqrt(rows / columns)));
+const acrossOf = (rows: number, columns: number): number => Math.ceil(Math.sqrt(rows / columns));
 
 export async function writeEdited(output: string, { columns, after }: Edited, image: PatchShape): Promise<void> {
   if (output.endsWith(".npy")) return writeArray(output, after, image);

@@ -41,6 +41,8 @@ export interface Prepared {
   readonly guidance?: number;
   /** Whether an image keeps its label where it has one. */
   readonly keepsLabels?: boolean;
+  /** Images may be so many times smaller, and are then taken for the means of squares. */
+  readonly enlarges?: number;
   /** Checks what it is done to. @throws PlumeError naming the option, its value and the remedy. @returns the work. */
   open(scene: Scene): Promise<(work: Work) => Promise<Edited>>;
 }
