@@ -257,7 +257,7 @@ describe("encoding the images of a Gaussian", () => {
     const way = await wayOf(SAMPLERS[name], { spec, denoise: gaussian(spec), steps: 200, eta: 0 });
     const x_0 = normals({ seed: 2, purpose: PURPOSE.noise, step: 0, index: 0 }, 128).map((z) => MEAN + STD * z);
     const code = await way.encode!(tf.tensor4d(x_0, [8, 4, 4, 1]));
-    const z = code.dataSync().map((v) => v / way.prior);
+    const z = Array.from(code.dataSync(), (v) => v / way.prior);
     const spread = Math.sqrt(z.reduce((sum, v) => sum + v * v, 0) / z.length);
     expect(spread).toBeGreaterThan(0.85);
     expect(spread).toBeLessThan(1.15);
