@@ -20,6 +20,7 @@ const ENTRIES = {
   worker: "worker/main.ts",
   reducer: "coordinator/reducers/main.ts",
   operator: "k8s/operator/main.ts",
+  drawer: "coordinator/cli/drawing/drawer.ts",
   // A thread does not inherit its parent's loader: from sources it begins with a script that registers one.
   "compute-thread": "worker/compute-thread.mjs",
 } as const;

@@ -29,6 +29,7 @@ export const ENTRIES = {
   reducer: "coordinator/reducers/main.ts",
   "compute-thread": "worker/compute-thread.ts",
   operator: "k8s/operator/main.ts",
+  drawer: "coordinator/cli/drawing/drawer.ts",
 };
 const SOURCES = ["coordinator", "worker", "shared", "proto/gen", "k8s"];
 /** What `plume render` fills in. */
@@ -38,7 +39,7 @@ const UNUSED_DAYS = 30;
 
 /**
  * @param more other entry points by name, and the folders that they are made of: benches run as plume itself does.
- * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, worker-pod.mjs, reducer.mjs, compute-thread.mjs, the page, and the manifests.
+ * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, worker-pod.mjs, reducer.mjs, compute-thread.mjs, drawer.mjs, the page, and the manifests.
  */
 export async function bundled(more = {}, sources = []) {
   const folder = join(CACHE, keyOf([...SOURCES, ...sources]));

@@ -5,7 +5,7 @@ import type { JobSpec } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import type { Images } from "../../shared/frozen/fits.ts";
 import { readFrozen } from "../../shared/frozen/read.ts";
-import { type FrozenNetwork, openFrozen } from "../../shared/pipeline/frozen.ts";
+import { type FrozenNetwork, type FrozenWeights, openFrozen } from "../../shared/pipeline/frozen.ts";
 import { decimal } from "./options.ts";
 
 export const CLASSIFIER_OPTION = [
@@ -14,21 +14,27 @@ export const CLASSIFIER_OPTION = [
 ] as const;
 
 /** @throws PlumeError that names the option or the job's field: a classifier that is not there, or of other images or noise. */
-export async function openGuide(
+export async function readGuide(
   asked: string | undefined,
   spec: JobSpec,
   images: Images,
-): Promise<FrozenNetwork | undefined> {
+): Promise<FrozenWeights | undefined> {
   const given = asked === undefined ? spec.models.classifier : { from: placeOf(asked), weights: "ema" as const };
   if (!given) return undefined;
   const called = () => (asked === undefined ? "models.classifier" : `--classifier ${asked}`);
-  return (await openFrozen(await readFrozen({ ...spec, models: { classifier: given } }, images, called))).classifier;
+  return (await readFrozen({ ...spec, models: { classifier: given } }, images, called)).classifier;
+}
+
+/** The same, on the device. */
+export async function openGuide(...asked: Parameters<typeof readGuide>): Promise<FrozenNetwork | undefined> {
+  const classifier = await readGuide(...asked);
+  return classifier && (await openFrozen({ classifier })).classifier;
 }
 
 const placeOf = (path: string): string => (/^[a-z0-9]+:\/\//.test(path) ? path : `file://${resolve(path)}`);
 
 /** @throws PlumeError INVALID_ARGUMENT for a scale that nothing has. */
-export function scaleOf(flag: string, text: string, guide: FrozenNetwork | undefined): number {
+export function scaleOf(flag: string, text: string, guide: object | undefined): number {
   const scale = decimal(flag, text, 0);
   if (guide) return scale;
   throw new PlumeError("INVALID_ARGUMENT", `${flag} ${text} needs a classifier that guides`, {

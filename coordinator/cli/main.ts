@@ -25,6 +25,7 @@ const program = new Command("plume")
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import("./commands/train.ts")).trainCommand(),
   sample: async () => (await import("./commands/sample.ts")).sampleCommand(),
+  edit: async () => (await import("./commands/edit.ts")).editCommand(),
   eval: async () => (await import("./commands/eval.ts")).evalCommand(),
   likelihood: async () => (await import("./commands/likelihood.ts")).likelihoodCommand(),
   ctl: async () => (await import("./commands/ctl.ts")).ctlCommand(),

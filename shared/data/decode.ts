@@ -27,3 +27,9 @@ export async function decodeImage(encoded: Uint8Array, size: number, name: strin
     });
   }
 }
+
+/** uint8 [n, H, W, 3] to [n, H, W, 1]: the mean of the channels, so that a grey picture stays as it is. */
+export const grey = (pixels: Uint8Array): Uint8Array =>
+  Uint8Array.from({ length: pixels.length / 3 }, (_, k) =>
+    Math.round((pixels[3 * k]! + pixels[3 * k + 1]! + pixels[3 * k + 2]!) / 3),
+  );

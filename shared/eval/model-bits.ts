@@ -2,13 +2,14 @@
 // probability flow of an SDE.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { type PatchShape, unshuffle } from "../data/patch.ts";
+import type { PatchShape } from "../data/patch.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
-import { createDenoisers, type DenoiserOptions, type Denoisers } from "../pipeline/denoiser.ts";
+import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
+import { imageNoise, scaled, seen } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
-import { normals, PURPOSE, uniforms } from "../rng/stream.ts";
+import { PURPOSE, uniforms } from "../rng/stream.ts";
 import { likelihood } from "../samplers/sde/likelihood.ts";
 import { bitsPerDim } from "./bits-per-dim.ts";
 import { variationalBound } from "./bound.ts";
@@ -49,23 +50,18 @@ export function createBits(options: Options): MeasureBits {
   });
 }
 
-type Under = (labels: Int32Array) => Denoisers;
+type Under = (labels: Int32Array) => NetworkDenoisers;
 
 /** Ho et al. 2020, Eq. 5: every step once. */
 function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["measure"] {
   const { schedule, timesteps, variance } = spec.diffusion;
   const process = createProcess({ schedule, timesteps });
+  const noiseAt = (ids: readonly number[]) => (step: number) =>
+    imageNoise({ seed, purpose: PURPOSE.likelihoodNoise, step }, ids, image, spec.data.patch);
   return async ({ pixels, labels, ids }, onStep) => {
-    const { shape, tensor } = tensorsOf(spec.data.patch, image, ids.length);
-    const size = shape[1] * shape[2] * shape[3];
-    const noise = (step: number) =>
-      tf.tensor4d(
-        joined(ids, size, (index) => normals({ seed, purpose: PURPOSE.likelihoodNoise, step, index }, size)),
-        shape,
-      );
-    const x0 = tensor(Float32Array.from(pixels, (value) => value / 127.5 - 1));
+    const x0 = tensorOf(scaled(pixels), image, spec.data.patch);
     try {
-      const how = { process, clip: true, variance, noise };
+      const how = { process, clip: true, variance, noise: noiseAt(ids) };
       return (await variationalBound(under(labels).byStep(process), x0, how, onStep)).total;
     } finally {
       x0.dispose();
@@ -78,7 +74,7 @@ function densityOf({ spec, image, seed }: Options, under: Under): MeasureBits["m
   const process = noiseProcess(spec.diffusion);
   const sdeProcess = { ...process, sde: process.sde! };
   return async ({ pixels, labels, ids }, onStep) => {
-    const { tensor } = tensorsOf(spec.data.patch, image, ids.length);
+    const tensor = (floats: Float32Array) => tensorOf(floats, image, spec.data.patch);
     const size = pixels.length / ids.length;
     const drawn = (purpose: typeof PURPOSE.likelihoodNoise | typeof PURPOSE.hutchinson) =>
       joined(ids, size, (index) => uniforms({ seed, purpose, step: 0, index }, size));
@@ -105,11 +101,13 @@ function joined(ids: readonly number[], size: number, of: (id: number) => ArrayL
   return flat;
 }
 
-/** Images as the network sees them. */
-function tensorsOf(patch: 1 | 2 | 4, image: PatchShape, n: number) {
+/** Images as the network sees them: float32 [n, h, w, c]. */
+function tensorOf(floats: Float32Array, image: PatchShape, patch: number): tf.Tensor4D {
   const { height, width, channels } = shuffleShape(image, patch);
-  const shape: [number, number, number, number] = [n, height, width, channels];
-  const tensor = (floats: Float32Array) =>
-    tf.tensor4d(unshuffle(floats, image, patch, new Float32Array(floats.length)), shape);
-  return { shape, tensor };
+  return tf.tensor4d(seen(floats, image, patch), [
+    floats.length / (height * width * channels),
+    height,
+    width,
+    channels,
+  ]);
 }

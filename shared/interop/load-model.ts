@@ -48,10 +48,8 @@ export async function loadModel<B>(
   open: (job: Job) => Promise<B>,
 ): Promise<LoadedModel & { readonly backend: B }> {
   const model = await readModel(checkpoint, asked === undefined ? undefined : checkWeights(asked));
-  const { values, at: _, ...source } = model;
-  const { network, layout } = await networkOf(model);
-  const flat = new Float32Array(layout.size);
-  for (const { name, offset } of layout.tensors) flat.set(values.get(name)!, offset);
+  const { values: _, at: __, ...source } = model;
+  const { network, layout, flat } = await flatOf(model);
   const backend = await open(source.job);
   const params = createDeviceParams(layout);
   params.load(flat);
@@ -67,6 +65,14 @@ export const readModel = async (
   isModelFolder(checkpoint)
     ? fromFolder(readModelFolder(checkpoint), weights)
     : fromCheckpoint(checkpoint, weights ?? "ema", access);
+
+/** Its weights as one vector: float32 [layout.size]. */
+export async function flatOf(model: ReadModel) {
+  const { network, layout } = await networkOf(model);
+  const flat = new Float32Array(layout.size);
+  for (const { name, offset } of layout.tensors) flat.set(model.values.get(name)!, offset);
+  return { network, layout, flat };
+}
 
 export async function networkOf({ job, imageSet }: Pick<ReadModel, "job" | "imageSet">) {
   const network = await buildNetwork(job.spec, imageSet.channels);

@@ -36,7 +36,13 @@ export interface Denoisers {
   bySigma(clip: boolean): SigmaDenoiser;
   /** The score of x_t, by the times of the process. */
   byTime(): Score;
-  /** The same with its slope along epsilon, of x_t's shape: without guidance. */
+  /** The level of a time of the process. */
+  levelAt(t: number): Level;
+}
+
+/** Those of a network itself, which can tell slopes too. */
+export interface NetworkDenoisers extends Denoisers {
+  /** The score with its slope along epsilon, of x_t's shape: without guidance. */
   byTimeWithSlope(epsilon: tf.Tensor): ScoreWithSlope;
 }
 
@@ -54,7 +60,7 @@ interface Asked extends Condition {
 }
 
 /** Denoisers under any condition; those of one shape share their computation. */
-export function createDenoisers(options: DenoiserOptions): (condition: Condition) => Denoisers {
+export function createDenoisers(options: DenoiserOptions): (condition: Condition) => NetworkDenoisers {
   const { spec, network, params, program, onEvaluation } = options;
   const { classes } = spec.model;
   const { variance } = spec.diffusion;
@@ -125,6 +131,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   };
 
   return (condition) => ({
+    levelAt: (t) => noise.level(t),
     byStep: (process) => (x, step) => {
       const level = { alpha: process.sqrtAlphasCumprod[step]!, sigma: process.sqrtOneMinusAlphasCumprod[step]! };
       const reading = reads.reading(level);

@@ -3,69 +3,158 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { GRIDS } from "../diffusion/grids.ts";
+import type { Level } from "../diffusion/parameterization.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import type { NoiseProcess } from "../diffusion/processes/process.ts";
+import { linspace } from "../diffusion/schedules.ts";
 import { PlumeError } from "../errors.ts";
 import { guideMean } from "../guidance/condition-mean.ts";
 import { guideDenoiser, guideScore, guideTimeScore } from "../guidance/condition-score.ts";
-import { sample } from "../samplers/sample.ts";
-import type { Sampler, SdeWalk, SigmaSampler, StepSampler, Walk } from "../samplers/sampler.ts";
+import { heldStep, heldWalk } from "../samplers/held.ts";
+import { CLEAN, type Known } from "../samplers/known.ts";
+import { invert, sample } from "../samplers/sample.ts";
+import type {
+  InversionStep,
+  Sampler,
+  SamplerStep,
+  SdeWalk,
+  SigmaSampler,
+  StepSampler,
+  Walk,
+  WalkOptions,
+} from "../samplers/sampler.ts";
 import { drive, walkThrough } from "../samplers/walk.ts";
 import type { Gradients } from "./classifier.ts";
 import type { Denoisers } from "./denoiser.ts";
 
-export interface Drawing {
+type OnStep = (done: number, total: number) => Promise<void> | void;
+
+interface Course {
   readonly spec: JobSpec;
   readonly denoise: Denoisers;
-  /** Of a classifier that guides. */
+  /** Of a classifier that guides the way to images. */
   readonly gradients?: Gradients | undefined;
-  /** Standard normal, float32 [B, H, W, C]; disposed. */
-  readonly start: tf.Tensor;
   readonly steps: number;
   readonly eta: number;
-  /** Standard normal of the same shape, for each call of the sampler. */
-  readonly noise: (call: number) => tf.Tensor;
-  readonly onStep?: ((done: number, total: number) => Promise<void> | void) | undefined;
+}
+
+/** A part of a way, and what is met on it. */
+interface Leg {
+  /** From one position to a later one. */
+  readonly part: readonly [from: number, to: number];
+  /** Standard normal of x's shape, for each call of the sampler. */
+  readonly noise: WalkOptions["noise"];
+  /** Held at every step, where the sampler is stepwise; its noise comes from `noise` too. */
+  readonly known?: Known;
+  readonly onStep?: OnStep | undefined;
+}
+
+/**
+ * A sampler's way from noise to images, by positions: 0 is its noisiest level, `steps` are the images. Tensors are float32
+ * [B, H, W, C] in the space that the sampler walks in.
+ */
+export interface Way {
+  readonly steps: number;
+  /** x at position 0 is noise of this standard deviation. */
+  readonly prior: number;
+  /** x at a position is alpha x_0 + sigma eps. */
+  level(position: number): Level;
+  /** @param x disposed. */
+  walk(x: tf.Tensor, leg: Leg): Promise<tf.Tensor>;
+  /** From images to the x at position 0 that the way makes them of, where the sampler inverts. @param x disposed. */
+  encode?(x: tf.Tensor, onStep?: OnStep): Promise<tf.Tensor>;
+}
+
+export interface Drawing extends Course, Omit<Leg, "part"> {
+  /** Standard normal, float32 [B, H, W, C]; disposed. */
+  readonly start: tf.Tensor;
 }
 
 /** @returns x_0, float32 [B, H, W, C], the caller's to dispose. */
-export async function draw(sampler: Sampler, drawing: Drawing): Promise<tf.Tensor> {
-  if (sampler.walks === "steps") return stepBack(sampler, drawing);
-  if (sampler.walks === "sde") return walkInTime(await sampler.load(), drawing);
-  return walkBack(await sampler.load(), sampler, drawing);
+export async function draw(sampler: Sampler, { start, ...drawing }: Drawing): Promise<tf.Tensor> {
+  const way = await wayOf(sampler, drawing);
+  const x = tf.tidy(() => tf.mul(start, way.prior));
+  start.dispose();
+  return way.walk(x, { ...drawing, part: [0, way.steps] });
+}
+
+/** @throws PlumeError INVALID_ARGUMENT for a sampler of SDEs on another process. */
+export async function wayOf(sampler: Sampler, course: Course): Promise<Way> {
+  if (sampler.walks === "steps") return byStep(await guided(sampler, course), await sampler.invert?.(), course);
+  if (sampler.walks === "sde") return inTime(await sampler.load(), await sampler.invert?.(), course);
+  return bySigma(await sampler.load(), sampler, course);
 }
 
 const GUIDES = { mean: guideMean, score: guideScore };
 
-async function stepBack(sampler: StepSampler, drawing: Drawing) {
-  const { spec, denoise, gradients, start, steps, onStep, ...options } = drawing;
-  const { schedule, timesteps, variance } = spec.diffusion;
-  const process = createProcess({ schedule, timesteps, respacing: steps === timesteps ? null : [steps] });
-  const unguided = await sampler.load();
-  const step = gradients ? GUIDES[sampler.guided](unguided, gradients.byStep(process)) : unguided;
-  return sample(step, denoise.byStep(process), start, { ...options, process, clip: true, variance }, onStep);
+const processOf = ({ spec, steps }: Course) => {
+  const { schedule, timesteps } = spec.diffusion;
+  return createProcess({ schedule, timesteps, respacing: steps === timesteps ? null : [steps] });
+};
+
+async function guided(sampler: StepSampler, course: Course): Promise<SamplerStep> {
+  const step = await sampler.load();
+  return course.gradients ? GUIDES[sampler.guided](step, course.gradients.byStep(processOf(course))) : step;
 }
 
-function walkBack(walk: Walk, sampler: SigmaSampler, drawing: Drawing) {
-  const { spec, denoise, gradients, start, steps, onStep, ...options } = drawing;
-  const sigmas = levelsOf(sampler, steps, noiseProcess(spec.diffusion));
-  const x = tf.tidy(() => tf.mul(start, sigmas[0]!));
-  start.dispose();
-  // As in a step: x_0 is clipped before it is guided, and not again.
-  const clipped = denoise.bySigma(true);
-  const guided = gradients ? guideDenoiser(clipped, gradients.bySigma()) : clipped;
-  return walkThrough(walk, guided, x, sigmas, options, onStep);
+function byStep(step: SamplerStep, up: InversionStep | undefined, course: Course): Way {
+  const { spec, denoise, eta } = course;
+  const { variance } = spec.diffusion;
+  const process = processOf(course);
+  const { T, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = process;
+  const denoiser = denoise.byStep(process);
+  const options = { process, clip: true, eta, variance };
+  return {
+    steps: T,
+    prior: 1,
+    level: (i) =>
+      i === T ? CLEAN : { alpha: sqrtAlphasCumprod[T - 1 - i]!, sigma: sqrtOneMinusAlphasCumprod[T - 1 - i]! },
+    walk: (x, { known, onStep, ...leg }) =>
+      sample(known ? heldStep(step, known) : step, denoiser, x, { ...options, ...leg }, onStep),
+    ...(up && { encode: (x, onStep) => invert(up, denoiser, x, options, onStep) }),
+  };
 }
+
+function bySigma(walk: Walk, sampler: SigmaSampler, { spec, denoise, gradients, steps, eta }: Course): Way {
+  const sigmas = levelsOf(sampler, steps, noiseProcess(spec.diffusion));
+  const plain = denoise.bySigma(true);
+  // As in a step: x_0 is clipped before it is guided, and not again.
+  const denoiser = gradients ? guideDenoiser(plain, gradients.bySigma()) : plain;
+  const goesUp = sampler.stepwise && sampler.eta === 0;
+  return {
+    steps,
+    prior: sigmas[0]!,
+    level: (i) => (i === steps ? CLEAN : { alpha: 1, sigma: sigmas[i]! }),
+    walk: (x, { part: [from, to], noise, known, onStep }) =>
+      walkThrough(
+        known ? heldWalk(walk, known) : walk,
+        denoiser,
+        x,
+        sigmas.subarray(from, to + 1),
+        { eta, noise },
+        onStep,
+      ),
+    // Images are taken for x at the least noise.
+    ...(goesUp && {
+      encode: (x, onStep) =>
+        walkThrough(walk, plain, x, sigmas.slice(0, steps).reverse(), { eta: 0, noise: unasked }, onStep),
+    }),
+  };
+}
+
+const unasked = (): never => {
+  throw new PlumeError("INTERNAL", "a walk without noise asked for some");
+};
 
 /** The noise levels of so many steps, highest first: float64 [steps + 1]. */
 export function levelsOf({ ends, grid = "karras" }: SigmaSampler, steps: number, process: NoiseProcess): Float64Array {
   return ends === "zero" ? Float64Array.of(...GRIDS[grid](steps, process), 0) : GRIDS[grid](steps + 1, process);
 }
 
-function walkInTime(walk: SdeWalk, { spec, denoise, gradients, start, steps, noise, onStep }: Drawing) {
+function inTime(walk: SdeWalk, up: SdeWalk | undefined, { spec, denoise, gradients, steps }: Course): Way {
   const process = noiseProcess(spec.diffusion);
-  const { sde } = process;
+  const { sde, span } = process;
   if (!sde)
     throw new PlumeError(
       "INVALID_ARGUMENT",
@@ -74,8 +163,17 @@ function walkInTime(walk: SdeWalk, { spec, denoise, gradients, start, steps, noi
         remedy: "use ddim, heun or another sampler of its own",
       },
     );
-  const x = tf.tidy(() => tf.mul(start, sde.prior));
-  start.dispose();
-  const score = gradients ? guideTimeScore(denoise.byTime(), gradients.byTime()) : denoise.byTime();
-  return drive(walk(score, x, { ...process, sde }, { steps, noise }), x, steps, onStep);
+  const plain = denoise.byTime();
+  const score = gradients ? guideTimeScore(plain, gradients.byTime()) : plain;
+  const times = linspace(span.max, span.min, steps);
+  return {
+    steps,
+    prior: sde.prior,
+    level: (i) => (i === steps ? CLEAN : process.level(times[i]!)),
+    walk: (x, { onStep, ...leg }) =>
+      drive(walk(score, x, { ...process, sde }, { steps, ...leg }), x, leg.part[1] - leg.part[0], onStep),
+    ...(up && {
+      encode: (x, onStep) => drive(up(plain, x, { ...process, sde }, { steps, noise: unasked }), x, steps, onStep),
+    }),
+  };
 }

@@ -1,20 +1,18 @@
 // Pictures from weights. Image k depends on the weights, the seed, its label and k alone: its noise comes from streams
 // keyed by k, so a grid is the same however it is cut into batches.
 
-import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { type PatchShape, shuffle } from "../data/patch.ts";
+import type { PatchShape } from "../data/patch.ts";
 import type { Network } from "../nn/network.ts";
 import type { MakeProgram } from "../nn/program.ts";
-import { normals, PURPOSE } from "../rng/stream.ts";
-import { SAMPLERS, type SamplerName } from "../samplers/index.ts";
-import type { Sampler } from "../samplers/sampler.ts";
+import { PURPOSE, type Purpose } from "../rng/stream.ts";
+import { isAdaptive, SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import { createGradients } from "./classifier.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
 import type { FrozenNetwork } from "./frozen.ts";
-import { shuffleShape } from "./shape.ts";
+import { imageNoise, shown } from "./pixels.ts";
 
 export interface GeneratorOptions {
   readonly spec: JobSpec;
@@ -49,20 +47,14 @@ export type Generate = (wanted: Wanted) => Promise<Uint8Array>;
 
 export function createGenerator(options: GeneratorOptions): Generate {
   const { spec, image, program, classifier } = options;
-  const { height, width, channels } = shuffleShape(image, spec.data.patch);
-  const size = height * width * channels;
-
   const denoisers = createDenoisers(options);
   const gradients = classifier && createGradients(classifier, program);
 
   const together: Generate = async (wanted) => {
     const { indices, seed, sampler, steps, eta, guidance, classifierScale: scale = 1, onStep } = wanted;
     const labels = wanted.labels && Int32Array.from(wanted.labels);
-    const noise = (purpose: (typeof PURPOSE)[keyof typeof PURPOSE], step: number) => {
-      const flat = new Float32Array(indices.length * size);
-      indices.forEach((index, i) => flat.set(normals({ seed, purpose, step, index }, size), i * size));
-      return tf.tensor4d(flat, [indices.length, height, width, channels]);
-    };
+    const noise = (purpose: Purpose, step: number) =>
+      imageNoise({ seed, purpose, step }, indices, image, spec.data.patch);
     const entry = SAMPLERS[sampler];
     const x = await draw(entry, {
       spec,
@@ -76,16 +68,9 @@ export function createGenerator(options: GeneratorOptions): Generate {
     });
     const floats = await x.data<"float32">();
     x.dispose();
-    // x * 127.5 + 127.5, rounded and clamped.
-    const patched = Uint8Array.from(floats, (v) => Math.max(0, Math.min(255, Math.floor(v * 127.5 + 128))));
-    return shuffle(patched, image, spec.data.patch, new Uint8Array(patched.length));
+    return shown(floats, image, spec.data.patch);
   };
   return (wanted) => (isAdaptive(wanted.sampler) ? oneByOne(together, wanted) : together(wanted));
-}
-
-function isAdaptive(name: SamplerName): boolean {
-  const sampler: Sampler = SAMPLERS[name];
-  return "adaptive" in sampler;
 }
 
 /** Images whose sampler would let them depend on each other, each by itself. */

@@ -3,7 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { type PatchShape, unshuffle } from "../data/patch.ts";
+import type { PatchShape } from "../data/patch.ts";
 import { denoisingOf } from "../diffusion/denoising.ts";
 import { parameterizationOf } from "../diffusion/parameterization.ts";
 import { type LookUp, readVariance } from "../diffusion/prediction.ts";
@@ -18,6 +18,7 @@ import type { Asked, Objective, ObjectiveOptions } from "../objectives/objective
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import type { DeviceParams } from "./device-params.ts";
+import { scaled, seen } from "./pixels.ts";
 import { shuffleShape } from "./shape.ts";
 
 export interface MicroBatch {
@@ -120,13 +121,13 @@ export function createMicroBatch(
       const time = feed([n], "float32", () => Float32Array.from(drawn().t, process.label));
       const y = conditional ? feed([n], "int32", () => drawn().y) : null;
       const asked = askedOf(x0, eps, t, () => feed([n], "int32", () => drawn().labels) as tf.Tensor1D);
-      const seen = denoising.seen(asked.x_t, t);
+      const input = denoising.seen(asked.x_t, t);
 
       const loss = (...tensors: tf.Tensor[]): tf.Scalar => {
         const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
         const f = trainingForward(byName, feed, seed, drawn);
         const output = network.forward(f, {
-          x: seen as tf.Tensor4D,
+          x: input as tf.Tensor4D,
           t: time as tf.Tensor1D,
           y: y as tf.Tensor1D | null,
         });
@@ -163,13 +164,12 @@ export function normalise(
   flips: Float64Array | null = null,
 ): Float32Array {
   const { height, width, channels } = image;
-  const floats = new Float32Array(pixels.length);
-  for (let k = 0; k < pixels.length; k++) floats[k] = pixels[k]! / 127.5 - 1;
+  const floats = scaled(pixels);
   flips?.forEach((u, i) => {
     if (u < 0.5)
       mirror(floats.subarray(i * height * width * channels, (i + 1) * height * width * channels), width, channels);
   });
-  return patch === 1 ? floats : unshuffle(floats, image, patch, new Float32Array(floats.length));
+  return seen(floats, image, patch);
 }
 
 function mirror(image: Float32Array, width: number, channels: number): void {

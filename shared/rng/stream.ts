@@ -24,6 +24,8 @@ export const PURPOSE = {
   dequantise: 13,
   audit: 14,
   punish: 15,
+  editNoise: 16,
+  editMask: 17,
   likelihoodNoise: 18,
   hutchinson: 19,
 } as const;

@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { processX0 } from "../diffusion/gaussian.ts";
 import { toEps } from "../diffusion/prediction.ts";
-import type { Denoiser, SampleOptions, SamplerStep, StepResult } from "./sampler.ts";
+import type { InversionStep, SamplerStep } from "./sampler.ts";
 
 export const ddimStep: SamplerStep = (denoise, x_t, t, { process, clip, eta, noise }) => {
   const x0 = processX0(denoise(x_t, t).x0, { clip });
@@ -16,15 +16,10 @@ export const ddimStep: SamplerStep = (denoise, x_t, t, { process, clip, eta, noi
   return { x: t > 0 && sigma > 0 ? tf.add(mean, tf.mul(noise(t, x_t.shape), sigma)) : mean, x0 };
 };
 
-/** From x_t to x_(t+1), eta 0. */
-export function ddimInversionStep(
-  denoise: Denoiser,
-  x_t: tf.Tensor,
-  t: number,
-  { process, clip }: Pick<SampleOptions, "process" | "clip">,
-): StepResult {
+/** Eta is 0. */
+export const ddimInversionStep: InversionStep = (denoise, x_t, t, { process, clip }) => {
   const x0 = processX0(denoise(x_t, t).x0, { clip });
   const eps = toEps(process, x_t, t, x0);
   const alphaBarNext = process.alphasCumprodNext[t]!;
   return { x: tf.add(tf.mul(x0, Math.sqrt(alphaBarNext)), tf.mul(eps, Math.sqrt(1 - alphaBarNext))), x0 };
-}
+};

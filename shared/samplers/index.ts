@@ -15,6 +15,9 @@ const walk = (about: string, rest: Rest, load: SigmaSampler["load"]): SigmaSampl
 /** Without noise unless a job gives eta; with that of the SDE. */
 const ODE = { ends: "zero", eta: 0 } as const;
 const SDE = { ends: "zero", eta: 1 } as const;
+/** Of those the ones whose steps know nothing of each other. */
+const ODE_STEPS = { ...ODE, stepwise: true } as const;
+const SDE_STEPS = { ...SDE, stepwise: true } as const;
 const LOG_SNR = { ...ODE, grid: "exponential" } as const;
 const VP = { ...ODE, grid: "vp" } as const;
 /** Walks that choose their own levels between the ends. */
@@ -42,7 +45,9 @@ export const SAMPLERS = {
     guided: "score",
     eta: 0,
     fits: ["ddpm"],
+    stepwise: true,
     load: async () => (await import("./ddim.ts")).ddimStep,
+    invert: async () => (await import("./ddim.ts")).ddimInversionStep,
   },
   ancestral: {
     about: "Ho et al. 2020",
@@ -50,16 +55,17 @@ export const SAMPLERS = {
     guided: "mean",
     eta: 1,
     fits: ["ddpm"],
+    stepwise: true,
     load: async () => (await import("./ancestral.ts")).ancestralStep,
   },
-  euler: walk("Karras et al. 2022, first order", ODE, async () => (await ode()).eulerWalk()),
-  heun: walk("Karras et al. 2022", ODE, async () => (await ode()).heunWalk()),
+  euler: walk("Karras et al. 2022, first order", ODE_STEPS, async () => (await ode()).eulerWalk()),
+  heun: walk("Karras et al. 2022", ODE_STEPS, async () => (await ode()).heunWalk()),
   "euler-vp": walk("Song et al. 2021, VP flow in its own time", VP, async () => (await ode()).eulerVp),
   "euler-ve": walk("Song et al. 2021, VE flow in its own time", LOG_SNR, async () => (await ode()).eulerVe),
-  "dpm-2": walk("k-diffusion, midpoint in log sigma", ODE, async () => (await ode()).dpm2Walk()),
-  "euler-ancestral": walk("k-diffusion", SDE, async () => (await ancestral()).eulerAncestral()),
-  "dpm-2-ancestral": walk("k-diffusion", SDE, async () => (await ancestral()).dpm2Ancestral()),
-  "dpmpp-2s-ancestral": walk("Lu et al. 2022b", SDE, async () => (await ancestral()).dpmpp2sAncestral()),
+  "dpm-2": walk("k-diffusion, midpoint in log sigma", ODE_STEPS, async () => (await ode()).dpm2Walk()),
+  "euler-ancestral": walk("k-diffusion", SDE_STEPS, async () => (await ancestral()).eulerAncestral()),
+  "dpm-2-ancestral": walk("k-diffusion", SDE_STEPS, async () => (await ancestral()).dpm2Ancestral()),
+  "dpmpp-2s-ancestral": walk("Lu et al. 2022b", SDE_STEPS, async () => (await ancestral()).dpmpp2sAncestral()),
   lms: walk("k-diffusion, Adams-Bashforth of order 4", ODE, async () => (await import("./lms.ts")).lms()),
   "dpm-solver-2": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 2 })),
   "dpm-solver-3": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 3 })),
@@ -73,13 +79,14 @@ export const SAMPLERS = {
   "dpmpp-3s": walk("Lu et al. 2022b", ODE, async () => (await single()).singlestep({ ...X0, order: 3 })),
   "dpmpp-2m": walk("Lu et al. 2022b", ODE, async () => (await multi()).multistep({ ...X0, order: 2 })),
   "dpmpp-3m": walk("Lu et al. 2022b", ODE, async () => (await multi()).multistep({ ...X0_M, order: 3 })),
-  "dpmpp-sde": walk("Lu et al. 2022b", SDE, async () => (await import("./dpmpp-sde.ts")).dpmppSde()),
+  "dpmpp-sde": walk("Lu et al. 2022b", SDE_STEPS, async () => (await import("./dpmpp-sde.ts")).dpmppSde()),
   "dpmpp-2m-sde": walk("Lu et al. 2022b", SDE, async () => (await multi()).multistep({ ...X0, order: 2 })),
   "dpmpp-3m-sde": walk("k-diffusion", SDE, async () => (await multi()).multistep({ ...X0_TAYLOR, order: 3 })),
   pc: {
     about: "Song et al. 2021, reverse diffusion with Langevin's corrections",
     walks: "sde",
     fits: SDES,
+    stepwise: true,
     eta: 1,
     load: async () => (await import("./sde/index.ts")).pc,
   },
@@ -87,6 +94,7 @@ export const SAMPLERS = {
     about: "Song et al. 2021, the reverse SDE",
     walks: "sde",
     fits: SDES,
+    stepwise: true,
     eta: 1,
     load: async () => (await import("./sde/index.ts")).reverseSde,
   },
@@ -97,6 +105,7 @@ export const SAMPLERS = {
     adaptive: true,
     eta: 0,
     load: async () => (await import("./sde/flow.ts")).decoding(),
+    invert: async () => (await import("./sde/flow.ts")).encoding(),
   },
 } satisfies Record<string, Sampler>;
 
@@ -109,3 +118,15 @@ export const fitting = (name: SamplerName): readonly ProcessName[] | undefined =
 
 export const fitsProcess = (name: SamplerName, process: ProcessName): boolean =>
   fitting(name)?.includes(process) ?? true;
+
+/** Whether its images would depend on each other, so that each must be walked by itself. */
+export const isAdaptive = (name: SamplerName): boolean => (SAMPLERS[name] as Sampler).adaptive === true;
+
+/** Whether what is known of images can be held between its steps. */
+export const isStepwise = (name: SamplerName): boolean => (SAMPLERS[name] as Sampler).stepwise === true;
+
+/** Whether it finds the noise that it would make images of. */
+export function inverts(name: SamplerName): boolean {
+  const sampler: Sampler = SAMPLERS[name];
+  return sampler.walks === "sigma" ? isStepwise(name) && sampler.eta === 0 : sampler.invert !== undefined;
+}

@@ -6,11 +6,20 @@ import type { Prediction, VarianceType } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
 import type { SdeProcess } from "../diffusion/processes/process.ts";
+import type { Known } from "./known.ts";
 
 /** Called inside a tidy scope; `step` counts in the (respaced) process. x_t is float32 [B, H, W, C]. */
 export type Denoiser = (x_t: tf.Tensor, step: number) => Prediction;
 
-export interface SampleOptions {
+/** The steps [from, to) of a walk, counted from the noisiest. */
+interface InParts {
+  /** All steps when absent. */
+  readonly part?: readonly [from: number, to: number] | undefined;
+}
+
+export const partOf = ({ part }: InParts, steps: number): readonly [from: number, to: number] => part ?? [0, steps];
+
+export interface SampleOptions extends InParts {
   readonly process: Process;
   /** Clip x_0 to [-1, 1] at every step. */
   readonly clip: boolean;
@@ -29,6 +38,14 @@ export interface StepResult {
 }
 
 export type SamplerStep = (denoise: Denoiser, x_t: tf.Tensor, step: number, options: SampleOptions) => StepResult;
+
+/** One step up, from x_t to x_(t+1), without noise. */
+export type InversionStep = (
+  denoise: Denoiser,
+  x_t: tf.Tensor,
+  step: number,
+  options: Pick<SampleOptions, "process" | "clip">,
+) => StepResult;
 
 /** D(x; sigma) of Karras et al. 2022: the expected x_0 of x = x_0 + sigma eps, float32 [B, H, W, C]. Inside a tidy scope. */
 export type SigmaDenoiser = (x: tf.Tensor, sigma: number) => tf.Tensor;
@@ -66,9 +83,11 @@ export type Walk = (denoise: SigmaDenoiser, x: tf.Tensor, sigmas: Float64Array, 
 /** grad log p_t(x_t) of Song et al. 2021, in the space of x_t: float32 [B, H, W, C]. Inside a tidy scope. */
 export type Score = (x_t: tf.Tensor, t: number) => tf.Tensor;
 
-interface SdeWalkOptions {
-  /** N; a walk that chooses its own steps has no use for it. */
+interface SdeWalkOptions extends InParts {
+  /** N; a walk that chooses its own steps has use for it only to know where a part of them begins. */
   readonly steps: number;
+  /** Held after every move, by walks that are stepwise. */
+  readonly known?: Known | undefined;
   /** As WalkOptions' noise. */
   readonly noise: (call: number) => tf.Tensor;
 }
@@ -84,6 +103,8 @@ interface Entry {
   readonly fits?: readonly ProcessName[];
   /** Its steps depend on all images that it is given: for an image to depend on itself alone, it must walk alone. */
   readonly adaptive?: true;
+  /** Each step is taken from its two ends alone: x may be changed between any two of them. */
+  readonly stepwise?: true;
 }
 
 /** Of a discrete process' steps back. */
@@ -92,9 +113,11 @@ export interface StepSampler extends Entry {
   /** Where a classifier's gradient goes: into the mean that it draws around, or into the score of the x_0 that it is shown. */
   readonly guided: "mean" | "score";
   load(): Promise<SamplerStep>;
+  /** The way back to noise, where there is one. */
+  invert?(): Promise<InversionStep>;
 }
 
-/** Of walks through sigma, which fit every process. */
+/** Of walks through sigma, which fit every process. One that is stepwise and without noise goes up its levels as it goes down. */
 export interface SigmaSampler extends Entry {
   readonly walks: "sigma";
   /** Whether its grid ends at sigma 0, or at the least sigma of the process. */
@@ -109,6 +132,8 @@ interface SdeSampler extends Entry {
   readonly walks: "sde";
   readonly fits: readonly ProcessName[];
   load(): Promise<SdeWalk>;
+  /** The way back to noise, where there is one. */
+  invert?(): Promise<SdeWalk>;
 }
 
 /** An entry of the table. */

@@ -132,7 +132,7 @@ describe("plume checkpoints, data and doctor", () => {
 });
 
 describe("help", () => {
-  it.each([["train"], ["sample"], ["audit"], ["checkpoints"], ["data"], ["doctor"]])(
+  it.each([["train"], ["sample"], ["edit"], ["audit"], ["checkpoints"], ["data"], ["doctor"]])(
     "plume %s --help shows an example",
     async (command) => {
       const { code, stdout } = await plume(command, "--help");

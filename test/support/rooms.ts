@@ -101,6 +101,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "shared/tensor",
     "shared/wire",
   ],
+  "shared/editing": ["shared/data", "shared/diffusion", "shared/pipeline", "shared/rng", "shared/samplers"],
   "shared/eval": ["shared"],
   "coordinator/accounting": ["shared/bus"],
   "coordinator/autoscale": ["shared/bus", "shared/config"],

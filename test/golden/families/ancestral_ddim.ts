@@ -5,7 +5,7 @@ import { type Process, processOf } from "../../../shared/diffusion/process.ts";
 import { betasOf } from "../../../shared/diffusion/schedules.ts";
 import { ancestralStep } from "../../../shared/samplers/ancestral.ts";
 import { ddimInversionStep, ddimStep } from "../../../shared/samplers/ddim.ts";
-import { sample } from "../../../shared/samplers/sample.ts";
+import { invert, sample } from "../../../shared/samplers/sample.ts";
 import type { Denoiser, SampleOptions, StepResult } from "../../../shared/samplers/sampler.ts";
 import { type Nested, tensorOf } from "../arrays.ts";
 import { type AnalyticNetwork, analyticSteps, type ProcessParams, processFor, readOutput } from "../diffusion.ts";
@@ -86,20 +86,19 @@ async function loop({ params, inputs, expected }: GoldenCase): Promise<Record<st
   return { trajectory_steps: steps, trajectory: steps.map((k) => states[k]), final: states.at(-1) };
 }
 
-function inversionLoop({ params, inputs, expected }: GoldenCase): Record<string, unknown> {
+/** The last step leads to pure noise at abar = 0, which the source leaves out. */
+async function inversionLoop({ params, inputs, expected }: GoldenCase): Promise<Record<string, unknown>> {
   const p = params as unknown as Params;
   const process = processFor(p);
   const denoise = analyticSteps(p, processOf(betasOf(p.schedule, p.num_timesteps)), process);
   const states: number[][] = [];
-  let x = tensorOf(inputs.x_start);
-  // The last step leads to pure noise at abar = 0, which the source leaves out.
-  for (let t = 0; t < process.T - 1; t++) {
-    const next = tf.tidy(() => ddimInversionStep(denoise, x, t, { process, clip: p.clip_denoised ?? false }).x);
-    x.dispose();
-    x = next;
-    states.push([...x.dataSync()]);
-  }
-  x.dispose();
+  const recording: typeof ddimInversionStep = (...args) => {
+    const result = ddimInversionStep(...args);
+    states.push([...result.x.dataSync()]);
+    return result;
+  };
+  const options = { process, clip: p.clip_denoised ?? false };
+  (await invert(recording, denoise, tensorOf(inputs.x_start), options)).dispose();
   const steps = expected.steps as number[];
   return { steps, trajectory: steps.map((k) => states[k]), latent: states.at(-1) };
 }

@@ -3,8 +3,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { SdeProcess } from "../../../shared/diffusion/processes/process.ts";
 import { bitsPerDim } from "../../../shared/eval/bits-per-dim.ts";
+import { CLEAN, colorization, inpainting, type Known } from "../../../shared/samplers/known.ts";
 import type { Score } from "../../../shared/samplers/sampler.ts";
-import { colorization, inpainting } from "../../../shared/samplers/sde/constraints.ts";
 import { annealedLangevin, langevin } from "../../../shared/samplers/sde/correctors.ts";
 import { decoding } from "../../../shared/samplers/sde/flow.ts";
 import { likelihood, withSlope } from "../../../shared/samplers/sde/likelihood.ts";
@@ -110,12 +110,18 @@ async function loops(golden: GoldenCase): Promise<Outputs> {
   const [noisy, mean] = [await loop(golden, false), await loop(golden, true)];
   // score_sde's own end keeps the last noise where nothing is known.
   const { span, level } = processOf(p);
-  const sample = tf.tidy(() => knownIn(golden).constrain({ x: noisy, mean: noisy }, level(span.min), noisy).mean);
+  const sample = tf.tidy(() => knownIn(golden).keep(noisy, level(span.min)));
   return { sample_repo: values(sample), sample_denoised: values(mean) };
 }
 
 const knownIn = ({ inputs }: GoldenCase) =>
   inputs.mask ? inpainting(tensorOf(inputs.data), tensorOf(inputs.mask)) : colorization(tensorOf(inputs.data));
+
+/** score_sde's beginning: what is known without noise. It masks the prior's own channels, and not those of the grey basis. */
+function beginning({ keep }: Known, { inputs }: GoldenCase, prior: tf.Tensor): tf.Tensor {
+  if (inputs.mask) return keep(prior, CLEAN);
+  return tf.add(keep(tf.zerosLike(prior), CLEAN), tf.mul(prior, tf.tensor1d([0, 1, 1])));
+}
 
 async function loop(golden: GoldenCase, denoise: boolean): Promise<tf.Tensor> {
   const p = golden.params as unknown as Params;
@@ -126,11 +132,10 @@ async function loop(golden: GoldenCase, denoise: boolean): Promise<tf.Tensor> {
     predictor: predictorOf(p.predictor!, p.probability_flow),
     corrector: correctorOf(p.corrector!, p),
     denoise,
-    ...(known && { constrain: known.constrain }),
   });
   const prior = tf.mul(tensorOf(golden.inputs.prior_normal), process.sde.prior);
-  const x = known ? known.start(prior) : prior;
-  const options = { steps: p.N, noise: (call: number) => tensorOf(noise[call]) };
+  const x = known ? beginning(known, golden, prior) : prior;
+  const options = { steps: p.N, noise: (call: number) => tensorOf(noise[call]), ...(known && { known }) };
   return drive(walk(scoreOf(p, process), x, process, options), x, p.N);
 }
 

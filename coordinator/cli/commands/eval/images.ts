@@ -3,6 +3,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { dataSchema } from "../../../../shared/config/schema.ts";
+import { grey } from "../../../../shared/data/decode.ts";
 import type { ImageSet } from "../../../../shared/data/image-set.ts";
 import { decodeNpy, imagesOf, labelsOf } from "../../../../shared/data/npy.ts";
 import { openImageSet } from "../../../../shared/data/open.ts";
@@ -105,9 +106,3 @@ function classNumber(path: string, folder: string, classes: readonly string[]): 
     `call the folders by class, number or name: ${known}; or put the images into one folder`,
   );
 }
-
-/** uint8 [n, H, W, 3] to [n, H, W, 1]: the mean of the channels, so that a grey picture stays as it is. */
-const grey = (pixels: Uint8Array): Uint8Array =>
-  Uint8Array.from({ length: pixels.length / 3 }, (_, k) =>
-    Math.round((pixels[3 * k]! + pixels[3 * k + 1]! + pixels[3 * k + 2]!) / 3),
-  );

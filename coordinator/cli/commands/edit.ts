@@ -1,0 +1,201 @@
+// plume edit: what a trained model does to images that are there. One file a task, one line in the table.
+
+import { Command } from "commander";
+import { createEditor, imageKey, type Subjects } from "../../../shared/editing/editor.ts";
+import { PlumeError } from "../../../shared/errors.ts";
+import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
+import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
+import { fitsProcess, inverts, isStepwise, SAMPLER_NAMES, type SamplerName } from "../../../shared/samplers/index.ts";
+import { action, type CommandIo } from "../action.ts";
+import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { classOf } from "../options.ts";
+import { checkOutput, OUTPUT_OPTION } from "../output.ts";
+import {
+  type AskedSampling,
+  breathe,
+  parseSampling,
+  SAMPLING_OPTIONS,
+  type SamplingOptions,
+  SEED_OPTION,
+  samplingFor,
+} from "../sampling.ts";
+import { colorize } from "./edit/colorize.ts";
+import { imageToImage } from "./edit/image-to-image.ts";
+import { type GivenImages, IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "./edit/images.ts";
+import { inpaint } from "./edit/inpaint.ts";
+import { interpolate } from "./edit/interpolate.ts";
+import { reconstruct } from "./edit/reconstruct.ts";
+import { writeEdited } from "./edit/show.ts";
+import { superResolution } from "./edit/super-resolution.ts";
+import { type EditTask, type Given, type Prepared, progressText, type Scene, type Work } from "./edit/task.ts";
+
+const TASKS: Readonly<Record<string, EditTask>> = {
+  inpaint,
+  colorize,
+  "super-resolution": superResolution,
+  "image-to-image": imageToImage,
+  interpolate,
+  reconstruct,
+};
+
+interface EditOptions extends SamplingOptions, ImageOptions {
+  readonly class?: string;
+  readonly weights?: string;
+  readonly backend?: string;
+  readonly output: string;
+}
+
+const BATCH = 8;
+/** Between two lines of progress. */
+const QUIET_MS = 5_000;
+
+export function editCommand(): Command {
+  const command = new Command("edit")
+    .description("inpaint, colorize, sharpen, redraw and interpolate images with a trained model")
+    .addHelpText(
+      "after",
+      `
+Examples:
+${Object.keys(TASKS).flatMap(examplesOf).join("\n")}
+
+plume edit <command> --help has the options of each. An image's outcome depends on its pixels, the seed and the options alone.`,
+    );
+  for (const name of Object.keys(TASKS)) command.addCommand(taskCommand(name));
+  return command;
+}
+
+const examplesOf = (name: string): string[] =>
+  TASKS[name]!.examples.map((rest) => `  plume edit ${name} runs/fashion ${rest}`);
+
+function taskCommand(name: string): Command {
+  const task = TASKS[name]!;
+  const command = new Command(name)
+    .description(task.about)
+    .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder");
+  for (const option of [...IMAGE_OPTIONS, ...task.options]) command.option(...option);
+  command.option("--class <k>", "the class of all images, by number or name (default: their own, else none)");
+  for (const option of SAMPLING_OPTIONS) command.option(...option);
+  return command
+    .option(...SEED_OPTION)
+    .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
+    .option(...BACKEND_OPTION)
+    .requiredOption(...OUTPUT_OPTION)
+    .addHelpText("after", `\nExample:\n${examplesOf(name).join("\n")}`)
+    .action(action((io, options: EditOptions, checkpoint) => edit(io, name, options, checkpoint!)));
+}
+
+async function edit(io: CommandIo, name: string, options: EditOptions, checkpoint: string): Promise<undefined> {
+  const { output } = options;
+  checkOutput(output);
+  const asked = parseSampling(options);
+  const images = parseImages(options);
+  const prepared = TASKS[name]!.prepare(options as unknown as Given);
+  const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
+  const image = imageOf(model);
+  const { spec } = model.job;
+  const sampling = samplingFor(spec, forTask(prepared, model, asked));
+  const given = await readImages(images, { image, spec, enlarges: prepared.enlarges }, io.signal);
+  const scene = { image, patch: spec.data.patch, sampling, ...subjectsOf(given, model, options.class, prepared) };
+  const run = await prepared.open(scene);
+  const edited = await run(workOf(io, model, scene));
+  await writeEdited(output, edited, image);
+  const count = scene.subjects.keys.length;
+  const { seed, sampler, steps, guidance } = sampling;
+  const { told = {} } = edited;
+  const { step, weights } = model;
+  io.print(
+    `${count} images by ${name} (${sampler}, ${steps} steps) with step ${step} (${weights} weights) in ${output}`,
+  );
+  if (told.error !== undefined) io.print(`made again they differ by ${told.error} of 255 (root mean square)`);
+  io.result({ file: output, task: name, count, step, weights, seed, sampler, steps, guidance, ...told });
+  return undefined;
+}
+
+function imageOf({ imageSet: { height, width, channels } }: LoadedModel) {
+  if (channels === 2)
+    throw new PlumeError("FAILED_PRECONDITION", "the model makes points of the plane, which are no images", {
+      remedy: "use a model that was trained on images",
+    });
+  return { height, width, channels };
+}
+
+/** Tried in turn where the job's sampler cannot do it. */
+const OTHERS: readonly SamplerName[] = ["ddim", "heun"];
+
+const CAN: Readonly<Record<Prepared["needs"], (name: SamplerName) => boolean>> = {
+  anything: () => true,
+  steps: isStepwise,
+  inversion: inverts,
+};
+
+const CANNOT: Readonly<Record<Prepared["needs"], string>> = {
+  anything: "",
+  steps: "leans on its own earlier steps, or chooses them: nothing can be held between them",
+  inversion: "does not find the noise that it makes an image of",
+};
+
+/** What is asked, with a sampler that can do it. */
+function forTask({ needs, guidance }: Prepared, { job }: LoadedModel, asked: AskedSampling): AskedSampling {
+  const { process } = job.spec.diffusion;
+  const can = (name: SamplerName) => CAN[needs](name) && fitsProcess(name, process);
+  const sampler = asked.sampler ?? [job.spec.sampling.sampler, ...OTHERS].find(can)!;
+  if (fitsProcess(sampler, process) && !can(sampler))
+    throw new PlumeError("INVALID_ARGUMENT", `--sampler ${sampler} ${CANNOT[needs]}`, {
+      remedy: `use one of ${SAMPLER_NAMES.filter(can).join(", ")}${needs === "steps" ? ", or --method null-space" : ""}`,
+    });
+  if (needs === "inversion" && asked.eta)
+    throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta} adds noise, which no encoding holds`, {
+      remedy: "leave --eta out",
+    });
+  return { ...asked, sampler, guidance: asked.guidance ?? guidance, ...(needs === "inversion" && { eta: 0 }) };
+}
+
+function subjectsOf(
+  { pixels, labels: own }: GivenImages,
+  { job, imageSet }: LoadedModel,
+  named: string | undefined,
+  { keepsLabels = false }: Prepared,
+): Pick<Scene, "pixels" | "subjects"> {
+  const { data, model, diffusion } = job.spec;
+  const { height, width, channels } = imageSet;
+  const size = height * width * channels;
+  const n = pixels.length / size;
+  const keys = Array.from({ length: n }, (_, k) => imageKey(pixels.subarray(k * size, (k + 1) * size)));
+  const values = seen(scaled(pixels), { height, width, channels }, data.patch);
+  const all = (label: number) => new Array<number>(n).fill(label);
+  const labels = (): Subjects["labels"] => {
+    if (named !== undefined) return all(classOf(named, imageSet.classes, model.classes));
+    if (model.classes === 0) return null;
+    if (own && keepsLabels) return own;
+    if (diffusion.labelDrop > 0) return all(model.classes);
+    throw new PlumeError("INVALID_ARGUMENT", "the model has seen no image without a class, and these have none", {
+      remedy: `add --class, one of ${imageSet.classes.join(", ") || `0 to ${model.classes - 1}`}`,
+    });
+  };
+  return { pixels, subjects: { values, keys, labels: labels() } };
+}
+
+function workOf(
+  io: CommandIo,
+  model: LoadedModel & { readonly backend: { program: Parameters<typeof createEditor>[0]["program"] } },
+  { image, sampling }: Scene,
+): Work {
+  const { job, network, params, backend } = model;
+  const edit = createEditor({
+    ...sampling,
+    spec: job.spec,
+    network,
+    params,
+    program: backend.program,
+    image,
+    batch: BATCH,
+  });
+  let last = Date.now();
+  return (subjects, task) =>
+    edit(subjects, task, async (progress) => {
+      await breathe(io.signal);
+      if (Date.now() - last < QUIET_MS) return;
+      last = Date.now();
+      io.note(progressText(progress, subjects.keys.length));
+    });
+}

@@ -1,0 +1,113 @@
+// Drawers, and batches handed out to whichever is free.
+
+import { type ChildProcess, fork } from "node:child_process";
+import { computeEnvironment } from "../../../shared/backends/environment.ts";
+import { PlumeError } from "../../../shared/errors.ts";
+import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
+import { entry } from "../../../shared/root.ts";
+import type { DrawerReply, DrawerRequest, DrawerWanted, Drawing } from "./messages.ts";
+
+export interface Pool extends Disposable {
+  /**
+   * @param batches in the order of their images. @param onProgress with how many images are there, those in the making as
+   * shares. @returns uint8 [all images, H, W, C]. @throws PlumeError of the first drawer that fails.
+   */
+  draw(batches: readonly DrawerWanted[], onProgress: (images: number) => void): Promise<Uint8Array>;
+}
+
+/** @param n drawers. @param signal ends them. */
+export async function openPool(n: number, asked: Drawing, signal: AbortSignal): Promise<Pool> {
+  const { model, classifier } = asked;
+  const drawing = { ...asked, model: sendable(model), classifier: classifier && sendable(classifier) };
+  const drawers = Array.from({ length: n }, () => startDrawer(drawing, signal));
+  const close = () => {
+    for (const drawer of drawers) drawer.close();
+  };
+  try {
+    await Promise.all(drawers.map((drawer) => drawer.ask({ kind: "open", drawing })));
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return {
+    [Symbol.dispose]: close,
+    async draw(batches, onProgress) {
+      const images: Uint8Array[] = new Array(batches.length);
+      const share = new Float64Array(batches.length);
+      const tell = () => onProgress(batches.reduce((sum, { indices }, k) => sum + indices.length * share[k]!, 0));
+      let next = 0;
+      const work = async ({ ask }: Drawer) => {
+        for (let k = next++; k < batches.length; k = next++) {
+          const onStep = (done: number, total: number) => {
+            share[k] = done / total;
+            tell();
+          };
+          images[k] = (await ask({ kind: "draw", wanted: batches[k]! }, onStep))!;
+          share[k] = 1;
+          tell();
+        }
+      };
+      await Promise.all(drawers.map(work));
+      return Buffer.concat(images);
+    },
+  };
+}
+
+/** Memory that threads share cannot go to another process. */
+const sendable = ({ spec, channels, flat }: FrozenWeights): FrozenWeights => ({
+  spec,
+  channels,
+  flat: new Float32Array(flat),
+});
+
+interface Drawer {
+  /** One question at a time. @returns what was drawn. */
+  ask(request: DrawerRequest, onStep?: (done: number, total: number) => void): Promise<Uint8Array | undefined>;
+  close(): void;
+}
+
+function startDrawer({ backend }: Drawing, signal: AbortSignal): Drawer {
+  const { file, execArgv } = entry("drawer");
+  const child: ChildProcess = fork(file, {
+    execArgv: [...execArgv],
+    env: { ...process.env, ...computeEnvironment({ backend, threads: 1, numerics: "strict" }) },
+    serialization: "advanced",
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+  });
+  let onReply: (message: DrawerReply) => void = () => {};
+  let onEnd: (error: unknown) => void = () => {};
+  const stop = () => {
+    onEnd(signal.reason);
+    child.kill("SIGKILL");
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  child.on("message", (message) => onReply(message as DrawerReply));
+  child.on("error", (error) => onEnd(error));
+  child.on("exit", (code, by) =>
+    onEnd(
+      new PlumeError("UNAVAILABLE", `a process that draws images ended (${by ?? code})`, {
+        remedy: "it may have had too little memory: try fewer --workers",
+      }),
+    ),
+  );
+  return {
+    ask: (request, onStep = () => {}) =>
+      new Promise((resolve, reject) => {
+        signal.throwIfAborted();
+        onEnd = reject;
+        onReply = (message) => {
+          if (message.kind === "progress") onStep(message.done, message.total);
+          else if (message.kind === "failed")
+            reject(new PlumeError(message.code, message.message, { remedy: message.remedy }));
+          else resolve(message.kind === "drawn" ? message.pixels : undefined);
+        };
+        child.send(request);
+      }),
+    close() {
+      signal.removeEventListener("abort", stop);
+      child.removeAllListeners("exit");
+      if (child.connected) child.disconnect();
+      child.kill("SIGKILL");
+    },
+  };
+}

@@ -1,0 +1,114 @@
+// Images to a model and back: which are computed together, whose noise is whose. A task sees some images and a way from noise to
+// them; what it makes of an image must not depend on the others.
+
+import * as tf from "@tensorflow/tfjs-core";
+import type { PatchShape } from "../data/patch.ts";
+import { createDenoisers, type DenoiserOptions, type Denoisers } from "../pipeline/denoiser.ts";
+import { type Way, wayOf } from "../pipeline/draw.ts";
+import { imageNoise } from "../pipeline/pixels.ts";
+import { shuffleShape } from "../pipeline/shape.ts";
+import { crc32 } from "../rng/crc32.ts";
+import { PURPOSE } from "../rng/stream.ts";
+import { isAdaptive, SAMPLERS, type SamplerName } from "../samplers/index.ts";
+
+export interface EditorOptions extends DenoiserOptions {
+  /** Shape of an image as people see it. */
+  readonly image: PatchShape;
+  readonly sampler: SamplerName;
+  readonly steps: number;
+  /** The sampler's own when absent. */
+  readonly eta?: number | undefined;
+  readonly guidance: number;
+  readonly seed: number;
+  /** Images computed together: bounds the memory; what comes out does not depend on it. */
+  readonly batch: number;
+}
+
+export interface Subjects {
+  /** float32 [n, H / p, W / p, C p p], as the network sees them: images in [-1, 1], or their encodings. */
+  readonly values: Float32Array;
+  /** By which an image's noise is drawn, one each: uint32. */
+  readonly keys: readonly number[];
+  /** One each, the model's number of classes for none; null for a model without classes. */
+  readonly labels: readonly number[] | null;
+}
+
+/** Some of the subjects, in hand. */
+export interface Bench {
+  /** float32 [B, H / p, W / p, C p p]; stays the editor's. */
+  readonly x: tf.Tensor4D;
+  /** Which of the subjects they are. */
+  readonly indices: readonly number[];
+  readonly denoise: Denoisers;
+  /** @param denoise the bench's own where absent. */
+  way(denoise?: Denoisers): Promise<Way>;
+  /** Standard normal of x's shape, each image's from streams of its own: other numbers at every call. */
+  noise(): tf.Tensor;
+  onStep(done: number, total: number): Promise<void> | void;
+}
+
+/** @returns float32 [B, H / p, W / p, C p p], the editor's to dispose. */
+export type Task = (bench: Bench) => Promise<tf.Tensor>;
+
+/** @param onStep may await to let others run, or throw to stop. @returns what the task makes of each subject. */
+export type Edit = (
+  subjects: Subjects,
+  task: Task,
+  onStep?: (progress: EditProgress) => Promise<void> | void,
+) => Promise<Float32Array>;
+
+export interface EditProgress {
+  /** Images that are done, and those in hand. */
+  readonly images: number;
+  readonly inHand: number;
+  /** Steps of those in hand. */
+  readonly step: number;
+  readonly steps: number;
+}
+
+/** The key of an image: its pixels' own, so that its noise is the same wherever it stands. @param pixels uint8. */
+export const imageKey = (pixels: Uint8Array): number => crc32(pixels);
+
+export function createEditor({ image, sampler, steps, eta, guidance, seed, batch, ...model }: EditorOptions): Edit {
+  const { spec } = model;
+  const { patch } = spec.data;
+  const { height, width, channels } = shuffleShape(image, patch);
+  const size = height * width * channels;
+  const denoisers = createDenoisers(model);
+  const entry = SAMPLERS[sampler];
+  const together = isAdaptive(sampler) ? 1 : batch;
+
+  const benchOf = ({ values, keys, labels }: Subjects, indices: readonly number[], onStep: Bench["onStep"]): Bench => {
+    const [first, n] = [indices[0]!, indices.length];
+    const x = tf.tensor4d(values.slice(first * size, (first + n) * size), [n, height, width, channels]);
+    const own = indices.map((index) => keys[index]!);
+    const denoise = denoisers({ labels: labels && Int32Array.from(indices, (index) => labels[index]!), guidance });
+    let calls = 0;
+    return {
+      x,
+      indices,
+      denoise,
+      way: (given = denoise) => wayOf(entry, { spec, denoise: given, steps, eta: eta ?? entry.eta }),
+      noise: () => imageNoise({ seed, purpose: PURPOSE.editNoise, step: calls++ }, own, image, patch),
+      onStep,
+    };
+  };
+
+  return async (subjects, task, onStep = () => {}) => {
+    const n = subjects.keys.length;
+    const out = new Float32Array(subjects.values.length);
+    for (let images = 0; images < n; images += together) {
+      const indices = Array.from({ length: Math.min(together, n - images) }, (_, k) => images + k);
+      const progress = (step: number, all: number) => onStep({ images, inHand: indices.length, step, steps: all });
+      const bench = benchOf(subjects, indices, progress);
+      try {
+        const made = await task(bench);
+        out.set(await made.data<"float32">(), images * size);
+        made.dispose();
+      } finally {
+        bench.x.dispose();
+      }
+    }
+    return out;
+  };
+}
