@@ -8,6 +8,7 @@ import { PlumeError } from "../../shared/errors.ts";
 import { decideRestart } from "../../shared/restart.ts";
 import { entry } from "../../shared/root.ts";
 import { type CoordinatorMessage, isFinal, type PageAddress, type WorkerMessage } from "../../shared/supervision.ts";
+import { isChatter } from "./chatter.ts";
 
 export interface SupervisorOptions {
   /** The resolved job file that the coordinator reads. */
@@ -46,8 +47,6 @@ export interface Supervisor {
   kill(): void;
 }
 
-/** What TensorFlow says on stderr at its start, whatever level it was asked for. */
-const CHATTER = /^(WARNING: All log messages before absl::|I\d{4} )/;
 /** After the coordinator's end, or after it was scaled away, a worker has this long to leave. */
 const LEAVE_MS = 5_000;
 const SCALED_AWAY_MS = 20_000;
@@ -104,7 +103,7 @@ export async function superviseRun(options: SupervisorOptions): Promise<Supervis
       detached: true,
     });
     createInterface({ input: child.stderr! }).on("line", (line) => {
-      if (!CHATTER.test(line)) onOutput(line);
+      if (!isChatter(line)) onOutput(line);
     });
     children.add(child);
     child.on("exit", () => children.delete(child));

@@ -1,10 +1,12 @@
 // Drawers, and batches handed out to whichever is free.
 
 import { type ChildProcess, fork } from "node:child_process";
+import { createInterface } from "node:readline";
 import { computeEnvironment } from "../../../shared/backends/environment.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
 import { entry } from "../../../shared/root.ts";
+import { isChatter } from "../chatter.ts";
 import type { DrawerReply, DrawerRequest, DrawerWanted, Drawing } from "./messages.ts";
 
 export interface Pool extends Disposable {
@@ -72,7 +74,10 @@ function startDrawer({ backend }: Drawing, signal: AbortSignal): Drawer {
     execArgv: [...execArgv],
     env: { ...process.env, ...computeEnvironment({ backend, threads: 1, numerics: "strict" }) },
     serialization: "advanced",
-    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+  });
+  createInterface({ input: child.stderr! }).on("line", (line) => {
+    if (!isChatter(line)) process.stderr.write(`${line}\n`);
   });
   let onReply: (message: DrawerReply) => void = () => {};
   let onEnd: (error: unknown) => void = () => {};
