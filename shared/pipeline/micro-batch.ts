@@ -84,12 +84,14 @@ export function createMicroBatch(
       const x0 = feed(shape, "float32", () => drawn().x0);
       const eps = feed(shape, "float32", () => drawn().eps);
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
-      const y = model.classes > 0 ? (feed([n], "int32", () => drawn().y) as tf.Tensor1D) : null;
+      // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
+      const y = () => feed([n], "int32", () => drawn().y.slice()) as tf.Tensor1D;
+      const labels = model.classes > 0 ? y : null;
       // Each evaluation has the same dropout: a network and its target differ in their parameters alone.
       const learning = (tensors: readonly tf.Tensor[]) =>
-        outputOf(network, named(names, tensors), y, (param) => trainingForward(param, feed, seed, drawn));
+        outputOf(network, named(names, tensors), labels, (param) => trainingForward(param, feed, seed, drawn));
       const sigmas = (k: number): number => drawn().levels![k]!;
-      const fixed = frozenOutputs(others, params.slice(names.length), y);
+      const fixed = frozenOutputs(others, params.slice(names.length), labels);
       const lossOf = loss.prepare({ x0, eps, sigmas, t, target: learning(own), frozen: fixed });
       const mean = (...tensors: tf.Tensor[]) => tf.mean(lossOf(learning(tensors))) as tf.Scalar;
       const { value, grads } = tf.valueAndGrads(mean)([...own]);
@@ -122,26 +124,31 @@ const named = (names: readonly string[], tensors: readonly tf.Tensor[]): Param =
   return (name) => byName.get(name)!;
 };
 
+/** int32 [n]; null for networks without labels. */
+type Labels = (() => tf.Tensor1D) | null;
+
 /** A network under its labels. @param forward a fresh one for each evaluation. */
 const outputOf =
-  (network: Network, param: Param, y: tf.Tensor1D | null, forward: (param: Param) => Forward): NetworkOutput =>
-  (x, label) =>
+  (network: Network, param: Param, labels: Labels, forward: (param: Param) => Forward): NetworkOutput =>
+  (x, label) => {
     // What a recorded computation is told of its levels is one a sample: [n, 1, 1, 1].
-    network.forward(forward(param), { x: x as tf.Tensor4D, t: tf.reshape(label as tf.Tensor, [x.shape[0]!]), y });
+    const t = tf.reshape(label as tf.Tensor, [x.shape[0]!]) as tf.Tensor1D;
+    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null });
+  };
 
 /** The job's other models, without dropout. @param tensors of all of them, in their order. */
 function frozenOutputs(
   models: readonly (readonly [string, FrozenNetwork])[],
   tensors: readonly tf.Tensor[],
-  y: tf.Tensor1D | null,
+  labels: Labels,
 ) {
   let from = 0;
   const outputs = models.map(([name, { spec, network }]) => {
     const names = network.params.map((param) => param.name);
     const own = named(names, tensors.slice(from, from + names.length));
     from += names.length;
-    const labels = spec.model.classes > 0 ? y : null;
-    const output = outputOf(network, own, labels, (param) => ({ param, dropout: (x) => x }));
+    const seen = spec.model.classes > 0 ? labels : null;
+    const output = outputOf(network, own, seen, (param) => ({ param, dropout: (x) => x }));
     return [name, { diffusion: spec.diffusion, output }] as const;
   });
   return Object.fromEntries(outputs);

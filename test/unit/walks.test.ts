@@ -111,6 +111,7 @@ describe.each(WALKS)("%s", (name, sampler) => {
 /** The power of the step that the error falls with. */
 const ORDERS: Readonly<Record<string, number>> = {
   euler: 1,
+  progressive: 1,
   "euler-vp": 1,
   "euler-ve": 1,
   "euler-ancestral": 1,
