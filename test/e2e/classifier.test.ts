@@ -6,6 +6,7 @@ import { join } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeNpy, imagesOf } from "../../shared/data/npy.ts";
+import { PlumeError } from "../../shared/errors.ts";
 import { loadModel } from "../../shared/interop/load-model.ts";
 import { logLikelihood } from "../../shared/nn/log-likelihood.ts";
 import { createLogits } from "../../shared/pipeline/classifier.ts";
@@ -121,7 +122,7 @@ describe("pictures under a classifier", () => {
     const drawn = async (scale: string) => {
       const file = scratch.file(`scale-${scale}.npy`);
       await json("sample", model, "--classifier", one, "--classifier-scale", scale, "--count", "40", "-o", file);
-      const broken = (why: string) => new Error(why);
+      const broken = (why: string) => new PlumeError("DATA_LOSS", why);
       return imagesOf(decodeNpy(readFileSync(file), broken), broken).pixels;
     };
     const { backend, imageSet, job: trained, network, params } = await loadModel(one, undefined, () => testBackend());
@@ -192,7 +193,12 @@ describe("refused with exit code 2", () => {
   });
 
   it.each([
-    ["no classifier", () => scratch.file("model"), [], /is no classifier: its model\.type is unet/],
+    [
+      "no classifier",
+      () => scratch.file("model"),
+      [],
+      /models\.classifier: .*does not fit this job[\s\S]*model\.type: the model is a unet, and no classifier/,
+    ],
     [
       "of other images",
       () => one,
@@ -210,7 +216,7 @@ describe("refused with exit code 2", () => {
     const larger = scratch.file("larger");
     await train(job, larger, "--steps", "1", ...sets("data.imageSize=16", "sampling.count=0"));
     expect(await refusal("sample", larger, "--classifier", one, ...picture)).toEqual(
-      says(/--classifier .*cannot guide this job's model/),
+      says(/--classifier .*does not fit this job/),
     );
   });
 });

@@ -10,7 +10,7 @@ import { loadModel } from "../../../shared/interop/load-model.ts";
 import { givesImages } from "../../../shared/models/index.ts";
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
-import { fitsProcess, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
+import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { CLASSIFIER_OPTION, openGuide, scaleOf } from "../guide.ts";
@@ -98,12 +98,12 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const count = given.count ?? Math.max(1, sampling.count);
   const steps = given.steps ?? sampling.steps;
   const sampler = given.sampler ?? sampling.sampler;
-  if (!fitsProcess(sampler, diffusion.process))
+  if (!fitsModel(sampler, diffusion))
     throw new PlumeError(
       "INVALID_ARGUMENT",
-      `--sampler ${sampler} does not fit the model's process ${diffusion.process}`,
+      `--sampler ${sampler} does not fit the model's process ${diffusion.process}, of which it predicts ${diffusion.predict}`,
       {
-        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsProcess(name, diffusion.process)).join(", ")}`,
+        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsModel(name, diffusion)).join(", ")}`,
       },
     );
   if (diffusion.process === "ddpm" && steps > diffusion.timesteps)
