@@ -9,12 +9,12 @@ import { PROCESSES } from "../diffusion/processes/index.ts";
 import { NETWORKS } from "../models/index.ts";
 import { OBJECTIVES } from "../objectives/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
-import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
 import { INIT, modelsSchema } from "./models.ts";
 import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
+import { samplingSchema } from "./sampling.ts";
 import { storeSchema } from "./store.ts";
 
 const positiveInt = z.int().min(1);
@@ -288,31 +288,6 @@ const checkpointSchema = z.strictObject({
     .min(0)
     .default(2)
     .describe("seconds between snapshots in the run's folder, from which a killed coordinator goes on; 0 for none"),
-});
-
-const samplingSchema = z.strictObject({
-  everySteps: z
-    .int()
-    .min(0)
-    .default(0)
-    .describe("steps between sample grids while training; 0 only at the end; a classifier draws none at all"),
-  count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
-  sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
-  steps: positiveInt.default(50).describe("denoising steps an image"),
-  eta: probability
-    .optional()
-    .describe("noise of the samplers that add some: 0 deterministic, 1 ancestral; the sampler's own when absent"),
-  guidance: z
-    .number()
-    .min(0)
-    .default(1)
-    .describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
-  classifierScale: z
-    .number()
-    .min(0)
-    .max(1000)
-    .optional()
-    .describe("scale s of classifier guidance by models.classifier: s grad log p(y | x_t); 1 when absent, 0 for none"),
 });
 
 const monitoringSchema = z.strictObject({
