@@ -55,7 +55,8 @@ export function sampleCommand(): Command {
       `
 Examples:
   plume sample runs/fashion --class Sneaker --count 16 --guidance 2 -o sneakers.png
-  plume sample runs/fashion --classifier runs/classifier --classifier-scale 4 -o guided.png`,
+  plume sample runs/fashion --classifier runs/classifier --classifier-scale 4 -o guided.png
+  plume sample runs/consistency --steps 1 -o one-step.png`,
     )
     .action(action(sample));
 }
