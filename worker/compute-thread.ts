@@ -37,8 +37,8 @@ async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promis
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
   const landing = heap.allocate();
-  const compute = createMicroBatch(spec, network, layout, image, backend);
-  const { classifier } = await openFrozen(frozen);
+  const { classifier, ...taught } = await openFrozen(frozen);
+  const compute = createMicroBatch(spec, network, layout, image, backend, taught);
   const generate = createGenerator({ spec, network, params, image, program: backend.program, classifier });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();

@@ -2,7 +2,8 @@
 
 import type { JobSpec } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
-import { fitsProcess, SAMPLER_NAMES, type SamplerName } from "../../shared/samplers/index.ts";
+import { givesImages } from "../../shared/models/index.ts";
+import { fitsModel, SAMPLER_NAMES, type SamplerName } from "../../shared/samplers/index.ts";
 import { decimal, oneOf, wholeNumber } from "./options.ts";
 
 export interface SamplingOptions {
@@ -56,12 +57,12 @@ export interface Sampling extends AskedSampling {
 /** With the job's own choices. @throws PlumeError INVALID_ARGUMENT for what the model cannot do. */
 export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: AskedSampling): Sampling {
   const { sampler = sampling.sampler, steps = sampling.steps, guidance = sampling.guidance } = asked;
-  if (!fitsProcess(sampler, diffusion.process))
+  if (!fitsModel(sampler, diffusion))
     throw new PlumeError(
       "INVALID_ARGUMENT",
-      `--sampler ${sampler} does not fit the model's process ${diffusion.process}`,
+      `--sampler ${sampler} does not fit the model's process ${diffusion.process}, of which it predicts ${diffusion.predict}`,
       {
-        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsProcess(name, diffusion.process)).join(", ")}`,
+        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsModel(name, diffusion)).join(", ")}`,
       },
     );
   if (diffusion.process === "ddpm" && steps > diffusion.timesteps)
@@ -73,6 +74,14 @@ export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: Aske
       remedy: "use --guidance 1",
     });
   return { ...asked, sampler, steps, guidance, eta: asked.eta ?? sampling.eta };
+}
+
+/** @throws PlumeError INVALID_ARGUMENT for a model whose answers are no images. */
+export function checkDraws(checkpoint: string, { model }: JobSpec): void {
+  if (givesImages(model.type)) return;
+  throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is a ${model.type}: it draws nothing`, {
+    remedy: `plume eval ${checkpoint} tells its accuracy; plume sample RUN --classifier ${checkpoint} has it guide another model`,
+  });
 }
 
 /** Lets a Ctrl-C in: the backend computes on this thread. */

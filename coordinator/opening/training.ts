@@ -79,6 +79,7 @@ export async function openTraining(options: CoordinatorOptions) {
     resume,
     allow,
     reducer,
+    frozen,
     datasetDigest: set.digest,
     datasetChange: dataChange,
     warn: (message) => warnings.push(message),

@@ -1,6 +1,6 @@
 // What the zoo trains and how each system is measured. A system is one line here; its job is in deploy/jobs.
 
-import { fitsProcess, SAMPLER_NAMES, type SamplerName } from "../../shared/samplers/index.ts";
+import { fitsModel, SAMPLER_NAMES, type SamplerName } from "../../shared/samplers/index.ts";
 
 /** Rows of `plume eval` beside those of the job's own sampler: every combination of what is listed. */
 export interface Sweep {
@@ -35,7 +35,7 @@ const samplers = (process: "ddpm" | "vp"): Sweep => ({
   title: "Samplers",
   about: "One checkpoint, drawn by every sampler that fits its process.",
   by: "evaluations",
-  sampler: SAMPLER_NAMES.filter((name) => fitsProcess(name, process)),
+  sampler: SAMPLER_NAMES.filter((name) => fitsModel(name, { process, predict: "v" })),
   steps: [5, 10, 20, 40],
 });
 

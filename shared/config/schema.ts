@@ -9,12 +9,12 @@ import { PROCESSES } from "../diffusion/processes/index.ts";
 import { NETWORKS } from "../models/index.ts";
 import { OBJECTIVES } from "../objectives/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
-import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
-import { modelsSchema, sha256 } from "./models.ts";
+import { INIT, modelsSchema } from "./models.ts";
 import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
+import { samplingSchema } from "./sampling.ts";
 import { storeSchema } from "./store.ts";
 
 const positiveInt = z.int().min(1);
@@ -86,6 +86,15 @@ const modelSchema = z.strictObject({
     .describe("how a classifier makes one answer of its feature map: by an attention of its own, or by the mean"),
 });
 
+const scalesSchema = z.strictObject({
+  start: positiveInt
+    .max(10_000)
+    .default(18)
+    .describe("N: noise levels that consistency trains between, at the first step; steps of progressive's student"),
+  end: positiveInt.max(10_000).optional().describe("N of consistency in the end; N does not grow when absent"),
+  steps: positiveInt.default(1000).describe("optimizer steps in which N grows from start to end"),
+});
+
 const diffusionSchema = z.strictObject({
   process: oneOf(PROCESSES)
     .default("ddpm")
@@ -123,6 +132,9 @@ const diffusionSchema = z.strictObject({
   objective: oneOf(OBJECTIVES)
     .default("simple")
     .describe(`what training makes small: ${listed(OBJECTIVES)}`),
+  scales: scalesSchema
+    .prefault({})
+    .describe("grid of the objectives consistency and progressive: Karras' levels from sigmaMax to sigmaMin"),
   vlbWeight: z
     .number()
     .positive()
@@ -154,10 +166,12 @@ const trainingSchema = z.strictObject({
   wireDtype: oneOf(WIRE_DTYPES)
     .default("float32")
     .describe(`what gradients travel and are summed in: ${listed(WIRE_DTYPES)}; another one gives other bits`),
-  init: sha256("must be the sha256 of weights, as --init and plume checkpoints import set it")
+  init: z
+    .string()
+    .regex(INIT, "must be teacher, or the sha256 of weights, as --init and plume checkpoints import set it")
     .optional()
     .describe(
-      "sha256 of the imported weights that training starts from, set by --init; fresh ones of the seed when absent",
+      "what training starts from: teacher for a copy of models.teacher, or the sha256 of imported weights, set by --init; fresh ones of the seed when absent",
     ),
   nonFinite: z
     .enum(["fail", "skip"])
@@ -274,31 +288,6 @@ const checkpointSchema = z.strictObject({
     .min(0)
     .default(2)
     .describe("seconds between snapshots in the run's folder, from which a killed coordinator goes on; 0 for none"),
-});
-
-const samplingSchema = z.strictObject({
-  everySteps: z
-    .int()
-    .min(0)
-    .default(0)
-    .describe("steps between sample grids while training; 0 only at the end; a classifier draws none at all"),
-  count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
-  sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
-  steps: positiveInt.default(50).describe("denoising steps an image"),
-  eta: probability
-    .optional()
-    .describe("noise of the samplers that add some: 0 deterministic, 1 ancestral; the sampler's own when absent"),
-  guidance: z
-    .number()
-    .min(0)
-    .default(1)
-    .describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
-  classifierScale: z
-    .number()
-    .min(0)
-    .max(1000)
-    .optional()
-    .describe("scale s of classifier guidance by models.classifier: s grad log p(y | x_t); 1 when absent, 0 for none"),
 });
 
 const monitoringSchema = z.strictObject({

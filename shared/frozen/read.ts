@@ -36,7 +36,7 @@ export async function readFrozen(
 async function readOne(spec: JobSpec, name: FrozenName, images: Images): Promise<FrozenModel> {
   const { from, weights, sha256: pinned } = spec.models[name]!;
   const model = await readModel(from.replace(/^file:\/\//, ""), weights, spec.store);
-  checkFits[name](spec, images, model);
+  await checkFits(name, spec, images, model);
   const { layout } = await networkOf(model);
   const sha256 = weightsDigest(layout, model.values);
   if (pinned !== undefined && pinned !== sha256) throw otherWeights(pinned, sha256, model);

@@ -93,8 +93,8 @@ function byShape(program: MakeProgram, { params }: FrozenNetwork, computation: (
 /** Logits inside a recorded computation, at a time that comes in with it. */
 function logitsIn({ spec, network }: FrozenNetwork) {
   const process = noiseProcess(spec.diffusion);
-  const { predict, sigmaData } = spec.diffusion;
-  const { seen } = denoisingOf(process, parameterizationOf(predict, sigmaData), "simple");
+  const { predict, sigmaData, sigmaMin } = spec.diffusion;
+  const { seen } = denoisingOf(process, parameterizationOf(predict, sigmaData, sigmaMin), "simple");
   const names = network.params.map(({ name }) => name);
   return (feed: Feed, tensors: readonly tf.Tensor[], time: () => number) => {
     const byName = new Map(names.map((name, i) => [name, tensors[i]!]));

@@ -101,6 +101,8 @@ interface Entry {
   readonly eta: number;
   /** The processes that it can walk; all when absent. */
   readonly fits?: readonly ProcessName[];
+  /** Whether it draws from consistency functions, and not from denoisers. */
+  readonly ofConsistency?: true;
   /** Its steps depend on all images that it is given: for an image to depend on itself alone, it must walk alone. */
   readonly adaptive?: true;
   /** Each step is taken from its two ends alone: x may be changed between any two of them. */

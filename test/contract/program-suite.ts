@@ -10,16 +10,21 @@ import { initialParameters } from "../../shared/nn/init.ts";
 import { type Computation, eagerProgram } from "../../shared/nn/program.ts";
 import { createGradients } from "../../shared/pipeline/classifier.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
+import { openFrozen } from "../../shared/pipeline/frozen.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 
 const image = { height: 8, width: 8, channels: 1 };
 
-/** What a job may say of its loss: with the variance comes nearly every operation that objectives have. */
+/**
+ * What a job may say of its loss: with the variance comes nearly every operation that objectives of an output have, with the
+ * distillation by a teacher those that ask denoisers, between other levels at every step.
+ */
 const OBJECTIVES = [
-  "labelDrop: 0.5",
-  "variance: learned-range, objective: hybrid, vlbWeight: 1",
+  "predict: v, labelDrop: 0.5",
+  "predict: v, variance: learned-range, objective: hybrid, vlbWeight: 1",
+  "process: edm, predict: consistency, objective: consistency, scales: { start: 2, end: 9, steps: 3 }",
   "objective: cross-entropy",
 ];
 
@@ -29,8 +34,9 @@ metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
   model: { type: ${objective.includes("cross-entropy") ? "classifier" : "unet"}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
-  diffusion: { predict: v, ${objective} }
+  diffusion: { ${objective} }
   training: { globalBatch: 16, microBatch: 4 }
+  sampling: { sampler: ${objective.includes("consistency") ? "consistency" : "ddim"} }
 `);
 
 /** Loss and gradient of some micro-batches, with parameters that change in between. */
@@ -38,7 +44,10 @@ export const runMicroBatches = async (program: Backend["program"], objective = O
   const { spec } = jobWith(objective);
   const network = await buildNetwork(spec, 1);
   const layout = buildLayout(network.params);
-  const compute = createMicroBatch(spec, network, layout, image, { program });
+  const flat = initialParameters(layout, 9).map((w, k) => w + 0.02 * Math.cos(k));
+  const teacher = { ...spec, diffusion: { ...spec.diffusion, predict: "edm" } } as const;
+  const frozen = objective.includes("edm") ? await openFrozen({ teacher: { spec: teacher, channels: 1, flat } }) : {};
+  const compute = createMicroBatch(spec, network, layout, image, { program }, frozen);
   const set = openShapes(64, 8);
   const results: { loss: number; gradient: Float32Array }[] = [];
   for (let step = 0; step < 4; step++) {
@@ -50,6 +59,7 @@ export const runMicroBatches = async (program: Backend["program"], objective = O
     results.push({ loss: await compute(params, { step, index: 1, ...samples }, gradient), gradient });
     params.dispose();
   }
+  frozen.teacher?.params.dispose();
   return results;
 };
 

@@ -193,7 +193,12 @@ describe("refused with exit code 2", () => {
   });
 
   it.each([
-    ["no classifier", () => scratch.file("model"), [], /is no classifier: its model\.type is unet/],
+    [
+      "no classifier",
+      () => scratch.file("model"),
+      [],
+      /models\.classifier: .*does not fit this job[\s\S]*model\.type: the model is a unet, and no classifier/,
+    ],
     [
       "of other images",
       () => one,
@@ -211,7 +216,7 @@ describe("refused with exit code 2", () => {
     const larger = scratch.file("larger");
     await train(job, larger, "--steps", "1", ...sets("data.imageSize=16", "sampling.count=0"));
     expect(await refusal("sample", larger, "--classifier", one, ...picture)).toEqual(
-      says(/--classifier .*cannot guide this job's model/),
+      says(/--classifier .*does not fit this job/),
     );
   });
 });

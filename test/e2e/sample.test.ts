@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { plume, scratchFolder, startPlume, tinyJob, train, until } from "../support/plume.ts";
-import { processesOf } from "../support/processes.ts";
+import { childrenOf, isDead } from "../support/processes.ts";
 
 const scratch = scratchFolder();
 const run = scratch.file("run");
@@ -14,7 +14,17 @@ describe("plume sample", () => {
     const drawn = await Promise.all(
       ["1", "2", "3"].map(async (workers) => {
         const file = scratch.file(`${workers}.npy`);
-        const { code, stdout, stderr } = await plume("sample", run, "--count", "20", "--workers", workers, "-o", file, "--json");
+        const { code, stdout, stderr } = await plume(
+          "sample",
+          run,
+          "--count",
+          "20",
+          "--workers",
+          workers,
+          "-o",
+          file,
+          "--json",
+        );
         expect(code, stderr).toBe(0);
         expect(JSON.parse(stdout)).toMatchObject({ count: 20, workers: Number(workers), backend: "wasm" });
         return readFileSync(file);
@@ -25,7 +35,17 @@ describe("plume sample", () => {
   });
 
   it("starts no more processes than there are batches", async () => {
-    const { stdout } = await plume("sample", run, "--count", "8", "--workers", "4", "-o", scratch.file("8.npy"), "--json");
+    const { stdout } = await plume(
+      "sample",
+      run,
+      "--count",
+      "8",
+      "--workers",
+      "4",
+      "-o",
+      scratch.file("8.npy"),
+      "--json",
+    );
     expect(JSON.parse(stdout)).toMatchObject({ workers: 1 });
   });
 
@@ -34,7 +54,7 @@ describe("plume sample", () => {
     const begin = async (name: string) => {
       const file = scratch.file(name);
       const { child, finished } = startPlume(["sample", run, ...long, "-o", file]);
-      const drawers = () => processesOf(`${child.pid}`);
+      const drawers = () => childrenOf(child.pid!);
       await until("processes that draw", () => drawers().length === 2);
       return { child, finished, drawers };
     };
@@ -48,15 +68,6 @@ describe("plume sample", () => {
     const pids = interrupted.drawers().map(({ pid }) => pid);
     interrupted.child.kill("SIGINT");
     expect((await interrupted.finished).code).toBe(130);
-    await until("their end", () => pids.every((pid) => !isAlive(pid)));
+    await until("their end", () => pids.every(isDead));
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

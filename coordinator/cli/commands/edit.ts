@@ -5,7 +5,7 @@ import { createEditor, imageKey, type Subjects } from "../../../shared/editing/e
 import { PlumeError } from "../../../shared/errors.ts";
 import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
 import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
-import { fitsProcess, inverts, isStepwise, SAMPLER_NAMES, type SamplerName } from "../../../shared/samplers/index.ts";
+import { fitsModel, inverts, isStepwise, SAMPLER_NAMES, type SamplerName } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { classOf } from "../options.ts";
@@ -13,6 +13,7 @@ import { checkOutput, OUTPUT_OPTION } from "../output.ts";
 import {
   type AskedSampling,
   breathe,
+  checkDraws,
   parseSampling,
   SAMPLING_OPTIONS,
   type SamplingOptions,
@@ -91,6 +92,7 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   const images = parseImages(options);
   const prepared = TASKS[name]!.prepare(options as unknown as Given);
   const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
+  checkDraws(checkpoint, model.job.spec);
   const image = imageOf(model);
   const { spec } = model.job;
   const sampling = samplingFor(spec, forTask(prepared, model, asked));
@@ -136,10 +138,10 @@ const CANNOT: Readonly<Record<Prepared["needs"], string>> = {
 
 /** What is asked, with a sampler that can do it. */
 function forTask({ needs, guidance }: Prepared, { job }: LoadedModel, asked: AskedSampling): AskedSampling {
-  const { process } = job.spec.diffusion;
-  const can = (name: SamplerName) => CAN[needs](name) && fitsProcess(name, process);
+  const fits = (name: SamplerName) => fitsModel(name, job.spec.diffusion);
+  const can = (name: SamplerName) => CAN[needs](name) && fits(name);
   const sampler = asked.sampler ?? [job.spec.sampling.sampler, ...OTHERS].find(can)!;
-  if (fitsProcess(sampler, process) && !can(sampler))
+  if (fits(sampler) && !can(sampler))
     throw new PlumeError("INVALID_ARGUMENT", `--sampler ${sampler} ${CANNOT[needs]}`, {
       remedy: `use one of ${SAMPLER_NAMES.filter(can).join(", ")}${needs === "steps" ? ", or --method null-space" : ""}`,
     });

@@ -3,9 +3,7 @@
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
 import { writeGrid } from "../../../shared/data/picture.ts";
-import { PlumeError } from "../../../shared/errors.ts";
 import { checkWeights, flatOf, readModel } from "../../../shared/interop/load-model.ts";
-import { givesImages } from "../../../shared/models/index.ts";
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { action, type CommandIo } from "../action.ts";
@@ -15,7 +13,14 @@ import { createImageProgress } from "../drawing/progress.ts";
 import { CLASSIFIER_OPTION, readGuide, scaleOf } from "../guide.ts";
 import { classOf, wholeNumber } from "../options.ts";
 import { checkOutput, OUTPUT_OPTION, writeArray } from "../output.ts";
-import { parseSampling, SAMPLING_OPTIONS, type SamplingOptions, SEED_OPTION, samplingFor } from "../sampling.ts";
+import {
+  checkDraws,
+  parseSampling,
+  SAMPLING_OPTIONS,
+  type SamplingOptions,
+  SEED_OPTION,
+  samplingFor,
+} from "../sampling.ts";
 
 interface SampleCommandOptions extends SamplingOptions {
   readonly count?: string;
@@ -52,7 +57,8 @@ export function sampleCommand(): Command {
 Examples:
   plume sample runs/fashion --class Sneaker --count 16 --guidance 2 -o sneakers.png
   plume sample runs/fashion --sampler dpmpp-2m --steps 10 --count 1000 -o images.npy
-  plume sample runs/fashion --classifier runs/classifier --classifier-scale 4 -o guided.png`,
+  plume sample runs/fashion --classifier runs/classifier --classifier-scale 4 -o guided.png
+  plume sample runs/consistency --steps 1 -o one-step.png`,
     )
     .action(action(sample));
 }
@@ -65,10 +71,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const workers = options.workers === undefined ? undefined : wholeNumber("--workers", options.workers, 1);
   const model = await readModel(checkpoint, options.weights === undefined ? undefined : checkWeights(options.weights));
   const { job, step, weights, imageSet } = model;
-  if (!givesImages(job.spec.model.type))
-    throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is a ${job.spec.model.type}: it draws nothing`, {
-      remedy: `plume eval ${checkpoint} tells its accuracy; plume sample RUN --classifier ${checkpoint} has it guide another model`,
-    });
+  checkDraws(checkpoint, job.spec);
   const count = wanted ?? Math.max(1, job.spec.sampling.count);
   const sampling = samplingFor(job.spec, asked);
   const classifier = await readGuide(options.classifier, job.spec, imageSet);

@@ -2,7 +2,7 @@
 
 import { openBackend } from "../../../shared/backends/index.ts";
 import { describeError, PlumeError } from "../../../shared/errors.ts";
-import { openFrozen } from "../../../shared/pipeline/frozen.ts";
+import { onDevice } from "../../../shared/pipeline/frozen.ts";
 import { createGenerator, type Generate } from "../../../shared/pipeline/generate.ts";
 import type { DrawerReply, DrawerRequest, Drawing } from "./messages.ts";
 
@@ -13,9 +13,12 @@ const reply = (message: DrawerReply): void => void process.send!(message);
 
 async function open({ backend, model, classifier, image }: Drawing): Promise<Generate> {
   const { program } = await openBackend(backend);
-  const models = await openFrozen({ model, ...(classifier && { classifier }) });
-  const { spec, network, params } = models.model!;
-  return createGenerator({ spec, network, params, image, program, classifier: models.classifier });
+  return createGenerator({
+    ...(await onDevice(model)),
+    image,
+    program,
+    classifier: classifier && (await onDevice(classifier)),
+  });
 }
 
 let generate: Generate;
