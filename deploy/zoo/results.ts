@@ -5,7 +5,7 @@ import { seconds } from "../../shared/report/numbers.ts";
 import type { Measured, Row } from "./measure.ts";
 
 /** Mean and, of several, the standard deviation with n - 1. */
-export function spread(values: readonly number[], digits: number): string {
+function spread(values: readonly number[], digits: number): string {
   if (values.length === 0) return "-";
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
@@ -37,7 +37,7 @@ export function costOf({ runs }: Measured): readonly string[] {
   return [seconds(mean), told(({ samplesPerSecond }) => samplesPerSecond, 0)];
 }
 
-export const finalRows = ({ evaluations }: Measured): Row[] =>
+const finalRows = ({ evaluations }: Measured): Row[] =>
   evaluations.flatMap(({ rows }) => rows.findLast(({ kind }) => kind === "generated") ?? []);
 
 const rowOf = ({ evaluations }: Measured, name: string): Row[] =>

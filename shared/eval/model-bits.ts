@@ -14,7 +14,7 @@ import { likelihood } from "../samplers/sde/likelihood.ts";
 import { bitsPerDim } from "./bits-per-dim.ts";
 import { variationalBound } from "./bound.ts";
 
-export interface RealBatch {
+interface RealBatch {
   /** uint8 [n, H, W, C]. */
   readonly pixels: Uint8Array;
   /** int32 [n]. */
