@@ -3,11 +3,14 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { Command } from "commander";
+import type { Backend } from "../../../shared/backends/backend.ts";
+import type { JobSpec } from "../../../shared/config/schema.ts";
 import { encodeNpy } from "../../../shared/data/npy.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
 import { PlumeError } from "../../../shared/errors.ts";
-import { loadModel } from "../../../shared/interop/load-model.ts";
+import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
 import { givesImages } from "../../../shared/models/index.ts";
+import type { FrozenNetwork } from "../../../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
@@ -63,16 +66,45 @@ Examples:
 
 async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: string): Promise<undefined> {
   const { output } = options;
+  checkOutput(output);
+  const given = parse(options);
+  const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
+  const { job, step, weights, imageSet } = model;
+  const how = checked(checkpoint, job.spec, given);
+  const classifier = await openGuide(options.classifier, job.spec, imageSet);
+  const { classifierScale: asked } = options;
+  const classifierScale =
+    asked === undefined ? job.spec.sampling.classifierScale : scaleOf("--classifier-scale", asked, classifier);
+  const classes = shownClasses(job.spec, classifier);
+  const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, classes);
+  const labelsOf = (indices: readonly number[]) =>
+    only === null ? gridLabels(indices, classes) : indices.map(() => only);
+  const pixels = await draw(io, model, { ...how, classifier, classifierScale, labelsOf });
+
+  const { count, steps, guidance } = how;
+  await write(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
+  io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
+  io.result({
+    ...{ file: output, count, step, weights, seed: given.seed, steps, guidance },
+    ...(classifier && { classifierScale: classifierScale ?? 1 }),
+  });
+  return undefined;
+}
+
+/** Before the minutes of sampling, not after. */
+function checkOutput(output: string): void {
   if (!/\.(png|npy)$/.test(output))
     throw new PlumeError("INVALID_ARGUMENT", `-o ${output} is neither .png nor .npy`, {
       remedy: "for example -o grid.png",
     });
-  // Before the minutes of sampling, not after.
   const folder = dirname(resolve(output));
   if (!existsSync(folder))
     throw new PlumeError("NOT_FOUND", `-o ${output}: there is no folder ${folder}`, {
       remedy: "create it first, or name another file",
     });
+}
+
+function parse(options: SampleCommandOptions) {
   const given = {
     count: options.count === undefined ? undefined : wholeNumber("--count", options.count, 1),
     steps: options.steps === undefined ? undefined : wholeNumber("--steps", options.steps, 1),
@@ -85,20 +117,17 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     throw new PlumeError("INVALID_ARGUMENT", `--eta ${given.eta} is above 1`, {
       remedy: "0 is deterministic, 1 adds as much noise as ancestral sampling",
     });
-  const { job, step, weights, imageSet, network, params, backend } = await loadModel(
-    checkpoint,
-    options.weights,
-    (trained) => openBackendFor(options.backend, trained),
-  );
-  const { program } = backend;
-  if (!givesImages(job.spec.model.type))
-    throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is a ${job.spec.model.type}: it draws nothing`, {
+  return given;
+}
+
+/** What is given, and the job's own for the rest. @throws PlumeError INVALID_ARGUMENT where the model cannot be drawn so. */
+function checked(checkpoint: string, { model, diffusion, sampling }: JobSpec, given: ReturnType<typeof parse>) {
+  if (!givesImages(model.type))
+    throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is a ${model.type}: it draws nothing`, {
       remedy: `plume eval ${checkpoint} tells its accuracy; plume sample RUN --classifier ${checkpoint} has it guide another model`,
     });
-  const { sampling, model, diffusion } = job.spec;
-  const count = given.count ?? Math.max(1, sampling.count);
-  const steps = given.steps ?? sampling.steps;
-  const sampler = given.sampler ?? sampling.sampler;
+  const { count = Math.max(1, sampling.count), steps = sampling.steps, sampler = sampling.sampler } = given;
+  const { guidance = sampling.guidance, eta = sampling.eta, seed } = given;
   if (!fitsModel(sampler, diffusion))
     throw new PlumeError(
       "INVALID_ARGUMENT",
@@ -111,55 +140,56 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
       remedy: `use at most --steps ${diffusion.timesteps}`,
     });
-  const guidance = given.guidance ?? sampling.guidance;
   if (model.classes === 0 && guidance !== 1)
     throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {
       remedy: "use --guidance 1",
     });
-  const classifier = await openGuide(options.classifier, job.spec, imageSet);
-  const classifierScale =
-    options.classifierScale === undefined
-      ? sampling.classifierScale
-      : scaleOf("--classifier-scale", options.classifierScale, classifier);
-  const classes = shownClasses(job.spec, classifier);
-  const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, classes);
+  return { count, steps, sampler, guidance, eta, seed };
+}
 
+type Wanted = ReturnType<typeof checked> & {
+  readonly classifier: FrozenNetwork | undefined;
+  readonly classifierScale: number | undefined;
+  labelsOf(indices: readonly number[]): number[] | null;
+};
+
+/** @returns uint8 [count, H, W, C]. */
+async function draw(
+  io: CommandIo,
+  { job, network, params, imageSet, backend }: LoadedModel & { readonly backend: Backend },
+  { count, classifier, labelsOf, ...how }: Wanted,
+): Promise<Uint8Array> {
   const { height, width, channels } = imageSet;
-  const image = { height, width, channels };
-  const generate = createGenerator({ spec: job.spec, network, params, image, program, classifier });
+  const generate = createGenerator({
+    ...{ spec: job.spec, network, params, classifier, program: backend.program },
+    image: { height, width, channels },
+  });
+  const onStep = async () => {
+    // Lets a Ctrl-C in: the backend computes on this thread.
+    await new Promise((resolve) => setImmediate(resolve));
+    io.signal.throwIfAborted();
+  };
   const pixels = new Uint8Array(count * height * width * channels);
   for (let from = 0; from < count; from += BATCH) {
     const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
-    const labels = only === null ? gridLabels(indices, classes) : indices.map(() => only);
-    const batch = await generate({
-      indices,
-      labels,
-      seed: given.seed,
-      sampler,
-      steps,
-      eta: given.eta ?? sampling.eta,
-      guidance,
-      classifierScale,
-      onStep: async () => {
-        // Lets a Ctrl-C in: the backend computes on this thread.
-        await new Promise((resolve) => setImmediate(resolve));
-        io.signal.throwIfAborted();
-      },
-    });
+    const batch = await generate({ ...how, indices, labels: labelsOf(indices), onStep });
     pixels.set(batch, from * height * width * channels);
     io.note(`  ${Math.min(from + BATCH, count)} of ${count} images`);
   }
-  if (output.endsWith(".npy")) writeFileSync(output, encodeNpy(pixels, [count, height, width, channels]));
-  else {
-    const columns = only === null && classes > 0 ? classes : Math.ceil(Math.sqrt(count));
-    const labels =
-      only === null && classes > 0 && imageSet.classes.length > 0 ? imageSet.classes.slice(0, columns) : null;
-    await writeGrid(output, pixels, { count, height, width, channels, columns, ...(labels ? { labels } : {}) });
-  }
-  io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
-  io.result({
-    ...{ file: output, count, step, weights, seed: given.seed, steps, guidance },
-    ...(classifier && { classifierScale: classifierScale ?? 1 }),
-  });
-  return undefined;
+  return pixels;
+}
+
+type Pictures = Pick<LoadedModel["imageSet"], "height" | "width" | "channels" | "classes"> & { readonly count: number };
+
+/** @param columns one a class; 0 for a square. */
+async function write(
+  output: string,
+  pixels: Uint8Array,
+  { count, height, width, channels, classes }: Pictures,
+  columns: number,
+): Promise<void> {
+  if (output.endsWith(".npy")) return writeFileSync(output, encodeNpy(pixels, [count, height, width, channels]));
+  const labels = columns > 0 && classes.length > 0 ? { labels: classes.slice(0, columns) } : {};
+  const shape = { count, height, width, channels, columns: columns || Math.ceil(Math.sqrt(count)) };
+  await writeGrid(output, pixels, { ...shape, ...labels });
 }
