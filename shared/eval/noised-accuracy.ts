@@ -3,6 +3,7 @@
 import type { JobSpec } from "../config/schema.ts";
 import type { ImageBatch } from "../data/image-set.ts";
 import type { PatchShape } from "../data/patch.ts";
+import type { Level } from "../diffusion/parameterization.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { type NoiseProcess, ratioOf } from "../diffusion/processes/process.ts";
 import type { Logits } from "../pipeline/classifier.ts";
@@ -46,33 +47,42 @@ export function timesOf(process: NoiseProcess, count: number): number[] {
 export async function accuracyAt(
   t: number,
   { spec, logits }: { readonly spec: JobSpec; readonly logits: Logits },
-  images: ImageBatch,
+  { pixels, labels }: ImageBatch,
   image: PatchShape,
 ): Promise<NoisedAccuracy> {
   const { patch } = spec.data;
   const { height, width, channels } = shuffleShape(image, patch);
   const size = height * width * channels;
   const level = noiseProcess(spec.diffusion).level(t);
-  const n = images.labels.length;
   let [hits, nats] = [0, 0];
-  for (let from = 0; from < n; from += BATCH) {
-    const count = Math.min(BATCH, n - from);
-    const x_t = normalise(images.pixels.subarray(from * size, (from + count) * size), image, patch);
-    for (let i = 0; i < count; i++) {
-      const eps = normals({ seed: 0, purpose: PURPOSE.noise, step: 0, index: from + i }, size);
-      for (let k = 0; k < size; k++) x_t[i * size + k] = level.alpha * x_t[i * size + k]! + level.sigma * eps[k]!;
-    }
-    const answer = logits(x_t, [count, height, width, channels], t);
+  for (let from = 0; from < labels.length; from += BATCH) {
+    const to = Math.min(from + BATCH, labels.length);
+    const x0 = normalise(pixels.subarray(from * size, to * size), image, patch);
+    const answer = logits(noised(x0, level, from, size), [to - from, height, width, channels], t);
     const values = await answer.data<"float32">();
     const K = answer.shape[1];
     answer.dispose();
-    for (let i = 0; i < count; i++) {
-      const label = images.labels[from + i]!;
-      const row = values.subarray(i * K, (i + 1) * K);
-      const largest = row.reduce((most, value) => Math.max(most, value));
-      if (row.indexOf(largest) === label) hits++;
-      nats += largest + exactLog(row.reduce((sum, value) => sum + exactExp(value - largest), 0)) - row[label]!;
-    }
+    labels.subarray(from, to).forEach((label, i) => {
+      const { hit, surprise } = judged(values.subarray(i * K, (i + 1) * K), label);
+      if (hit) hits++;
+      nats += surprise;
+    });
   }
-  return { t, noise: ratioOf(level), accuracy: hits / n, crossEntropy: nats / n };
+  return { t, noise: ratioOf(level), accuracy: hits / labels.length, crossEntropy: nats / labels.length };
+}
+
+/** x_t of images from `from` on, of `size` numbers each, in their place. */
+function noised(x0: Float32Array, { alpha, sigma }: Level, from: number, size: number): Float32Array {
+  for (let at = 0; at < x0.length; at += size) {
+    const eps = normals({ seed: 0, purpose: PURPOSE.noise, step: 0, index: from + at / size }, size);
+    for (let k = 0; k < size; k++) x0[at + k] = alpha * x0[at + k]! + sigma * eps[k]!;
+  }
+  return x0;
+}
+
+/** Of one image's logits: whether the label has the largest, and -log of its softmax. */
+function judged(logits: Float32Array, label: number) {
+  const largest = logits.reduce((most, value) => Math.max(most, value));
+  const total = logits.reduce((sum, value) => sum + exactExp(value - largest), 0);
+  return { hit: logits.indexOf(largest) === label, surprise: largest + exactLog(total) - logits[label]! };
 }

@@ -2,12 +2,15 @@
 
 import { availableParallelism } from "node:os";
 import { Command } from "commander";
+import type { BackendName } from "../../../shared/backends/backend.ts";
+import type { PatchShape } from "../../../shared/data/patch.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
-import { checkWeights, flatOf, readModel } from "../../../shared/interop/load-model.ts";
+import { checkWeights, flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
+import type { DrawerWanted, Drawing } from "../drawing/messages.ts";
 import { openPool } from "../drawing/pool.ts";
 import { createImageProgress } from "../drawing/progress.ts";
 import { CLASSIFIER_OPTION, readGuide, scaleOf } from "../guide.ts";
@@ -66,52 +69,81 @@ Examples:
 async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: string): Promise<undefined> {
   const { output } = options;
   checkOutput(output);
-  const asked = parseSampling(options);
-  const wanted = options.count === undefined ? undefined : wholeNumber("--count", options.count, 1);
-  const workers = options.workers === undefined ? undefined : wholeNumber("--workers", options.workers, 1);
-  const model = await readModel(checkpoint, options.weights === undefined ? undefined : checkWeights(options.weights));
+  const asked = parse(options);
+  const model = await readModel(checkpoint, asked.weights);
   const { job, step, weights, imageSet } = model;
   checkDraws(checkpoint, job.spec);
-  const count = wanted ?? Math.max(1, job.spec.sampling.count);
-  const sampling = samplingFor(job.spec, asked);
+  const sampling = samplingFor(job.spec, asked.sampling);
   const classifier = await readGuide(options.classifier, job.spec, imageSet);
+  const { classifierScale: scale } = options;
   const classifierScale =
-    options.classifierScale === undefined
-      ? job.spec.sampling.classifierScale
-      : scaleOf("--classifier-scale", options.classifierScale, classifier);
+    scale === undefined ? job.spec.sampling.classifierScale : scaleOf("--classifier-scale", scale, classifier);
   const classes = shownClasses(job.spec, classifier);
   const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, classes);
-  const { height, width, channels } = imageSet;
-  const image = { height, width, channels };
-  const backend = await chooseBackendFor(options.backend, job);
+  const labelsOf = (indices: readonly number[]) =>
+    only === null ? gridLabels(indices, classes) : indices.map(() => only);
 
-  const batches = Array.from({ length: Math.ceil(count / BATCH) }, (_, k) => {
-    const indices = Array.from({ length: Math.min(BATCH, count - k * BATCH) }, (_, i) => k * BATCH + i);
-    const labels = only === null ? gridLabels(indices, classes) : indices.map(() => only);
-    return { ...sampling, classifierScale, indices, labels };
+  const count = asked.count ?? Math.max(1, job.spec.sampling.count);
+  const batches = batchesOf(count).map((indices) => {
+    return { ...sampling, classifierScale, indices, labels: labelsOf(indices) };
   });
-  const drawers = Math.min(workers ?? (ON_GPU.has(backend) ? 1 : availableParallelism()), batches.length);
-  const { flat } = await flatOf(model);
-  const drawing = { backend, model: { spec: job.spec, channels, flat }, classifier, image };
-  using pool = await openPool(drawers, drawing, io.signal);
-  const progress = createImageProgress(process.stderr, count, Date.now);
-  const pixels = await pool.draw(batches, progress.show).finally(progress.end);
+  const backend = await chooseBackendFor(options.backend, job);
+  const most = asked.workers ?? (ON_GPU.has(backend) ? 1 : availableParallelism());
+  const workers = Math.min(most, batches.length);
+  const pixels = await draw(io, model, { backend, classifier, workers, batches });
 
-  if (output.endsWith(".npy")) writeArray(output, pixels, image);
-  else {
-    const columns = only === null && classes > 0 ? classes : Math.ceil(Math.sqrt(count));
-    const labels =
-      only === null && classes > 0 && imageSet.classes.length > 0 ? imageSet.classes.slice(0, columns) : null;
-    await writeGrid(output, pixels, { count, height, width, channels, columns, ...(labels ? { labels } : {}) });
-  }
+  await write(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
   io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
   const { seed, steps, guidance } = sampling;
   io.result({
-    ...{ file: output, count, step, weights, seed, steps, guidance, backend, workers: drawers },
+    ...{ file: output, count, step, weights, seed, steps, guidance, backend, workers },
     ...(classifier && { classifierScale: classifierScale ?? 1 }),
   });
   return undefined;
 }
 
 /** One process fills it. */
-const ON_GPU: ReadonlySet<string> = new Set(["tfjs-node-gpu", "webgpu"]);
+const ON_GPU: ReadonlySet<BackendName> = new Set(["tfjs-node-gpu", "webgpu"]);
+
+/** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
+function parse(options: SampleCommandOptions) {
+  const { count, workers, weights } = options;
+  return {
+    sampling: parseSampling(options),
+    count: count === undefined ? undefined : wholeNumber("--count", count, 1),
+    workers: workers === undefined ? undefined : wholeNumber("--workers", workers, 1),
+    weights: weights === undefined ? undefined : checkWeights(weights),
+  };
+}
+
+const batchesOf = (count: number): number[][] =>
+  Array.from({ length: Math.ceil(count / BATCH) }, (_, k) =>
+    Array.from({ length: Math.min(BATCH, count - k * BATCH) }, (_, i) => k * BATCH + i),
+  );
+
+interface Wanted extends Pick<Drawing, "backend" | "classifier"> {
+  readonly workers: number;
+  readonly batches: readonly DrawerWanted[];
+}
+
+/** @returns uint8 [count, H, W, C]. */
+async function draw(io: CommandIo, model: ReadModel, { batches, workers, ...how }: Wanted): Promise<Uint8Array> {
+  const { height, width, channels } = model.imageSet;
+  const { flat } = await flatOf(model);
+  const weights = { spec: model.job.spec, channels, flat };
+  using pool = await openPool(workers, { ...how, model: weights, image: { height, width, channels } }, io.signal);
+  const count = batches.reduce((sum, { indices }) => sum + indices.length, 0);
+  const progress = createImageProgress(process.stderr, count, Date.now);
+  return await pool.draw(batches, progress.show).finally(progress.end);
+}
+
+type Pictures = PatchShape & { readonly count: number; readonly classes: readonly string[] };
+
+/** @param columns one a class; 0 for a square. */
+async function write(output: string, pixels: Uint8Array, pictures: Pictures, columns: number): Promise<void> {
+  const { count, height, width, channels, classes } = pictures;
+  if (output.endsWith(".npy")) return writeArray(output, pixels, pictures);
+  const labels = columns > 0 && classes.length > 0 ? { labels: classes.slice(0, columns) } : {};
+  const shape = { count, height, width, channels, columns: columns || Math.ceil(Math.sqrt(count)) };
+  await writeGrid(output, pixels, { ...shape, ...labels });
+}

@@ -1,6 +1,7 @@
 // A classifier's accuracy by noise level, on images that it was not trained on.
 
 import type { Backend } from "../../../../shared/backends/backend.ts";
+import type { JobSpec } from "../../../../shared/config/schema.ts";
 import { openImageSet } from "../../../../shared/data/open.ts";
 import { noiseProcess } from "../../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
@@ -21,12 +22,7 @@ export async function evaluateClassifier(
 ): Promise<undefined> {
   const { job, step, weights, network, params, imageSet, backend } = model;
   const { spec } = job;
-  const set = await openImageSet(spec.data, { split: "test", access: spec.store, signal: io.signal });
-  await using _closed = { [Symbol.asyncDispose]: () => set.close() };
-  if (set.fallback !== undefined || set.classes.length !== spec.model.classes)
-    throw new PlumeError("UNAVAILABLE", `the images of ${spec.data.source} are not here`, {
-      remedy: spec.data.source === "fashion-mnist" ? "npm run setup:data" : "put them where the job names them",
-    });
+  await using set = await openTestImages(spec, io.signal);
   const heldOut = set.digest !== imageSet.digest;
   const n = Math.min(asked.count ?? COUNT, set.size);
   const images = await set.read(
@@ -47,6 +43,16 @@ export async function evaluateClassifier(
   io.print(legend(spec.model.classes));
   io.result({ checkpoint, step, weights, images: n, set: set.name, heldOut, classes: spec.model.classes, levels });
   return undefined;
+}
+
+/** Images of the classifier's classes that its run has not seen, where the source has a part for that; else those that it has. */
+async function openTestImages({ data, store, model }: JobSpec, signal: AbortSignal) {
+  const set = await openImageSet(data, { split: "test", access: store, signal });
+  if (set.fallback !== undefined || set.classes.length !== model.classes)
+    throw new PlumeError("UNAVAILABLE", `the images of ${data.source} are not here`, {
+      remedy: data.source === "fashion-mnist" ? "npm run setup:data" : "put them where the job names them",
+    });
+  return { ...set, [Symbol.asyncDispose]: () => set.close() };
 }
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
