@@ -15,7 +15,7 @@ const walk = (about: string, rest: Rest, load: SigmaSampler["load"]): SigmaSampl
 /** Without noise unless a job gives eta; with that of the SDE. */
 const ODE = { ends: "zero", eta: 0 } as const;
 const SDE = { ends: "zero", eta: 1 } as const;
-/** Of those the ones whose steps know nothing of each other. */
+/** Of those the ones that are stepwise; one without noise must be as good upwards, which euler-ve is not. */
 const ODE_STEPS = { ...ODE, stepwise: true } as const;
 const SDE_STEPS = { ...SDE, stepwise: true } as const;
 const LOG_SNR = { ...ODE, grid: "exponential" } as const;

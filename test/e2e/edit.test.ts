@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { decodeNpy, encodeNpy } from "../../shared/data/npy.ts";
 import { openShapes } from "../../shared/data/sources/shapes.ts";
-import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { plume, scratchFolder, startPlume, tinyJob, train, until } from "../support/plume.ts";
 
 const scratch = scratchFolder();
 const [run, colours] = [scratch.file("run"), scratch.file("colours")];
@@ -21,17 +21,17 @@ const npy = (file: string, values: Uint8Array, ...shape: number[]) => {
 
 beforeAll(async () => {
   await train(tinyJob(scratch.path), run, "--steps", "3");
-  mkdirSync(scratch.file("flags"));
+  for (const name of ["a", "b"]) mkdirSync(scratch.file("flags", name), { recursive: true });
   for (let k = 0; k < 8; k++)
     await png(
-      `flags/${k}.png`,
+      `flags/${k < 4 ? "a" : "b"}/${k}.png`,
       Uint8Array.from({ length: 3 * SIZE }, (_, i) => (i * (k + 3) * 5) % 256),
       8,
       8,
       3,
     );
-  const job = [`data.source=images:${scratch.file("flags")}`, "model.classes=0", "diffusion.process=vp"];
-  const sampling = ["sampling.sampler=heun", "sampling.guidance=1"];
+  const job = [`data.source=images:${scratch.file("flags")}`, "model.classes=2", "diffusion.process=vp"];
+  const sampling = ["sampling.sampler=heun", "sampling.guidance=1", "diffusion.labelDrop=0"];
   const set = [...job, ...sampling].flatMap((pair) => ["--set", pair]);
   await train(tinyJob(scratch.path), colours, "--steps", "2", ...set);
 });
@@ -115,16 +115,17 @@ describe("plume edit", () => {
   });
 
   it("colours grey, and keeps it", async () => {
-    const after = await made("colorize", colours, "--images", scratch.file("flags"), "--seed", "3");
-    const { data } = await sharp(scratch.file("flags/0.png")).raw().toBuffer({ resolveWithObject: true });
-    const grey = (pixels: Uint8Array, k: number) => pixels[3 * k]! + pixels[3 * k + 1]! + pixels[3 * k + 2]!;
-    const inside = Array.from({ length: SIZE }, (_, k) => k).filter((k) =>
+    const after = await made("colorize", colours, "--images", scratch.file("flags"), "--class", "a");
+    const flags = Array.from({ length: 8 }, (_, k) => scratch.file("flags", k < 4 ? "a" : "b", `${k}.png`));
+    const data = Buffer.concat(await Promise.all(flags.map((file) => sharp(file).raw().toBuffer())));
+    expect(after.length).toBe(data.length);
+    const sum = (pixels: Uint8Array, k: number) => pixels[3 * k]! + pixels[3 * k + 1]! + pixels[3 * k + 2]!;
+    // Where no channel was cut off at its end.
+    const inside = Array.from({ length: 8 * SIZE }, (_, k) => k).filter((k) =>
       after.subarray(3 * k, 3 * k + 3).every((v) => v > 0 && v < 255),
     );
-    // Where no channel was cut off at its end.
-    expect(inside.length).toBeGreaterThan(5);
-    for (const k of inside) expect(Math.abs(grey(after, k) - grey(data, k))).toBeLessThanOrEqual(3);
-    expect(after.length).toBe(8 * 3 * SIZE);
+    expect(inside.length).toBeGreaterThan(10);
+    for (const k of inside) expect(Math.abs(sum(after, k) - sum(data, k))).toBeLessThanOrEqual(3);
   });
 
   it("crops and resizes pictures that are larger, when it is told to", async () => {
@@ -144,6 +145,21 @@ describe("plume edit", () => {
     const after = await made(...args, npy("blocks.npy", blocks, 1, 8, 8, 1));
     expect(await made(...args, scratch.file("small.png"))).toEqual(after);
     expect(await made(...args, npy("small.npy", small, 1, 4, 4, 1))).toEqual(after);
+  });
+
+  it("stops at Ctrl-C, and leaves no picture", async () => {
+    const out = scratch.file("never.png");
+    const flags = ["--images", scratch.file("flags"), "--class", "a"];
+    const args = ["reconstruct", colours, ...flags, "--steps", "100000", "-o", out];
+    const { child, finished } = startPlume(["edit", ...args]);
+    let heard = "";
+    child.stderr!.on("data", (bytes: Buffer) => {
+      heard += bytes;
+    });
+    await until("progress", () => /images 1 to 8 of 8: step \d+ of 99999/.test(heard));
+    child.kill("SIGINT");
+    expect((await finished).code).toBe(130);
+    expect(existsSync(out)).toBe(false);
   });
 
   it("shows an example of each task", async () => {
@@ -201,6 +217,7 @@ describe("a mistake is said before any work", () => {
       ["inpaint", "RUN", ...DATA, "--mask", "left", "--resamplings", "3"],
       ["--resamplings 3", "repaint"],
     ],
+    ["no class for a model that knows nothing else", ["colorize", "COLOURS", "--images", "FLAGS"], ["--class", "a, b"]],
     ["a class that is none", ["image-to-image", "RUN", ...DATA, "--class", "cat"], ["--class cat", "disc"]],
     ["a task that is none", ["sharpen", "RUN"], ["unknown command"]],
   ];
@@ -214,6 +231,8 @@ describe("a mistake is said before any work", () => {
   });
   const FILES: Readonly<Record<string, string>> = {
     RUN: run,
+    COLOURS: colours,
+    FLAGS: scratch.file("flags"),
     LARGE: scratch.file("large.png"),
     RGB: scratch.file("rgb.npy"),
     NOTHING: scratch.file("nothing.npy"),

@@ -1,6 +1,7 @@
 // plume edit: what a trained model does to images that are there. One file a task, one line in the table.
 
 import { Command } from "commander";
+import type { Backend } from "../../../shared/backends/backend.ts";
 import { createEditor, imageKey, type Subjects } from "../../../shared/editing/editor.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
@@ -65,6 +66,8 @@ plume edit <command> --help has the options of each. An image's outcome depends 
   return command;
 }
 
+const CHOICES = `Where the job's sampler cannot do it, ddim does, or heun. Encodings are made without guidance, unless --guidance is given.`;
+
 const examplesOf = (name: string): string[] =>
   TASKS[name]!.examples.map((rest) => `  plume edit ${name} runs/fashion ${rest}`);
 
@@ -81,7 +84,7 @@ function taskCommand(name: string): Command {
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...BACKEND_OPTION)
     .requiredOption(...OUTPUT_OPTION)
-    .addHelpText("after", `\nExample:\n${examplesOf(name).join("\n")}`)
+    .addHelpText("after", `\nExample:\n${examplesOf(name).join("\n")}\n\n${CHOICES}`)
     .action(action((io, options: EditOptions, checkpoint) => edit(io, name, options, checkpoint!)));
 }
 
@@ -132,7 +135,7 @@ const CAN: Readonly<Record<Prepared["needs"], (name: SamplerName) => boolean>> =
 
 const CANNOT: Readonly<Record<Prepared["needs"], string>> = {
   anything: "",
-  steps: "leans on its own earlier steps, or chooses them: nothing can be held between them",
+  steps: "takes several of its noise levels together, or chooses them: nothing can be held between two",
   inversion: "does not find the noise that it makes an image of",
 };
 
@@ -177,11 +180,7 @@ function subjectsOf(
   return { pixels, subjects: { values, keys, labels: labels() } };
 }
 
-function workOf(
-  io: CommandIo,
-  model: LoadedModel & { readonly backend: { program: Parameters<typeof createEditor>[0]["program"] } },
-  { image, sampling }: Scene,
-): Work {
+function workOf(io: CommandIo, model: LoadedModel & { readonly backend: Backend }, { image, sampling }: Scene): Work {
   const { job, network, params, backend } = model;
   const edit = createEditor({
     ...sampling,
