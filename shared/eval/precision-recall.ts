@@ -1,7 +1,7 @@
 // Precision and recall of k nearest neighbours: Kynkäänniemi et al. 2019, Eqs. 1 and 2. A set's manifold is the union
 // of balls around its rows, each as wide as the distance to its k-th neighbour within the set.
 
-import { countOf, type Rows, squaredDistance } from "./rows.ts";
+import { countOf, type Rows, squaredDistanceUpTo } from "./rows.ts";
 
 interface PrecisionRecall {
   /** Share of the samples inside the reference's manifold: are they good? */
@@ -22,7 +22,8 @@ export function manifoldOf(rows: Rows, k: number): Manifold {
   const nearest = Array.from({ length: n }, () => new Float64Array(k).fill(Number.POSITIVE_INFINITY));
   for (let i = 0; i < n; i++)
     for (let j = 0; j < i; j++) {
-      const distance = squaredDistance(rows, i, rows, j);
+      const most = Math.max(nearest[i]![k - 1]!, nearest[j]![k - 1]!);
+      const distance = squaredDistanceUpTo(most, rows, i, rows, j);
       insert(nearest[i]!, distance);
       insert(nearest[j]!, distance);
     }
@@ -44,6 +45,12 @@ export function precisionRecall(reference: Manifold, samples: Manifold): Precisi
 function shareInside(rows: Rows, { rows: centres, radii }: Manifold): number {
   const n = countOf(rows);
   let inside = 0;
-  for (let i = 0; i < n; i++) if (radii.some((radius, j) => squaredDistance(rows, i, centres, j) <= radius)) inside++;
+  for (let i = 0; i < n; i++) if (isInside(rows, i, centres, radii)) inside++;
   return inside / n;
+}
+
+function isInside(rows: Rows, i: number, centres: Rows, radii: Float64Array): boolean {
+  for (let j = 0; j < radii.length; j++)
+    if (squaredDistanceUpTo(radii[j]!, rows, i, centres, j) <= radii[j]!) return true;
+  return false;
 }

@@ -18,6 +18,21 @@ export function squaredDistance(a: Rows, i: number, b: Rows, j: number): number 
   return sum;
 }
 
+/** Between two looks at what has come together. */
+const STRETCH = 8;
+
+/** The same where it is at most `most`; beyond that anything above it, and often much sooner. */
+export function squaredDistanceUpTo(most: number, a: Rows, i: number, b: Rows, j: number): number {
+  const { d } = a;
+  let sum = 0;
+  for (let from = 0; from < d && sum <= most; from += STRETCH)
+    for (let k = from; k < Math.min(d, from + STRETCH); k++) {
+      const gap = a.values[i * d + k]! - b.values[j * d + k]!;
+      sum += gap * gap;
+    }
+  return sum;
+}
+
 export function dotProduct(a: Rows, i: number, b: Rows, j: number): number {
   const { d } = a;
   let sum = 0;
