@@ -18,14 +18,7 @@ import { wayOf } from "../../shared/pipeline/draw.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { scaled, seen, shown } from "../../shared/pipeline/pixels.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
-import {
-  fitsProcess,
-  inverts,
-  isAdaptive,
-  SAMPLER_NAMES,
-  SAMPLERS,
-  type SamplerName,
-} from "../../shared/samplers/index.ts";
+import { fitsProcess, inverts, SAMPLER_NAMES, SAMPLERS, type SamplerName } from "../../shared/samplers/index.ts";
 import { averaging, inpainting, type Known } from "../../shared/samplers/known.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { flat, type Nested } from "../golden/arrays.ts";
@@ -279,18 +272,15 @@ describe("encoding the images of a Gaussian", () => {
     }
   });
 
-  it("is of each image alone, on a real network too", async () => {
-    for (const [sampler, diffusion] of [
-      ["flow", "process: vp"],
-      ["ddim", "process: ddpm"],
-    ] as const) {
-      expect(isAdaptive(sampler)).toBe(sampler === "flow");
-      const [eight, one] = [await studio(diffusion, { sampler }), await studio(diffusion, { sampler, batch: 1 })];
-      const codes = await eight.edit(eight.subjects, encoded);
-      expect([...(await one.edit(one.subjects, encoded))]).toEqual([...codes]);
-      const images = await eight.edit({ ...eight.subjects, values: codes }, decoded);
-      expect(images.every(Number.isFinite)).toBe(true);
-    }
+  it.each([
+    ["ddim", "process: ddpm"],
+    ["heun", "process: edm"],
+  ] as const)("is of each image alone, on a real network too: %s (%s)", async (sampler, diffusion) => {
+    const [eight, one] = [await studio(diffusion, { sampler }), await studio(diffusion, { sampler, batch: 1 })];
+    const codes = await eight.edit(eight.subjects, encoded);
+    expect([...(await one.edit(one.subjects, encoded))]).toEqual([...codes]);
+    const images = await eight.edit({ ...eight.subjects, values: codes }, decoded);
+    expect(images.every(Number.isFinite)).toBe(true);
   });
 });
 
