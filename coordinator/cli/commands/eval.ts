@@ -76,7 +76,7 @@ Examples:
   plume eval runs/fashion --stages final --classifier runs/classifier --classifier-scale 0,1,2,4,8
   plume eval runs/classifier
 
-With growing scale a classifier trades recall for accuracy and precision. It is neither of the judges.
+With growing scale images are more often of their class, and less varied. The classifier is neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
 
