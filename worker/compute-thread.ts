@@ -11,6 +11,7 @@ import { createVectorHeap, type HeapVector } from "../shared/kernels/kernels.ts"
 import { initialParameters } from "../shared/nn/init.ts";
 import { blockGradient } from "../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
+import { openFrozen } from "../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
 import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
@@ -27,7 +28,7 @@ const { revoked } = workerData as ComputeThreadData;
 
 type Handler = (request: ComputeRequest) => void | Promise<void>;
 
-async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handler> {
+async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promise<Handler> {
   const { spec } = parseJob(jobYaml);
   const backend = await openBackend(spec.workers.backend, spec.workers.threads);
   const network = buildNetwork(spec, image.channels);
@@ -35,7 +36,7 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
   const landing = heap.allocate();
-  const compute = createMicroBatch(spec, network, layout, image, backend);
+  const compute = createMicroBatch(spec, network, layout, image, backend, openFrozen(frozen));
   const generate = createGenerator({ spec, network, params, image, program: backend.program });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();

@@ -78,6 +78,7 @@ export async function openTraining(options: CoordinatorOptions) {
     resume,
     allow,
     reducer,
+    frozen,
     datasetDigest: set.digest,
     datasetChange: dataChange,
     warn: (message) => warnings.push(message),

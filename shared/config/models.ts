@@ -6,7 +6,8 @@ import { z } from "zod";
 export const WEIGHTS = ["ema", "raw"] as const;
 export type Weights = (typeof WEIGHTS)[number];
 
-export const sha256 = (message: string) => z.string().regex(/^[0-9a-f]{64}$/, message);
+/** training.init: the name of a model, or the sha256 of weights that were imported. */
+export const INIT = /^(teacher|[0-9a-f]{64})$/;
 
 const PLACE =
   "file://DIR of a run, a store, one step-... folder or an exported folder; s3://BUCKET/PREFIX of a store or of one step in it, reached as spec.store says";
@@ -18,7 +19,9 @@ const frozenSchema = z.strictObject({
     .max(2048)
     .describe(PLACE),
   weights: z.enum(WEIGHTS).default("ema").describe("which of its weights: the average, or the last step's"),
-  sha256: sha256("must be the sha256 of weights, as summary.json has it")
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "must be the sha256 of weights, as summary.json has it")
     .optional()
     .describe(
       "sha256 of those weights; when absent, of those that are there when the run begins: it never uses others",

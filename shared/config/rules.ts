@@ -1,46 +1,9 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
-import type { ProcessName } from "../diffusion/processes/index.ts";
-import { type ProcessOptions, SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
-import type { ObjectiveName } from "../objectives/index.ts";
-import { fitsProcess, fitting, SAMPLER_NAMES, type SamplerName } from "../samplers/index.ts";
-
-/** The fields that rules read, defaults filled in. */
-interface Checked {
-  readonly data: { readonly imageSize: number; readonly patch: number };
-  readonly model: {
-    readonly channels: number;
-    readonly channelMult: readonly number[];
-    readonly attention: readonly number[];
-    readonly groups: number;
-    readonly classes: number;
-  };
-  readonly training: { readonly globalBatch: number; readonly microBatch: number };
-  readonly diffusion: ProcessOptions & {
-    readonly process: ProcessName;
-    readonly weighting: string;
-    readonly variance: string;
-    readonly objective: ObjectiveName;
-  };
-  readonly workers: Readonly<Record<"replicas" | "min" | "max" | "perPod", number>>;
-  readonly sampling: { readonly sampler: SamplerName; readonly steps: number; readonly guidance: number };
-  readonly store: { readonly endpoint?: string | undefined };
-}
-
-export interface Rule {
-  /** The field that has to change, below spec. */
-  readonly path: readonly string[];
-  /** What is wrong with it; empty where the rule holds. */
-  readonly faults: (spec: Checked) => readonly string[];
-  /** The same in CEL; `self` is the spec. */
-  readonly cel: {
-    /** True where the rule holds, or a field of it is out of its own range: the server asks all rules at once. */
-    readonly holds: string;
-    /** An expression of the message where it does not. */
-    readonly message: string;
-  };
-}
+import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES } from "../samplers/index.ts";
+import { DIFFUSION_RULES } from "./diffusion-rules.ts";
+import { type Checked, quoted, type Rule, unless } from "./rule.ts";
 
 /** As many levels as a network may have, and what each halves a picture to. */
 export const MOST_LEVELS = 8;
@@ -48,8 +11,6 @@ export const MOST_LEVELS = 8;
 export const MOST_CHANNELS = 65_536;
 export const MOST_MULT = 1024;
 const HALVINGS = `[${Array.from({ length: MOST_LEVELS }, (_, level) => 2 ** level).join(", ")}]`;
-
-const unless = (holds: boolean, message: () => string): readonly string[] => (holds ? [] : [message()]);
 
 const isWhole = ({ data }: Checked): boolean => data.imageSize % data.patch === 0;
 const pixels = ({ data }: Checked): number => data.imageSize / data.patch;
@@ -64,17 +25,10 @@ const WITHOUT = `self.model.attention.filter(r, !${HALVINGS}.exists(h, h <= ${MO
 /** Those of `self.model.channelMult` whose channels the groups do not divide. */
 const UNEVEN = `self.model.channelMult.filter(m, self.model.channels <= ${MOST_CHANNELS} && m <= ${MOST_MULT} && self.model.channels * m % self.model.groups != 0)`;
 
-/** As ranges by process: shared/diffusion/processes. */
-const SIGMA_MIN = `(has(self.diffusion.sigmaMin) ? self.diffusion.sigmaMin : self.diffusion.process == 've' ? ${SIGMA_RANGES.ve.min} : ${SIGMA_RANGES.edm.min})`;
-const SIGMA_MAX = `(has(self.diffusion.sigmaMax) ? self.diffusion.sigmaMax : self.diffusion.process == 've' ? ${SIGMA_RANGES.ve.max}.0 : ${SIGMA_RANGES.edm.max}.0)`;
-
 /** Samplers that do not fit every process. */
 const PICKY = SAMPLER_NAMES.filter((name) => fitting(name) !== undefined);
-/** Processes that are stochastic differential equations. */
-const SDES: readonly ProcessName[] = ["vp", "sub-vp", "ve"];
-const isSde = (process: ProcessName): boolean => SDES.includes(process);
-const quoted = (names: readonly string[]): string => `[${names.map((name) => `'${name}'`).join(", ")}]`;
-
+/** Those that draw from consistency functions. */
+const OF_FUNCTIONS = SAMPLER_NAMES.filter((name) => fitsPrediction(name, "consistency"));
 export const RULES: readonly Rule[] = [
   {
     path: ["training", "microBatch"],
@@ -182,92 +136,7 @@ export const RULES: readonly Rule[] = [
         "'%d processes do not fill pods of %d; choose a multiple of workers.perPod'.format([self.workers.replicas, self.workers.perPod])",
     },
   },
-  {
-    path: ["diffusion", "timesteps"],
-    faults: ({ diffusion: { schedule, timesteps } }) =>
-      unless(
-        schedule !== "linear" || timesteps > 20,
-        () =>
-          `${timesteps} is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule`,
-      ),
-    cel: {
-      holds: "self.diffusion.schedule != 'linear' || self.diffusion.timesteps > 20",
-      message:
-        "'%d is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule'.format([self.diffusion.timesteps])",
-    },
-  },
-  {
-    path: ["diffusion", "betaMax"],
-    faults: ({ diffusion: { betaMin, betaMax } }) =>
-      unless(betaMin <= betaMax, () => `${betaMax} is below betaMin ${betaMin}; lower betaMin, or raise betaMax`),
-    cel: {
-      holds: "self.diffusion.betaMin <= self.diffusion.betaMax",
-      message:
-        "'%s is below betaMin %s; lower betaMin, or raise betaMax'.format([self.diffusion.betaMax, self.diffusion.betaMin])",
-    },
-  },
-  {
-    path: ["diffusion", "sigmaMax"],
-    faults: ({ diffusion }) => {
-      const { min, max } = sigmaRange(SIGMA_RANGES[diffusion.process === "ve" ? "ve" : "edm"], diffusion);
-      return unless(min < max, () => `${max} is not above sigmaMin ${min}; lower sigmaMin, or raise sigmaMax`);
-    },
-    cel: {
-      holds: `${SIGMA_MIN} < ${SIGMA_MAX}`,
-      message: `'%s is not above sigmaMin %s; lower sigmaMin, or raise sigmaMax'.format([${SIGMA_MAX}, ${SIGMA_MIN}])`,
-    },
-  },
-  {
-    path: ["diffusion", "weighting"],
-    faults: ({ diffusion: { weighting, process } }) =>
-      unless(
-        weighting === "simple" || isSde(process),
-        () => `${weighting} weights by g(t)^2, which ${process} has not; use simple, or one of ${SDES.join(", ")}`,
-      ),
-    cel: {
-      holds: `self.diffusion.weighting == 'simple' || self.diffusion.process in ${quoted(SDES)}`,
-      message: `'%s weights by g(t)^2, which %s has not; use simple, or one of ${SDES.join(", ")}'.format([self.diffusion.weighting, self.diffusion.process])`,
-    },
-  },
-  {
-    path: ["diffusion", "objective"],
-    faults: ({ diffusion: { objective, process } }) =>
-      unless(
-        objective === "simple" || process === "ddpm",
-        () => `${objective} is a bound of ddpm's steps, which ${process} has not; choose simple`,
-      ),
-    cel: {
-      holds: "self.diffusion.objective == 'simple' || self.diffusion.process == 'ddpm'",
-      message:
-        "'%s is a bound of ddpm\\'s steps, which %s has not; choose simple'.format([self.diffusion.objective, self.diffusion.process])",
-    },
-  },
-  {
-    path: ["diffusion", "variance"],
-    faults: ({ diffusion: { objective, variance } }) =>
-      unless(
-        objective !== "simple" || variance !== "learned-range",
-        () => `${variance} is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one`,
-      ),
-    cel: {
-      holds: "self.diffusion.objective != 'simple' || self.diffusion.variance != 'learned-range'",
-      message:
-        "'%s is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one'.format([self.diffusion.variance])",
-    },
-  },
-  {
-    path: ["diffusion", "variance"],
-    faults: ({ diffusion: { objective, variance } }) =>
-      unless(
-        objective !== "hybrid" || variance === "learned-range",
-        () => `${variance} leaves the objective hybrid nothing to teach; choose learned-range`,
-      ),
-    cel: {
-      holds: "self.diffusion.objective != 'hybrid' || self.diffusion.variance == 'learned-range'",
-      message:
-        "'%s leaves the objective hybrid nothing to teach; choose learned-range'.format([self.diffusion.variance])",
-    },
-  },
+  ...DIFFUSION_RULES,
   {
     path: ["sampling", "sampler"],
     faults: ({ sampling: { sampler }, diffusion: { process } }) =>
@@ -281,6 +150,19 @@ export const RULES: readonly Rule[] = [
       ).join(" && "),
       message:
         "'%s does not fit the process %s; choose one that does'.format([self.sampling.sampler, self.diffusion.process])",
+    },
+  },
+  {
+    path: ["sampling", "sampler"],
+    faults: ({ sampling: { sampler }, diffusion: { predict } }) =>
+      unless(
+        fitsPrediction(sampler, predict),
+        () =>
+          `${sampler} does not draw from what predicts ${predict}; choose ${OF_FUNCTIONS.join(", ")} for predict consistency, and for no other`,
+      ),
+    cel: {
+      holds: `(self.sampling.sampler in ${quoted(OF_FUNCTIONS)}) == (self.diffusion.predict == 'consistency')`,
+      message: `'%s does not draw from what predicts %s; choose ${OF_FUNCTIONS.join(", ")} for predict consistency, and for no other'.format([self.sampling.sampler, self.diffusion.predict])`,
     },
   },
   {

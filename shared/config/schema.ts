@@ -12,7 +12,7 @@ import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
-import { modelsSchema, sha256 } from "./models.ts";
+import { INIT, modelsSchema } from "./models.ts";
 import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
 import { storeSchema } from "./store.ts";
 
@@ -79,6 +79,15 @@ const modelSchema = z.strictObject({
   classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels"),
 });
 
+const scalesSchema = z.strictObject({
+  start: positiveInt
+    .max(10_000)
+    .default(18)
+    .describe("N: noise levels that consistency trains between, at the first step; steps of progressive's student"),
+  end: positiveInt.max(10_000).optional().describe("N of consistency in the end; N does not grow when absent"),
+  steps: positiveInt.default(1000).describe("optimizer steps in which N grows from start to end"),
+});
+
 const diffusionSchema = z.strictObject({
   process: oneOf(PROCESSES)
     .default("ddpm")
@@ -116,6 +125,9 @@ const diffusionSchema = z.strictObject({
   objective: oneOf(OBJECTIVES)
     .default("simple")
     .describe(`what training makes small: ${listed(OBJECTIVES)}`),
+  scales: scalesSchema
+    .prefault({})
+    .describe("grid of the objectives consistency and progressive: Karras' levels from sigmaMax to sigmaMin"),
   vlbWeight: z
     .number()
     .positive()
@@ -147,10 +159,12 @@ const trainingSchema = z.strictObject({
   wireDtype: oneOf(WIRE_DTYPES)
     .default("float32")
     .describe(`what gradients travel and are summed in: ${listed(WIRE_DTYPES)}; another one gives other bits`),
-  init: sha256("must be the sha256 of weights, as --init and plume checkpoints import set it")
+  init: z
+    .string()
+    .regex(INIT, "must be teacher, or the sha256 of weights, as --init and plume checkpoints import set it")
     .optional()
     .describe(
-      "sha256 of the imported weights that training starts from, set by --init; fresh ones of the seed when absent",
+      "what training starts from: teacher for a copy of models.teacher, or the sha256 of imported weights, set by --init; fresh ones of the seed when absent",
     ),
   nonFinite: z
     .enum(["fail", "skip"])

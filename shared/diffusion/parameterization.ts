@@ -1,6 +1,8 @@
 // What a network may predict at a noise level x_t = alpha x_0 + sigma eps, each as a linear reading of its output F:
 // x_0 = skip x_t + out F(input x_t). Karras et al. 2022, Table 1 has most of them in one notation. Host numbers, float64.
 
+import { SIGMA_RANGES } from "./processes/process.ts";
+
 /** x_t = alpha x_0 + sigma eps. */
 export interface Level {
   readonly alpha: number;
@@ -69,6 +71,30 @@ const edm = (sigmaData: number): Parameterization => {
   };
 };
 
+/**
+ * A consistency function f(x; sigma), the end of the path that x lies on: EDM's scalings, bent so that f(x; sigmaMin) = x.
+ * Song et al. 2023, Eq. 5 and App. C.
+ */
+const consistency = (sigmaData: number, sigmaMin: number): Parameterization => {
+  const reading = ({ alpha, sigma }: Level): Reading => {
+    const ratio = sigma / alpha;
+    const [gap, data2] = [ratio - sigmaMin, sigmaData * sigmaData];
+    return {
+      skip: data2 / (gap * gap + data2) / alpha,
+      out: (gap * sigmaData) / Math.sqrt(ratio * ratio + data2),
+    };
+  };
+  return {
+    ...edm(sigmaData),
+    about: "Song et al. 2023, the identity at sigmaMin",
+    reading,
+    target: (level) => {
+      const { skip, out } = reading(level);
+      return { x0: (1 - skip * level.alpha) / out, eps: (-skip * level.sigma) / out };
+    },
+  };
+};
+
 export const PARAMETERIZATIONS = {
   eps: {
     about: "Ho et al. 2020",
@@ -88,13 +114,23 @@ export const PARAMETERIZATIONS = {
     weight: ({ sigma }) => sigma * sigma,
   },
   edm: edm(0.5),
+  consistency: consistency(0.5, SIGMA_RANGES.edm.min),
 } satisfies Record<string, Parameterization>;
 
 export type ParameterizationName = keyof typeof PARAMETERIZATIONS;
 
-/** @param sigmaData standard deviation of the data, which "edm" scales by. */
-export const parameterizationOf = (name: ParameterizationName, sigmaData: number): Parameterization =>
-  name === "edm" ? edm(sigmaData) : PARAMETERIZATIONS[name];
+/**
+ * @param sigmaData standard deviation of the data, which "edm" and "consistency" scale by. @param sigmaMin where a consistency
+ * function is the identity.
+ */
+export function parameterizationOf(
+  name: ParameterizationName,
+  sigmaData: number,
+  sigmaMin: number = SIGMA_RANGES.edm.min,
+): Parameterization {
+  if (name === "consistency") return consistency(sigmaData, sigmaMin);
+  return name === "edm" ? edm(sigmaData) : PARAMETERIZATIONS[name];
+}
 
 function unit({ alpha, sigma }: Level) {
   const norm = Math.sqrt(alpha * alpha + sigma * sigma);

@@ -30,7 +30,7 @@ export async function readFrozen(spec: JobSpec, images: Images): Promise<FrozenM
 async function readOne(spec: JobSpec, name: FrozenName, images: Images): Promise<FrozenModel> {
   const { from, weights, sha256: pinned } = spec.models[name]!;
   const model = await readModel(from.replace(/^file:\/\//, ""), weights, spec.store);
-  checkFits[name](spec, images, model);
+  checkFits(name, spec, images, model);
   const { layout } = networkOf(model);
   const sha256 = weightsDigest(layout, model.values);
   if (pinned !== undefined && pinned !== sha256) throw otherWeights(pinned, sha256, model);

@@ -1,5 +1,6 @@
 // Another trained model on this device: its network and its weights, of which nothing is learned.
 
+import type { FrozenName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import type { Network } from "../nn/network.ts";
 import { buildLayout } from "../tensor/layout.ts";
@@ -21,16 +22,15 @@ export interface FrozenNetwork {
   readonly params: DeviceParams;
 }
 
+export type FrozenNetworks = Readonly<Partial<Record<FrozenName, FrozenNetwork>>>;
+
 /** Puts each model's weights on the device, where they stay. */
-export function openFrozen<Name extends string>(
-  models: Readonly<Partial<Record<Name, FrozenWeights>>>,
-): Readonly<Partial<Record<Name, FrozenNetwork>>> {
-  const opened = Object.entries<FrozenWeights | undefined>(models).map(([name, model]) => {
-    const { spec, channels, flat } = model!;
+export function openFrozen(models: Readonly<Partial<Record<FrozenName, FrozenWeights>>>): FrozenNetworks {
+  const opened = Object.entries<FrozenWeights>(models).map(([name, { spec, channels, flat }]) => {
     const network = buildNetwork(spec, channels);
     const params = createDeviceParams(buildLayout(network.params));
     params.load(flat);
     return [name, { spec, network, params }] as const;
   });
-  return Object.fromEntries(opened) as Partial<Record<Name, FrozenNetwork>>;
+  return Object.fromEntries(opened);
 }

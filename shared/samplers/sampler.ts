@@ -82,6 +82,8 @@ interface Entry {
   readonly eta: number;
   /** The processes that it can walk; all when absent. */
   readonly fits?: readonly ProcessName[];
+  /** Whether it draws from consistency functions, and not from denoisers. */
+  readonly ofConsistency?: true;
   /** Its steps depend on all images that it is given: for an image to depend on itself alone, it must walk alone. */
   readonly adaptive?: true;
 }

@@ -19,7 +19,7 @@ metadata: { name: student }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2 }
   model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 10 }
-  diffusion: { process: edm, predict: edm }
+  diffusion: { process: edm, predict: edm, objective: progressive, scales: { start: 4 } }
   models: { teacher: { from: "${from}" } }
   sampling: { sampler: heun }`,
     { set },

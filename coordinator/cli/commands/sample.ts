@@ -8,7 +8,7 @@ import { writeGrid } from "../../../shared/data/picture.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
-import { fitsProcess, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
+import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { classOf, decimal, oneOf, wholeNumber } from "../options.ts";
@@ -84,12 +84,12 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const count = given.count ?? Math.max(1, sampling.count);
   const steps = given.steps ?? sampling.steps;
   const sampler = given.sampler ?? sampling.sampler;
-  if (!fitsProcess(sampler, diffusion.process))
+  if (!fitsModel(sampler, diffusion))
     throw new PlumeError(
       "INVALID_ARGUMENT",
-      `--sampler ${sampler} does not fit the model's process ${diffusion.process}`,
+      `--sampler ${sampler} does not fit the model's process ${diffusion.process}, of which it predicts ${diffusion.predict}`,
       {
-        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsProcess(name, diffusion.process)).join(", ")}`,
+        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsModel(name, diffusion)).join(", ")}`,
       },
     );
   if (diffusion.process === "ddpm" && steps > diffusion.timesteps)

@@ -120,12 +120,17 @@ describe("kubectl apply of a job with a mistake", () => {
 const specWith = (path: string, value: unknown): object =>
   path.split(".").reduceRight<unknown>((inner, key) => ({ [key]: inner }), value) as object;
 
+const isGroup = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const merged = (base: unknown, over: unknown): unknown =>
+  isGroup(base) && isGroup(over)
+    ? { ...base, ...Object.fromEntries(Object.entries(over).map(([key, value]) => [key, merged(base[key], value)])) }
+    : over;
+
 /** Beside the fields of the same group. */
 const withField = (path: string, value: unknown) => {
-  const [group, ...rest] = path.split(".");
-  const base = { data: { source: "shapes:" }, ...unchanged(path) }[group!];
-  const changed = rest.length === 0 ? value : { ...base, ...specWith(rest.join("."), value) };
-  return { ...unchanged(path), [group!]: changed };
+  const base = { data: { source: "shapes:" }, ...unchanged(path) };
+  return merged(base, specWith(path, value)) as object;
 };
 
 describe("a job that is there", () => {

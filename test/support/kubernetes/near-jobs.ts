@@ -41,6 +41,9 @@ const TEXTS = [
     "2026-12-01",
     "http://h\n",
     "20Gi\n",
+    "file://a",
+    "s3://",
+    "teacher",
     "shapes:\n",
   ],
 ];
@@ -104,10 +107,18 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
   },
-  training: { globalBatch: few(1, 8, 12, 64), microBatch: few(1, 2, 3, 8, 16, 64) },
+  training: {
+    globalBatch: few(1, 8, 12, 64),
+    microBatch: few(1, 2, 3, 8, 16, 64),
+    init: few("teacher", "f".repeat(64)),
+  },
   diffusion: {
     process: few("ddpm", "vp", "ve", "edm"),
     weighting: few("simple", "likelihood"),
+    predict: few("eps", "edm", "consistency"),
+    objective: few("simple", "hybrid", "consistency", "progressive"),
+    variance: few("fixed-large", "learned-range"),
+    scales: fc.record({ start: few(1, 2, 10), end: few(1, 5, 20) }, { requiredKeys: [] }),
     schedule: few("linear", "cosine"),
     timesteps: few(2, 20, 21, 50, 1000),
     betaMin: few(0.1, 1, 20),
@@ -115,8 +126,13 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     sigmaMin: few(0.002, 1, 50, 60),
     sigmaMax: few(0.01, 1, 50, 100),
   },
+  models: { teacher: few({ from: "file://runs/a" }, { from: "s3://b/p", sha256: "f".repeat(64) }) },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
-  sampling: { sampler: few("ddim", "ancestral", "heun"), steps: few(1, 20, 21, 50, 1000), guidance: few(0, 1, 1.5, 2) },
+  sampling: {
+    sampler: few("ddim", "ancestral", "heun", "consistency"),
+    steps: few(1, 20, 21, 50, 1000),
+    guidance: few(0, 1, 1.5, 2),
+  },
 };
 
 function few<T>(...values: readonly T[]): fc.Arbitrary<T> {

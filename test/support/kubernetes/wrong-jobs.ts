@@ -9,6 +9,9 @@ export interface WrongJob {
 
 const wrong = (spec: object, ...says: readonly string[]): WrongJob => ({ spec, says });
 
+const CONSISTENCY = { process: "edm", predict: "consistency", objective: "consistency" };
+const TEACHER = { from: "file://runs/edm" };
+
 /** Between fields: every rule of shared/config/rules.ts. */
 export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
@@ -58,7 +61,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { diffusion: { process: "edm", objective: "vlb" }, sampling: { sampler: "heun" } },
-    "spec.diffusion.objective: Forbidden: vlb is a bound of ddpm's steps, which edm has not; choose simple",
+    "spec.diffusion.objective: Forbidden: vlb is not for the process edm; choose simple, or another process",
   ),
   wrong(
     { diffusion: { variance: "learned-range" } },
@@ -69,8 +72,36 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.diffusion.variance: Forbidden: fixed-large leaves the objective hybrid nothing to teach; choose learned-range",
   ),
   wrong(
+    { diffusion: { process: "edm", predict: "edm", objective: "consistency" }, sampling: { sampler: "heun" } },
+    "spec.diffusion.predict: Forbidden: edm does not go with the objective consistency; predict consistency for consistency, and for no other",
+  ),
+  wrong(
+    { diffusion: { ...CONSISTENCY, scales: { start: 1 } }, sampling: { sampler: "consistency" } },
+    "spec.diffusion.scales.start: Forbidden: 1 leaves consistency no two levels to train between; use 2 or more",
+  ),
+  wrong(
+    { diffusion: { scales: { start: 10, end: 5 } } },
+    "spec.diffusion.scales.end: Forbidden: 5 is below start 10; lower start, or raise end",
+  ),
+  wrong(
+    { diffusion: { process: "edm", objective: "progressive" }, sampling: { sampler: "progressive" } },
+    "spec.models.teacher: Forbidden: is what the objective progressive distils; set models.teacher.from to a trained model",
+  ),
+  wrong(
+    { models: { teacher: TEACHER } },
+    "spec.models.teacher: Forbidden: is not read by the objective simple; take it out, or choose consistency or progressive",
+  ),
+  wrong(
+    { training: { init: "teacher" } },
+    "spec.training.init: Forbidden: teacher is no model that the job names; set models.teacher, or take init out",
+  ),
+  wrong(
     { diffusion: { process: "edm" } },
     "spec.sampling.sampler: Forbidden: ddim does not fit the process edm; choose one that does",
+  ),
+  wrong(
+    { diffusion: CONSISTENCY, sampling: { sampler: "heun" } },
+    "spec.sampling.sampler: Forbidden: heun does not draw from what predicts consistency; choose consistency for predict consistency, and for no other",
   ),
   wrong(
     { diffusion: { timesteps: 40 } },
@@ -95,7 +126,16 @@ export const AGAINST_A_FIELD: readonly WrongJob[] = [
   wrong({ data: {} }, "spec.data.source: Required value"),
   wrong(
     { training: { init: "abc" } },
-    'spec.training.init: Forbidden: "abc" must be the sha256 of weights, as --init and plume checkpoints import set it',
+    'spec.training.init: Forbidden: "abc" must be teacher, or the sha256 of weights, as --init and plume checkpoints import set it',
+  ),
+  wrong(
+    { models: { teacher: { from: "runs/edm" } } },
+    'spec.models.teacher.from: Forbidden: "runs/edm" must be a run, a store or a checkpoint at file:// or s3://',
+  ),
+  wrong({ models: { teacher: {} } }, "spec.models.teacher.from: Required value"),
+  wrong(
+    { models: { teacher: { ...TEACHER, sha256: "abc" } } },
+    'spec.models.teacher.sha256: Forbidden: "abc" must be the sha256 of weights, as summary.json has it',
   ),
   wrong(
     { store: { endpoint: "ftp://s3.example" } },
@@ -155,11 +195,22 @@ export const UNKNOWN_FIELDS: readonly (readonly [spec: object, field: string])[]
   [{ monitoring: { token: "0123456789abcdef" } }, "spec.monitoring.token"],
 ];
 
-/** A job in which a field may have another value: a process with any weighting, or for an objective the one with a bound. */
-export const unchanged = (path: string) => ({
-  diffusion: { process: path === "diffusion.objective" ? "ddpm" : "vp" },
-  sampling: { sampler: "euler" },
-});
+/**
+ * A job in which a field may have another value: a process with any weighting, for an objective the one with a bound, and one
+ * that distils for what it reads of its teacher.
+ */
+export const unchanged = (path: string) =>
+  path.startsWith("models.")
+    ? {
+        diffusion: { process: "edm", objective: "progressive" },
+        models: { teacher: TEACHER },
+        sampling: { sampler: "progressive" },
+      }
+    : {
+        diffusion: { process: path === "diffusion.objective" ? "ddpm" : "vp" },
+        models: {},
+        sampling: { sampler: "euler" },
+      };
 
 /** Another value for each field that decides a run's bits, of a job that is at the defaults but for `unchanged`. */
 export const CHANGED: Readonly<Record<string, unknown>> = {
@@ -193,8 +244,12 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "diffusion.weighting": "likelihood",
   "diffusion.variance": "fixed-small",
   "diffusion.objective": "vlb",
+  "diffusion.scales.start": 10,
+  "diffusion.scales.end": 100,
+  "diffusion.scales.steps": 500,
   "diffusion.vlbWeight": 0.01,
   "diffusion.labelDrop": 0,
+  "models.teacher.sha256": "0".repeat(64),
   "training.globalBatch": 128,
   "training.microBatch": 8,
   "training.optimizer.type": "lion",
