@@ -9,14 +9,22 @@ import { openShapes } from "../../shared/data/sources/shapes.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
 import { type Computation, eagerProgram } from "../../shared/nn/program.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
+import { openFrozen } from "../../shared/pipeline/frozen.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 
 const image = { height: 8, width: 8, channels: 1 };
 
-/** What a job may say of its loss: with the variance comes nearly every operation that objectives have. */
-const OBJECTIVES = ["labelDrop: 0.5", "variance: learned-range, objective: hybrid, vlbWeight: 1"];
+/**
+ * What a job may say of its loss: with the variance comes nearly every operation that objectives of an output have, with the
+ * distillation by a teacher those that ask denoisers, between other levels at every step.
+ */
+const OBJECTIVES = [
+  "predict: v, labelDrop: 0.5",
+  "predict: v, variance: learned-range, objective: hybrid, vlbWeight: 1",
+  "process: edm, predict: consistency, objective: consistency, scales: { start: 2, end: 9, steps: 3 }",
+];
 
 /** Loss and gradient of some micro-batches, with parameters that change in between. */
 export const runMicroBatches = async (program: Backend["program"], objective = OBJECTIVES[0]!) => {
@@ -25,12 +33,16 @@ metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
   model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
-  diffusion: { predict: v, ${objective} }
+  diffusion: { ${objective} }
   training: { globalBatch: 16, microBatch: 4 }
+  sampling: { sampler: ${objective.includes("consistency") ? "consistency" : "ddim"} }
 `);
   const network = buildNetwork(spec, 1);
   const layout = buildLayout(network.params);
-  const compute = createMicroBatch(spec, network, layout, image, { program });
+  const flat = initialParameters(layout, 9).map((w, k) => w + 0.02 * Math.cos(k));
+  const teacher = { ...spec, diffusion: { ...spec.diffusion, predict: "edm" } } as const;
+  const frozen = objective.includes("edm") ? openFrozen({ teacher: { spec: teacher, channels: 1, flat } }) : {};
+  const compute = createMicroBatch(spec, network, layout, image, { program }, frozen);
   const set = openShapes(64, 8);
   const results: { loss: number; gradient: Float32Array }[] = [];
   for (let step = 0; step < 4; step++) {
@@ -42,6 +54,7 @@ spec:
     results.push({ loss: await compute(params, { step, index: 1, ...samples }, gradient), gradient });
     params.dispose();
   }
+  frozen.teacher?.params.dispose();
   return results;
 };
 

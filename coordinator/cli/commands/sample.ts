@@ -45,7 +45,7 @@ export function sampleCommand(): Command {
     .requiredOption("-o, --output <file>", "FILE.png for a grid, FILE.npy for uint8 [n, height, width, channels]")
     .addHelpText(
       "after",
-      "\nExample:\n  plume sample runs/fashion --class Sneaker --count 16 --guidance 2 -o sneakers.png",
+      "\nExamples:\n  plume sample runs/fashion --class Sneaker --count 16 --guidance 2 -o sneakers.png\n  plume sample runs/consistency --steps 1 -o one-step.png",
     )
     .action(action(sample));
 }

@@ -72,6 +72,7 @@ Examples:
   plume train -f deploy/jobs/shapes.yaml
   plume train -f deploy/jobs/fashion.yaml --workers 2 --set training.steps=500 --out runs/try
   plume train -f deploy/jobs/fashion.yaml --init fashion-diffusers --out runs/more
+  plume train -f deploy/jobs/consistency-distillation.yaml --set models.teacher.from=file://runs/edm
   plume train -f job.yaml --set training.optimizer.lr=1e-4 --allow training.optimizer.lr
 
 Ctrl-C once finishes the step in progress, saves a checkpoint and stops; twice stops at once.
