@@ -135,7 +135,10 @@ function remedyFor(paths: readonly string[]): string {
   const flags = paths.every(isAllowable)
     ? `, change them knowingly with ${paths.map((p) => `--allow ${p}`).join(" ")}`
     : "";
-  return `keep the field${paths.length > 1 ? "s" : ""} to resume${flags}, or start over with --resume never`;
+  const model = paths.some((path) => path.startsWith("models."))
+    ? ", and name the model's checkpoint that the run began with"
+    : "";
+  return `keep the field${paths.length > 1 ? "s" : ""} to resume${model}${flags}, or start over with --resume never`;
 }
 
 function parseStep(text: string): number {

@@ -8,7 +8,7 @@ import { weightsDigest } from "../interop/weights.ts";
 import type { FrozenWeights } from "../pipeline/frozen.ts";
 import { checkFits, type Images } from "./fits.ts";
 
-export interface FrozenModel extends FrozenWeights {
+interface FrozenModel extends FrozenWeights {
   /** Where they were read: a checkpoint by its step, or the exported folder. */
   readonly at: string;
   readonly sha256: string;
