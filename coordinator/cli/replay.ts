@@ -139,8 +139,10 @@ async function loadStart(
       io.note(`  ${words} was passed over: ${error.message}`);
     }
   }
-  await initialise(reducer, run.job.spec, frozen);
-  return { step: 0, words: `the fresh parameters of seed ${run.job.spec.seed}` };
+  const { spec } = run.job;
+  await initialise(reducer, spec, frozen);
+  const { init } = spec.training;
+  return { step: 0, words: init === undefined ? `the fresh parameters of seed ${spec.seed}` : `models.${init}` };
 }
 
 /** Checkpoints, and the snapshots that a run keeps while it lives, nearest first. */

@@ -13,7 +13,8 @@ type T = tf.Tensor;
 
 /**
  * Distillation where there is a teacher; without one the image itself stands in for it: training in isolation. The target is
- * the network that learns, as it is: the EMA of Song et al. 2023 with mu = 0, as Song and Dhariwal 2023, Sec. 3.2, derive it.
+ * the network that learns, as it is: the EMA of Song et al. 2023 with mu = 0, as Song and Dhariwal 2023 derive it for
+ * training and Lu and Song 2024 take it for both.
  * N is constant, or grows by Song et al. 2023, App. C; distance and weights are those of their Algorithms' defaults, l2 and 1.
  */
 export function consistency({ sigmaMin, sigmaMax, sigmaData, scales }: LevelOptions): LevelObjective {

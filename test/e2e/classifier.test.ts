@@ -90,17 +90,20 @@ describe("pictures under a classifier", () => {
   const guided = sets(`models.classifier.from=file://${one}`, "sampling.classifierScale=4");
   const grids = (out: string) => readdirSync(join(out, "samples")).map((name) => digest(join(out, "samples", name)));
 
+  const alongside = scratch.file("guided-1");
+  let weights: Summary;
+
   beforeAll(async () => {
     await train(job, model, "--workers", "1");
+    weights = await train(job, alongside, "--workers", "1", ...guided);
   });
 
   it("are the same at one and at three workers, others than without it, and the weights are the same as without it", async () => {
-    const [a, b] = [scratch.file("guided-1"), scratch.file("guided-3")];
-    const weights = await train(job, a, "--workers", "1", ...guided);
-    await train(job, b, "--workers", "3", ...guided);
-    expect(grids(a)).toHaveLength(1);
-    expect(grids(b)).toEqual(grids(a));
-    expect(grids(a)).not.toEqual(grids(model));
+    const shared = scratch.file("guided-3");
+    await train(job, shared, "--workers", "3", ...guided);
+    expect(grids(alongside)).toHaveLength(1);
+    expect(grids(shared)).toEqual(grids(alongside));
+    expect(grids(alongside)).not.toEqual(grids(model));
     expect(weights.weightsSha256).toBe((await train(job, model)).weightsSha256);
   });
 
@@ -112,7 +115,7 @@ describe("pictures under a classifier", () => {
     ];
     const scale = ["--classifier-scale", "4"];
     expect(await json("sample", model, "--classifier", one, ...scale, "-o", by)).toMatchObject({ classifierScale: 4 });
-    await json("sample", scratch.file("guided-1"), "-o", own);
+    await json("sample", alongside, "-o", own);
     await json("sample", model, "-o", none);
     expect(digest(own)).toBe(digest(by));
     expect(digest(none)).not.toBe(digest(by));

@@ -80,7 +80,8 @@ Examples:
   plume eval runs/classifier
 
 Where --sampler, --steps, --guidance or --classifier-scale list several values, separated by commas, every combination is
-drawn and measured. With growing scale a classifier trades recall for accuracy and precision. It is neither of the judges.
+drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
+neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
 
