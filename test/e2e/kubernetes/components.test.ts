@@ -115,9 +115,11 @@ describe("base with the components nats and cert-manager", () => {
       for await (const { event } of wire.events(false, AbortSignal.timeout(60_000))) all.push(event);
       return all;
     });
-    expect(
-      events.flatMap((each) => (each.kind === "worker" && each.change === "joined" ? [each.workerId] : [])),
-    ).toContain("plume-worker-0");
+    const joined = events.flatMap((each) =>
+      each.kind === "worker" && each.change === "joined" ? [each.workerId] : [],
+    );
+    // Where the other one starts late, the first has done all of it.
+    expect(joined[0]).toMatch(/^plume-worker-[01]$/);
     expect(events).toContainEqual(expect.objectContaining({ kind: "end", outcome: "complete" }));
   });
 });
