@@ -25,16 +25,20 @@ export function cellsOf(rows: readonly Row[]): string[] {
 
 export const HEADINGS = METRIC_NAMES.map((metric) => METRICS[metric].heading);
 
-/** What the whole run took, and what it gave. */
+/** Seconds of all steps of a run, whoever computed them and when, and images of them a second. */
 export function costOf({ runs }: Measured): readonly string[] {
-  const told = (of: (summary: NonNullable<(typeof runs)[number]["summary"]>) => number, digits: number) =>
+  const costs = runs.map(({ steps, job }) => {
+    const spent = steps.reduce((sum, step) => sum + (Number.isFinite(step.seconds.total) ? step.seconds.total : 0), 0);
+    return { spent, rate: ((job?.spec.training.globalBatch ?? 0) * steps.length) / spent };
+  });
+  const mean = costs.reduce((sum, { spent }) => sum + spent, 0) / costs.length;
+  return [
+    seconds(mean),
     spread(
-      runs.flatMap(({ summary }) => (summary ? [of(summary)] : [])),
-      digits,
-    );
-  const wall = runs.flatMap(({ summary }) => summary?.wallSeconds ?? []);
-  const mean = wall.reduce((sum, each) => sum + each, 0) / wall.length;
-  return [seconds(mean), told(({ samplesPerSecond }) => samplesPerSecond, 0)];
+      costs.map(({ rate }) => rate),
+      0,
+    ),
+  ];
 }
 
 const finalRows = ({ evaluations }: Measured): Row[] =>

@@ -1,0 +1,60 @@
+// npm run zoo: a system trained, measured and shown, and gone on with.
+
+import { spawn } from "node:child_process";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, expect, it } from "vitest";
+import { ROOT } from "../../shared/root.ts";
+import { scratchFolder } from "../support/plume.ts";
+import { type Finished, finished } from "../support/processes.ts";
+
+const scratch = scratchFolder();
+
+const zoo = (...args: string[]) =>
+  finished(
+    spawn(process.execPath, ["--import", "tsx", "deploy/zoo/main.ts", ...args], {
+      cwd: ROOT,
+      env: { ...process.env, PLUME_AUTO: "wasm" },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
+
+const out = scratch.file("zoo");
+const short = ["training.steps=4", "sampling.steps=2", "sampling.count=10"].flatMap((field) => ["--set", field]);
+const args = ["--only", "ve", "--seeds", "3", "--count", "100", "--out", out, ...short];
+const answer = join(out, "ve/seed-3/zoo/eval.json");
+const rowsOf = ({ stdout }: Finished) => stdout.split("\n").filter((line) => line.startsWith("| "));
+
+let first: Finished;
+beforeAll(async () => {
+  first = await zoo(...args);
+  expect(first.code, first.stderr).toBe(0);
+});
+
+it("trains and measures a system, and writes its page and one of all", () => {
+  expect(first.stdout).toMatch(/^\| ve \| 0\.\d{3} \| \d+\.\d \|/m);
+  expect(first.stdout).toMatch(/^\| real test images \|/m);
+  const page = readFileSync(join(out, "ve.html"), "utf8");
+  expect(page).toContain("Variance-exploding SDE");
+  expect(page).toMatch(/<img alt="samples of seed 3" src="data:image\/webp;base64,/);
+  expect(page).toContain("final, step 4");
+  expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
+  expect(readFileSync(join(out, "index.html"), "utf8")).toContain('<a href="ve.html">');
+});
+
+it("computes nothing twice", async () => {
+  const made = statSync(answer).mtimeMs;
+  const again = await zoo(...args);
+  expect(again.code, again.stderr).toBe(0);
+  expect(rowsOf(again)).toEqual(rowsOf(first));
+  expect(statSync(answer).mtimeMs).toBe(made);
+});
+
+it("refuses what it does not know, with exit code 2, before any work", async () => {
+  expect(await zoo("--only", "gan")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("--only gan is no system"),
+  });
+  expect(await zoo("--count", "7")).toMatchObject({ code: 2, stderr: expect.stringContaining("--count 7 is not") });
+  expect((await zoo("--list")).stdout).toMatch(/^edm +EDM \(deploy\/jobs\/edm\.yaml\)$/m);
+});
