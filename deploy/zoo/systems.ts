@@ -24,8 +24,7 @@ export interface System {
 
 const guidance: Sweep = {
   title: "Guidance scale",
-  about:
-    "Classifier-free guidance trades variety for likeness: accuracy and precision rise with its scale, recall falls.",
+  about: "What more classifier-free guidance does to likeness (accuracy, precision) and to variety (recall).",
   by: "guidance",
   guidance: [1, 1.5, 2, 3, 5],
 };
