@@ -41,7 +41,7 @@ export async function openTraining(options: CoordinatorOptions) {
   const { card: set, index: dataIndex, change: dataChange } = described;
   if (set.fallback) warnings.push(set.fallback);
   checkClasses(spec, set);
-  const network = buildNetwork(spec, set.channels);
+  const network = await buildNetwork(spec, set);
   const layout = buildLayout(network.params);
 
   const V = spec.training.globalBatch / spec.training.microBatch;

@@ -1,15 +1,19 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
-import type { ProcessName } from "../diffusion/processes/index.ts";
+import { SOURCES } from "../data/sources/index.ts";
+import { PARAMETERIZATIONS, type PredictName } from "../diffusion/parameterization.ts";
+import { CHAIN_NAMES, chainKind, type ProcessName } from "../diffusion/processes/index.ts";
 import { type ProcessOptions, SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
-import type { ObjectiveName } from "../objectives/index.ts";
-import { fitsProcess, fitting, SAMPLER_NAMES, type SamplerName } from "../samplers/index.ts";
+import { type NetworkName, PYRAMIDS } from "../models/index.ts";
+import { judges, OBJECTIVES, type ObjectiveName } from "../objectives/index.ts";
+import { fitsProcess, fitting, SAMPLER_NAMES, type SamplerName, walksChains } from "../samplers/index.ts";
 
 /** The fields that rules read, defaults filled in. */
 interface Checked {
-  readonly data: { readonly imageSize: number; readonly patch: number };
+  readonly data: { readonly source: string; readonly imageSize: number; readonly patch: number };
   readonly model: {
+    readonly type: NetworkName;
     readonly channels: number;
     readonly channelMult: readonly number[];
     readonly attention: readonly number[];
@@ -19,6 +23,7 @@ interface Checked {
   readonly training: { readonly globalBatch: number; readonly microBatch: number };
   readonly diffusion: ProcessOptions & {
     readonly process: ProcessName;
+    readonly predict: PredictName;
     readonly weighting: string;
     readonly variance: string;
     readonly objective: ObjectiveName;
@@ -75,6 +80,22 @@ const SDES: readonly ProcessName[] = ["vp", "sub-vp", "ve"];
 const isSde = (process: ProcessName): boolean => SDES.includes(process);
 const quoted = (names: readonly string[]): string => `[${names.map((name) => `'${name}'`).join(", ")}]`;
 
+/** Processes whose steps back are the network's own; what a job may say beside them is of its own kind. */
+const isChain = (process: ProcessName): boolean => chainKind(process) !== undefined;
+const CHAIN = `(self.diffusion.process in ${quoted(CHAIN_NAMES)})`;
+const predictionsOf = (chain: boolean): string => (chain ? "kernel" : Object.keys(PARAMETERIZATIONS).join(", "));
+const ofChains = (Object.keys(OBJECTIVES) as ObjectiveName[]).filter((name) => judges(name) === "chain");
+/** Objectives that teach no variance between DDPM's two. */
+const NO_RANGE: readonly ObjectiveName[] = ["simple", ...ofChains];
+/** Their steps are of bits, and so are these sources. */
+const BIT_CHAINS = CHAIN_NAMES.filter((name) => chainKind(name)!.bits);
+const BIT_SOURCES = Object.keys(SOURCES).filter((name) => SOURCES[name]!.bits);
+const sourceOf = (source: string): string => source.replace(/:.*$/s, "");
+
+/** Networks that have levels, groups and attention. */
+const isPyramid = ({ model }: Checked): boolean => PYRAMIDS.includes(model.type);
+const PLAIN = `!(self.model.type in ${quoted(PYRAMIDS)})`;
+
 export const RULES: readonly Rule[] = [
   {
     path: ["training", "microBatch"],
@@ -109,28 +130,30 @@ export const RULES: readonly Rule[] = [
       const levels = spec.model.channelMult.length;
       const size = pixels(spec);
       return unless(
-        !isWhole(spec) || size % 2 ** (levels - 1) === 0,
+        !isPyramid(spec) || !isWhole(spec) || size % 2 ** (levels - 1) === 0,
         () =>
           `${levels} levels halve ${size} pixels ${levels - 1} times, and ${size} is not divisible by ${2 ** (levels - 1)}; use fewer levels or another imageSize`,
       );
     },
     cel: {
-      holds: `${LEVELS} == 0 || !(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
+      holds: `${PLAIN} || ${LEVELS} == 0 || !(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
       message: `'%d levels halve %d pixels %d times, and %d is not divisible by %d; use fewer levels or another imageSize'.format([${LEVELS}, ${PIXELS}, ${LEVELS} - 1, ${PIXELS}, ${MOST_HALVED}])`,
     },
   },
   {
     path: ["model", "groups"],
-    faults: ({ model: { channels, channelMult, groups } }) =>
-      channelMult.flatMap((mult, level) =>
+    faults: (spec) => {
+      const { channels, channelMult, groups } = spec.model;
+      return channelMult.flatMap((mult, level) =>
         unless(
-          (channels * mult) % groups === 0,
+          !isPyramid(spec) || (channels * mult) % groups === 0,
           () =>
             `${groups} does not divide the ${channels * mult} channels of level ${level}; choose a divisor of channels`,
         ),
-      ),
+      );
+    },
     cel: {
-      holds: `self.model.groups < 1 || size(${UNEVEN}) == 0`,
+      holds: `${PLAIN} || self.model.groups < 1 || size(${UNEVEN}) == 0`,
       message: `'%d does not divide the %d channels of level %d; choose a divisor of channels'.format([self.model.groups, self.model.channels * ${UNEVEN}[0], self.model.channelMult.indexOf(${UNEVEN}[0])])`,
     },
   },
@@ -140,13 +163,13 @@ export const RULES: readonly Rule[] = [
       const known = resolutions(spec);
       return spec.model.attention.flatMap((r) =>
         unless(
-          !isWhole(spec) || known.includes(r),
+          !isPyramid(spec) || !isWhole(spec) || known.includes(r),
           () => `${r} is no resolution of this network; choose from its own, [${known.join(", ")}]`,
         ),
       );
     },
     cel: {
-      holds: `${LEVELS} == 0 || !(${WHOLE}) || size(${WITHOUT}) == 0`,
+      holds: `${PLAIN} || ${LEVELS} == 0 || !(${WHOLE}) || size(${WITHOUT}) == 0`,
       message: `'%d is no resolution of this network; choose from its own, %s'.format([${WITHOUT}[0], ${HALVINGS}.filter(h, h <= ${MOST_HALVED}).map(h, ${PIXELS} / h)])`,
     },
   },
@@ -230,14 +253,51 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
+    path: ["diffusion", "predict"],
+    faults: ({ diffusion: { predict, process } }) =>
+      unless(
+        (predict === "kernel") === isChain(process),
+        () => `${predict} is nothing that ${process} could step back by; choose ${predictionsOf(isChain(process))}`,
+      ),
+    cel: {
+      holds: `(self.diffusion.predict == 'kernel') == ${CHAIN}`,
+      message: `'%s is nothing that %s could step back by; choose %s'.format([self.diffusion.predict, self.diffusion.process, ${CHAIN} ? '${predictionsOf(true)}' : '${predictionsOf(false)}'])`,
+    },
+  },
+  {
     path: ["diffusion", "objective"],
     faults: ({ diffusion: { objective, process } }) =>
       unless(
-        objective === "simple" || process === "ddpm",
+        (judges(objective) === "chain") === isChain(process),
+        () =>
+          `${objective} does not judge the steps of ${process}; choose ${isChain(process) ? ofChains.join(", ") : "simple"}`,
+      ),
+    cel: {
+      holds: `(self.diffusion.objective in ${quoted(ofChains)}) == ${CHAIN}`,
+      message: `'%s does not judge the steps of %s; choose %s'.format([self.diffusion.objective, self.diffusion.process, ${CHAIN} ? '${ofChains.join(", ")}' : 'simple'])`,
+    },
+  },
+  {
+    path: ["data", "source"],
+    faults: ({ data: { source }, diffusion: { process } }) =>
+      unless(
+        !BIT_CHAINS.some((name) => name === process) || BIT_SOURCES.includes(sourceOf(source)),
+        () => `${sourceOf(source)} has no bits, which ${process} flips; choose ${BIT_SOURCES.join(", ")}`,
+      ),
+    cel: {
+      holds: `!(self.diffusion.process in ${quoted(BIT_CHAINS)}) || self.data.source.split(':')[0] in ${quoted(BIT_SOURCES)}`,
+      message: `'%s has no bits, which %s flips; choose ${BIT_SOURCES.join(", ")}'.format([self.data.source.split(':')[0], self.diffusion.process])`,
+    },
+  },
+  {
+    path: ["diffusion", "objective"],
+    faults: ({ diffusion: { objective, process } }) =>
+      unless(
+        objective === "simple" || process === "ddpm" || isChain(process) || judges(objective) === "chain",
         () => `${objective} is a bound of ddpm's steps, which ${process} has not; choose simple`,
       ),
     cel: {
-      holds: "self.diffusion.objective == 'simple' || self.diffusion.process == 'ddpm'",
+      holds: `self.diffusion.objective in ${quoted(["simple", ...ofChains])} || self.diffusion.process == 'ddpm' || ${CHAIN}`,
       message:
         "'%s is a bound of ddpm\\'s steps, which %s has not; choose simple'.format([self.diffusion.objective, self.diffusion.process])",
     },
@@ -246,13 +306,14 @@ export const RULES: readonly Rule[] = [
     path: ["diffusion", "variance"],
     faults: ({ diffusion: { objective, variance } }) =>
       unless(
-        objective !== "simple" || variance !== "learned-range",
-        () => `${variance} is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one`,
+        !NO_RANGE.includes(objective) || variance !== "learned-range",
+        () =>
+          `${variance} is taught by ddpm's bound, which the objective ${objective} has not; choose hybrid, or a fixed one`,
       ),
     cel: {
-      holds: "self.diffusion.objective != 'simple' || self.diffusion.variance != 'learned-range'",
+      holds: `!(self.diffusion.objective in ${quoted(NO_RANGE)}) || self.diffusion.variance != 'learned-range'`,
       message:
-        "'%s is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one'.format([self.diffusion.variance])",
+        "'%s is taught by ddpm\\'s bound, which the objective %s has not; choose hybrid, or a fixed one'.format([self.diffusion.variance, self.diffusion.objective])",
     },
   },
   {
@@ -276,9 +337,12 @@ export const RULES: readonly Rule[] = [
         () => `${sampler} does not fit the process ${process}; choose one that does`,
       ),
     cel: {
-      holds: PICKY.map(
-        (name) => `(self.sampling.sampler != '${name}' || self.diffusion.process in ${quoted(fitting(name)!)})`,
-      ).join(" && "),
+      holds: [
+        `(self.sampling.sampler in ${quoted(SAMPLER_NAMES.filter(walksChains))}) == ${CHAIN}`,
+        ...PICKY.map(
+          (name) => `(self.sampling.sampler != '${name}' || self.diffusion.process in ${quoted(fitting(name)!)})`,
+        ),
+      ].join(" && "),
       message:
         "'%s does not fit the process %s; choose one that does'.format([self.sampling.sampler, self.diffusion.process])",
     },
@@ -294,6 +358,32 @@ export const RULES: readonly Rule[] = [
       holds: "self.diffusion.process != 'ddpm' || self.sampling.steps <= self.diffusion.timesteps",
       message:
         "'%d is above diffusion.timesteps %d; take fewer steps, or more timesteps'.format([self.sampling.steps, self.diffusion.timesteps])",
+    },
+  },
+  {
+    path: ["sampling", "steps"],
+    faults: ({ sampling: { steps }, diffusion: { process, timesteps } }) =>
+      unless(
+        !isChain(process) || steps === timesteps,
+        () => `${steps} is not diffusion.timesteps ${timesteps}, all of which ${process} takes; set both alike`,
+      ),
+    cel: {
+      holds: `!${CHAIN} || self.sampling.steps == self.diffusion.timesteps`,
+      message:
+        "'%d is not diffusion.timesteps %d, all of which %s takes; set both alike'.format([self.sampling.steps, self.diffusion.timesteps, self.diffusion.process])",
+    },
+  },
+  {
+    path: ["sampling", "guidance"],
+    faults: ({ sampling: { guidance }, diffusion: { process } }) =>
+      unless(
+        guidance === 1 || !isChain(process),
+        () => `${guidance} mixes two predictions of x_0, which ${process} does not make; set it to 1`,
+      ),
+    cel: {
+      holds: `self.sampling.guidance == 1.0 || !${CHAIN}`,
+      message:
+        "'%s mixes two predictions of x_0, which %s does not make; set it to 1'.format([self.sampling.guidance, self.diffusion.process])",
     },
   },
   {

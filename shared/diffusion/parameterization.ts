@@ -1,6 +1,8 @@
 // What a network may predict at a noise level x_t = alpha x_0 + sigma eps, each as a linear reading of its output F:
 // x_0 = skip x_t + out F(input x_t). Karras et al. 2022, Table 1 has most of them in one notation. Host numbers, float64.
 
+import { invariant } from "../invariant.ts";
+
 /** x_t = alpha x_0 + sigma eps. */
 export interface Level {
   readonly alpha: number;
@@ -92,9 +94,19 @@ export const PARAMETERIZATIONS = {
 
 export type ParameterizationName = keyof typeof PARAMETERIZATIONS;
 
+/** What a job's network may predict: x_0, somehow, or the step back itself. */
+export const PREDICTIONS = {
+  ...PARAMETERIZATIONS,
+  kernel: { about: "Sohl-Dickstein et al. 2015, the step back of nonequilibrium and binomial" },
+};
+
+export type PredictName = keyof typeof PREDICTIONS;
+
 /** @param sigmaData standard deviation of the data, which "edm" scales by. */
-export const parameterizationOf = (name: ParameterizationName, sigmaData: number): Parameterization =>
-  name === "edm" ? edm(sigmaData) : PARAMETERIZATIONS[name];
+export function parameterizationOf(name: PredictName, sigmaData: number): Parameterization {
+  invariant(name !== "kernel", "a process of levels has a prediction of x_0");
+  return name === "edm" ? edm(sigmaData) : PARAMETERIZATIONS[name];
+}
 
 function unit({ alpha, sigma }: Level) {
   const norm = Math.sqrt(alpha * alpha + sigma * sigma);

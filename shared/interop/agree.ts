@@ -2,8 +2,8 @@
 
 import type { JobSpec } from "../config/schema.ts";
 import { type DiffusersConfig, diffusersConfig } from "../models/diffusers.ts";
+import { unetConfig } from "../models/of-job.ts";
 import { headsOf, levelChannels, type UnetConfig } from "../models/unet-config.ts";
-import { unetConfig } from "../pipeline/network.ts";
 import type { ModelFolder } from "./read.ts";
 
 /** What each field of a UNet2DModel is in a job. Fields that follow from another one are left out. */
@@ -21,6 +21,8 @@ const FIELDS: Partial<Record<keyof DiffusersConfig, string>> = {
 
 /** @param channels of the job's images. @returns one line a field; empty when the weights fit the job. */
 export function differencesOf(spec: JobSpec, channels: number, folder: ModelFolder): string[] {
+  const type = folder.own?.job.spec.model.type ?? "unet";
+  if (type !== spec.model.type) return [line("model.type", type, spec.model.type)];
   const ours = diffusersConfig(unetConfig(spec, channels));
   const theirs = diffusersConfig(folder.unet);
   const found = (Object.keys(FIELDS) as (keyof DiffusersConfig)[])

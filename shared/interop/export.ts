@@ -2,8 +2,7 @@
 
 import { type Checkpoint, readCheckpoint } from "../checkpoint/read.ts";
 import { PlumeError } from "../errors.ts";
-import { buildUnet } from "../models/unet.ts";
-import { unetConfig } from "../pipeline/network.ts";
+import { buildNetwork } from "../pipeline/network.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { buildLayout } from "../tensor/layout.ts";
 import type { Weights } from "./card.ts";
@@ -22,9 +21,9 @@ export async function readWeights(
   const vector = vectorOf(weights);
   const options = { vectors: [vector], ...(onSkipped ? { onSkipped } : {}) };
   const { job, state, vectors } = await readCheckpoint(store, which, options);
-  const unet = unetConfig(job.spec, state.imageSet.channels);
-  const tensors = tensorsOf(buildUnet(unet).params, vectors[vector] ?? new Map(), `${store.url}: ${vector}`);
-  return { job, step: state.step, weights, imageSet: state.imageSet, unet, tensors };
+  const { params } = await buildNetwork(job.spec, state.imageSet);
+  const tensors = tensorsOf(params, vectors[vector] ?? new Map(), `${store.url}: ${vector}`);
+  return { job, step: state.step, weights, imageSet: state.imageSet, tensors };
 }
 
 /** In the network's order. */

@@ -4,8 +4,10 @@ import { createHash } from "node:crypto";
 import { encodeSafetensors } from "../checkpoint/safetensors.ts";
 import { dumpJob } from "../config/load.ts";
 import type { Job } from "../config/schema.ts";
+import { PlumeError } from "../errors.ts";
 import { diffusersConfig, toDiffusers } from "../models/diffusers.ts";
-import type { UnetConfig } from "../models/unet-config.ts";
+import type { NetworkName } from "../models/index.ts";
+import { unetConfig } from "../models/of-job.ts";
 import { CARD, type Card, cardOf, type Weights } from "./card.ts";
 import { schedulerConfig } from "./scheduler.ts";
 
@@ -14,7 +16,6 @@ export interface ModelWeights {
   readonly step: number;
   readonly weights: Weights;
   readonly imageSet: Card["imageSet"];
-  readonly unet: UnetConfig;
   /** plume's names, shapes and axes. */
   readonly tensors: readonly {
     readonly name: string;
@@ -27,6 +28,8 @@ interface Format {
   readonly about: string;
   /** The weights' file. */
   readonly file: string;
+  /** The networks that it can hold; all when absent. */
+  readonly networks?: readonly NetworkName[];
   /** By path in the folder. */
   files(model: ModelWeights): Record<string, Uint8Array>;
 }
@@ -38,9 +41,15 @@ export const SCHEDULER_CONFIG = "scheduler/scheduler_config.json";
 const diffusers: Format = {
   about: "a folder that Python's diffusers loads: UNet2DModel in unet/, DDPMScheduler in scheduler/",
   file: "unet/diffusion_pytorch_model.safetensors",
+  networks: ["unet"],
   files: (model) => ({
     [diffusers.file]: encodeSafetensors(model.tensors.map(toDiffusers), { format: "pt" }),
-    [UNET_CONFIG]: json(diffusersConfig(model.unet, model.imageSet.height / model.job.spec.data.patch)),
+    [UNET_CONFIG]: json(
+      diffusersConfig(
+        unetConfig(model.job.spec, model.imageSet.channels),
+        model.imageSet.height / model.job.spec.data.patch,
+      ),
+    ),
     [SCHEDULER_CONFIG]: json(schedulerConfig(model.job.spec.diffusion)),
     ...(fitsPipeline(model) ? { "model_index.json": json(PIPELINE) } : {}),
   }),
@@ -70,12 +79,17 @@ const safetensors: Format = {
   }),
 };
 
-export const FORMATS = { diffusers, safetensors } satisfies Record<string, Format>;
+export const FORMATS: Readonly<Record<"diffusers" | "safetensors", Format>> = { diffusers, safetensors };
 export type FormatName = keyof typeof FORMATS;
 
-/** Everything that the folder will hold. */
+/** Everything that the folder will hold. @throws PlumeError INVALID_ARGUMENT for a network that the format has no form of. */
 export function filesOf(name: FormatName, model: ModelWeights): Record<string, Uint8Array> {
-  const { file, files } = FORMATS[name];
+  const { file, files, networks } = FORMATS[name];
+  const { type } = model.job.spec.model;
+  if (networks?.includes(type) === false)
+    throw new PlumeError("INVALID_ARGUMENT", `--format ${name} has no form of a ${type}: ${FORMATS[name].about}`, {
+      remedy: "use --format safetensors, which holds any network",
+    });
   const written = files(model);
   const { job, step, weights, imageSet } = model;
   const sha256 = createHash("sha256").update(written[file]!).digest("hex");

@@ -44,9 +44,9 @@ export async function loadModel<B>(
 ): Promise<LoadedModel & { readonly backend: B }> {
   const weights = asked === undefined ? undefined : checkWeights(asked);
   const { values, ...source } = isModelFolder(checkpoint)
-    ? fromFolder(readModelFolder(checkpoint), weights)
+    ? await fromFolder(readModelFolder(checkpoint), weights)
     : await fromCheckpoint(checkpoint, weights ?? "ema");
-  const network = buildNetwork(source.job.spec, source.imageSet.channels);
+  const network = await buildNetwork(source.job.spec, source.imageSet);
   const layout = buildLayout(network.params);
   const flat = new Float32Array(layout.size);
   for (const { name, offset } of layout.tensors) flat.set(values.get(name)!, offset);
@@ -72,7 +72,7 @@ async function fromCheckpoint(checkpoint: string, weights: Weights): Promise<Sou
 }
 
 /** A folder has one kind of weights; those that plume did not write are the folder's own. */
-function fromFolder(folder: ModelFolder, asked: Weights | undefined): Source {
+async function fromFolder(folder: ModelFolder, asked: Weights | undefined): Promise<Source> {
   const { own, path, unet, side } = folder;
   const weights = own?.card.weights ?? asked ?? "ema";
   if (asked !== undefined && asked !== weights)
@@ -81,6 +81,6 @@ function fromFolder(folder: ModelFolder, asked: Weights | undefined): Source {
     });
   const job = jobOf(folder);
   const imageSet = own?.card.imageSet ?? { name: path, height: side!, width: side!, channels: unet.inC, classes: [] };
-  const { values } = weightsFor(job.spec, imageSet.channels, folder);
+  const { values } = await weightsFor(job.spec, imageSet, folder);
   return { job, step: own?.card.step ?? 0, weights, imageSet, values };
 }

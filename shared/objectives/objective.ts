@@ -1,6 +1,7 @@
 // The contract of an objective.
 
 import type * as tf from "@tensorflow/tfjs-core";
+import type { Chain, Reverse } from "../diffusion/nonequilibrium/chain.ts";
 import type { Noised, Prediction, VarianceType } from "../diffusion/prediction.ts";
 import type { Coefficients } from "../diffusion/process.ts";
 
@@ -32,3 +33,12 @@ interface Terms {
 
 /** @param output of the network at x_t, float32 [B, H, W, C], or [B, H, W, 2 C] where the variance is learned. */
 export type Objective = (asked: Asked, output: tf.Tensor, options: ObjectiveOptions) => Terms;
+
+/** Of a chain: x_0, and the step back that the network gave. */
+export type ChainObjective = (chain: Chain, x0: tf.Tensor, reverse: Reverse) => Pick<Terms, "loss">;
+
+/** An entry of the table. */
+export type ObjectiveKind = { readonly about: string } & (
+  | { readonly of: "levels"; load(): Promise<Objective> }
+  | { readonly of: "chain"; load(): Promise<ChainObjective> }
+);

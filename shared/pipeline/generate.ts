@@ -6,7 +6,7 @@ import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, shuffle } from "../data/patch.ts";
 import type { Network } from "../nn/network.ts";
 import type { MakeProgram } from "../nn/program.ts";
-import { normals, PURPOSE } from "../rng/stream.ts";
+import { normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
 import { SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import type { Sampler } from "../samplers/sampler.ts";
 import { createDenoisers } from "./denoiser.ts";
@@ -47,19 +47,23 @@ export function createGenerator({ spec, network, params, image, program }: Gener
   const denoisers = createDenoisers({ spec, network, params, program });
 
   const together: Generate = async ({ indices, labels, seed, sampler, steps, eta, guidance, onStep }) => {
-    const noise = (purpose: (typeof PURPOSE)[keyof typeof PURPOSE], step: number) => {
+    const drawn = (draw: (key: StreamKey, n: number) => ArrayLike<number>, purpose: Purpose, step: number) => {
       const flat = new Float32Array(indices.length * size);
-      indices.forEach((index, i) => flat.set(normals({ seed, purpose, step, index }, size), i * size));
+      indices.forEach((index, i) => flat.set(draw({ seed, purpose, step, index }, size), i * size));
       return tf.tensor4d(flat, [indices.length, height, width, channels]);
     };
+    const random = (purpose: Purpose, step: number) => ({
+      normals: () => drawn(normals, purpose, step),
+      uniforms: () => drawn(uniforms, purpose, step),
+    });
     const entry = SAMPLERS[sampler];
     const x = await draw(entry, {
       spec,
       denoise: denoisers({ labels: labels && Int32Array.from(labels), guidance }),
-      start: noise(PURPOSE.sampleNoise, 0),
+      start: random(PURPOSE.sampleNoise, 0),
       steps,
       eta: eta ?? entry.eta,
-      noise: (call) => noise(PURPOSE.sampleStep, call),
+      random: (call) => random(PURPOSE.sampleStep, call),
       onStep,
     });
     const floats = await x.data<"float32">();

@@ -4,19 +4,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, unshuffle } from "../data/patch.ts";
-import { denoisingOf } from "../diffusion/denoising.ts";
-import { parameterizationOf } from "../diffusion/parameterization.ts";
-import { type LookUp, readVariance } from "../diffusion/prediction.ts";
-import { createProcess } from "../diffusion/process.ts";
-import { noiseProcess } from "../diffusion/processes/index.ts";
+import type { LookUp } from "../diffusion/prediction.ts";
+import { timesOf } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
 import type { Forward, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
-import { OBJECTIVES } from "../objectives/index.ts";
-import type { Asked, Objective, ObjectiveOptions } from "../objectives/objective.ts";
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import type { DeviceParams } from "./device-params.ts";
+import { loadQuestion, type Question } from "./question.ts";
 import { shuffleShape } from "./shape.ts";
 
 export interface MicroBatch {
@@ -40,7 +36,6 @@ interface Drawn {
   readonly index: number;
   /** float32 [n, h, w, c], as the network sees it. */
   readonly x0: Float32Array;
-  readonly eps: Float32Array;
   /** Times of the process. */
   readonly t: ArrayLike<number>;
   /** A class a sample, the row behind the classes for none. */
@@ -55,18 +50,8 @@ export function createMicroBatch(
   { program }: { readonly program: MakeProgram },
 ): ComputeMicroBatch {
   const { seed, data, diffusion, model } = spec;
-  const process = noiseProcess(diffusion);
-  const denoising = denoisingOf(
-    process,
-    parameterizationOf(diffusion.predict, diffusion.sigmaData),
-    diffusion.weighting,
-  );
-  const options: ObjectiveOptions = {
-    coefficients: createProcess({ schedule: diffusion.schedule, timesteps: diffusion.timesteps }),
-    variance: diffusion.variance,
-    vlbWeight: diffusion.vlbWeight,
-  };
-  const loading = OBJECTIVES[diffusion.objective].load();
+  const times = timesOf(diffusion);
+  const loading = loadQuestion(spec);
   const { height, width, channels } = shuffleShape(image, data.patch);
   const names = layout.tensors.map(({ name }) => name);
 
@@ -76,7 +61,7 @@ export function createMicroBatch(
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
     const x0 = normalise(pixels, image, data.patch, flips);
     const time = key(PURPOSE.time);
-    const t = process.draw(
+    const t = times.draw(
       {
         uniforms: (count) => uniforms(time, count),
         normals: (count) => normals(time, count),
@@ -84,47 +69,35 @@ export function createMicroBatch(
       },
       n,
     );
-    const eps = normals(key(PURPOSE.noise), x0.length);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
-    return { step, index, x0, eps, t, y };
-  };
-
-  const askedOf = (x0: tf.Tensor, eps: tf.Tensor, t: LookUp): Asked => {
-    const x_t = denoising.noised(x0, eps, t);
-    const read = (F: tf.Tensor) => ({ x0: denoising.read(x_t, F, t) });
-    return {
-      x0,
-      x_t,
-      t,
-      target: denoising.targetOf(x0, eps, t),
-      weight: denoising.weight(t),
-      read: (output) => readVariance(options.coefficients, options.variance, t, output, read),
-    };
+    return { step, index, x0, t, y };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
   const computation =
-    (objective: Objective, n: number, drawn: () => Drawn): Computation =>
+    (question: Question, n: number, drawn: () => Drawn): Computation =>
     (feed, params) => {
       const shape = [n, height, width, channels];
       const x0 = feed(shape, "float32", () => drawn().x0);
-      const eps = feed(shape, "float32", () => drawn().eps);
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
-      const time = feed([n], "float32", () => Float32Array.from(drawn().t, process.label));
+      const time = feed([n], "float32", () => Float32Array.from(drawn().t, times.label));
       const y = model.classes > 0 ? feed([n], "int32", () => drawn().y) : null;
-      const asked = askedOf(x0, eps, t);
-      const seen = denoising.seen(asked.x_t, t);
+      const key = (purpose: Purpose) => ({ seed, purpose, step: drawn().step, index: drawn().index });
+      const asked = question(x0, t, (purpose) => ({
+        normals: () => feed(shape, "float32", () => normals(key(purpose), x0.size)),
+        uniforms: () => feed(shape, "float32", () => Float32Array.from(uniforms(key(purpose), x0.size))),
+      }));
 
       const loss = (...tensors: tf.Tensor[]): tf.Scalar => {
         const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
         const f = trainingForward(byName, feed, seed, drawn);
         const output = network.forward(f, {
-          x: seen as tf.Tensor4D,
+          x: asked.seen as tf.Tensor4D,
           t: time as tf.Tensor1D,
           y: y as tf.Tensor1D | null,
         });
-        return tf.mean(objective(asked, output, options).loss) as tf.Scalar;
+        return tf.mean(asked.loss(output)) as tf.Scalar;
       };
       const { value, grads } = tf.valueAndGrads(loss)([...params]);
       return [value, ...grads];
@@ -134,8 +107,8 @@ export function createMicroBatch(
   const programs = new Map<number, Program>();
   return async (params, batch, gradient) => {
     const n = batch.labels.length;
-    const objective = await loading;
-    if (!programs.has(n)) programs.set(n, program(computation(objective, n, () => current)));
+    const question = await loading;
+    if (!programs.has(n)) programs.set(n, program(computation(question, n, () => current)));
     current = draw(batch);
     const outputs = programs.get(n)!.run(params.tensors);
     try {

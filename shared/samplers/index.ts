@@ -1,6 +1,6 @@
 // The table of samplers. A sampler's code loads TensorFlow.js; the table does not.
 
-import type { ProcessName } from "../diffusion/processes/index.ts";
+import { chainKind, type ProcessName } from "../diffusion/processes/index.ts";
 import type { Sampler, SigmaSampler } from "./sampler.ts";
 
 type Rest = Omit<SigmaSampler, "about" | "walks" | "load">;
@@ -96,14 +96,23 @@ export const SAMPLERS = {
     eta: 0,
     load: async () => (await import("./sde/flow.ts")).decoding(),
   },
+  "reverse-kernel": {
+    about: "Sohl-Dickstein et al. 2015, the learned steps of nonequilibrium and binomial",
+    walks: "chain",
+    eta: 1,
+    load: async () => (await import("./reverse-kernel.ts")).reverseKernel,
+  },
 } satisfies Record<string, Sampler>;
 
 export type SamplerName = keyof typeof SAMPLERS;
 
 export const SAMPLER_NAMES = Object.keys(SAMPLERS) as SamplerName[];
 
-/** The processes that a sampler can walk; undefined for all. */
+/** The processes that a sampler can walk; undefined for all of its sort. */
 export const fitting = (name: SamplerName): readonly ProcessName[] | undefined => (SAMPLERS[name] as Sampler).fits;
 
+/** Whether it takes the steps of a chain, and no others. */
+export const walksChains = (name: SamplerName): boolean => SAMPLERS[name].walks === "chain";
+
 export const fitsProcess = (name: SamplerName, process: ProcessName): boolean =>
-  fitting(name)?.includes(process) ?? true;
+  walksChains(name) === (chainKind(process) !== undefined) && (fitting(name)?.includes(process) ?? true);

@@ -2,6 +2,7 @@
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { GridName } from "../diffusion/grids.ts";
+import type { Chain, Random, Reverse, Seen } from "../diffusion/nonequilibrium/chain.ts";
 import type { Prediction, VarianceType } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
@@ -76,11 +77,24 @@ interface SdeWalkOptions {
 /** From x at one end of the process' span to x at the other, one moment a step. */
 export type SdeWalk = (score: Score, x: tf.Tensor, process: SdeProcess, options: SdeWalkOptions) => Moments;
 
+/** The step back from x_t, float32 [B, H, W, C], of a chain. Inside a tidy scope. */
+export type ReverseKernel = (x_t: tf.Tensor, t: number) => Reverse;
+
+export interface ChainWalkOptions {
+  /** Of each step. */
+  readonly random: (step: number) => Random;
+  /** What is known of the images, by which each step is multiplied. */
+  readonly seen?: Seen | undefined;
+}
+
+/** From x_T to x after the first step, the last that is learned: one moment a step. */
+export type ChainWalk = (kernel: ReverseKernel, x_T: tf.Tensor, chain: Chain, options: ChainWalkOptions) => Moments;
+
 interface Entry {
   readonly about: string;
   /** What eta is where the job names none. */
   readonly eta: number;
-  /** The processes that it can walk; all when absent. */
+  /** The processes that it can walk; all of its sort when absent. */
   readonly fits?: readonly ProcessName[];
   /** Its steps depend on all images that it is given: for an image to depend on itself alone, it must walk alone. */
   readonly adaptive?: true;
@@ -92,7 +106,7 @@ interface StepSampler extends Entry {
   load(): Promise<SamplerStep>;
 }
 
-/** Of walks through sigma, which fit every process. */
+/** Of walks through sigma, which fit every process of levels. */
 export interface SigmaSampler extends Entry {
   readonly walks: "sigma";
   /** Whether its grid ends at sigma 0, or at the least sigma of the process. */
@@ -109,5 +123,11 @@ interface SdeSampler extends Entry {
   load(): Promise<SdeWalk>;
 }
 
+/** Of a chain's own steps. */
+interface ChainSampler extends Entry {
+  readonly walks: "chain";
+  load(): Promise<ChainWalk>;
+}
+
 /** An entry of the table. */
-export type Sampler = StepSampler | SigmaSampler | SdeSampler;
+export type Sampler = StepSampler | SigmaSampler | SdeSampler | ChainSampler;

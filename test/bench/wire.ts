@@ -42,7 +42,7 @@ interface Evaluated {
   readonly rows: readonly { readonly metrics: Readonly<Record<"accuracy" | "frechet", { readonly mean: number }>> }[];
 }
 
-function measure(folder: string, dtype: WireDtype) {
+async function measure(folder: string, dtype: WireDtype) {
   const out = join(folder, dtype);
   plume("train", "-f", job, "--out", out, "--set", `training.wireDtype=${dtype}`, ...less);
   const losses = readFileSync(join(out, "metrics.ndjson"), "utf8")
@@ -54,7 +54,7 @@ function measure(folder: string, dtype: WireDtype) {
     : (JSON.parse(plume("eval", out, "--stages", "final", "--json")) as Evaluated).rows[0]!.metrics;
   const { spec } = loadJob(join(out, "job.yaml"), { set: [] });
   const card = readCard(join(out, "dataset.json"));
-  const layout = buildLayout(buildNetwork(spec, card!.channels).params);
+  const layout = buildLayout((await buildNetwork(spec, card!)).params);
   const last = losses.slice(Math.floor(losses.length * 0.75));
   return {
     dtype,
@@ -80,7 +80,8 @@ function curve(losses: readonly number[]): [number, number][] {
 
 const folder = options.dir ?? mkdtempSync(join(tmpdir(), "plume-bench-wire-"));
 try {
-  const runs = DTYPES.map((dtype) => measure(folder, dtype));
+  const runs: Awaited<ReturnType<typeof measure>>[] = [];
+  for (const dtype of DTYPES) runs.push(await measure(folder, dtype));
   const [exact] = runs;
   console.log(`${machineLine()}; ${exact!.losses.length} steps on ${exact!.backend}\n`);
   console.log(

@@ -28,7 +28,7 @@ spec:
   diffusion: { predict: v, ${objective} }
   training: { globalBatch: 16, microBatch: 4 }
 `);
-  const network = buildNetwork(spec, 1);
+  const network = await buildNetwork(spec, image);
   const layout = buildLayout(network.params);
   const compute = createMicroBatch(spec, network, layout, image, { program });
   const set = openShapes(64, 8);

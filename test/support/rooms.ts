@@ -44,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "shared/data/sources",
     "shared/diffusion/parameterization.ts",
     "shared/diffusion/processes",
+    "shared/models/index.ts",
     "shared/objectives/index.ts",
     "shared/optim/optimizers.ts",
     "shared/samplers/index.ts",

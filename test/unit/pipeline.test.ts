@@ -23,7 +23,7 @@ beforeAll(async () => {
 
 const image = { height: 8, width: 8, channels: 1 };
 
-function tiny(spec = "", diffusion = "labelDrop: 0.1") {
+async function tiny(spec = "", diffusion = "labelDrop: 0.1") {
   const job = parseJob(`
 metadata: { name: tiny }
 spec:
@@ -33,7 +33,7 @@ spec:
   training: { globalBatch: 16, microBatch: 4 }
   sampling: { sampler: heun } # fits every process
 ${spec}`);
-  const network = buildNetwork(job.spec, 1);
+  const network = await buildNetwork(job.spec, image);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
   params.load(initialParameters(layout, 3));
@@ -66,7 +66,7 @@ async function batch(step: number, index: number) {
 
 describe("a micro-batch", () => {
   it("is a pure function: the same bits again, after other work, and with fresh parameters on the device", async () => {
-    const { compute, params, layout } = tiny();
+    const { compute, params, layout } = await tiny();
     const once = new Float32Array(layout.size);
     const again = new Float32Array(layout.size).fill(9);
     const loss = await compute(params, await batch(5, 2), once);
@@ -82,7 +82,7 @@ describe("a micro-batch", () => {
     // Not hybrid, which learns of less than its loss depends on.
     "variance: learned-range, objective: vlb",
   ])("has the gradient that finite differences of its loss have: %s", async (diffusion) => {
-    const { compute, params, layout } = tiny("", diffusion);
+    const { compute, params, layout } = await tiny("", diffusion);
     // Away from the zeros of the fresh output convolution, so that every gradient is felt.
     const flat = initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k));
     const gradient = new Float32Array(layout.size);
@@ -110,7 +110,7 @@ describe("a micro-batch", () => {
   });
 
   it("leaves no tensor behind in 100 steps", async () => {
-    const { compute, params, layout } = tiny();
+    const { compute, params, layout } = await tiny();
     const gradient = new Float32Array(layout.size);
     const data = await batch(0, 0);
     await compute(params, data, gradient);
@@ -120,7 +120,7 @@ describe("a micro-batch", () => {
   });
 
   it("starts at a loss near 1: a fresh network outputs exactly 0", async () => {
-    const { compute, params, layout } = tiny("  seed: 1");
+    const { compute, params, layout } = await tiny("  seed: 1");
     const loss = await compute(params, await batch(0, 0), new Float32Array(layout.size));
     expect(loss).toBeGreaterThan(0.5);
     expect(loss).toBeLessThan(1.5);
@@ -138,7 +138,7 @@ describe("generated images", () => {
     ["dpm-fast", "process: edm, predict: edm"],
     ["dpm-adaptive", "process: vp"],
   ] as const)("by %s (%s) depend on their own index only, not on their batch", async (sampler, diffusion) => {
-    const { spec, network, params, layout } = tiny("", diffusion);
+    const { spec, network, params, layout } = await tiny("", diffusion);
     params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
     const generate = createGenerator({ spec, network, params, image, program: backend.program });
     const done: number[] = [];
@@ -161,7 +161,7 @@ describe("generated images", () => {
 
 describe("a sampler that chooses its own steps", () => {
   it("is given one image at a time, whose steps depend on no other", async () => {
-    const { spec, network, params } = tiny("", "process: vp");
+    const { spec, network, params } = await tiny("", "process: vp");
     const { asked, counting } = counted(network);
     const generate = createGenerator({ spec, network: counting, params, image, program: backend.program });
     await generate({ seed: 1, sampler: "flow", steps: 5, guidance: 1, indices: [3, 7], labels: [3, 7] });
@@ -172,7 +172,7 @@ describe("a sampler that chooses its own steps", () => {
 describe("classifier-free guidance", () => {
   /** x_0 at one x_t, for two images of class 3, and how many samples the network was asked for. */
   async function denoised(guidance: number, label = 3) {
-    const { spec, network, params, layout } = tiny();
+    const { spec, network, params, layout } = await tiny();
     params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
     const { asked, counting } = counted(network);
     const process = createProcess({ schedule: "cosine", timesteps: 1000 });
@@ -206,8 +206,8 @@ describe("classifier-free guidance", () => {
 });
 
 describe("the denoiser's forms", () => {
-  it.each(["eps", "v", "score"])("by time it is the score of what it is by sigma: a network of %s", (predict) => {
-    const { spec, network, params, layout } = tiny("", `process: vp, predict: ${predict}`);
+  it.each(["eps", "v", "score"])("by time it is the score of what it is by sigma: a network of %s", async (predict) => {
+    const { spec, network, params, layout } = await tiny("", `process: vp, predict: ${predict}`);
     params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
     const { program } = backend;
     const denoisers = createDenoisers({ spec, network, params, program })({ labels: Int32Array.of(3, 4), guidance: 2 });
@@ -226,7 +226,7 @@ describe("the denoiser's forms", () => {
 
 describe("training draws", () => {
   it("the likelihood weights VE's eps by g^2 / sigma^2, the same at every time", async () => {
-    const { spec, network, layout, params, compute } = tiny(
+    const { spec, network, layout, params, compute } = await tiny(
       "",
       "process: ve, predict: eps, sigmaMin: 0.01, sigmaMax: 50",
     );
@@ -238,26 +238,26 @@ describe("training draws", () => {
   });
 
   it("labels are dropped in the asked share: all at 1, so that the class no longer matters", async () => {
-    const { compute, params, layout } = tiny("", "labelDrop: 1");
+    const { compute, params, layout } = await tiny("", "labelDrop: 1");
     const gradient = new Float32Array(layout.size);
     params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
     const data = await batch(0, 0);
     const loss = await compute(params, data, gradient);
     expect(await compute(params, { ...data, labels: Int32Array.of(9, 9, 9, 9) }, gradient)).toBe(loss);
-    const kept = tiny("", "labelDrop: 0");
+    const kept = await tiny("", "labelDrop: 0");
     kept.params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
     const own = await kept.compute(kept.params, data, gradient);
     expect(await kept.compute(kept.params, { ...data, labels: Int32Array.of(9, 9, 9, 9) }, gradient)).not.toBe(own);
   });
 
   it("a label outside the model's classes is refused", async () => {
-    const { compute, params, layout } = tiny();
+    const { compute, params, layout } = await tiny();
     const data = { ...(await batch(0, 0)), labels: Int32Array.of(0, 10, 0, 0) };
     await expect(compute(params, data, new Float32Array(layout.size))).rejects.toThrow("label 10");
   });
 
   it("the gradient does not depend on what was in its memory, and padding stays 0", async () => {
-    const { compute, params, layout } = tiny();
+    const { compute, params, layout } = await tiny();
     const gradient = new Float32Array(layout.size).fill(Number.NaN);
     await compute(params, await batch(0, 0), gradient);
     expect(gradient.every(Number.isFinite)).toBe(true);

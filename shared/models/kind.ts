@@ -1,0 +1,12 @@
+// The contract of a network that a job may name.
+
+import type { Network } from "../nn/network.ts";
+import type { ImageShape, NetworkFields } from "./of-job.ts";
+
+export interface NetworkKind {
+  readonly about: string;
+  /** Its feature maps come in several sizes: what a job says of levels, groups and attention is of them. */
+  readonly pyramid?: true;
+  /** @returns what makes the network of a job. */
+  load(): Promise<(fields: NetworkFields, image: ImageShape) => Network>;
+}

@@ -1,0 +1,66 @@
+// The settings of networks that a job's fields come to.
+
+import { isLearned, type VarianceType } from "../diffusion/prediction.ts";
+import { chainKind, type ProcessName } from "../diffusion/processes/index.ts";
+import type { ProcessOptions } from "../diffusion/processes/process.ts";
+import type { UnetConfig } from "./unet-config.ts";
+
+/** The fields of a job's spec that networks are made of. */
+export interface NetworkFields {
+  readonly data: { readonly imageSize: number; readonly patch: number };
+  readonly model: Pick<
+    UnetConfig,
+    "channels" | "channelMult" | "resBlocks" | "headChannels" | "groups" | "dropout" | "scaleShift" | "resample"
+  > & {
+    /** Resolutions. */
+    readonly attention: readonly number[];
+    readonly classes: number;
+    readonly layers: number;
+    readonly bases: number;
+  };
+  readonly diffusion: ProcessOptions & {
+    readonly process: ProcessName;
+    readonly sigmaData: number;
+    readonly variance: VarianceType;
+  };
+}
+
+/** Of the data set's images. */
+export interface ImageShape {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+/** GroupNorm's epsilon in ADM. */
+const EPS = 1e-5;
+
+/** Numbers that a network gives for each of its input's: where a variance is learned, it comes behind the prediction. */
+export const outputsOf = ({ process, variance }: NetworkFields["diffusion"]): number =>
+  chainKind(process)?.outputs ?? (isLearned(variance) ? 2 : 1);
+
+/** One row more than classes: the last means "no label". */
+export const classRowsOf = ({ classes }: NetworkFields["model"]): number => (classes > 0 ? classes + 1 : 0);
+
+/** @param channels of the data set's images. */
+export function unetConfig({ data, model, diffusion }: NetworkFields, channels: number): UnetConfig {
+  const patched = channels * data.patch * data.patch;
+  const size = data.imageSize / data.patch;
+  return {
+    inC: patched,
+    outC: outputsOf(diffusion) * patched,
+    channels: model.channels,
+    channelMult: model.channelMult,
+    resBlocks: model.resBlocks,
+    attentionLevels: model.channelMult.flatMap((_, level) =>
+      model.attention.includes(size / 2 ** level) ? [level] : [],
+    ),
+    headChannels: model.headChannels,
+    groups: model.groups,
+    eps: EPS,
+    dropout: model.dropout,
+    scaleShift: model.scaleShift,
+    resample: model.resample,
+    classRows: classRowsOf(model),
+  };
+}
