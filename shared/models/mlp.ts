@@ -2,7 +2,6 @@
 // that it gives it has weights of bumps over time, and they are read out where they stand (the authors' model.py).
 
 import * as tf from "@tensorflow/tfjs-core";
-import { temporalBasis } from "../diffusion/nonequilibrium/schedule.ts";
 import { bumpsAt, temporalReadout } from "../diffusion/nonequilibrium/temporal.ts";
 import { timesOf } from "../diffusion/processes/index.ts";
 import { createScope, dense, embedding } from "../nn/layers.ts";
@@ -17,8 +16,8 @@ export interface MlpConfig extends ImageShape {
   readonly outputs: number;
   /** Bumps over time, at least 2. */
   readonly bases: number;
-  /** What it is told at both ends of time, and how finely it tells times apart between them. */
-  readonly time: { readonly from: number; readonly to: number; readonly rows: number };
+  /** What it is told at both ends of time. */
+  readonly time: { readonly from: number; readonly to: number };
   readonly dropout: number;
   /** Rows of the class embedding; 0 without labels. */
   readonly classRows: number;
@@ -36,12 +35,7 @@ export function buildMlp(config: MlpConfig): Network {
   );
   const label = classRows > 0 ? embedding(scope.child("class_embedding"), classRows, units) : null;
   const out = dense(scope.child("out"), units, size * outputs * bases, { zero: true });
-  const basis = temporalBasis(time.rows, bases);
-  const rowOf = (t: tf.Tensor1D): tf.Tensor1D => {
-    const share = tf.div(tf.sub(t, time.from), time.to - time.from);
-    const row = tf.round(tf.mul(tf.clipByValue(share, 0, 1), time.rows - 1));
-    return tf.cast(row, "int32") as tf.Tensor1D;
-  };
+  const scale = 2 / (time.to - time.from);
   return {
     params: scope.params,
     forward(f, { x, t, y }) {
@@ -52,7 +46,8 @@ export function buildMlp(config: MlpConfig): Network {
         h = f.dropout(silu(k === 0 && label && y ? tf.add(z, label(f, y)) : z), dropout) as tf.Tensor2D;
       });
       const weights = tf.reshape(out(f, h), [B, height, width, -1]);
-      return tf.concat(temporalReadout(bumpsAt(basis, rowOf(t)), weights, outputs), 3) as tf.Tensor4D;
+      const along = tf.sub(tf.mul(tf.sub(t, time.from), scale), 1);
+      return tf.concat(temporalReadout(bumpsAt(along, bases), weights, outputs), 3) as tf.Tensor4D;
     },
   };
 }
@@ -69,7 +64,7 @@ export function mlpOf({ data, model, diffusion }: NetworkFields, { height, width
     layers: model.layers,
     outputs: outputsOf(diffusion),
     bases: model.bases,
-    time: { from: label(span.min), to: label(span.max), rows: diffusion.timesteps },
+    time: { from: label(span.min), to: label(span.max) },
     dropout: model.dropout,
     classRows: classRowsOf(model),
   });

@@ -1,17 +1,17 @@
 // Pictures from weights. Image k depends on the weights, the seed, its label and k alone: its noise comes from streams
 // keyed by k, so a grid is the same however it is cut into batches.
 
-import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { type PatchShape, shuffle } from "../data/patch.ts";
 import type { Network } from "../nn/network.ts";
 import type { MakeProgram } from "../nn/program.ts";
-import { normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
+import { PURPOSE, type Purpose } from "../rng/stream.ts";
 import { SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import type { Sampler } from "../samplers/sampler.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
+import { randomOf } from "./random-images.ts";
 import { shuffleShape } from "./shape.ts";
 
 export interface GeneratorOptions {
@@ -41,21 +41,11 @@ interface Wanted {
 export type Generate = (wanted: Wanted) => Promise<Uint8Array>;
 
 export function createGenerator({ spec, network, params, image, program }: GeneratorOptions): Generate {
-  const { height, width, channels } = shuffleShape(image, spec.data.patch);
-  const size = height * width * channels;
-
+  const shape = shuffleShape(image, spec.data.patch);
   const denoisers = createDenoisers({ spec, network, params, program });
 
   const together: Generate = async ({ indices, labels, seed, sampler, steps, eta, guidance, onStep }) => {
-    const drawn = (draw: (key: StreamKey, n: number) => ArrayLike<number>, purpose: Purpose, step: number) => {
-      const flat = new Float32Array(indices.length * size);
-      indices.forEach((index, i) => flat.set(draw({ seed, purpose, step, index }, size), i * size));
-      return tf.tensor4d(flat, [indices.length, height, width, channels]);
-    };
-    const random = (purpose: Purpose, step: number) => ({
-      normals: () => drawn(normals, purpose, step),
-      uniforms: () => drawn(uniforms, purpose, step),
-    });
+    const random = (purpose: Purpose, step: number) => randomOf(indices, shape, { seed, purpose, step });
     const entry = SAMPLERS[sampler];
     const x = await draw(entry, {
       spec,

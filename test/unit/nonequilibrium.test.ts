@@ -57,7 +57,8 @@ describe("the nonequilibrium process", () => {
     const [basis, T, n] = [temporalBasis(20, 5), 20, 5];
     const output = noise(1, [3, 2, 2, 2 * n]);
     const steps = [4, 9, T - 1];
-    const parts = temporalReadout(bumpsAt(basis, tf.tensor1d(steps, "int32")), output, 2);
+    const time = steps.map((t) => -1 + (2 * t) / (T - 1));
+    const parts = temporalReadout(bumpsAt(tf.tensor1d(time), n), output, 2);
     const weights = output.arraySync() as number[][][][];
     steps.forEach((t, i) => {
       parts.forEach((part, p) => {

@@ -3,18 +3,21 @@
 import { Command } from "commander";
 import { BACKEND_CHOICES } from "../../../shared/backends/backend.ts";
 import { openBackend } from "../../../shared/backends/index.ts";
+import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../shared/eval/score.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { decimal, oneOf, wholeNumber } from "../options.ts";
+import { evaluateBound } from "./eval/bound.ts";
 import { readImages } from "./eval/images.ts";
 import { MOST_IMAGES, openReal, openScorer, type Scorer } from "./eval/real.ts";
 import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
 import { generateImages, type Model, openModel, STAGES } from "./eval/stages.ts";
 
 interface EvalOptions {
+  readonly bound?: true;
   readonly against?: string;
   readonly labels?: string;
   readonly count?: string;
@@ -39,6 +42,10 @@ export function evalCommand(): Command {
       "--against <path>",
       `images to score, whoever made them: a folder of pictures (a subfolder a class), or a .npy file of uint8 [n, ${JUDGE_SIDE}, ${JUDGE_SIDE}, 1]`,
     )
+    .option(
+      "--bound",
+      `instead, what a model of ${CHAIN_NAMES.join(" or ")} needs for held-out images: the bound on its log likelihood, in bits`,
+    )
     .option("--labels <file>", "their classes: a .npy file of integers [n] (default: the subfolders)")
     .option("--count <n>", `images to generate with each seed, ${FEWEST} to ${MOST_IMAGES} (default: ${COUNT})`)
     .option("--seeds <list>", "seeds of the noise (default: 0,1,2)")
@@ -56,6 +63,7 @@ export function evalCommand(): Command {
 Examples:
   plume eval runs/fashion
   plume eval runs/fashion --stages final --seeds 0 --count 100
+  plume eval runs/heartbeat --bound --count 500
   plume eval --against pictures/
   plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
@@ -71,13 +79,18 @@ well on accuracy, copies of the training images on everything but "copies", nois
 function parse(options: EvalOptions, checkpoint: string | undefined) {
   const { against, labels } = options;
   if (checkpoint === undefined && against === undefined)
-    throw new PlumeError("INVALID_ARGUMENT", "plume eval has nothing to measure", {
-      remedy: "name a checkpoint (plume eval runs/fashion), or images (plume eval --against FOLDER_OR_NPY)",
-    });
+    throw nothingToMeasure();
   if (labels !== undefined && against === undefined)
     throw new PlumeError("INVALID_ARGUMENT", `--labels ${labels} is for the images of --against`, {
       remedy: "add --against FOLDER_OR_NPY, or leave --labels out",
     });
+  if (options.bound)
+    for (const flag of ["against", "stages", "guidance", "steps"] as const)
+      if (options[flag] !== undefined)
+        throw new PlumeError("INVALID_ARGUMENT", `--${flag} ${options[flag]} draws images, --bound draws none`, {
+          remedy: "leave one of them out",
+        });
+  if (options.bound && checkpoint === undefined) throw nothingToMeasure();
   for (const flag of ["count", "seeds", "stages", "guidance", "steps", "weights"] as const)
     if (checkpoint === undefined && options[flag] !== undefined)
       throw new PlumeError("INVALID_ARGUMENT", `--${flag} ${options[flag]} is for a checkpoint's images`, {
@@ -103,8 +116,18 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
   };
 }
 
+const nothingToMeasure = (): PlumeError =>
+  new PlumeError("INVALID_ARGUMENT", "plume eval has nothing to measure", {
+    remedy: "name a checkpoint (plume eval runs/fashion), or images (plume eval --against FOLDER_OR_NPY)",
+  });
+
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string): Promise<undefined> {
   const asked = parse(options, checkpoint);
+  if (options.bound) {
+    const seeds = options.seeds === undefined ? [0] : asked.seeds;
+    await evaluateBound(io, checkpoint!, { ...asked, seeds }, (job) => openBackendFor(options.backend, job));
+    return undefined;
+  }
   const { against } = options;
   const real = await openReal(io.signal);
   const given =

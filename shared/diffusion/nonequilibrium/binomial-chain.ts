@@ -27,6 +27,7 @@ export function binomialChain({ timesteps }: ChainOptions): Chain {
   return {
     T: timesteps,
     entropies: binomialEntropies(process),
+    bin: 1,
     data,
     images: (x) => tf.sub(tf.mul(x, 2), 1),
     noised: (x0, t, random) => bitsWhere(tf.less(random.uniforms(), binomialMarginal(process, x0, t))),

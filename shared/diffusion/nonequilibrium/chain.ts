@@ -36,6 +36,8 @@ export interface Reverse {
 export interface Chain {
   readonly T: number;
   readonly entropies: TrajectoryEntropies;
+  /** How much of x_0's axis one value of the data covers; 1 where there are no others in between. */
+  readonly bin: number;
   /** x_0 of images in [-1, 1]. @param random hides how their values were rounded, where it is given. */
   data(images: Tensor, random?: Random): Tensor;
   /** The images that x is of. */

@@ -19,6 +19,7 @@ export function gaussianChain({ timesteps, sigmaData }: ChainOptions): Chain {
   return {
     T: timesteps,
     entropies: gaussianEntropies(process),
+    bin: BIN / sigmaData,
     data,
     images: (x) => tf.mul(x, sigmaData),
     noised: (x0, t, random) => qSample(process, x0, t, random.normals()),

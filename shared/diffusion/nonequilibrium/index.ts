@@ -4,7 +4,7 @@ import { exactLog } from "../../rng/exact-math.ts";
 import { processOf } from "../process.ts";
 import type { Times } from "../processes/process.ts";
 import type { ChainKind, ChainOptions } from "./chain.ts";
-import { binomialBetas, drawnStep, gaussianBetas } from "./schedule.ts";
+import { binomialBetas, drawnStep } from "./schedule.ts";
 
 /** @param label what the network is told at a step. */
 const timesOf = (T: number, label: (t: number) => number): Times => ({

@@ -12,7 +12,7 @@ import {
   gaussianBetas,
   temporalBasis,
 } from "../../../shared/diffusion/nonequilibrium/schedule.ts";
-import { bumpsAt, temporalReadout } from "../../../shared/diffusion/nonequilibrium/temporal.ts";
+import { temporalReadout } from "../../../shared/diffusion/nonequilibrium/temporal.ts";
 import { processOf } from "../../../shared/diffusion/process.ts";
 import { tensorOf } from "../arrays.ts";
 import type { GoldenCase, GoldenFamily } from "../family.ts";
@@ -64,8 +64,9 @@ function stepObjective({ params, inputs }: GoldenCase): Record<string, unknown> 
   const x0 = dequantised(tensorOf(inputs.x0), tensorOf(inputs.dequant_uniform), p.uniform_noise);
   const x_t = qSample(process, x0, t, tensorOf(inputs.noise));
   const output = tensorOf(inputs.network_output);
-  const bumps = bumpsAt(temporalBasis(T, p.n_temporal_basis), tf.fill([output.shape[0]!], t, "int32"));
-  const [muCoeff, betaCoeff] = temporalReadout(bumps, output, 2);
+  const { values, n } = temporalBasis(T, p.n_temporal_basis);
+  const basis = tf.tile(tf.tensor2d(values.slice(t * n, (t + 1) * n), [1, n]), [output.shape[0]!, 1]);
+  const [muCoeff, betaCoeff] = temporalReadout(basis, output, 2);
   const q = qPosterior(process, x0, x_t, t);
   const model = reverseKernel(process, x_t, t, muCoeff!, betaCoeff!);
   const bits = excessBits(normalKl(q, model), T, gaussianEntropies(process));
