@@ -2,7 +2,6 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import type { Chain } from "../diffusion/nonequilibrium/chain.ts";
 import { type Level, parameterizationOf, type Reading, scoreReading } from "../diffusion/parameterization.ts";
 import { isLearned, learnedRangeLogVariance } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
@@ -10,9 +9,8 @@ import { noiseProcess } from "../diffusion/processes/index.ts";
 import { classifierFree } from "../guidance/classifier-free.ts";
 import type { Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
-import type { Denoiser, ReverseKernel, Score, SigmaDenoiser } from "../samplers/sampler.ts";
+import type { Denoiser, Score, SigmaDenoiser } from "../samplers/sampler.ts";
 import type { DeviceParams } from "./device-params.ts";
-import { createKernel } from "./kernel.ts";
 
 export interface DenoiserOptions {
   readonly spec: JobSpec;
@@ -35,8 +33,6 @@ export interface Denoisers {
   bySigma(clip: boolean): SigmaDenoiser;
   /** The score of x_t, by the times of the process. */
   byTime(): Score;
-  /** The step back of a chain. */
-  byKernel(chain: Chain): ReverseKernel;
 }
 
 type Shape4 = [number, number, number, number];
@@ -55,11 +51,8 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   const { spec, network, params, program } = options;
   const { classes } = spec.model;
   const { variance } = spec.diffusion;
-  const ofLevels = once(() => ({
-    noise: noiseProcess(spec.diffusion),
-    reads: parameterizationOf(spec.diffusion.predict, spec.diffusion.sigmaData),
-  }));
-  const kernel = once(() => createKernel(options));
+  const noise = noiseProcess(spec.diffusion);
+  const reads = parameterizationOf(spec.diffusion.predict, spec.diffusion.sigmaData);
   const names = network.params.map(({ name }) => name);
   let asked: Asked;
 
@@ -79,7 +72,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const t = feed([rows], "float32", () => new Float32Array(rows).fill(asked.label)) as tf.Tensor1D;
       const ids = () => Int32Array.from({ length: rows }, (_, i) => (i < B ? asked.labels![i]! : classes));
       const y = labelled ? (feed([rows], "int32", ids) as tf.Tensor1D) : null;
-      const { input } = ofLevels().reads;
+      const { input } = reads;
       const seen = input
         ? tf.mul(
             x,
@@ -126,13 +119,12 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   return (condition) => ({
     byStep: (process) => (x, step) => {
       const level = { alpha: process.sqrtAlphasCumprod[step]!, sigma: process.sqrtOneMinusAlphasCumprod[step]! };
-      const reading = ofLevels().reads.reading(level);
+      const reading = reads.reading(level);
       const label = process.modelTimestep(step);
       const [x0, learned] = evaluateAll({ ...condition, x, scale: 1, level, reading, label });
       return { x0, ...(learned && { logVariance: learnedRangeLogVariance(process, step, learned) }) };
     },
     bySigma: (clip) => (x, sigma) => {
-      const { noise, reads } = ofLevels();
       const t = noise.timeOf(sigma);
       const level = noise.level(t);
       const reading = reads.reading(level);
@@ -140,20 +132,9 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       return clip ? tf.clipByValue(x0, -1, 1) : x0;
     },
     byTime: () => (x, t) => {
-      const { noise, reads } = ofLevels();
       const level = noise.level(t);
       const reading = scoreReading(level, reads.reading(level));
       return evaluate({ ...condition, x, scale: 1, level, reading, label: noise.label(t) });
     },
-    byKernel: (chain) => kernel()(chain, condition.labels),
   });
-}
-
-/** What is made when it is first asked for. */
-function once<X>(make: () => X): () => X {
-  let made: X | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }

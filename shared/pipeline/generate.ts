@@ -1,18 +1,22 @@
 // Pictures from weights. Image k depends on the weights, the seed, its label and k alone: its noise comes from streams
 // keyed by k, so a grid is the same however it is cut into batches.
 
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { type PatchShape, shuffle } from "../data/patch.ts";
+import type { PatchShape } from "../data/patch.ts";
+import type { Random, Seen } from "../diffusion/nonequilibrium/chain.ts";
+import { chainKind } from "../diffusion/processes/index.ts";
 import type { Network } from "../nn/network.ts";
 import type { MakeProgram } from "../nn/program.ts";
+import { invariant } from "../invariant.ts";
 import { PURPOSE, type Purpose } from "../rng/stream.ts";
 import { SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import type { Sampler } from "../samplers/sampler.ts";
+import { createChainDrawing } from "./chain.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
-import { randomOf } from "./random-images.ts";
-import { shuffleShape } from "./shape.ts";
+import { imageRandom, shown } from "./pixels.ts";
 
 export interface GeneratorOptions {
   readonly spec: JobSpec;
@@ -34,35 +38,62 @@ interface Wanted {
   /** The sampler's own when absent. */
   readonly eta?: number | undefined;
   readonly guidance: number;
+  /** Of a chain: what is known of the images beforehand, in the order of the indices. */
+  readonly seen?: Seen | undefined;
   readonly onStep?: (done: number, total: number) => Promise<void> | void;
 }
 
 /** @returns uint8 [n, H, W, C]. */
 export type Generate = (wanted: Wanted) => Promise<Uint8Array>;
 
-export function createGenerator({ spec, network, params, image, program }: GeneratorOptions): Generate {
-  const shape = shuffleShape(image, spec.data.patch);
-  const denoisers = createDenoisers({ spec, network, params, program });
-
-  const together: Generate = async ({ indices, labels, seed, sampler, steps, eta, guidance, onStep }) => {
-    const random = (purpose: Purpose, step: number) => randomOf(indices, shape, { seed, purpose, step });
-    const entry = SAMPLERS[sampler];
-    const x = await draw(entry, {
-      spec,
-      denoise: denoisers({ labels: labels && Int32Array.from(labels), guidance }),
-      start: random(PURPOSE.sampleNoise, 0),
-      steps,
-      eta: eta ?? entry.eta,
-      random: (call) => random(PURPOSE.sampleStep, call),
-      onStep,
-    });
+export function createGenerator(options: GeneratorOptions): Generate {
+  const { spec, image } = options;
+  const drawn = chainKind(spec.diffusion.process) ? drawnByChain(options) : drawnByLevels(options);
+  const together: Generate = async (wanted) => {
+    const { indices, seed } = wanted;
+    const x = await drawn(wanted, (purpose, step) =>
+      imageRandom({ seed, purpose, step }, indices, image, spec.data.patch),
+    );
     const floats = await x.data<"float32">();
     x.dispose();
-    // x * 127.5 + 127.5, rounded and clamped.
-    const patched = Uint8Array.from(floats, (v) => Math.max(0, Math.min(255, Math.floor(v * 127.5 + 128))));
-    return shuffle(patched, image, spec.data.patch, new Uint8Array(patched.length));
+    return shown(floats, image, spec.data.patch);
   };
   return (wanted) => (isAdaptive(wanted.sampler) ? oneByOne(together, wanted) : together(wanted));
+}
+
+/** @returns images in [-1, 1], float32 [n, H, W, C] as the network sees them. */
+type Drawn = (wanted: Wanted, random: (purpose: Purpose, step: number) => Random) => Promise<Tensor>;
+
+function drawnByLevels(options: GeneratorOptions): Drawn {
+  const denoisers = createDenoisers(options);
+  return ({ labels, sampler, steps, eta, guidance, onStep }, random) => {
+    const entry: Sampler = SAMPLERS[sampler];
+    invariant(entry.walks !== "chain", `${sampler} walks through levels`);
+    return draw(entry, {
+      spec: options.spec,
+      denoise: denoisers({ labels: labels && Int32Array.from(labels), guidance }),
+      start: random(PURPOSE.sampleNoise, 0).normals(),
+      steps,
+      eta: eta ?? entry.eta,
+      noise: (call) => random(PURPOSE.sampleStep, call).normals(),
+      onStep,
+    });
+  };
+}
+
+function drawnByChain(options: GeneratorOptions): Drawn {
+  const drawing = createChainDrawing(options);
+  return async ({ labels, sampler, seen, onStep }, random) => {
+    const entry: Sampler = SAMPLERS[sampler];
+    invariant(entry.walks === "chain", `${sampler} walks a chain`);
+    return drawing(await entry.load(), {
+      labels: labels && Int32Array.from(labels),
+      start: random(PURPOSE.sampleNoise, 0),
+      random: (step) => random(PURPOSE.sampleStep, step),
+      seen,
+      onStep,
+    });
+  };
 }
 
 function isAdaptive(name: SamplerName): boolean {

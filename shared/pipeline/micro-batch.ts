@@ -12,7 +12,7 @@ import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import type { DeviceParams } from "./device-params.ts";
-import { normalised } from "./normalised.ts";
+import { scaled, seen } from "./pixels.ts";
 import { loadQuestion, type Question } from "./question.ts";
 import { shuffleShape } from "./shape.ts";
 
@@ -60,7 +60,7 @@ export function createMicroBatch(
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
-    const x0 = normalised(pixels, image, data.patch, flips);
+    const x0 = normalise(pixels, image, data.patch, flips);
     const time = key(PURPOSE.time);
     const t = times.draw(
       {
@@ -121,6 +121,26 @@ export function createMicroBatch(
       tf.dispose([...outputs]);
     }
   };
+}
+
+/** uint8 [n, H, W, C] to [-1, 1], mirrored where flips[i] < 1/2, unshuffled. */
+function normalise(pixels: Uint8Array, image: PatchShape, patch: number, flips: Float64Array | null): Float32Array {
+  const { height, width, channels } = image;
+  const floats = scaled(pixels);
+  flips?.forEach((u, i) => {
+    if (u < 0.5)
+      mirror(floats.subarray(i * height * width * channels, (i + 1) * height * width * channels), width, channels);
+  });
+  return seen(floats, image, patch);
+}
+
+function mirror(image: Float32Array, width: number, channels: number): void {
+  const row = width * channels;
+  for (let start = 0; start < image.length; start += row) {
+    const copy = image.slice(start, start + row);
+    for (let x = 0; x < width; x++)
+      image.set(copy.subarray((width - 1 - x) * channels, (width - x) * channels), start + x * channels);
+  }
 }
 
 /** Classifier-free guidance (Ho and Salimans 2022): a share of the labels becomes "none", the row behind the classes. */

@@ -129,5 +129,8 @@ interface ChainSampler extends Entry {
   load(): Promise<ChainWalk>;
 }
 
+/** Of what processes of levels have. */
+export type LevelSampler = StepSampler | SigmaSampler | SdeSampler;
+
 /** An entry of the table. */
-export type Sampler = StepSampler | SigmaSampler | SdeSampler | ChainSampler;
+export type Sampler = LevelSampler | ChainSampler;

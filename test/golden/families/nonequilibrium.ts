@@ -65,7 +65,7 @@ function stepObjective({ params, inputs }: GoldenCase): Record<string, unknown> 
   const x_t = qSample(process, x0, t, tensorOf(inputs.noise));
   const output = tensorOf(inputs.network_output);
   const { values, n } = temporalBasis(T, p.n_temporal_basis);
-  const basis = tf.tile(tf.tensor2d(values.slice(t * n, (t + 1) * n), [1, n]), [output.shape[0]!, 1]);
+  const basis = tf.tile(tf.tensor2d(Array.from(values.subarray(t * n, (t + 1) * n)), [1, n]), [output.shape[0]!, 1]);
   const [muCoeff, betaCoeff] = temporalReadout(basis, output, 2);
   const q = qPosterior(process, x0, x_t, t);
   const model = reverseKernel(process, x_t, t, muCoeff!, betaCoeff!);

@@ -8,11 +8,10 @@ import { CHAIN_NAMES, chainKind, loadChain } from "../../../../shared/diffusion/
 import { PlumeError } from "../../../../shared/errors.ts";
 import { boundOfTrajectory } from "../../../../shared/eval/trajectory.ts";
 import { loadModel } from "../../../../shared/interop/load-model.ts";
-import { createDenoisers } from "../../../../shared/pipeline/denoiser.ts";
-import { normalised } from "../../../../shared/pipeline/normalised.ts";
-import { randomOf } from "../../../../shared/pipeline/random-images.ts";
+import { createKernels } from "../../../../shared/pipeline/chain.ts";
+import { imageRandom, scaled, seen } from "../../../../shared/pipeline/pixels.ts";
 import { shuffleShape } from "../../../../shared/pipeline/shape.ts";
-import { PURPOSE } from "../../../../shared/rng/stream.ts";
+import { PURPOSE, type Purpose } from "../../../../shared/rng/stream.ts";
 import type { CommandIo } from "../../action.ts";
 
 /** Images computed together: bounds the memory; what comes out does not depend on it. */
@@ -42,8 +41,9 @@ export async function evaluateBound(
   ]);
   const chain = await loadChain(spec.diffusion);
   const { program } = backend;
-  const denoisers = createDenoisers({ spec, network, params, program });
-  const shape = shuffleShape(test, spec.data.patch);
+  const kernels = createKernels({ spec, network, params, program });
+  const { patch } = spec.data;
+  const { height, width, channels } = shuffleShape(test, patch);
   const images = Math.min(count, test.size);
   const bits: number[] = [];
   let prior = 0;
@@ -51,16 +51,12 @@ export async function evaluateBound(
     for (let from = 0; from < images; from += BATCH) {
       const indices = Array.from({ length: Math.min(BATCH, images - from) }, (_, k) => from + k);
       const { pixels, labels } = await test.read(indices, io.signal);
-      const x = tf.tensor(normalised(pixels, test, spec.data.patch), [
-        indices.length,
-        shape.height,
-        shape.width,
-        shape.channels,
-      ]);
-      const condition = { labels: spec.model.classes > 0 ? labels : null, guidance: 1 };
-      const found = await boundOfTrajectory(denoisers(condition).byKernel(chain), chain, x, {
-        dequantise: randomOf(indices, shape, { seed, purpose: PURPOSE.dequantise, step: 0 }),
-        random: (t) => randomOf(indices, shape, { seed, purpose: PURPOSE.sampleStep, step: t }),
+      const x = tf.tensor4d(seen(scaled(pixels), test, patch), [indices.length, height, width, channels]);
+      const random = (purpose: Purpose, t: number) => imageRandom({ seed, purpose, step: t }, indices, test, patch);
+      const kernel = kernels(chain, spec.model.classes > 0 ? labels : null);
+      const found = await boundOfTrajectory(kernel, chain, x, {
+        dequantise: random(PURPOSE.dequantise, 0),
+        random: (t) => random(PURPOSE.sampleStep, t),
         onStep: async () => {
           // Lets a Ctrl-C in: the backend computes on this thread.
           await new Promise((resolve) => setImmediate(resolve));
