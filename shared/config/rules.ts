@@ -90,7 +90,7 @@ const NO_RANGE: readonly ObjectiveName[] = ["simple", ...ofChains];
 /** Their steps are of bits, and so are these sources. */
 const BIT_CHAINS = CHAIN_NAMES.filter((name) => chainKind(name)!.bits);
 const BIT_SOURCES = Object.keys(SOURCES).filter((name) => SOURCES[name]!.bits);
-const sourceOf = (source: string): string => source.replace(/:.*$/s, "");
+const OF_BITS = `^(${BIT_SOURCES.join("|")})(:|$)`;
 
 /** Networks that have levels, groups and attention. */
 const isPyramid = ({ model }: Checked): boolean => PYRAMIDS.includes(model.type);
@@ -281,12 +281,12 @@ export const RULES: readonly Rule[] = [
     path: ["data", "source"],
     faults: ({ data: { source }, diffusion: { process } }) =>
       unless(
-        !BIT_CHAINS.some((name) => name === process) || BIT_SOURCES.includes(sourceOf(source)),
-        () => `${sourceOf(source)} has no bits, which ${process} flips; choose ${BIT_SOURCES.join(", ")}`,
+        !BIT_CHAINS.some((name) => name === process) || new RegExp(OF_BITS).test(source),
+        () => `holds no bits, which ${process} flips; choose ${BIT_SOURCES.join(", ")}`,
       ),
     cel: {
-      holds: `!(self.diffusion.process in ${quoted(BIT_CHAINS)}) || self.data.source.split(':')[0] in ${quoted(BIT_SOURCES)}`,
-      message: `'%s has no bits, which %s flips; choose ${BIT_SOURCES.join(", ")}'.format([self.data.source.split(':')[0], self.diffusion.process])`,
+      holds: `!(self.diffusion.process in ${quoted(BIT_CHAINS)}) || self.data.source.matches('${OF_BITS}')`,
+      message: `'holds no bits, which %s flips; choose ${BIT_SOURCES.join(", ")}'.format([self.diffusion.process])`,
     },
   },
   {

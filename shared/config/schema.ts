@@ -112,7 +112,12 @@ const diffusionSchema = z.strictObject({
     .describe("largest sigma of ve and edm; 50 for ve, 80 for edm when absent"),
   pMean: z.number().min(-10).max(10).default(-1.2).describe("mean of ln sigma in edm's training"),
   pStd: z.number().positive().max(10).default(1.2).describe("standard deviation of ln sigma in edm's training"),
-  sigmaData: z.number().positive().max(10).default(0.5).describe("standard deviation of the data, for predict edm and the process nonequilibrium"),
+  sigmaData: z
+    .number()
+    .positive()
+    .max(10)
+    .default(0.5)
+    .describe("standard deviation of the data, for predict edm and the process nonequilibrium"),
   predict: oneOf(PREDICTIONS)
     .default("eps")
     .describe(`what the network predicts: ${listed(PREDICTIONS)}`),

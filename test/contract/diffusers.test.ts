@@ -153,7 +153,9 @@ describe.each(Object.keys(CASES))("an exported folder of %s", (name) => {
     expect(found).toHaveLength(timesteps);
     expect(compare(Array.from(alphasCumprod), found).worst).toBeLessThan(1e-6);
     expect(theirs.get(`config ${name}`)).toMatchObject({
-      prediction_type: { eps: "epsilon", x0: "sample", v: "v_prediction", score: null, edm: null, kernel: null }[predict],
+      prediction_type: { eps: "epsilon", x0: "sample", v: "v_prediction", score: null, edm: null, kernel: null }[
+        predict
+      ],
       variance_type: variance.replace("-", "_"),
       clip_sample: true,
     });
@@ -250,7 +252,10 @@ describe("a UNet2DModel that plume did not write", () => {
       diffusion: { schedule: "cosine", timesteps: 100, predict: "v", variance: "fixed-small" },
     });
     const { values } = await weightsFor(spec, imageOf({ spec }, 1), readModelFolder(folder));
-    const { worst, largest } = compare(plumeForward(await buildNetwork(spec, imageOf({ spec }, 1)), values, asked), output);
+    const { worst, largest } = compare(
+      plumeForward(await buildNetwork(spec, imageOf({ spec }, 1)), values, asked),
+      output,
+    );
     expect(largest).toBeGreaterThan(0.1);
     expect(worst).toBeLessThan(1e-5);
     const rows = values.get("class_embedding.weight")!;

@@ -78,8 +78,7 @@ well on accuracy, copies of the training images on everything but "copies", nois
 /** What of a checkpoint is asked for, checked before anything is opened. */
 function parse(options: EvalOptions, checkpoint: string | undefined) {
   const { against, labels } = options;
-  if (checkpoint === undefined && against === undefined)
-    throw nothingToMeasure();
+  if (checkpoint === undefined && against === undefined) throw nothingToMeasure();
   if (labels !== undefined && against === undefined)
     throw new PlumeError("INVALID_ARGUMENT", `--labels ${labels} is for the images of --against`, {
       remedy: "add --against FOLDER_OR_NPY, or leave --labels out",

@@ -5,6 +5,7 @@ import { dirname, resolve } from "node:path";
 import { Command } from "commander";
 import { encodeNpy } from "../../../shared/data/npy.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
+import { chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
@@ -96,7 +97,20 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
       remedy: `use at most --steps ${diffusion.timesteps}`,
     });
+  const chain = chainKind(diffusion.process) !== undefined;
+  if (chain && steps !== diffusion.timesteps)
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--steps ${steps}: the model's process ${diffusion.process} takes all of its ${diffusion.timesteps} steps`,
+      { remedy: "leave --steps out" },
+    );
   const guidance = given.guidance ?? sampling.guidance;
+  if (chain && guidance !== 1)
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--guidance ${guidance} mixes two predictions of x_0, which the model's process ${diffusion.process} does not make`,
+      { remedy: "use --guidance 1" },
+    );
   if (model.classes === 0 && guidance !== 1)
     throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {
       remedy: "use --guidance 1",

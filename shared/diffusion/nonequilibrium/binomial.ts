@@ -47,12 +47,26 @@ export const binomialPosteriorLogit = (c: Coefficients, x0: T, x_t: T, t: Steps)
     kernelLogit(c, x_t, t),
   );
 
+/** log(1 + e^x), to the last digits where it is small. */
+export const softplus = (x: T): T => tf.add(tf.relu(x), tf.log1p(tf.exp(tf.neg(tf.abs(x)))));
+
+/** The log odds of a bit, as those of what it becomes: 2 artanh(kept tanh(logit / 2)). @param odds logOdds(kept). */
+const after = (logit: T, odds: number | T): T =>
+  tf.sub(tf.sub(softplus(tf.add(logit, odds)), softplus(tf.sub(logit, odds))), odds);
+
 /**
- * p(x_(t-1) = 1 | x_t) as a logit: that of the kernel taken backwards, moved by what the network says.
- * @param coeff as x_t.
+ * p(x_(t-1) = 1 | x_t) as a logit: that of the kernel taken backwards, moved by what the network says of x_0.
+ * @param told the log odds of each bit of x_0 as the other bits of x_t tell it; as x_t. However sure they are, no step is surer than
+ * the chain can be.
  */
-export const binomialReverseLogit = (c: Coefficients, x_t: T, t: Steps, coeff: T): T =>
-  tf.add(kernelLogit(c, x_t, t), coeff);
+export const binomialReverseLogit = (c: Coefficients, x_t: T, t: Steps, told: T): T =>
+  tf.add(
+    kernelLogit(c, x_t, t),
+    after(
+      told,
+      at((i) => logOdds(c.alphasCumprodPrev[i]!), t),
+    ),
+  );
 
 /** x_(t-1) from the reverse kernel. @param u uniform in [0, 1), as the logits. */
 export const binomialReverseStep = (logit: T, u: T): T => tf.cast(tf.less(u, tf.sigmoid(logit)), "float32");

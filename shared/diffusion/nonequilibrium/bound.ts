@@ -5,11 +5,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { exactLog } from "../../rng/exact-math.ts";
 import type { Coefficients } from "../process.ts";
+import { softplus } from "./binomial.ts";
 
 type T = tf.Tensor;
-
-/** log(1 + e^x), to the last digits where it is small. */
-const softplus = (x: T): T => tf.add(tf.relu(x), tf.log1p(tf.exp(tf.neg(tf.abs(x)))));
 
 /** KL(q || p) of each bit, by the logits of both. */
 export function binomialDivergence(q: T, p: T): T {

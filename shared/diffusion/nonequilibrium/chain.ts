@@ -4,7 +4,6 @@
 
 import type { Tensor } from "@tensorflow/tfjs-core";
 import type { Steps } from "../prediction.ts";
-import type { Times } from "../processes/process.ts";
 import type { TrajectoryEntropies } from "./bound.ts";
 
 /** Random numbers, one an element of the images: whoever gives them says from which stream. */
@@ -63,6 +62,5 @@ export interface ChainKind {
   readonly outputs: number;
   /** It runs on bits. */
   readonly bits?: true;
-  times(options: ChainOptions): Times;
   load(): Promise<(options: ChainOptions) => Chain>;
 }

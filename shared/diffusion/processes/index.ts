@@ -2,7 +2,7 @@
 
 import { invariant } from "../../invariant.ts";
 import type { Chain, ChainKind, ChainOptions } from "../nonequilibrium/chain.ts";
-import { CHAINS } from "../nonequilibrium/index.ts";
+import { CHAINS, chainTimes } from "../nonequilibrium/index.ts";
 import { ddpm } from "./ddpm.ts";
 import { edm } from "./edm.ts";
 import type { NoiseProcess, ProcessKind, ProcessOptions, Times } from "./process.ts";
@@ -40,4 +40,4 @@ export async function loadChain(diffusion: Named<ChainOptions>): Promise<Chain> 
 
 /** What it asks for, of either sort. */
 export const timesOf = (diffusion: Named<ProcessOptions & ChainOptions>): Times =>
-  chainKind(diffusion.process)?.times(diffusion) ?? noiseProcess(diffusion);
+  chainKind(diffusion.process) ? chainTimes(diffusion) : noiseProcess(diffusion);

@@ -96,8 +96,13 @@ const mapValues = <A, B>(object: Readonly<Record<string, A>>, to: (value: A) => 
 
 /** Numbers that divide and exceed one another, each right by itself. */
 const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
-  data: { imageSize: few(1, 7, 8, 12, 16, 28, 32), patch: few(1, 2, 4) },
+  data: {
+    source: few("shapes:", "heartbeat:", "heartbeat", "heartbeats:"),
+    imageSize: few(1, 7, 8, 12, 16, 28, 32),
+    patch: few(1, 2, 4),
+  },
   model: {
+    type: few("unet", "mlp"),
     channels: few(1, 4, 6, 8, 12, 32, 65_536),
     channelMult: fc.array(few(1, 2, 3, 5, 1024), { minLength: 1, maxLength: 8 }),
     attention: fc.array(few(1, 2, 3, 4, 7, 8, 14, 16, 28), { maxLength: 3 }),
@@ -106,7 +111,9 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
   },
   training: { globalBatch: few(1, 8, 12, 64), microBatch: few(1, 2, 3, 8, 16, 64) },
   diffusion: {
-    process: few("ddpm", "vp", "ve", "edm"),
+    process: few("ddpm", "vp", "ve", "edm", "nonequilibrium", "binomial"),
+    predict: few("eps", "v", "kernel"),
+    objective: few("simple", "vlb", "trajectory-bound"),
     weighting: few("simple", "likelihood"),
     schedule: few("linear", "cosine"),
     timesteps: few(2, 20, 21, 50, 1000),
@@ -116,7 +123,11 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     sigmaMax: few(0.01, 1, 50, 100),
   },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
-  sampling: { sampler: few("ddim", "ancestral", "heun"), steps: few(1, 20, 21, 50, 1000), guidance: few(0, 1, 1.5, 2) },
+  sampling: {
+    sampler: few("ddim", "ancestral", "heun", "reverse-kernel"),
+    steps: few(1, 20, 21, 50, 1000),
+    guidance: few(0, 1, 1.5, 2),
+  },
 };
 
 function few<T>(...values: readonly T[]): fc.Arbitrary<T> {

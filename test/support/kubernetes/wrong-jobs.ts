@@ -9,6 +9,11 @@ export interface WrongJob {
 
 const wrong = (spec: object, ...says: readonly string[]): WrongJob => ({ spec, says });
 
+/** Of a job of a chain. */
+const HEARTBEAT = { source: "heartbeat:" };
+const BITS = { process: "binomial", predict: "kernel", objective: "trajectory-bound" };
+const ALL_STEPS = { sampler: "reverse-kernel", steps: 1000 };
+
 /** Between fields: every rule of shared/config/rules.ts. */
 export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
@@ -57,12 +62,24 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.diffusion.weighting: Forbidden: likelihood weights by g(t)^2, which ddpm has not; use simple, or one of vp, sub-vp, ve",
   ),
   wrong(
+    { diffusion: { process: "nonequilibrium", objective: "trajectory-bound" }, sampling: ALL_STEPS },
+    "spec.diffusion.predict: Forbidden: eps is nothing that nonequilibrium could step back by; choose kernel",
+  ),
+  wrong(
+    { diffusion: { process: "nonequilibrium", predict: "kernel" }, sampling: ALL_STEPS },
+    "spec.diffusion.objective: Forbidden: simple does not judge the steps of nonequilibrium; choose trajectory-bound",
+  ),
+  wrong(
+    { diffusion: { ...BITS, timesteps: 1000 }, sampling: ALL_STEPS },
+    "spec.data.source: Forbidden: holds no bits, which binomial flips; choose heartbeat",
+  ),
+  wrong(
     { diffusion: { process: "edm", objective: "vlb" }, sampling: { sampler: "heun" } },
     "spec.diffusion.objective: Forbidden: vlb is a bound of ddpm's steps, which edm has not; choose simple",
   ),
   wrong(
     { diffusion: { variance: "learned-range" } },
-    "spec.diffusion.variance: Forbidden: learned-range is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one",
+    "spec.diffusion.variance: Forbidden: learned-range is taught by ddpm's bound, which the objective simple has not; choose hybrid, or a fixed one",
   ),
   wrong(
     { diffusion: { objective: "hybrid" } },
@@ -75,6 +92,14 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { diffusion: { timesteps: 40 } },
     "spec.sampling.steps: Forbidden: 50 is above diffusion.timesteps 40; take fewer steps, or more timesteps",
+  ),
+  wrong(
+    { data: HEARTBEAT, diffusion: { ...BITS, timesteps: 400 }, sampling: ALL_STEPS },
+    "spec.sampling.steps: Forbidden: 1000 is not diffusion.timesteps 400, all of which binomial takes; set both alike",
+  ),
+  wrong(
+    { data: HEARTBEAT, model: { classes: 2 }, diffusion: BITS, sampling: { ...ALL_STEPS, guidance: 2 } },
+    "spec.sampling.guidance: Forbidden: 2 mixes two predictions of x_0, which binomial does not make; set it to 1",
   ),
   wrong(
     { sampling: { guidance: 2.5 } },
@@ -169,6 +194,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "data.patch": 2,
   "data.flip": true,
   "data.limit": 100,
+  "model.type": "mlp",
   "model.channels": 64,
   "model.channelMult": [2, 1],
   "model.resBlocks": 2,
@@ -179,6 +205,8 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.scaleShift": false,
   "model.resample": "resblock",
   "model.classes": 10,
+  "model.layers": 2,
+  "model.bases": 20,
   "diffusion.process": "ve",
   "diffusion.schedule": "linear",
   "diffusion.timesteps": 500,
