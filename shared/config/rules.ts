@@ -1,51 +1,13 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
-import { SOURCES } from "../data/sources/index.ts";
-import { PARAMETERIZATIONS, type PredictName } from "../diffusion/parameterization.ts";
-import { CHAIN_NAMES, chainKind, type ProcessName } from "../diffusion/processes/index.ts";
-import { type ProcessOptions, SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
-import { type NetworkName, PYRAMIDS } from "../models/index.ts";
-import { judges, OBJECTIVES, type ObjectiveName } from "../objectives/index.ts";
-import { fitsProcess, fitting, SAMPLER_NAMES, type SamplerName, walksChains } from "../samplers/index.ts";
-
-/** The fields that rules read, defaults filled in. */
-interface Checked {
-  readonly data: { readonly source: string; readonly imageSize: number; readonly patch: number };
-  readonly model: {
-    readonly type: NetworkName;
-    readonly channels: number;
-    readonly channelMult: readonly number[];
-    readonly attention: readonly number[];
-    readonly groups: number;
-    readonly classes: number;
-  };
-  readonly training: { readonly globalBatch: number; readonly microBatch: number };
-  readonly diffusion: ProcessOptions & {
-    readonly process: ProcessName;
-    readonly predict: PredictName;
-    readonly weighting: string;
-    readonly variance: string;
-    readonly objective: ObjectiveName;
-  };
-  readonly workers: Readonly<Record<"replicas" | "min" | "max" | "perPod", number>>;
-  readonly sampling: { readonly sampler: SamplerName; readonly steps: number; readonly guidance: number };
-  readonly store: { readonly endpoint?: string | undefined };
-}
-
-export interface Rule {
-  /** The field that has to change, below spec. */
-  readonly path: readonly string[];
-  /** What is wrong with it; empty where the rule holds. */
-  readonly faults: (spec: Checked) => readonly string[];
-  /** The same in CEL; `self` is the spec. */
-  readonly cel: {
-    /** True where the rule holds, or a field of it is out of its own range: the server asks all rules at once. */
-    readonly holds: string;
-    /** An expression of the message where it does not. */
-    readonly message: string;
-  };
-}
+import type { ProcessName } from "../diffusion/processes/index.ts";
+import { SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
+import { PYRAMIDS } from "../models/index.ts";
+import type { ObjectiveName } from "../objectives/index.ts";
+import { fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
+import { CHAIN, CHAIN_RULES, isChain, ofChains } from "./chain-rules.ts";
+import { type Checked, quoted, type Rule, unless } from "./rule.ts";
 
 /** As many levels as a network may have, and what each halves a picture to. */
 export const MOST_LEVELS = 8;
@@ -53,8 +15,6 @@ export const MOST_LEVELS = 8;
 export const MOST_CHANNELS = 65_536;
 export const MOST_MULT = 1024;
 const HALVINGS = `[${Array.from({ length: MOST_LEVELS }, (_, level) => 2 ** level).join(", ")}]`;
-
-const unless = (holds: boolean, message: () => string): readonly string[] => (holds ? [] : [message()]);
 
 const isWhole = ({ data }: Checked): boolean => data.imageSize % data.patch === 0;
 const pixels = ({ data }: Checked): number => data.imageSize / data.patch;
@@ -78,19 +38,9 @@ const PICKY = SAMPLER_NAMES.filter((name) => fitting(name) !== undefined);
 /** Processes that are stochastic differential equations. */
 const SDES: readonly ProcessName[] = ["vp", "sub-vp", "ve"];
 const isSde = (process: ProcessName): boolean => SDES.includes(process);
-const quoted = (names: readonly string[]): string => `[${names.map((name) => `'${name}'`).join(", ")}]`;
 
-/** Processes whose steps back are the network's own; what a job may say beside them is of its own kind. */
-const isChain = (process: ProcessName): boolean => chainKind(process) !== undefined;
-const CHAIN = `(self.diffusion.process in ${quoted(CHAIN_NAMES)})`;
-const predictionsOf = (chain: boolean): string => (chain ? "kernel" : Object.keys(PARAMETERIZATIONS).join(", "));
-const ofChains = (Object.keys(OBJECTIVES) as ObjectiveName[]).filter((name) => judges(name) === "chain");
 /** Objectives that teach no variance between DDPM's two. */
 const NO_RANGE: readonly ObjectiveName[] = ["simple", ...ofChains];
-/** Their steps are of bits, and so are these sources. */
-const BIT_CHAINS = CHAIN_NAMES.filter((name) => chainKind(name)!.bits);
-const BIT_SOURCES = Object.keys(SOURCES).filter((name) => SOURCES[name]!.bits);
-const OF_BITS = `^(${BIT_SOURCES.join("|")})(:|$)`;
 
 /** Networks that have levels, groups and attention. */
 const isPyramid = ({ model }: Checked): boolean => PYRAMIDS.includes(model.type);
@@ -253,47 +203,10 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
-    path: ["diffusion", "predict"],
-    faults: ({ diffusion: { predict, process } }) =>
-      unless(
-        (predict === "kernel") === isChain(process),
-        () => `${predict} is nothing that ${process} could step back by; choose ${predictionsOf(isChain(process))}`,
-      ),
-    cel: {
-      holds: `(self.diffusion.predict == 'kernel') == ${CHAIN}`,
-      message: `'%s is nothing that %s could step back by; choose %s'.format([self.diffusion.predict, self.diffusion.process, ${CHAIN} ? '${predictionsOf(true)}' : '${predictionsOf(false)}'])`,
-    },
-  },
-  {
     path: ["diffusion", "objective"],
     faults: ({ diffusion: { objective, process } }) =>
       unless(
-        (judges(objective) === "chain") === isChain(process),
-        () =>
-          `${objective} does not judge the steps of ${process}; choose ${isChain(process) ? ofChains.join(", ") : "simple"}`,
-      ),
-    cel: {
-      holds: `(self.diffusion.objective in ${quoted(ofChains)}) == ${CHAIN}`,
-      message: `'%s does not judge the steps of %s; choose %s'.format([self.diffusion.objective, self.diffusion.process, ${CHAIN} ? '${ofChains.join(", ")}' : 'simple'])`,
-    },
-  },
-  {
-    path: ["data", "source"],
-    faults: ({ data: { source }, diffusion: { process } }) =>
-      unless(
-        !BIT_CHAINS.some((name) => name === process) || new RegExp(OF_BITS).test(source),
-        () => `holds no bits, which ${process} flips; choose ${BIT_SOURCES.join(", ")}`,
-      ),
-    cel: {
-      holds: `!(self.diffusion.process in ${quoted(BIT_CHAINS)}) || self.data.source.matches('${OF_BITS}')`,
-      message: `'holds no bits, which %s flips; choose ${BIT_SOURCES.join(", ")}'.format([self.diffusion.process])`,
-    },
-  },
-  {
-    path: ["diffusion", "objective"],
-    faults: ({ diffusion: { objective, process } }) =>
-      unless(
-        objective === "simple" || process === "ddpm" || isChain(process) || judges(objective) === "chain",
+        objective === "simple" || process === "ddpm" || isChain(process) || ofChains.includes(objective),
         () => `${objective} is a bound of ddpm's steps, which ${process} has not; choose simple`,
       ),
     cel: {
@@ -361,32 +274,6 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
-    path: ["sampling", "steps"],
-    faults: ({ sampling: { steps }, diffusion: { process, timesteps } }) =>
-      unless(
-        !isChain(process) || steps === timesteps,
-        () => `${steps} is not diffusion.timesteps ${timesteps}, all of which ${process} takes; set both alike`,
-      ),
-    cel: {
-      holds: `!${CHAIN} || self.sampling.steps == self.diffusion.timesteps`,
-      message:
-        "'%d is not diffusion.timesteps %d, all of which %s takes; set both alike'.format([self.sampling.steps, self.diffusion.timesteps, self.diffusion.process])",
-    },
-  },
-  {
-    path: ["sampling", "guidance"],
-    faults: ({ sampling: { guidance }, diffusion: { process } }) =>
-      unless(
-        guidance === 1 || !isChain(process),
-        () => `${guidance} mixes two predictions of x_0, which ${process} does not make; set it to 1`,
-      ),
-    cel: {
-      holds: `self.sampling.guidance == 1.0 || !${CHAIN}`,
-      message:
-        "'%s mixes two predictions of x_0, which %s does not make; set it to 1'.format([self.sampling.guidance, self.diffusion.process])",
-    },
-  },
-  {
     path: ["sampling", "guidance"],
     faults: ({ sampling: { guidance }, model: { classes } }) =>
       unless(guidance === 1 || classes > 0, () => `${guidance} needs class labels; set model.classes, or guidance 1`),
@@ -395,6 +282,7 @@ export const RULES: readonly Rule[] = [
       message: "'%s needs class labels; set model.classes, or guidance 1'.format([self.sampling.guidance])",
     },
   },
+  ...CHAIN_RULES,
   {
     path: ["store", "endpoint"],
     // Here rather than with the field: a message about a field repeats its value.

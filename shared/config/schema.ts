@@ -14,6 +14,7 @@ import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
 import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
+import { storeSchema } from "./store.ts";
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
@@ -285,26 +286,6 @@ const checkpointSchema = z.strictObject({
     .min(0)
     .default(2)
     .describe("seconds between snapshots in the run's folder, from which a killed coordinator goes on; 0 for none"),
-});
-
-const storeSchema = z.strictObject({
-  endpoint: z
-    .url()
-    .regex(/^https?:\/\/[^\s/?#]+/, "must be an http:// or https:// URL, such as https://minio.example:9000")
-    .max(2048)
-    .optional()
-    .describe("URL of an S3 endpoint; AWS_ENDPOINT_URL_S3 or AWS's own when absent"),
-  region: z.string().optional().describe("region of s3:// stores; AWS_REGION or the profile's when absent"),
-  pathStyle: z
-    .boolean()
-    .optional()
-    .describe("the bucket in the path instead of the host name; by default where an endpoint is given"),
-  profile: z.string().optional().describe("profile of the AWS configuration files; AWS_PROFILE when absent"),
-  timeoutSeconds: z.number().min(1).max(600).default(30).describe("no answer for so many seconds is a failed try"),
-  unsafe: z
-    .boolean()
-    .default(false)
-    .describe("use an s3:// store that does not honour If-None-Match: two runs may then overwrite each other"),
 });
 
 const samplingSchema = z.strictObject({

@@ -80,7 +80,7 @@ export type SdeWalk = (score: Score, x: tf.Tensor, process: SdeProcess, options:
 /** The step back from x_t, float32 [B, H, W, C], of a chain. Inside a tidy scope. */
 export type ReverseKernel = (x_t: tf.Tensor, t: number) => Reverse;
 
-export interface ChainWalkOptions {
+interface ChainWalkOptions {
   /** Of each step. */
   readonly random: (step: number) => Random;
   /** What is known of the images, by which each step is multiplied. */

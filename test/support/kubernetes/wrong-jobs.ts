@@ -62,18 +62,6 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.diffusion.weighting: Forbidden: likelihood weights by g(t)^2, which ddpm has not; use simple, or one of vp, sub-vp, ve",
   ),
   wrong(
-    { diffusion: { process: "nonequilibrium", objective: "trajectory-bound" }, sampling: ALL_STEPS },
-    "spec.diffusion.predict: Forbidden: eps is nothing that nonequilibrium could step back by; choose kernel",
-  ),
-  wrong(
-    { diffusion: { process: "nonequilibrium", predict: "kernel" }, sampling: ALL_STEPS },
-    "spec.diffusion.objective: Forbidden: simple does not judge the steps of nonequilibrium; choose trajectory-bound",
-  ),
-  wrong(
-    { diffusion: { ...BITS, timesteps: 1000 }, sampling: ALL_STEPS },
-    "spec.data.source: Forbidden: holds no bits, which binomial flips; choose heartbeat",
-  ),
-  wrong(
     { diffusion: { process: "edm", objective: "vlb" }, sampling: { sampler: "heun" } },
     "spec.diffusion.objective: Forbidden: vlb is a bound of ddpm's steps, which edm has not; choose simple",
   ),
@@ -94,16 +82,28 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.sampling.steps: Forbidden: 50 is above diffusion.timesteps 40; take fewer steps, or more timesteps",
   ),
   wrong(
+    { sampling: { guidance: 2.5 } },
+    "spec.sampling.guidance: Forbidden: 2.5 needs class labels; set model.classes, or guidance 1",
+  ),
+  wrong(
+    { diffusion: { process: "nonequilibrium", objective: "trajectory-bound" }, sampling: ALL_STEPS },
+    "spec.diffusion.predict: Forbidden: eps is nothing that nonequilibrium could step back by; choose kernel",
+  ),
+  wrong(
+    { diffusion: { process: "nonequilibrium", predict: "kernel" }, sampling: ALL_STEPS },
+    "spec.diffusion.objective: Forbidden: simple does not judge the steps of nonequilibrium; choose trajectory-bound",
+  ),
+  wrong(
+    { diffusion: { ...BITS, timesteps: 1000 }, sampling: ALL_STEPS },
+    "spec.data.source: Forbidden: holds no bits, which binomial flips; choose heartbeat",
+  ),
+  wrong(
     { data: HEARTBEAT, diffusion: { ...BITS, timesteps: 400 }, sampling: ALL_STEPS },
     "spec.sampling.steps: Forbidden: 1000 is not diffusion.timesteps 400, all of which binomial takes; set both alike",
   ),
   wrong(
     { data: HEARTBEAT, model: { classes: 2 }, diffusion: BITS, sampling: { ...ALL_STEPS, guidance: 2 } },
     "spec.sampling.guidance: Forbidden: 2 mixes two predictions of x_0, which binomial does not make; set it to 1",
-  ),
-  wrong(
-    { sampling: { guidance: 2.5 } },
-    "spec.sampling.guidance: Forbidden: 2.5 needs class labels; set model.classes, or guidance 1",
   ),
   wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },

@@ -1,0 +1,51 @@
+// What a rule between fields of a job is, and what it reads.
+
+import type { PredictName } from "../diffusion/parameterization.ts";
+import type { ProcessName } from "../diffusion/processes/index.ts";
+import type { ProcessOptions } from "../diffusion/processes/process.ts";
+import type { NetworkName } from "../models/index.ts";
+import type { ObjectiveName } from "../objectives/index.ts";
+import type { SamplerName } from "../samplers/index.ts";
+
+/** The fields that rules read, defaults filled in. */
+export interface Checked {
+  readonly data: { readonly source: string; readonly imageSize: number; readonly patch: number };
+  readonly model: {
+    readonly type: NetworkName;
+    readonly channels: number;
+    readonly channelMult: readonly number[];
+    readonly attention: readonly number[];
+    readonly groups: number;
+    readonly classes: number;
+  };
+  readonly training: { readonly globalBatch: number; readonly microBatch: number };
+  readonly diffusion: ProcessOptions & {
+    readonly process: ProcessName;
+    readonly predict: PredictName;
+    readonly weighting: string;
+    readonly variance: string;
+    readonly objective: ObjectiveName;
+  };
+  readonly workers: Readonly<Record<"replicas" | "min" | "max" | "perPod", number>>;
+  readonly sampling: { readonly sampler: SamplerName; readonly steps: number; readonly guidance: number };
+  readonly store: { readonly endpoint?: string | undefined };
+}
+
+export interface Rule {
+  /** The field that has to change, below spec. */
+  readonly path: readonly string[];
+  /** What is wrong with it; empty where the rule holds. */
+  readonly faults: (spec: Checked) => readonly string[];
+  /** The same in CEL; `self` is the spec. */
+  readonly cel: {
+    /** True where the rule holds, or a field of it is out of its own range: the server asks all rules at once. */
+    readonly holds: string;
+    /** An expression of the message where it does not. */
+    readonly message: string;
+  };
+}
+
+export const unless = (holds: boolean, message: () => string): readonly string[] => (holds ? [] : [message()]);
+
+/** A list in CEL. */
+export const quoted = (names: readonly string[]): string => `[${names.map((name) => `'${name}'`).join(", ")}]`;
