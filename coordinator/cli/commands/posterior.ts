@@ -1,0 +1,160 @@
+// plume posterior: images that a chain's model draws given what was seen of them: denoised, or completed.
+
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import * as tf from "@tensorflow/tfjs-core";
+import { Command } from "commander";
+import { decodeNpy, encodeNpy, imagesOf } from "../../../shared/data/npy.ts";
+import type { PatchShape } from "../../../shared/data/patch.ts";
+import { writeGrid } from "../../../shared/data/picture.ts";
+import type { Seen } from "../../../shared/diffusion/nonequilibrium/chain.ts";
+import { CHAIN_NAMES, chainKind } from "../../../shared/diffusion/processes/index.ts";
+import { PlumeError } from "../../../shared/errors.ts";
+import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
+import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
+import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
+import { shuffleShape } from "../../../shared/pipeline/shape.ts";
+import { action, type CommandIo } from "../action.ts";
+import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { decimal, wholeNumber } from "../options.ts";
+
+interface PosteriorOptions {
+  readonly images: string;
+  readonly noise?: string;
+  readonly known?: string;
+  readonly seed: string;
+  readonly weights?: string;
+  readonly backend?: string;
+  readonly output: string;
+}
+
+/** Images computed together: bounds the memory; what comes out does not depend on it. */
+const BATCH = 8;
+
+export function posteriorCommand(): Command {
+  return new Command("posterior")
+    .description(`draw images given what was seen of them, by a model of ${CHAIN_NAMES.join(" or ")}`)
+    .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
+    .requiredOption("--images <file>", "what was seen: a .npy file of uint8 [n, height, width, channels]")
+    .option(
+      "--noise <x>",
+      "what to remove: the standard deviation of noise, of pixels from -1 to 1; of bits, how often one was flipped",
+    )
+    .option("--known <file>", "a .npy file of uint8 [n or 1, height, width]: 0 where the rest is to be drawn")
+    .option("--seed <s>", "seed of the noise", "0")
+    .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
+    .option(...BACKEND_OPTION)
+    .requiredOption("-o, --output <file>", "FILE.png for a grid, FILE.npy for uint8 [n, height, width, channels]")
+    .addHelpText(
+      "after",
+      `
+Every step back is multiplied by what was seen (Sohl-Dickstein et al. 2015, Sec. 2.5).
+
+Examples:
+  plume posterior runs/heartbeat --images flipped.npy --noise 0.1 -o clean.png
+  plume posterior runs/heartbeat --images halves.npy --known mask.npy -o whole.npy`,
+    )
+    .action(action(posterior));
+}
+
+async function posterior(io: CommandIo, options: PosteriorOptions, checkpoint: string): Promise<undefined> {
+  const { output } = options;
+  const noise = options.noise === undefined ? undefined : decimal("--noise", options.noise, 0);
+  const seed = wholeNumber("--seed", options.seed);
+  if (noise === undefined && options.known === undefined)
+    throw new PlumeError("INVALID_ARGUMENT", "nothing is said of what is to be drawn", {
+      remedy: "add --noise X to remove noise, or --known FILE.npy to draw what it leaves out",
+    });
+  if (!/\.(png|npy)$/.test(output) || !existsSync(dirname(resolve(output))))
+    throw new PlumeError("INVALID_ARGUMENT", `-o ${output} is neither .png nor .npy in a folder that is there`, {
+      remedy: "for example -o grid.png",
+    });
+  const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
+  checkProcess(checkpoint, model, noise);
+  const { job, imageSet, network, params, backend, step, weights } = model;
+  const { spec } = job;
+  const { height, width, channels } = imageSet;
+  const image = { height, width, channels };
+  const given = readArray("--images", options.images, image, channels);
+  const mask = options.known === undefined ? null : readArray("--known", options.known, image, 1);
+  const evidenceOf = evidence(image, spec.data.patch, given.pixels, mask, noise);
+  const generate = createGenerator({ spec, network, params, image, program: backend.program });
+  const pixels = new Uint8Array(given.pixels.length);
+  for (let from = 0; from < given.n; from += BATCH) {
+    const indices = Array.from({ length: Math.min(BATCH, given.n - from) }, (_, k) => from + k);
+    const known = evidenceOf(indices);
+    const { sampler, steps } = spec.sampling;
+    const labels = gridLabels(indices, spec.model.classes);
+    const onStep = async () => {
+      // Lets a Ctrl-C in: the backend computes on this thread.
+      await new Promise((resolve) => setImmediate(resolve));
+      io.signal.throwIfAborted();
+    };
+    const drawn = await generate({ indices, labels, seed, sampler, steps, guidance: 1, seen: known, onStep });
+    pixels.set(drawn, from * height * width * channels);
+    tf.dispose([known.images, known.known]);
+    io.note(`  ${from + indices.length} of ${given.n} images`);
+  }
+  if (output.endsWith(".npy")) writeFileSync(output, encodeNpy(pixels, [given.n, height, width, channels]));
+  else await writeGrid(output, pixels, { count: given.n, ...image, columns: Math.ceil(Math.sqrt(given.n)) });
+  io.print(`${given.n} images of step ${step} (${weights} weights) in ${output}`);
+  io.result({ file: output, count: given.n, step, weights, seed, noise: noise ?? null, known: options.known ?? null });
+  return undefined;
+}
+
+/** Before the minutes of sampling. */
+function checkProcess(checkpoint: string, { job }: LoadedModel, noise: number | undefined): void {
+  const { process } = job.spec.diffusion;
+  const kind = chainKind(process);
+  if (!kind)
+    throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is a model of ${process}, whose steps are no product`, {
+      remedy: `use a model of ${CHAIN_NAMES.join(" or ")}, such as a run of deploy/jobs/heartbeat.yaml`,
+    });
+  if (kind.bits && noise !== undefined && noise > 0.5)
+    throw new PlumeError("INVALID_ARGUMENT", `--noise ${noise} is above 0.5: such bits would speak against themselves`, {
+      remedy: "say how often a bit was flipped, 0 to 0.5",
+    });
+}
+
+/** @param channels of an image in the file; one stands for all. */
+function readArray(flag: string, path: string, { height, width }: PatchShape, channels: number) {
+  const broken = (why: string) =>
+    new PlumeError("INVALID_ARGUMENT", `${flag} ${path}: ${why}`, {
+      remedy: `write uint8 [n, ${height}, ${width}, ${channels}] by np.save(file, images)`,
+    });
+  if (!existsSync(path)) throw broken("there is no such file");
+  const found = imagesOf(decodeNpy(readFileSync(path), broken), broken);
+  if (found.height !== height || found.width !== width || found.channels !== channels)
+    throw broken(`its images are ${found.height}x${found.width}x${found.channels}`);
+  return found;
+}
+
+/** @returns what was seen of some of the images, the caller's to dispose. */
+function evidence(
+  image: PatchShape,
+  patch: number,
+  pixels: Uint8Array,
+  mask: { readonly n: number; readonly pixels: Uint8Array } | null,
+  noise: number | undefined,
+): (indices: readonly number[]) => Seen {
+  const shape = shuffleShape(image, patch);
+  const size = image.height * image.width;
+  const tensorOf = (indices: readonly number[], valueOf: (image: number, k: number) => number) => {
+    const flat = Float32Array.from({ length: indices.length * size * image.channels }, (_, at) => {
+      const each = size * image.channels;
+      return valueOf(indices[Math.floor(at / each)]!, at % each);
+    });
+    const { height, width, channels } = shape;
+    return tf.tensor4d(seen(flat, image, patch), [indices.length, height, width, channels]);
+  };
+  const values = scaled(pixels);
+  return (indices) => ({
+    images: tensorOf(indices, (index, k) => values[index * size * image.channels + k]!),
+    noise,
+    ...(mask && {
+      known: tensorOf(indices, (index, k) =>
+        Number(mask.pixels[(index % mask.n) * size + Math.floor(k / image.channels)]! > 0),
+      ),
+    }),
+  });
+}
