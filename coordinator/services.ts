@@ -38,19 +38,20 @@ const STATUS_MS = 1_000;
 /** Recoveries that a status shows, the newest. */
 const SHOWN = 20;
 
-export async function createRunServices(options: CoordinatorOptions): Promise<RunServices> {
+export async function createRunServices(asked: CoordinatorOptions): Promise<RunServices> {
+  const training = await openTraining(asked);
+  const options = { ...asked, job: training.job };
   const { job, clock, bus, onlookers, supervisor } = options;
   const { spec } = job;
   const { name } = job.metadata;
 
-  const training = await openTraining(options);
   const bound = await bindServer(options.listen, options.plane, options.onRefused);
   for (const onlooker of onlookers) await onlooker.open(job);
   const traces = await openTraces(options, training);
   const crew = openCrew(options, training, traces);
   const savers = openSavers(options, training, traces);
 
-  const { set, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
+  const { set, classes, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
   const { lock, reducerMetrics, incarnation, folder, log, ledger, decisions, events, accounts, tracer } = traces;
   const { dispatcher, sessions, sharedMemory, meters, membership, progress, members, status, setPhase, blemish } = crew;
   const { checkpointer, snapshotter, copied, unsaved } = savers;
@@ -68,7 +69,17 @@ export async function createRunServices(options: CoordinatorOptions): Promise<Ru
     checkpointer,
     snapshot: snapshotter.offer,
     copied,
-    gallery: createGallery({ spec, set, reducer, dispatcher, sharedMemory, folder, bus, tracer: options.tracer }),
+    gallery: createGallery({
+      spec,
+      classes,
+      set,
+      reducer,
+      dispatcher,
+      sharedMemory,
+      folder,
+      bus,
+      tracer: options.tracer,
+    }),
     hold,
     bus,
     tracer,

@@ -11,9 +11,11 @@ import { createVectorHeap, type HeapVector } from "../shared/kernels/kernels.ts"
 import { initialParameters } from "../shared/nn/init.ts";
 import { blockGradient } from "../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
+import { openFrozen } from "../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
 import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
+import { shownClasses } from "../shared/pipeline/tiles.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
 import { openWire } from "../shared/wire/index.ts";
@@ -27,7 +29,7 @@ const { revoked } = workerData as ComputeThreadData;
 
 type Handler = (request: ComputeRequest) => void | Promise<void>;
 
-async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handler> {
+async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promise<Handler> {
   const { spec } = parseJob(jobYaml);
   const backend = await openBackend(spec.workers.backend, spec.workers.threads);
   const network = await buildNetwork(spec, image);
@@ -35,8 +37,9 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
   const landing = heap.allocate();
-  const compute = createMicroBatch(spec, network, layout, image, backend);
-  const generate = createGenerator({ spec, network, params, image, program: backend.program });
+  const { classifier, ...taught } = await openFrozen(frozen);
+  const compute = createMicroBatch(spec, network, layout, image, backend, taught);
+  const generate = createGenerator({ spec, network, params, image, program: backend.program, classifier });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
 
@@ -98,15 +101,16 @@ async function open(id: number, { jobYaml, image }: ComputeInit): Promise<Handle
   const sample = async (id: number, from: number, to: number) => {
     const started = performance.now();
     const indices = Array.from({ length: to - from }, (_, k) => from + k);
-    const { sampler, steps, eta, guidance } = spec.sampling;
+    const { sampler, steps, eta, guidance, classifierScale } = spec.sampling;
     const pixels = await generate({
       indices,
-      labels: gridLabels(indices, spec.model.classes),
+      labels: gridLabels(indices, shownClasses(spec, classifier)),
       seed: spec.seed,
       sampler,
       steps,
       eta,
       guidance,
+      classifierScale,
       onStep: (done) => reply({ kind: "progress", id, done: Math.floor((done / steps) * (to - from)), seconds: 0 }),
     });
     reply({ kind: "sample", id, pixels, seconds: { compute: (performance.now() - started) / 1000 } });

@@ -9,8 +9,10 @@ import type { JobSpec } from "../shared/config/schema.ts";
 import type { ImageSet } from "../shared/data/image-set.ts";
 import { openImageSet } from "../shared/data/open.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
+import { readFrozen } from "../shared/frozen/read.ts";
 import { invariant } from "../shared/invariant.ts";
 import type { Logger } from "../shared/log.ts";
+import { gridImages } from "../shared/pipeline/tiles.ts";
 import type { Tracer } from "../shared/tracing/tracer.ts";
 import type { Compute } from "./compute.ts";
 import type { ComputeInit } from "./messages.ts";
@@ -63,7 +65,7 @@ export function createEngine(options: EngineOptions): WorkerEngine & AsyncDispos
         compute,
         prefetch,
         transfers,
-        gridImages: spec.sampling.count,
+        gridImages: gridImages(spec),
         clock,
         meter,
         tracer,
@@ -112,8 +114,10 @@ async function open(
     onSkip: (skipped, reason) => log.warn({ ...skipped, reason }, "sample skipped"),
   });
   const { height, width, channels } = set;
+  const image = { height, width, channels };
+  const frozen = await readFrozen(spec, image);
   const environment = computeEnvironment(workers);
-  const compute = await openCompute({ jobYaml, image: { height, width, channels }, environment });
+  const compute = await openCompute({ jobYaml, image, frozen, environment });
   const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };
   const prefetch = createPrefetch(set, order, training.steps);
   return { spec, specDigest, set, compute, prefetch, numericsClass: await compute.canary() };

@@ -2,6 +2,7 @@
 // shared memory, pixels are transferred.
 
 import type { ErrorCode } from "../shared/errors.ts";
+import type { FrozenModels } from "../shared/frozen/read.ts";
 import type { DeviceFigures } from "../shared/metrics/worker/source.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 import type { Block } from "../shared/tensor/tree.ts";
@@ -16,6 +17,8 @@ interface ImageShape {
 export interface ComputeInit {
   readonly jobYaml: string;
   readonly image: ImageShape;
+  /** Their weights lie in shared memory. */
+  readonly frozen: FrozenModels;
   /** For native code, which reads it once, and which the main thread alone can tell. */
   readonly environment: Readonly<Record<string, string>>;
 }

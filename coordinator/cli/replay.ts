@@ -11,6 +11,7 @@ import type { ImageSet } from "../../shared/data/image-set.ts";
 import { openImageSet } from "../../shared/data/open.ts";
 import { sampleIds } from "../../shared/data/order.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import { type FrozenModels, readFrozen } from "../../shared/frozen/read.ts";
 import { createVectorHeap } from "../../shared/kernels/kernels.ts";
 import { openReducer } from "../../shared/kernels/open-reducer.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
@@ -18,6 +19,7 @@ import type { LedgerLine } from "../../shared/ledger/line.ts";
 import { readLedger } from "../../shared/ledger/read.ts";
 import { blockGradient } from "../../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
+import { openFrozen } from "../../shared/pipeline/frozen.ts";
 import { initialise, restore } from "../../shared/pipeline/initial-state.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
@@ -41,12 +43,14 @@ export const replay: Replay = async (run, step, io) => {
     const network = await buildNetwork(spec, set);
     const layout = buildLayout(network.params);
     await using reducer = await openReducer({ layout, optimizer: spec.training.optimizer.type, maxVectors: 1 });
-    const start = await loadStart(run, step, reducer, io);
+    const { classifier: _, ...models } = spec.models; // nothing but pictures is made with it
+    const frozen = await readFrozen({ ...spec, models }, set);
+    const start = await loadStart(run, step, { reducer, frozen }, io);
 
     const backend = await openBackend(spec.workers.backend, spec.workers.threads);
     const V = microBatchesPerStep(spec);
     const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
-    const compute = createMicroBatch(spec, network, layout, set, backend);
+    const compute = createMicroBatch(spec, network, layout, set, backend, await openFrozen(frozen));
     const params = createDeviceParams(layout);
     const root = reducer.allocate();
 
@@ -113,7 +117,12 @@ interface Start {
 }
 
 /** Fills the reducer with the newest whole state of this run at or below the step. */
-async function loadStart(run: AuditedRun, step: number, reducer: Reducer, io: CommandIo): Promise<Start> {
+async function loadStart(
+  run: AuditedRun,
+  step: number,
+  { reducer, frozen }: { readonly reducer: Reducer; readonly frozen: FrozenModels },
+  io: CommandIo,
+): Promise<Start> {
   for (const { kind, store, step: at } of await savedStates(run, step, io)) {
     const words = `the ${kind} of step ${at}`;
     try {
@@ -130,7 +139,7 @@ async function loadStart(run: AuditedRun, step: number, reducer: Reducer, io: Co
       io.note(`  ${words} was passed over: ${error.message}`);
     }
   }
-  await initialise(reducer, run.job.spec);
+  await initialise(reducer, run.job.spec, frozen);
   return { step: 0, words: `the fresh parameters of seed ${run.job.spec.seed}` };
 }
 

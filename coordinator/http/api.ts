@@ -19,6 +19,8 @@ export interface RunAnswer {
   readonly spec: Readonly<Record<string, unknown>>;
   readonly globalBatch: number;
   readonly microBatches: number;
+  /** Images of a sample grid; 0 for a job that draws none. */
+  readonly gridImages: number;
   readonly status: RunStatus;
   readonly recoveries: readonly Recovery[];
   readonly decisions: readonly Decision[];

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { microBatchesPerStep } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import { gridImages } from "../../shared/pipeline/tiles.ts";
 import { readSummary } from "../../shared/summary.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import type { RunView } from "../onlooker.ts";
@@ -80,6 +81,7 @@ function runAnswer(view: RunView): RunAnswer {
     spec: shownSpec(job.spec),
     globalBatch: job.spec.training.globalBatch,
     microBatches: microBatchesPerStep(job.spec),
+    gridImages: gridImages(job.spec),
     status,
     recoveries,
     decisions,

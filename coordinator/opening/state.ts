@@ -6,6 +6,7 @@ import { listCheckpoints, type OpenCheckpoint, useCheckpoint } from "../../share
 import { decideDifferences, describeDifferences, differences, isAllowable } from "../../shared/config/identity.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import type { FrozenModels } from "../../shared/frozen/read.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
 import { initialise, restore } from "../../shared/pipeline/initial-state.ts";
 import type { ObjectStore } from "../../shared/store/object-store.ts";
@@ -21,6 +22,7 @@ export interface LoadOptions {
   /** Fields of the job that may differ from the checkpoint's though they decide bits. */
   readonly allow: readonly string[];
   readonly reducer: Reducer;
+  readonly frozen: FrozenModels;
   readonly datasetDigest: string;
   /** What of the data is not as it was, where that is known. */
   readonly datasetChange: string | null;
@@ -41,7 +43,7 @@ export interface LoadedState {
 
 /** Fills the reducer's vectors. */
 export async function loadState(options: LoadOptions): Promise<LoadedState> {
-  const { job, store, resume, reducer, warn } = options;
+  const { job, store, resume, reducer, frozen, warn } = options;
   const passedOver = new Set<number>();
   const torn = (step: number, reason: string) => {
     if (passedOver.has(step)) return;
@@ -49,7 +51,7 @@ export async function loadState(options: LoadOptions): Promise<LoadedState> {
     warn(`the checkpoint of step ${step} is not whole and was passed over: ${reason}`);
   };
   const seed = async (): Promise<LoadedState> => {
-    await initialise(reducer, job.spec);
+    await initialise(reducer, job.spec, frozen);
     return { step: 0, from: "seed", chain: [], passedOver: passedOver.size };
   };
   const listed = await listCheckpoints(store, resume === "latest" ? torn : undefined);

@@ -4,13 +4,17 @@
 import { randomUUID } from "node:crypto";
 import { join, resolve } from "node:path";
 import { checkAllowed } from "../../shared/config/identity.ts";
+import { loadBegun } from "../../shared/config/load.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import { describeImageSet, readCard } from "../../shared/data/card.ts";
 import { checkClasses } from "../../shared/data/open.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import { withPins, withPinsOf } from "../../shared/frozen/pin.ts";
+import { readFrozen } from "../../shared/frozen/read.ts";
 import { stepsInLedger } from "../../shared/ledger/ledger.ts";
 import { OPTIMIZERS } from "../../shared/optim/optimizers.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
+import { shownClasses } from "../../shared/pipeline/tiles.ts";
 import { splitAddress } from "../../shared/rpc/transport.ts";
 import { fileStore } from "../../shared/store/file.ts";
 import { checkConditionalPut } from "../../shared/store/preflight.ts";
@@ -31,8 +35,9 @@ const describe = ({ data, store }: JobSpec, indexFile: string) => describeImageS
 export type Training = Awaited<ReturnType<typeof openTraining>>;
 
 export async function openTraining(options: CoordinatorOptions) {
-  const { job, out, listen, resume, allow, recovering, onLost, openStore } = options;
-  const { spec } = job;
+  const { out, listen, resume, allow, recovering, onLost, openStore } = options;
+  const asked = withPinsOf(options.job, resume === "never" ? null : loadBegun(out));
+  const { spec } = asked;
   const warnings: string[] = [];
   const blemishes: string[] = [];
   checkAllowed(allow);
@@ -41,6 +46,8 @@ export async function openTraining(options: CoordinatorOptions) {
   const { card: set, index: dataIndex, change: dataChange } = described;
   if (set.fallback) warnings.push(set.fallback);
   checkClasses(spec, set);
+  const frozen = await readFrozen(spec, set);
+  const job = withPins(asked, frozen);
   const network = await buildNetwork(spec, set);
   const layout = buildLayout(network.params);
 
@@ -72,6 +79,7 @@ export async function openTraining(options: CoordinatorOptions) {
     resume,
     allow,
     reducer,
+    frozen,
     datasetDigest: set.digest,
     datasetChange: dataChange,
     warn: (message) => warnings.push(message),
@@ -94,6 +102,8 @@ export async function openTraining(options: CoordinatorOptions) {
       warn: (message) => warnings.push(message),
     });
   return {
+    job,
+    classes: shownClasses(spec, frozen.classifier),
     set,
     dataIndex,
     layout,

@@ -8,7 +8,7 @@ import type { ImageSetCard } from "../../shared/data/image-set.ts";
 import { writeGrid } from "../../shared/data/picture.ts";
 import { invariant } from "../../shared/invariant.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
-import { tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
+import { gridImages, tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
 import { consecutive, fillRegions, readRegions } from "../../shared/tensor/regions.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
 import { type Tracer, traced } from "../../shared/tracing/tracer.ts";
@@ -24,6 +24,8 @@ export interface Gallery {
 
 export interface GalleryOptions {
   readonly spec: JobSpec;
+  /** That its columns are; 0 where images are of no class. */
+  readonly classes: number;
   readonly set: ImageSetCard;
   readonly reducer: Reducer;
   readonly dispatcher: Dispatcher;
@@ -34,8 +36,8 @@ export interface GalleryOptions {
 }
 
 export function createGallery(options: GalleryOptions): Gallery {
-  const { spec, set, reducer, dispatcher, sharedMemory, folder, bus, tracer } = options;
-  const { count } = spec.sampling;
+  const { spec, classes, set, reducer, dispatcher, sharedMemory, folder, bus, tracer } = options;
+  const count = gridImages(spec);
   const { height, width, channels } = set;
   const imageBytes = height * width * channels;
   return {
@@ -53,9 +55,8 @@ export function createGallery(options: GalleryOptions): Gallery {
       const drawn = await traced(span, () => dispatcher.finish(stop));
       if (!drawn) return null;
       const file = folder.file("samples", `step-${String(step).padStart(8, "0")}.png`);
-      const labelled = spec.model.classes > 0;
-      const columns = labelled ? spec.model.classes : Math.ceil(Math.sqrt(count));
-      const labels = labelled ? set.classes.slice(0, columns) : undefined;
+      const columns = classes > 0 ? classes : Math.ceil(Math.sqrt(count));
+      const labels = classes > 0 && set.classes.length > 0 ? set.classes.slice(0, columns) : undefined;
       await writeGrid(file, pixels, { count, height, width, channels, columns, ...(labels ? { labels } : {}) });
       bus.publish({ kind: "sample", step, file });
       return file;

@@ -63,16 +63,17 @@ function ending({ ended, run, status, link }: Model, onAgain: () => void): HTMLE
   const digest = run!.ended
     ? ` Weights sha256 ${run!.ended.weightsSha256.slice(0, 16)}…, EMA ${run!.ended.emaSha256.slice(0, 16)}….`
     : "";
+  const pictures = (...line: readonly [string, string]) => (run!.gridImages > 0 ? [line] : []);
   const next: Readonly<Record<typeof outcome, readonly (readonly [string, string])[]>> = {
     complete: [
-      [`plume sample ${folder} --count 16 -o samples.png`, "more pictures of it"],
-      [`plume eval ${folder}`, "how good they are"],
+      ...pictures(`plume sample ${folder} --count 16 -o samples.png`, "more pictures of it"),
+      [`plume eval ${folder}`, "how good it is"],
       [`plume checkpoints export ${folder} -o ${run!.job}`, "weights for Python's diffusers"],
       [`plume audit ${folder}`, "that every sample was used exactly once"],
     ],
     stopped: [
       [`plume train -f ${folder}/job.yaml --out ${folder}`, `goes on at step ${count(step)}, to the same bits`],
-      [`plume sample ${folder} -o samples.png`, "pictures of what there is"],
+      ...pictures(`plume sample ${folder} -o samples.png`, "pictures of what there is"),
     ],
     failed: [
       [`less ${folder}/logs/coordinator.log`, "what came before"],

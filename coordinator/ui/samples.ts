@@ -13,7 +13,7 @@ export function createSamples({ picture }: Pick<Connection, "picture">): (model:
   const host = byId("samples");
   const value = byId("sample-value");
   const image = el("img", { alt: "", hidden: true });
-  const empty = el("p", { class: "empty" }, "None yet: sampling.everySteps says when, and the end brings one.");
+  const empty = el("p", { class: "empty" });
   const slider = el("input", { type: "range", min: 0, max: 0, step: 1, "aria-label": "Step of the samples" });
   const before = el("button", { type: "button", class: "small", "aria-label": "Earlier samples" }, "‹");
   const after = el("button", { type: "button", class: "small", "aria-label": "Later samples" }, "›");
@@ -72,6 +72,10 @@ export function createSamples({ picture }: Pick<Connection, "picture">): (model:
 
   return (next) => {
     model = next;
+    const draws = next.run?.gridImages !== 0;
+    empty.textContent = draws
+      ? "None yet: sampling.everySteps says when, and the end brings one."
+      : "None: this job draws no pictures.";
     const { length } = next.samples;
     controls.hidden = length < 2;
     slider.max = String(Math.max(0, length - 1));

@@ -1,7 +1,7 @@
 // What an API server asks of a job beyond the types of its fields: the arithmetic between them, and that what decides a
 // run's bits stays as it is.
 
-import { fieldRows } from "../../shared/config/fields.ts";
+import { type FieldRow, fieldRows } from "../../shared/config/fields.ts";
 import { decidesBits } from "../../shared/config/identity.ts";
 import { RULES } from "../../shared/config/rules.ts";
 import type { Validation } from "./structural.ts";
@@ -12,7 +12,7 @@ export const specValidations = (): Validation[] => [
   ...SCALE,
   ...fieldRows()
     .filter(({ path }) => decidesBits(path))
-    .map((row) => unchanged(row.path, row.default === "")),
+    .map(unchanged),
 ];
 
 /** A value that would do beside other values: Kubernetes calls it forbidden, and then does not show it as "object". */
@@ -37,11 +37,17 @@ const SCALE = [
   ),
 ];
 
-/** A field without a default may be absent: given later, or taken away, it has changed too. */
-function unchanged(path: string, optional: boolean): Validation {
+/** A field without a default may be absent, and so may a group: given later, or taken away, it has changed too. */
+function unchanged({ path, default: fallback, within }: FieldRow): Validation {
   const [is, was] = [`self.${path}`, `oldSelf.${path}`];
-  const rule = optional ? `has(${is}) == has(${was}) && (!has(${is}) || ${is} == ${was})` : `${is} == ${was}`;
+  const mayLack = [within, fallback === "" ? path : undefined].filter((part) => part !== undefined);
+  const has = (self: string) => mayLack.map((part) => `has(${self}.${part})`).join(" && ");
+  const [isThere, wasThere] = [bracketed(has("self"), mayLack), bracketed(has("oldSelf"), mayLack)];
+  const rule = mayLack.length > 0 ? `${isThere} == ${wasThere} && (!${isThere} || ${is} == ${was})` : `${is} == ${was}`;
   return forbidden(path, rule, {
     message: `a run cannot go on with another ${path}: it decides the run's bits; apply a DiffusionJob of another name, with a checkpoint.store of its own`,
   });
 }
+
+const bracketed = (condition: string, parts: readonly unknown[]): string =>
+  parts.length > 1 ? `(${condition})` : condition;

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseJob } from "../config/load.ts";
 import { PlumeError } from "../errors.ts";
+import type { StoreAccess } from "../store/access.ts";
 import { fileStore } from "../store/file.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { openStore } from "../store/open.ts";
@@ -14,9 +15,12 @@ export interface LocatedCheckpoint {
   readonly which: "latest" | number;
 }
 
-/** @throws PlumeError NOT_FOUND saying what was looked for; INVALID_ARGUMENT for a URL of no store. */
-export async function locateCheckpoint(argument: string): Promise<LocatedCheckpoint> {
-  if (/^[a-z0-9]+:/i.test(argument) && !existsSync(argument)) return locateUrl(argument);
+/**
+ * @param access how a URL's store is reached; a run's folder says so itself.
+ * @throws PlumeError NOT_FOUND saying what was looked for; INVALID_ARGUMENT for a URL of no store.
+ */
+export async function locateCheckpoint(argument: string, access?: StoreAccess): Promise<LocatedCheckpoint> {
+  if (/^[a-z0-9]+:/i.test(argument) && !existsSync(argument)) return locateUrl(argument, access);
   const path = resolve(argument);
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory())
     throw noCheckpoint(argument, existsSync(path) ? "it is no folder" : "there is no such folder");
@@ -29,10 +33,10 @@ export async function locateCheckpoint(argument: string): Promise<LocatedCheckpo
 }
 
 /** A store's URL, or one with a step behind it. */
-async function locateUrl(url: string): Promise<LocatedCheckpoint> {
+async function locateUrl(url: string, access?: StoreAccess): Promise<LocatedCheckpoint> {
   const last = /^(.+)\/(step-\d{9,})\/?$/.exec(url);
   const step = last ? stepOfKey(`${last[2]}/`) : null;
-  return { store: await openStore(step === null ? url : last![1]!), which: step ?? "latest" };
+  return { store: await openStore(step === null ? url : last![1]!, access), which: step ?? "latest" };
 }
 
 /** The STORE to put checkpoints into: a URL, a run's own, or a folder that need not be there yet. */

@@ -3,7 +3,7 @@
 import { SOURCES } from "../data/sources/index.ts";
 import { PARAMETERIZATIONS } from "../diffusion/parameterization.ts";
 import { CHAIN_NAMES, chainKind, type ProcessName } from "../diffusion/processes/index.ts";
-import { judges, OBJECTIVES, type ObjectiveName } from "../objectives/index.ts";
+import { OBJECTIVE_NAMES, objectiveKind } from "../objectives/index.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
 /** Processes whose steps back are the network's own; what a job may say beside them is of its own kind. */
@@ -11,7 +11,7 @@ export const isChain = (process: ProcessName): boolean => chainKind(process) !==
 export const CHAIN = `(self.diffusion.process in ${quoted(CHAIN_NAMES)})`;
 const predictionsOf = (chain: boolean): string => (chain ? "kernel" : Object.keys(PARAMETERIZATIONS).join(", "));
 /** Objectives that judge them. */
-export const ofChains = (Object.keys(OBJECTIVES) as ObjectiveName[]).filter((name) => judges(name) === "chain");
+const OF_CHAINS = OBJECTIVE_NAMES.filter((name) => objectiveKind(name).asks === "chain");
 /** Their steps are of bits, and so are these sources. */
 const BIT_CHAINS = CHAIN_NAMES.filter((name) => chainKind(name)!.bits);
 const BIT_SOURCES = Object.keys(SOURCES).filter((name) => SOURCES[name]!.bits);
@@ -34,13 +34,13 @@ export const CHAIN_RULES: readonly Rule[] = [
     path: ["diffusion", "objective"],
     faults: ({ diffusion: { objective, process } }) =>
       unless(
-        (judges(objective) === "chain") === isChain(process),
+        OF_CHAINS.includes(objective) === isChain(process),
         () =>
-          `${objective} does not judge the steps of ${process}; choose ${isChain(process) ? ofChains.join(", ") : "simple"}`,
+          `${objective} does not judge the steps of ${process}; choose ${isChain(process) ? OF_CHAINS.join(", ") : "simple"}`,
       ),
     cel: {
-      holds: `(self.diffusion.objective in ${quoted(ofChains)}) == ${CHAIN}`,
-      message: `'%s does not judge the steps of %s; choose %s'.format([self.diffusion.objective, self.diffusion.process, ${CHAIN} ? '${ofChains.join(", ")}' : 'simple'])`,
+      holds: `(self.diffusion.objective in ${quoted(OF_CHAINS)}) == ${CHAIN}`,
+      message: `'%s does not judge the steps of %s; choose %s'.format([self.diffusion.objective, self.diffusion.process, ${CHAIN} ? '${OF_CHAINS.join(", ")}' : 'simple'])`,
     },
   },
   {

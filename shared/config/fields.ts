@@ -23,6 +23,8 @@ export interface FieldRow {
   readonly type: string;
   readonly default: string;
   readonly meaning: string;
+  /** Path of the group around it that a job may lack. */
+  readonly within?: string;
 }
 
 /** Names of the fields at a path of the job; empty when it is no group. */
@@ -43,14 +45,16 @@ const nodeAt = (path: readonly PropertyKey[]): JsonSchema | undefined =>
 /** Every field below spec, in order. */
 export function fieldRows(): FieldRow[] {
   const rows: FieldRow[] = [];
-  const walk = (node: JsonSchema, path: string, required: boolean) => {
+  const walk = (node: JsonSchema, path: string, required: boolean, within?: string) => {
     if (node.properties) {
+      const group = required || node.default !== undefined ? within : path;
       for (const [name, child] of Object.entries(node.properties))
-        walk(child, path ? `${path}.${name}` : name, node.required?.includes(name) ?? false);
+        walk(child, path ? `${path}.${name}` : name, node.required?.includes(name) ?? false, group);
       return;
     }
     const fallback = node.default === undefined ? (required ? "required" : "") : JSON.stringify(node.default);
-    rows.push({ path, type: typeOf(node), default: fallback, meaning: node.description ?? "" });
+    const meaning = node.description ?? "";
+    rows.push({ path, type: typeOf(node), default: fallback, meaning, ...(within === undefined ? {} : { within }) });
   };
   walk(root.properties!.spec!, "", true);
   return rows;

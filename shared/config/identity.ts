@@ -25,6 +25,9 @@ const FREE = new Set([
   "training.nonFinite",
 ]);
 
+/** Where another model lies, which is known by the sha256 of its weights; and one that nothing but samples is made with. */
+const FREE_OF_MODELS = /^models\.(\w+\.(from|weights)$|classifier\b)/;
+
 /**
  * Fields that change what is trained from here on, and neither what the vectors mean nor which samples a step uses: the
  * checkpoint fits, and the ledger stays true.
@@ -57,7 +60,7 @@ export interface Difference {
 export function differences(a: JobSpec, b: JobSpec): Difference[] {
   const found: Difference[] = [];
   const walk = (was: unknown, is: unknown, path: string): void => {
-    if (FREE.has(path)) return;
+    if (isFree(path)) return;
     if (isGroup(was) && isGroup(is)) {
       for (const key of new Set([...Object.keys(was), ...Object.keys(is)]))
         walk(was[key], is[key], path ? `${path}.${key}` : key);
@@ -106,7 +109,8 @@ export function checkAllowed(fields: readonly string[]): void {
 }
 
 const plainField = (field: string): string => field.replace(/^spec\./, "");
-const isFree = (path: string): boolean => [...FREE].some((each) => path === each || path.startsWith(`${each}.`));
+const isFree = (path: string): boolean =>
+  FREE_OF_MODELS.test(path) || [...FREE].some((each) => path === each || path.startsWith(`${each}.`));
 const allowable = (known: readonly string[]): string[] => known.filter(isAllowable);
 
 /** Splits what differs into what the user has allowed, and what is left to refuse. */

@@ -1,7 +1,8 @@
 // From a YAML file to a resolved job: parse, override, validate. Every mistake is one line that names the field, the
 // value and the remedy.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { LineCounter, parseDocument, stringify } from "yaml";
 import { PlumeError } from "../errors.ts";
 import { describeIssues } from "./messages.ts";
@@ -24,6 +25,12 @@ export interface JobAndToken {
  * @throws PlumeError NOT_FOUND or INVALID_ARGUMENT.
  */
 export const loadJob = (file: string, options: LoadOptions): Job => loadJobAndToken(file, options).job;
+
+/** What a run's folder says of the run that is there; null where none was begun. */
+export function loadBegun(out: string): Job | null {
+  const file = join(out, "job.yaml");
+  return existsSync(file) ? loadJob(file, { set: [] }) : null;
+}
 
 /** For whoever serves the page: the token beside the job. @throws PlumeError NOT_FOUND or INVALID_ARGUMENT. */
 export function loadJobAndToken(file: string, { set }: LoadOptions): JobAndToken {

@@ -1,6 +1,5 @@
-// What a rule between fields of a job is, and what it reads.
+// What a rule between fields is.
 
-import type { PredictName } from "../diffusion/parameterization.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
 import type { ProcessOptions } from "../diffusion/processes/process.ts";
 import type { NetworkName } from "../models/index.ts";
@@ -18,16 +17,24 @@ export interface Checked {
     readonly groups: number;
     readonly classes: number;
   };
-  readonly training: { readonly globalBatch: number; readonly microBatch: number };
+  readonly training: { readonly globalBatch: number; readonly microBatch: number; readonly init?: string | undefined };
+  readonly models: { readonly teacher?: object | undefined; readonly classifier?: object | undefined };
   readonly diffusion: ProcessOptions & {
     readonly process: ProcessName;
-    readonly predict: PredictName;
+    readonly predict: string;
     readonly weighting: string;
     readonly variance: string;
     readonly objective: ObjectiveName;
+    readonly scales: { readonly start: number; readonly end?: number | undefined };
   };
   readonly workers: Readonly<Record<"replicas" | "min" | "max" | "perPod", number>>;
-  readonly sampling: { readonly sampler: SamplerName; readonly steps: number; readonly guidance: number };
+  readonly sampling: {
+    readonly sampler: SamplerName;
+    readonly everySteps: number;
+    readonly steps: number;
+    readonly guidance: number;
+    readonly classifierScale?: number | undefined;
+  };
   readonly store: { readonly endpoint?: string | undefined };
 }
 
@@ -47,5 +54,5 @@ export interface Rule {
 
 export const unless = (holds: boolean, message: () => string): readonly string[] => (holds ? [] : [message()]);
 
-/** A list in CEL. */
+/** As a list of CEL. */
 export const quoted = (names: readonly string[]): string => `[${names.map((name) => `'${name}'`).join(", ")}]`;

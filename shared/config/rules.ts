@@ -1,12 +1,11 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
-import type { ProcessName } from "../diffusion/processes/index.ts";
-import { SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
-import { PYRAMIDS } from "../models/index.ts";
-import type { ObjectiveName } from "../objectives/index.ts";
-import { fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
-import { CHAIN, CHAIN_RULES, isChain, ofChains } from "./chain-rules.ts";
+import { givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
+import { OBJECTIVE_NAMES, type ObjectiveName, objectiveKind } from "../objectives/index.ts";
+import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
+import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
+import { DIFFUSION_RULES } from "./diffusion-rules.ts";
 import { type Checked, quoted, type Rule, unless } from "./rule.ts";
 
 /** As many levels as a network may have, and what each halves a picture to. */
@@ -29,22 +28,23 @@ const WITHOUT = `self.model.attention.filter(r, !${HALVINGS}.exists(h, h <= ${MO
 /** Those of `self.model.channelMult` whose channels the groups do not divide. */
 const UNEVEN = `self.model.channelMult.filter(m, self.model.channels <= ${MOST_CHANNELS} && m <= ${MOST_MULT} && self.model.channels * m % self.model.groups != 0)`;
 
-/** As ranges by process: shared/diffusion/processes. */
-const SIGMA_MIN = `(has(self.diffusion.sigmaMin) ? self.diffusion.sigmaMin : self.diffusion.process == 've' ? ${SIGMA_RANGES.ve.min} : ${SIGMA_RANGES.edm.min})`;
-const SIGMA_MAX = `(has(self.diffusion.sigmaMax) ? self.diffusion.sigmaMax : self.diffusion.process == 've' ? ${SIGMA_RANGES.ve.max}.0 : ${SIGMA_RANGES.edm.max}.0)`;
-
 /** Samplers that do not fit every process. */
 const PICKY = SAMPLER_NAMES.filter((name) => fitting(name) !== undefined);
-/** Processes that are stochastic differential equations. */
-const SDES: readonly ProcessName[] = ["vp", "sub-vp", "ve"];
-const isSde = (process: ProcessName): boolean => SDES.includes(process);
-
-/** Objectives that teach no variance between DDPM's two. */
-const NO_RANGE: readonly ObjectiveName[] = ["simple", ...ofChains];
+/** Those that draw from consistency functions. */
+const OF_FUNCTIONS = SAMPLER_NAMES.filter((name) => fitsPrediction(name, "consistency"));
 
 /** Networks that have levels, groups and attention. */
 const isPyramid = ({ model }: Checked): boolean => PYRAMIDS.includes(model.type);
 const PLAIN = `!(self.model.type in ${quoted(PYRAMIDS)})`;
+
+/** Networks by what they give, and the objectives that judge it. */
+const GIVES = ["image", "classes"] as const;
+const TYPES = Object.keys(NETWORKS) as NetworkName[];
+const giving = (gives: (typeof GIVES)[number]) => TYPES.filter((type) => NETWORKS[type].gives === gives);
+const judged = (name: ObjectiveName) => objectiveKind(name).of ?? "image";
+const judging = (gives: (typeof GIVES)[number]) => OBJECTIVE_NAMES.filter((name) => judged(name) === gives);
+/** The job's network draws no pictures, in CEL. */
+const TELLS = `self.model.type in ${quoted(giving("classes"))}`;
 
 export const RULES: readonly Rule[] = [
   {
@@ -155,120 +155,86 @@ export const RULES: readonly Rule[] = [
         "'%d processes do not fill pods of %d; choose a multiple of workers.perPod'.format([self.workers.replicas, self.workers.perPod])",
     },
   },
-  {
-    path: ["diffusion", "timesteps"],
-    faults: ({ diffusion: { schedule, timesteps } }) =>
-      unless(
-        schedule !== "linear" || timesteps > 20,
-        () =>
-          `${timesteps} is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule`,
-      ),
-    cel: {
-      holds: "self.diffusion.schedule != 'linear' || self.diffusion.timesteps > 20",
-      message:
-        "'%d is too few for the linear schedule, whose betas reach 1 at 20; use more than 20, or the cosine schedule'.format([self.diffusion.timesteps])",
-    },
-  },
-  {
-    path: ["diffusion", "betaMax"],
-    faults: ({ diffusion: { betaMin, betaMax } }) =>
-      unless(betaMin <= betaMax, () => `${betaMax} is below betaMin ${betaMin}; lower betaMin, or raise betaMax`),
-    cel: {
-      holds: "self.diffusion.betaMin <= self.diffusion.betaMax",
-      message:
-        "'%s is below betaMin %s; lower betaMin, or raise betaMax'.format([self.diffusion.betaMax, self.diffusion.betaMin])",
-    },
-  },
-  {
-    path: ["diffusion", "sigmaMax"],
-    faults: ({ diffusion }) => {
-      const { min, max } = sigmaRange(SIGMA_RANGES[diffusion.process === "ve" ? "ve" : "edm"], diffusion);
-      return unless(min < max, () => `${max} is not above sigmaMin ${min}; lower sigmaMin, or raise sigmaMax`);
-    },
-    cel: {
-      holds: `${SIGMA_MIN} < ${SIGMA_MAX}`,
-      message: `'%s is not above sigmaMin %s; lower sigmaMin, or raise sigmaMax'.format([${SIGMA_MAX}, ${SIGMA_MIN}])`,
-    },
-  },
-  {
-    path: ["diffusion", "weighting"],
-    faults: ({ diffusion: { weighting, process } }) =>
-      unless(
-        weighting === "simple" || isSde(process),
-        () => `${weighting} weights by g(t)^2, which ${process} has not; use simple, or one of ${SDES.join(", ")}`,
-      ),
-    cel: {
-      holds: `self.diffusion.weighting == 'simple' || self.diffusion.process in ${quoted(SDES)}`,
-      message: `'%s weights by g(t)^2, which %s has not; use simple, or one of ${SDES.join(", ")}'.format([self.diffusion.weighting, self.diffusion.process])`,
-    },
-  },
+  ...DIFFUSION_RULES,
   {
     path: ["diffusion", "objective"],
-    faults: ({ diffusion: { objective, process } }) =>
-      unless(
-        objective === "simple" || process === "ddpm" || isChain(process) || ofChains.includes(objective),
-        () => `${objective} is a bound of ddpm's steps, which ${process} has not; choose simple`,
-      ),
+    faults: ({ diffusion: { objective }, model: { type } }) => {
+      const { gives } = NETWORKS[type];
+      return unless(
+        judged(objective) === gives,
+        () => `${objective} does not judge what the network ${type} gives; choose ${judging(gives).join(", ")}`,
+      );
+    },
     cel: {
-      holds: `self.diffusion.objective in ${quoted(["simple", ...ofChains])} || self.diffusion.process == 'ddpm' || ${CHAIN}`,
-      message:
-        "'%s is a bound of ddpm\\'s steps, which %s has not; choose simple'.format([self.diffusion.objective, self.diffusion.process])",
+      holds: GIVES.map(
+        (gives) =>
+          `(self.model.type in ${quoted(giving(gives))} && self.diffusion.objective in ${quoted(judging(gives))})`,
+      ).join(" || "),
+      message: `'%s does not judge what the network %s gives; choose %s'.format([self.diffusion.objective, self.model.type, ${TELLS} ? '${judging("classes").join(", ")}' : '${judging("image").join(", ")}'])`,
     },
   },
   {
-    path: ["diffusion", "variance"],
-    faults: ({ diffusion: { objective, variance } }) =>
+    path: ["model", "classes"],
+    faults: ({ model: { type, classes } }) =>
       unless(
-        !NO_RANGE.includes(objective) || variance !== "learned-range",
-        () =>
-          `${variance} is taught by ddpm's bound, which the objective ${objective} has not; choose hybrid, or a fixed one`,
+        givesImages(type) || classes > 0,
+        () => `${classes} leaves a ${type} nothing to tell apart; set it to the number of the data set's classes`,
       ),
     cel: {
-      holds: `!(self.diffusion.objective in ${quoted(NO_RANGE)}) || self.diffusion.variance != 'learned-range'`,
+      holds: `!(${TELLS}) || self.model.classes > 0`,
       message:
-        "'%s is taught by ddpm\\'s bound, which the objective %s has not; choose hybrid, or a fixed one'.format([self.diffusion.variance, self.diffusion.objective])",
+        "'%d leaves a %s nothing to tell apart; set it to the number of the data set\\'s classes'.format([self.model.classes, self.model.type])",
     },
   },
   {
-    path: ["diffusion", "variance"],
-    faults: ({ diffusion: { objective, variance } }) =>
-      unless(
-        objective !== "hybrid" || variance === "learned-range",
-        () => `${variance} leaves the objective hybrid nothing to teach; choose learned-range`,
-      ),
+    path: ["sampling", "everySteps"],
+    faults: ({ model: { type }, sampling: { everySteps } }) =>
+      unless(givesImages(type) || everySteps === 0, () => `${everySteps}: a ${type} draws no pictures; leave it out`),
     cel: {
-      holds: "self.diffusion.objective != 'hybrid' || self.diffusion.variance == 'learned-range'",
-      message:
-        "'%s leaves the objective hybrid nothing to teach; choose learned-range'.format([self.diffusion.variance])",
+      holds: `!(${TELLS}) || self.sampling.everySteps == 0`,
+      message: "'%d: a %s draws no pictures; leave it out'.format([self.sampling.everySteps, self.model.type])",
     },
   },
   {
     path: ["sampling", "sampler"],
-    faults: ({ sampling: { sampler }, diffusion: { process } }) =>
+    faults: ({ sampling: { sampler }, diffusion: { process }, model: { type } }) =>
       unless(
-        fitsProcess(sampler, process),
+        fitsProcess(sampler, process) || !givesImages(type),
         () => `${sampler} does not fit the process ${process}; choose one that does`,
       ),
     cel: {
-      holds: [
+      holds: `${TELLS} || ${[
         `(self.sampling.sampler in ${quoted(SAMPLER_NAMES.filter(walksChains))}) == ${CHAIN}`,
         ...PICKY.map(
           (name) => `(self.sampling.sampler != '${name}' || self.diffusion.process in ${quoted(fitting(name)!)})`,
         ),
-      ].join(" && "),
+      ].join(" && ")}`,
       message:
         "'%s does not fit the process %s; choose one that does'.format([self.sampling.sampler, self.diffusion.process])",
     },
   },
   {
-    path: ["sampling", "steps"],
-    faults: ({ sampling, diffusion: { process, timesteps } }) =>
+    path: ["sampling", "sampler"],
+    faults: ({ sampling: { sampler }, diffusion: { predict } }) =>
       unless(
-        process !== "ddpm" || sampling.steps <= timesteps,
+        fitsPrediction(sampler, predict),
+        () =>
+          `${sampler} does not draw from what predicts ${predict}; choose ${OF_FUNCTIONS.join(", ")} for predict consistency, and for no other`,
+      ),
+    cel: {
+      holds: `(self.sampling.sampler in ${quoted(OF_FUNCTIONS)}) == (self.diffusion.predict == 'consistency')`,
+      message: `'%s does not draw from what predicts %s; choose ${OF_FUNCTIONS.join(", ")} for predict consistency, and for no other'.format([self.sampling.sampler, self.diffusion.predict])`,
+    },
+  },
+  {
+    path: ["sampling", "steps"],
+    faults: ({ sampling, diffusion: { process, timesteps }, model: { type } }) =>
+      unless(
+        process !== "ddpm" || sampling.steps <= timesteps || !givesImages(type),
         () => `${sampling.steps} is above diffusion.timesteps ${timesteps}; take fewer steps, or more timesteps`,
       ),
     cel: {
-      holds: "self.diffusion.process != 'ddpm' || self.sampling.steps <= self.diffusion.timesteps",
+      holds: `${TELLS} || self.diffusion.process != 'ddpm' || self.sampling.steps <= self.diffusion.timesteps`,
       message:
         "'%d is above diffusion.timesteps %d; take fewer steps, or more timesteps'.format([self.sampling.steps, self.diffusion.timesteps])",
     },
@@ -280,6 +246,31 @@ export const RULES: readonly Rule[] = [
     cel: {
       holds: "self.sampling.guidance == 1.0 || self.model.classes > 0",
       message: "'%s needs class labels; set model.classes, or guidance 1'.format([self.sampling.guidance])",
+    },
+  },
+  {
+    path: ["sampling", "classifierScale"],
+    faults: ({ sampling: { classifierScale }, models: { classifier } }) =>
+      unless(
+        classifierScale === undefined || classifier !== undefined,
+        () => `${classifierScale} needs a classifier that guides; name one in models.classifier, or leave it out`,
+      ),
+    cel: {
+      holds: "!has(self.sampling.classifierScale) || has(self.models.classifier)",
+      message:
+        "'%s needs a classifier that guides; name one in models.classifier, or leave it out'.format([self.sampling.classifierScale])",
+    },
+  },
+  {
+    path: ["models", "classifier"],
+    faults: ({ models: { classifier }, model: { type } }) =>
+      unless(
+        classifier === undefined || givesImages(type),
+        () => `guides what is sampled, and a ${type} draws no pictures; leave it out`,
+      ),
+    cel: {
+      holds: `!has(self.models.classifier) || !(${TELLS})`,
+      message: "'guides what is sampled, and a %s draws no pictures; leave it out'.format([self.model.type])",
     },
   },
   ...CHAIN_RULES,

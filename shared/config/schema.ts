@@ -9,11 +9,12 @@ import { PROCESSES } from "../diffusion/processes/index.ts";
 import { NETWORKS } from "../models/index.ts";
 import { OBJECTIVES } from "../objectives/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
-import { SAMPLERS } from "../samplers/index.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
+import { INIT, modelsSchema } from "./models.ts";
 import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
+import { samplingSchema } from "./sampling.ts";
 import { storeSchema } from "./store.ts";
 
 const positiveInt = z.int().min(1);
@@ -54,10 +55,7 @@ const modelSchema = z.strictObject({
   type: oneOf(NETWORKS)
     .default("unet")
     .describe(`the network: ${listed(NETWORKS)}`),
-  channels: positiveInt
-    .max(MOST_CHANNELS)
-    .default(32)
-    .describe("channels of the first level; units of mlp's hidden layers"),
+  channels: positiveInt.max(MOST_CHANNELS).default(32).describe("channels of the first level; units of a layer of mlp"),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
     .min(1)
@@ -81,9 +79,22 @@ const modelSchema = z.strictObject({
     .enum(["conv", "resblock"])
     .default("conv")
     .describe("down and up by a convolution, or by a residual block (BigGAN)"),
-  classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels"),
+  classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels, which a classifier cannot"),
   layers: positiveInt.max(64).default(3).describe("hidden layers of mlp"),
   bases: z.int().min(2).max(1000).default(10).describe("bumps over time by which mlp's outputs depend on it"),
+  pool: z
+    .enum(["attention", "adaptive"])
+    .default("attention")
+    .describe("how a classifier makes one answer of its feature map: by an attention of its own, or by the mean"),
+});
+
+const scalesSchema = z.strictObject({
+  start: positiveInt
+    .max(10_000)
+    .default(18)
+    .describe("N: noise levels that consistency trains between, at the first step; steps of progressive's student"),
+  end: positiveInt.max(10_000).optional().describe("N of consistency in the end; N does not grow when absent"),
+  steps: positiveInt.default(1000).describe("optimizer steps in which N grows from start to end"),
 });
 
 const diffusionSchema = z.strictObject({
@@ -91,12 +102,7 @@ const diffusionSchema = z.strictObject({
     .default("ddpm")
     .describe(`the diffusion process: ${listed(PROCESSES)}`),
   schedule: z.enum(["linear", "cosine"]).default("cosine").describe("how the betas of ddpm grow from step to step"),
-  timesteps: z
-    .int()
-    .min(2)
-    .max(10_000)
-    .default(1000)
-    .describe("T, the number of diffusion steps of ddpm, nonequilibrium and binomial"),
+  timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the steps of ddpm, nonequilibrium and binomial"),
   betaMin: z.number().positive().max(1000).default(0.1).describe("beta at t = 0 of vp and sub-vp"),
   betaMax: z.number().positive().max(1000).default(20).describe("beta at t = 1 of vp and sub-vp"),
   sigmaMin: z
@@ -133,6 +139,9 @@ const diffusionSchema = z.strictObject({
   objective: oneOf(OBJECTIVES)
     .default("simple")
     .describe(`what training makes small: ${listed(OBJECTIVES)}`),
+  scales: scalesSchema
+    .prefault({})
+    .describe("grid of the objectives consistency and progressive: Karras' levels from sigmaMax to sigmaMin"),
   vlbWeight: z
     .number()
     .positive()
@@ -166,10 +175,10 @@ const trainingSchema = z.strictObject({
     .describe(`what gradients travel and are summed in: ${listed(WIRE_DTYPES)}; another one gives other bits`),
   init: z
     .string()
-    .regex(/^[0-9a-f]{64}$/, "must be the sha256 of weights, as --init and plume checkpoints import set it")
+    .regex(INIT, "must be teacher, or the sha256 of weights, as --init and plume checkpoints import set it")
     .optional()
     .describe(
-      "sha256 of the imported weights that training starts from, set by --init; fresh ones of the seed when absent",
+      "what training starts from: teacher for a copy of models.teacher, or the sha256 of imported weights, set by --init; fresh ones of the seed when absent",
     ),
   nonFinite: z
     .enum(["fail", "skip"])
@@ -288,21 +297,6 @@ const checkpointSchema = z.strictObject({
     .describe("seconds between snapshots in the run's folder, from which a killed coordinator goes on; 0 for none"),
 });
 
-const samplingSchema = z.strictObject({
-  everySteps: z.int().min(0).default(0).describe("steps between sample grids while training; 0 only at the end"),
-  count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
-  sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
-  steps: positiveInt.default(50).describe("denoising steps an image"),
-  eta: probability
-    .optional()
-    .describe("noise of the samplers that add some: 0 deterministic, 1 ancestral; the sampler's own when absent"),
-  guidance: z
-    .number()
-    .min(0)
-    .default(1)
-    .describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
-});
-
 const monitoringSchema = z.strictObject({
   host: z
     .string()
@@ -345,8 +339,9 @@ const specSchema = z
   .strictObject({
     seed: z.int().min(0).default(0).describe("the one seed: weights, order, noise, samples"),
     data: dataSchema.describe("where the pictures come from, and what becomes of them before training"),
-    model: modelSchema.prefault({}).describe("the network that learns to denoise"),
+    model: modelSchema.prefault({}).describe("the network that learns to denoise, or to tell noised images apart"),
     diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
+    models: modelsSchema.prefault({}).describe("other trained models that the job reads and does not change"),
     training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
     workers: workersSchema
       .prefault({})

@@ -3,31 +3,29 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { exactLog } from "../rng/exact-math.ts";
-import { type Level, type Parameterization, parameterizationOf } from "./parameterization.ts";
+import type { Level, Parameterization } from "./parameterization.ts";
 import { at, mix, type Steps } from "./prediction.ts";
 
 type T = tf.Tensor;
 
 /** D(x; sigma) = skip x + out F(input x). */
-export type Scalings = Pick<Parameterization, "reading" | "input">;
+type Scalings = Pick<Parameterization, "reading" | "input">;
 
-/** EDM's scalings, bent so that D(x; sigmaMin) = x: the boundary condition of a consistency function, Eq. 5. */
-export const boundaryScalings = (sigmaData: number, sigmaMin: number): Scalings => ({
-  ...parameterizationOf("edm", sigmaData),
-  reading({ sigma }) {
-    const [gap, data2] = [sigma - sigmaMin, sigmaData * sigmaData];
-    return { skip: data2 / (gap * gap + data2), out: (gap * sigmaData) / Math.sqrt(sigma * sigma + data2) };
-  },
-});
-
-/** What the network is told of sigma: 1000 times EDM's c_noise. */
+/** What the authors' network is told of sigma: 1000 times EDM's c_noise. */
 export const consistencyLabel = (sigma: number): number => (1000 * exactLog(sigma + 1e-44)) / 4;
 
 /** x float32 [B, H, W, C] at sigma, one for all samples or one a sample, to x_0. Inside a tidy scope. */
 export type LevelDenoiser = (x: T, sigma: Steps) => T;
 
-/** @param F the network: of scaled x and consistencyLabel, a number or float32 [B, 1, 1, 1]. */
-export function preconditioned(F: (x: T, label: number | T) => T, { reading, input }: Scalings): LevelDenoiser {
+/** F(x; label) of x as it is scaled; what it is told of sigma is a number, or float32 [B, 1, 1, 1]. */
+export type NetworkOutput = (x: T, label: number | T) => T;
+
+/** @param label what F is told of sigma. */
+export function preconditioned(
+  F: NetworkOutput,
+  { reading, input }: Scalings,
+  label: (sigma: number) => number = consistencyLabel,
+): LevelDenoiser {
   const level = (sigma: number): Level => ({ alpha: 1, sigma });
   return (x, sigma) => {
     const seen = input
@@ -39,7 +37,7 @@ export function preconditioned(F: (x: T, label: number | T) => T, { reading, inp
     return mix(
       x,
       at((s) => reading(level(s)).skip, sigma),
-      F(seen, at(consistencyLabel, sigma)),
+      F(seen, at(label, sigma)),
       at((s) => reading(level(s)).out, sigma),
     );
   };

@@ -2,6 +2,7 @@
 // x_0 = skip x_t + out F(input x_t). Karras et al. 2022, Table 1 has most of them in one notation. Host numbers, float64.
 
 import { invariant } from "../invariant.ts";
+import { SIGMA_RANGES } from "./processes/process.ts";
 
 /** x_t = alpha x_0 + sigma eps. */
 export interface Level {
@@ -71,6 +72,30 @@ const edm = (sigmaData: number): Parameterization => {
   };
 };
 
+/**
+ * A consistency function f(x; sigma), the end of the path that x lies on: EDM's scalings, bent so that f(x; sigmaMin) = x.
+ * Song et al. 2023, Eq. 5 and App. C.
+ */
+const consistency = (sigmaData: number, sigmaMin: number): Parameterization => {
+  const reading = ({ alpha, sigma }: Level): Reading => {
+    const ratio = sigma / alpha;
+    const [gap, data2] = [ratio - sigmaMin, sigmaData * sigmaData];
+    return {
+      skip: data2 / (gap * gap + data2) / alpha,
+      out: (gap * sigmaData) / Math.sqrt(ratio * ratio + data2),
+    };
+  };
+  return {
+    ...edm(sigmaData),
+    about: "Song et al. 2023, the identity at sigmaMin",
+    reading,
+    target: (level) => {
+      const { skip, out } = reading(level);
+      return { x0: (1 - skip * level.alpha) / out, eps: (-skip * level.sigma) / out };
+    },
+  };
+};
+
 export const PARAMETERIZATIONS = {
   eps: {
     about: "Ho et al. 2020",
@@ -90,6 +115,7 @@ export const PARAMETERIZATIONS = {
     weight: ({ sigma }) => sigma * sigma,
   },
   edm: edm(0.5),
+  consistency: consistency(0.5, SIGMA_RANGES.edm.min),
 } satisfies Record<string, Parameterization>;
 
 export type ParameterizationName = keyof typeof PARAMETERIZATIONS;
@@ -102,9 +128,17 @@ export const PREDICTIONS = {
 
 export type PredictName = keyof typeof PREDICTIONS;
 
-/** @param sigmaData standard deviation of the data, which "edm" scales by. */
-export function parameterizationOf(name: PredictName, sigmaData: number): Parameterization {
+/**
+ * @param sigmaData standard deviation of the data, which "edm" and "consistency" scale by. @param sigmaMin where a consistency
+ * function is the identity.
+ */
+export function parameterizationOf(
+  name: PredictName,
+  sigmaData: number,
+  sigmaMin: number = SIGMA_RANGES.edm.min,
+): Parameterization {
   invariant(name !== "kernel", "a process of levels has a prediction of x_0");
+  if (name === "consistency") return consistency(sigmaData, sigmaMin);
   return name === "edm" ? edm(sigmaData) : PARAMETERIZATIONS[name];
 }
 

@@ -55,9 +55,9 @@ export function perSample(values: Parameters<typeof at>[0], t: Steps): number | 
   return typeof value === "number" || value.rank === 0 ? value : tf.reshape(value, [-1]);
 }
 
-/** What lies at the steps: the levels of a grid, say, as steps in their turn. */
-export function through(values: ArrayLike<number>, t: Steps, further = 0): Steps {
-  const value = (step: number) => values[step + further]!;
+/** What lies so much further than the steps: the levels of a grid, say, as steps in their turn. */
+export function through(values: (step: number) => number, t: Steps, further = 0): Steps {
+  const value = (step: number) => values(step + further);
   if (typeof t === "function") return (f) => t((step) => f(value(step)));
   return typeof t === "number" ? value(t) : Float64Array.from(t, value);
 }

@@ -1,11 +1,11 @@
 // Guidance in the score, eps - sqrt(1 - abar_t) grad log p(y | x_t): Song et al. 2021, Eq. 14; Dhariwal and Nichol 2021,
-// Algorithm 2. For samplers that see x_0 alone, such as DDIM.
+// Algorithm 2. For samplers that see x_0 alone, such as DDIM, and for walks, which see D or the score.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { processX0 } from "../diffusion/gaussian.ts";
 import { at, type Steps, toEps, toX0 } from "../diffusion/prediction.ts";
 import type { Coefficients } from "../diffusion/process.ts";
-import type { SamplerStep } from "../samplers/sampler.ts";
+import type { SamplerStep, Score, SigmaDenoiser } from "../samplers/sampler.ts";
 import type { ConditionalGradient } from "./classifier.ts";
 
 /** eps of the guided score at x_t = alpha x_0 + sigma eps. */
@@ -37,3 +37,15 @@ export function guideScore(step: SamplerStep, gradient: ConditionalGradient): Sa
       { ...options, clip: false },
     );
 }
+
+/** The gradient is with respect to x = x_t / alpha, where D = x + sigma^2 grad log p(x). */
+export const guideDenoiser =
+  (denoise: SigmaDenoiser, gradient: ConditionalGradient): SigmaDenoiser =>
+  (x, sigma) =>
+    tf.add(denoise(x, sigma), tf.mul(gradient(x, sigma), sigma * sigma));
+
+/** grad log p(x_t | y) = grad log p(x_t) + grad log p(y | x_t): Song et al. 2021, Sec. 5. */
+export const guideTimeScore =
+  (score: Score, gradient: ConditionalGradient): Score =>
+  (x_t, t) =>
+    tf.add(score(x_t, t), gradient(x_t, t));

@@ -2,6 +2,7 @@
 
 import type { JobSpec } from "../config/schema.ts";
 import { type DiffusersConfig, diffusersConfig } from "../models/diffusers.ts";
+import { givesImages } from "../models/index.ts";
 import { unetConfig } from "../models/of-job.ts";
 import { headsOf, levelChannels, type UnetConfig } from "../models/unet-config.ts";
 import type { ModelFolder } from "./read.ts";
@@ -21,7 +22,7 @@ const FIELDS: Partial<Record<keyof DiffusersConfig, string>> = {
 
 /** @param channels of the job's images. @returns one line a field; empty when the weights fit the job. */
 export function differencesOf(spec: JobSpec, channels: number, folder: ModelFolder): string[] {
-  const type = folder.own?.job.spec.model.type ?? "unet";
+  const { type = "unet", pool } = folder.own?.job.spec.model ?? {};
   if (type !== spec.model.type) return [line("model.type", type, spec.model.type)];
   const ours = diffusersConfig(unetConfig(spec, channels));
   const theirs = diffusersConfig(folder.unet);
@@ -31,6 +32,7 @@ export function differencesOf(spec: JobSpec, channels: number, folder: ModelFold
   const [theirHeads, ourHeads] = headsOfBoth(folder.unet, unetConfig(spec, channels));
   if (theirHeads.join() !== ourHeads.join())
     found.push(line("model.headChannels (heads of each level with attention)", theirHeads, ourHeads));
+  if (!givesImages(type) && pool !== spec.model.pool) found.push(line("model.pool", pool, spec.model.pool));
   if (!rowsFit(spec, folder))
     found.push(line("model.classes (rows of the class embedding)", folder.unet.classRows, rowsOf(spec)));
   for (const field of ["schedule", "timesteps", "predict"] as const)

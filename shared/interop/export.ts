@@ -1,11 +1,11 @@
 // From a checkpoint to the weights that a format is made of.
 
 import { type Checkpoint, readCheckpoint } from "../checkpoint/read.ts";
+import type { Weights } from "../config/models.ts";
 import { PlumeError } from "../errors.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import type { ObjectStore } from "../store/object-store.ts";
 import { buildLayout } from "../tensor/layout.ts";
-import type { Weights } from "./card.ts";
 import type { ModelWeights } from "./formats.ts";
 
 /** The vector of a checkpoint that holds them. */

@@ -3,12 +3,13 @@
 import { createHash } from "node:crypto";
 import { encodeSafetensors } from "../checkpoint/safetensors.ts";
 import { dumpJob } from "../config/load.ts";
+import type { Weights } from "../config/models.ts";
 import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import { diffusersConfig, toDiffusers } from "../models/diffusers.ts";
 import type { NetworkName } from "../models/index.ts";
 import { unetConfig } from "../models/of-job.ts";
-import { CARD, type Card, cardOf, type Weights } from "./card.ts";
+import { CARD, type Card, cardOf } from "./card.ts";
 import { schedulerConfig } from "./scheduler.ts";
 
 export interface ModelWeights {

@@ -1,20 +1,22 @@
 // Weights made ready to sample from: their job, their network, themselves on the device.
 
 import { locateCheckpoint } from "../checkpoint/locate.ts";
-import type { CheckpointState } from "../checkpoint/manifest.ts";
+import { type CheckpointState, prefixOf } from "../checkpoint/manifest.ts";
+import { WEIGHTS, type Weights } from "../config/models.ts";
 import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { Network } from "../nn/network.ts";
 import { createDeviceParams, type DeviceParams } from "../pipeline/device-params.ts";
 import { buildNetwork } from "../pipeline/network.ts";
+import type { StoreAccess } from "../store/access.ts";
 import { buildLayout, type Layout } from "../tensor/layout.ts";
-import { WEIGHTS, type Weights } from "./card.ts";
 import { readWeights } from "./export.ts";
 import { jobOf } from "./job.ts";
 import { isModelFolder, type ModelFolder, readModelFolder } from "./read.ts";
 import { weightsFor } from "./weights.ts";
 
-type Shown = Pick<CheckpointState["imageSet"], "name" | "height" | "width" | "channels" | "classes">;
+type Card = CheckpointState["imageSet"];
+type Shown = Pick<Card, "name" | "height" | "width" | "channels" | "classes"> & Partial<Pick<Card, "digest">>;
 
 export interface LoadedModel {
   readonly job: Job;
@@ -28,9 +30,12 @@ export interface LoadedModel {
   readonly params: DeviceParams;
 }
 
-type Source = Pick<LoadedModel, "job" | "step" | "weights" | "imageSet"> & {
+/** Weights in memory, and what they are of. */
+export interface ReadModel extends Pick<LoadedModel, "job" | "step" | "weights" | "imageSet"> {
   readonly values: ReadonlyMap<string, Float32Array>;
-};
+  /** Where they were read: a checkpoint by its step, or the exported folder. */
+  readonly at: string;
+}
 
 /**
  * @param checkpoint as on the command line: a run's folder, a store, one step's folder, or an exported folder.
@@ -42,18 +47,30 @@ export async function loadModel<B>(
   asked: string | undefined,
   open: (job: Job) => Promise<B>,
 ): Promise<LoadedModel & { readonly backend: B }> {
-  const weights = asked === undefined ? undefined : checkWeights(asked);
-  const { values, ...source } = isModelFolder(checkpoint)
-    ? await fromFolder(readModelFolder(checkpoint), weights)
-    : await fromCheckpoint(checkpoint, weights ?? "ema");
-  const network = await buildNetwork(source.job.spec, source.imageSet);
-  const layout = buildLayout(network.params);
+  const model = await readModel(checkpoint, asked === undefined ? undefined : checkWeights(asked));
+  const { values, at: _, ...source } = model;
+  const { network, layout } = await networkOf(model);
   const flat = new Float32Array(layout.size);
   for (const { name, offset } of layout.tensors) flat.set(values.get(name)!, offset);
   const backend = await open(source.job);
   const params = createDeviceParams(layout);
   params.load(flat);
   return { ...source, network, layout, params, backend };
+}
+
+/** @param checkpoint as loadModel. @param access how a store on S3 is reached. */
+export const readModel = async (
+  checkpoint: string,
+  weights: Weights | undefined,
+  access?: StoreAccess,
+): Promise<ReadModel> =>
+  isModelFolder(checkpoint)
+    ? fromFolder(readModelFolder(checkpoint), weights)
+    : fromCheckpoint(checkpoint, weights ?? "ema", access);
+
+export async function networkOf({ job, imageSet }: Pick<ReadModel, "job" | "imageSet">) {
+  const network = await buildNetwork(job.spec, imageSet);
+  return { network, layout: buildLayout(network.params) };
 }
 
 /** @throws PlumeError INVALID_ARGUMENT. */
@@ -65,14 +82,15 @@ export function checkWeights(asked: string): Weights {
   });
 }
 
-async function fromCheckpoint(checkpoint: string, weights: Weights): Promise<Source> {
-  const { store, which } = await locateCheckpoint(checkpoint);
+async function fromCheckpoint(checkpoint: string, weights: Weights, access?: StoreAccess): Promise<ReadModel> {
+  const { store, which } = await locateCheckpoint(checkpoint, access);
   const { tensors, ...source } = await readWeights(store, which, weights);
-  return { ...source, values: new Map(tensors.map(({ name, values }) => [name, values])) };
+  const at = `${store.url}/${prefixOf(source.step).slice(0, -1)}`;
+  return { ...source, at, values: new Map(tensors.map(({ name, values }) => [name, values])) };
 }
 
 /** A folder has one kind of weights; those that plume did not write are the folder's own. */
-async function fromFolder(folder: ModelFolder, asked: Weights | undefined): Promise<Source> {
+async function fromFolder(folder: ModelFolder, asked: Weights | undefined): Promise<ReadModel> {
   const { own, path, unet, side } = folder;
   const weights = own?.card.weights ?? asked ?? "ema";
   if (asked !== undefined && asked !== weights)
@@ -82,5 +100,5 @@ async function fromFolder(folder: ModelFolder, asked: Weights | undefined): Prom
   const job = jobOf(folder);
   const imageSet = own?.card.imageSet ?? { name: path, height: side!, width: side!, channels: unet.inC, classes: [] };
   const { values } = await weightsFor(job.spec, imageSet, folder);
-  return { job, step: own?.card.step ?? 0, weights, imageSet, values };
+  return { job, step: own?.card.step ?? 0, weights, imageSet, values, at: path };
 }

@@ -47,7 +47,7 @@ export async function weightsFor(spec: JobSpec, image: ImageShape, folder: Model
   }
   const stray = [...folder.tensors.keys()].find((name) => !values.has(name));
   if (stray !== undefined) throw unlike(folder, `it has a tensor ${stray}, the job's network has not`);
-  return { layout, values, sha256: digestOf(layout, values) };
+  return { layout, values, sha256: weightsDigest(layout, values) };
 }
 
 const unlike = (folder: ModelFolder, what: string) =>
@@ -56,7 +56,7 @@ const unlike = (folder: ModelFolder, what: string) =>
   });
 
 /** As coordinator/reporting/summary.ts digests a run's weights: names and values of all tensors in order. */
-function digestOf(layout: Layout, values: ReadonlyMap<string, Float32Array>): string {
+export function weightsDigest(layout: Layout, values: ReadonlyMap<string, Float32Array>): string {
   const hash = createHash("sha256");
   for (const { name } of layout.tensors) {
     const floats = values.get(name)!;

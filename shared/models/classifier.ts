@@ -5,6 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { attentionPool } from "../nn/attention.ts";
 import { conv2d, createScope, groupNorm } from "../nn/layers.ts";
 import type { Network } from "../nn/network.ts";
+import { type ImageShape, type NetworkFields, sideOf, unetConfig } from "./of-job.ts";
 import { checkConfig, headsOf, levelChannels, type UnetConfig } from "./unet-config.ts";
 import { encoder, timeEmbedding } from "./unet-parts.ts";
 
@@ -42,4 +43,11 @@ export function buildEncoder(config: EncoderConfig): Network {
       return linear!(f, tf.mean(h, [1, 2], true) as tf.Tensor4D);
     },
   };
+}
+
+/** As many outputs as classes, which it is not told. */
+export function classifierOf(fields: NetworkFields, { channels }: ImageShape): Network {
+  const { channelMult, classes, pool } = fields.model;
+  const bottomSide = sideOf(fields, channelMult.length - 1);
+  return buildEncoder({ ...unetConfig(fields, channels), outC: classes, classRows: 0, pool, bottomSide });
 }

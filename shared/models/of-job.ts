@@ -15,6 +15,7 @@ export interface NetworkFields {
     /** Resolutions. */
     readonly attention: readonly number[];
     readonly classes: number;
+    readonly pool: "attention" | "adaptive";
     readonly layers: number;
     readonly bases: number;
   };
@@ -42,10 +43,14 @@ export const outputsOf = ({ process, variance }: NetworkFields["diffusion"]): nu
 /** One row more than classes: the last means "no label". */
 export const classRowsOf = ({ classes }: NetworkFields["model"]): number => (classes > 0 ? classes + 1 : 0);
 
+/** Side of the feature map of a level, in the network's own pixels. */
+export const sideOf = ({ data }: Pick<NetworkFields, "data">, level: number): number =>
+  data.imageSize / data.patch / 2 ** level;
+
 /** @param channels of the data set's images. */
-export function unetConfig({ data, model, diffusion }: NetworkFields, channels: number): UnetConfig {
+export function unetConfig(fields: NetworkFields, channels: number): UnetConfig {
+  const { data, model, diffusion } = fields;
   const patched = channels * data.patch * data.patch;
-  const size = data.imageSize / data.patch;
   return {
     inC: patched,
     outC: outputsOf(diffusion) * patched,
@@ -53,7 +58,7 @@ export function unetConfig({ data, model, diffusion }: NetworkFields, channels: 
     channelMult: model.channelMult,
     resBlocks: model.resBlocks,
     attentionLevels: model.channelMult.flatMap((_, level) =>
-      model.attention.includes(size / 2 ** level) ? [level] : [],
+      model.attention.includes(sideOf(fields, level)) ? [level] : [],
     ),
     headChannels: model.headChannels,
     groups: model.groups,

@@ -23,6 +23,6 @@ export interface NetworkInput {
 
 export interface Network {
   readonly params: readonly ParamSpec[];
-  /** @returns float32 [B, H, W, C_out]. */
+  /** @returns float32 [B, H, W, C_out]; of what tells classes apart their logits, [B, 1, 1, K]. */
   forward(f: Forward, input: NetworkInput): Tensor4D;
 }

@@ -3,26 +3,32 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { LevelDenoiser } from "../diffusion/consistency.ts";
+import { karras } from "../diffusion/grids.ts";
 import { at, type Steps, through } from "../diffusion/prediction.ts";
-import { type Weighed, weighedDistance } from "./distance.ts";
-import { stopGradient } from "./stop-gradient.ts";
+import { progressiveScales } from "./curriculum.ts";
+import type { Aim, Denoisers, LevelObjective, LevelOptions, Path } from "./objective.ts";
 import { eulerTo } from "./teacher.ts";
 
 type T = tf.Tensor;
 
-export interface ConsistencyOptions extends Weighed {
-  /** Noise levels, highest first, float64 [N]: Karras et al. 2022, Eq. 5. */
-  readonly sigmas: Float64Array;
-  readonly online: LevelDenoiser;
-  /** The same network with the target's parameters, an EMA of the online ones. Nothing is learned of it. */
-  readonly target: LevelDenoiser;
-  /** The denoiser that is distilled; without one the image itself stands in for it: training in isolation. */
-  readonly teacher?: LevelDenoiser;
+/**
+ * Distillation where there is a teacher; without one the image itself stands in for it: training in isolation. The target is
+ * the network that learns, as it is: the EMA of Song et al. 2023 with mu = 0, as Song and Dhariwal 2023, Sec. 3.2, derive it.
+ * N is constant, or grows by Song et al. 2023, App. C; distance and weights are those of their Algorithms' defaults, l2 and 1.
+ */
+export function consistency({ sigmaMin, sigmaMax, sigmaData, scales }: LevelOptions): LevelObjective {
+  const { start, end = start, steps } = scales;
+  const grow = { start, end: end - 1, totalSteps: steps };
+  return {
+    weighed: { distance: "l2", weighting: "uniform", sigmaData },
+    stride: 1,
+    levels: (step) => karras(progressiveScales(Math.min(step, steps), grow), sigmaMin, sigmaMax),
+    aim: consistencyAim,
+  };
 }
 
-/** @param x0 and eps float32 [B, H, W, C]. @param i which levels, each below N - 1. @returns float32 [B]. */
-export function consistencyLoss(options: ConsistencyOptions, x0: T, eps: T, i: Steps): T {
-  const { sigmas, online, target, teacher } = options;
+/** The image that the target sees at the next level: of each level but the last, i below N - 1. */
+export function consistencyAim({ x0, eps, sigmas, i }: Path, { target, teacher }: Denoisers): Aim {
   const [sigma, next] = [through(sigmas, i), through(sigmas, i, 1)];
   const noised = (level: Steps): T =>
     tf.add(
@@ -35,11 +41,11 @@ export function consistencyLoss(options: ConsistencyOptions, x0: T, eps: T, i: S
   const x = noised(sigma);
   // Euler's step with x_0 itself as the denoiser ends exactly at x_0 + next eps.
   const xNext = teacher ? heunTo(teacher, x, sigmas, i) : noised(next);
-  return weighedDistance(options, sigma, online(x, sigma), stopGradient(target(xNext, next)));
+  return { x, sigma, image: target(xNext, next) };
 }
 
 /** Heun's step of the teacher's ODE from level i to the next. */
-function heunTo(teacher: LevelDenoiser, x: T, sigmas: Float64Array, i: Steps): T {
+function heunTo(teacher: LevelDenoiser, x: T, sigmas: Path["sigmas"], i: Steps): T {
   const denoised = teacher(x, through(sigmas, i));
   const guess = eulerTo(x, denoised, sigmas, i);
   const there = teacher(guess, through(sigmas, i, 1));
@@ -48,14 +54,14 @@ function heunTo(teacher: LevelDenoiser, x: T, sigmas: Float64Array, i: Steps): T
     tf.div(tf.sub(x, denoised), at(sigmas, i)),
     tf.div(
       tf.sub(guess, there),
-      at((k) => sigmas[k + 1]!, i),
+      at((k) => sigmas(k + 1), i),
     ),
   );
   return tf.add(
     x,
     tf.mul(
       slopes,
-      at((k) => (sigmas[k + 1]! - sigmas[k]!) / 2, i),
+      at((k) => (sigmas(k + 1) - sigmas(k)) / 2, i),
     ),
   );
 }

@@ -1,9 +1,12 @@
-// The contract of an objective.
+// The contracts of objectives: of one output of the network at a time of the process, or of denoisers at levels of their own.
 
 import type * as tf from "@tensorflow/tfjs-core";
+import type { LevelDenoiser } from "../diffusion/consistency.ts";
 import type { Chain, Reverse } from "../diffusion/nonequilibrium/chain.ts";
-import type { Noised, Prediction, VarianceType } from "../diffusion/prediction.ts";
+import type { Noised, Prediction, Steps, VarianceType } from "../diffusion/prediction.ts";
 import type { Coefficients } from "../diffusion/process.ts";
+import type { ProcessName } from "../diffusion/processes/index.ts";
+import type { Weighed } from "./distance.ts";
 
 /** What a network was shown, and how its answer is read. */
 export interface Asked extends Noised {
@@ -13,6 +16,8 @@ export interface Asked extends Noised {
   readonly weight?: number | tf.Tensor | undefined;
   /** What an output says of x_t. */
   read(output: tf.Tensor): Prediction;
+  /** The classes of the images, int32 [B]; asked for where an output is judged by them. */
+  labels(): tf.Tensor1D;
 }
 
 export interface ObjectiveOptions {
@@ -31,14 +36,85 @@ interface Terms {
   readonly vb?: tf.Tensor;
 }
 
-/** @param output of the network at x_t, float32 [B, H, W, C], or [B, H, W, 2 C] where the variance is learned. */
+/** @param output of the network at x_t, float32 [B, H, W, C], or [B, H, W, 2 C] where the variance is learned; or logits [B, 1, 1, K]. */
 export type Objective = (asked: Asked, output: tf.Tensor, options: ObjectiveOptions) => Terms;
 
-/** Of a chain: x_0, and the step back that the network gave. */
+/** The path x_0 + sigma eps of each sample through noise levels, and where on it the sample begins. */
+export interface Path {
+  /** float32 [B, H, W, C], as eps. */
+  readonly x0: tf.Tensor;
+  readonly eps: tf.Tensor;
+  /** Level k, highest first. A function, for a recorded computation has others at another step of training. */
+  readonly sigmas: (k: number) => number;
+  /** Which level, a sample. */
+  readonly i: Steps;
+}
+
+/** Denoisers of which nothing is learned: the network that learns, as it is, and the job's other models by their names. */
+export interface Denoisers {
+  readonly target: LevelDenoiser;
+  readonly teacher?: LevelDenoiser;
+}
+
+/** What D(x; sigma) shall be, float32 [B, H, W, C]. */
+export interface Aim {
+  readonly x: tf.Tensor;
+  readonly sigma: Steps;
+  readonly image: tf.Tensor;
+}
+
+export interface LevelOptions {
+  readonly sigmaMin: number;
+  readonly sigmaMax: number;
+  readonly sigmaData: number;
+  /** N of the first step, and of the step from which it no longer grows; constant without an end. */
+  readonly scales: { readonly start: number; readonly end?: number | undefined; readonly steps: number };
+}
+
+/** Teaches the network as a denoiser what others say at levels of a grid. */
+export interface LevelObjective {
+  readonly weighed: Weighed;
+  /** The grid at a step of training, highest level first: float64 [N]. */
+  levels(step: number): Float64Array;
+  /** Samples begin at every so many levels, and not at the last one. */
+  readonly stride: number;
+  aim(path: Path, denoisers: Denoisers): Aim;
+}
+
+interface Entry {
+  readonly about: string;
+  /** What it judges, as networks give it (shared/models); an image when absent. */
+  readonly of?: "classes";
+  /** The processes that it is for; all when absent. */
+  readonly fits?: readonly ProcessName[];
+  /** Whether it has a bound that teaches a variance. */
+  readonly teachesVariance?: true;
+  /** Whether it trains a consistency function, and not a denoiser. */
+  readonly ofConsistency?: true;
+  /** Whether it reads models.teacher: always, or where there is one. */
+  readonly teacher?: "always" | "perhaps";
+}
+
+/** Of one output of the network. */
+interface OutputObjective extends Entry {
+  readonly asks: "output";
+  load(): Promise<Objective>;
+}
+
+/** Of denoisers. */
+interface DenoisersObjective extends Entry {
+  readonly asks: "denoisers";
+  load(): Promise<(options: LevelOptions) => LevelObjective>;
+}
+
+/** @param x0 of the chain. @param reverse the step back that the network gave. */
 export type ChainObjective = (chain: Chain, x0: tf.Tensor, reverse: Reverse) => Pick<Terms, "loss">;
 
+/** Of a chain's steps. */
+interface OfChain extends Entry {
+  readonly asks: "chain";
+  load(): Promise<ChainObjective>;
+}
+
 /** An entry of the table. */
-export type ObjectiveKind = { readonly about: string } & (
-  | { readonly of: "levels"; load(): Promise<Objective> }
-  | { readonly of: "chain"; load(): Promise<ChainObjective> }
-);
+export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain;

@@ -50,9 +50,9 @@ interface Asked extends Condition {
 export function createDenoisers(options: DenoiserOptions): (condition: Condition) => Denoisers {
   const { spec, network, params, program } = options;
   const { classes } = spec.model;
-  const { variance } = spec.diffusion;
+  const { variance, predict, sigmaData, sigmaMin } = spec.diffusion;
   const noise = noiseProcess(spec.diffusion);
-  const reads = parameterizationOf(spec.diffusion.predict, spec.diffusion.sigmaData);
+  const reads = parameterizationOf(predict, sigmaData, sigmaMin);
   const names = network.params.map(({ name }) => name);
   let asked: Asked;
 

@@ -13,9 +13,11 @@ import { PURPOSE, type Purpose } from "../rng/stream.ts";
 import { SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import type { Sampler } from "../samplers/sampler.ts";
 import { createChainDrawing } from "./chain.ts";
+import { createGradients } from "./classifier.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
+import type { FrozenNetwork } from "./frozen.ts";
 import { imageRandom, shown } from "./pixels.ts";
 
 export interface GeneratorOptions {
@@ -25,12 +27,14 @@ export interface GeneratorOptions {
   /** Shape of the finished images. */
   readonly image: PatchShape;
   readonly program: MakeProgram;
+  /** Guides towards the labels: Dhariwal and Nichol 2021. */
+  readonly classifier?: FrozenNetwork | undefined;
 }
 
 interface Wanted {
   /** Which images of the endless grid. */
   readonly indices: readonly number[];
-  /** One an image; null for an unconditional model. */
+  /** What each image shall show; null where neither the model nor a classifier has classes. */
   readonly labels: readonly number[] | null;
   readonly seed: number;
   readonly sampler: SamplerName;
@@ -38,6 +42,8 @@ interface Wanted {
   /** The sampler's own when absent. */
   readonly eta?: number | undefined;
   readonly guidance: number;
+  /** Of the classifier's gradient: 1 when absent, 0 for none. */
+  readonly classifierScale?: number | undefined;
   /** Of a chain: what is known of the images beforehand, in the order of the indices. */
   readonly seen?: Seen | undefined;
   readonly onStep?: (done: number, total: number) => Promise<void> | void;
@@ -65,13 +71,18 @@ export function createGenerator(options: GeneratorOptions): Generate {
 type Drawn = (wanted: Wanted, random: (purpose: Purpose, step: number) => Random) => Promise<Tensor>;
 
 function drawnByLevels(options: GeneratorOptions): Drawn {
+  const { spec, program, classifier } = options;
   const denoisers = createDenoisers(options);
-  return ({ labels, sampler, steps, eta, guidance, onStep }, random) => {
+  const gradients = classifier && createGradients(classifier, program);
+  return (wanted, random) => {
+    const { sampler, steps, eta, guidance, classifierScale: scale = 1, onStep } = wanted;
+    const labels = wanted.labels && Int32Array.from(wanted.labels);
     const entry: Sampler = SAMPLERS[sampler];
     invariant(entry.walks !== "chain", `${sampler} walks through levels`);
     return draw(entry, {
-      spec: options.spec,
-      denoise: denoisers({ labels: labels && Int32Array.from(labels), guidance }),
+      spec,
+      denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance }),
+      gradients: labels && scale !== 0 ? gradients?.({ labels, scale }) : undefined,
       start: random(PURPOSE.sampleNoise, 0).normals(),
       steps,
       eta: eta ?? entry.eta,

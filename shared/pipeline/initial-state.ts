@@ -6,16 +6,25 @@ import { PlumeError } from "../errors.ts";
 import type { Reducer, Vector } from "../kernels/reducer.ts";
 import { initialParameters } from "../nn/init.ts";
 import type { Shard } from "../tensor/layout.ts";
+import type { FrozenWeights } from "./frozen.ts";
 
-/** The state before step 0. @throws PlumeError FAILED_PRECONDITION for a job that begins with imported weights. */
-export async function initialise(reducer: Reducer, { seed, training }: JobSpec): Promise<void> {
-  if (training.init !== undefined)
+/**
+ * The state before step 0. @param frozen the job's other models: training.init may name one.
+ * @throws PlumeError FAILED_PRECONDITION for a job that begins with imported weights.
+ */
+export async function initialise(
+  reducer: Reducer,
+  { seed, training }: JobSpec,
+  frozen: Readonly<Record<string, Pick<FrozenWeights, "flat">>>,
+): Promise<void> {
+  const model = training.init === undefined ? undefined : frozen[training.init];
+  if (training.init !== undefined && model === undefined)
     throw new PlumeError(
       "FAILED_PRECONDITION",
       `training.init is ${training.init}: the run starts from imported weights, and there is no checkpoint that holds them`,
       { remedy: "give the folder with plume train --init FOLDER, or import it with plume checkpoints import" },
     );
-  const flat = initialParameters(reducer.layout, seed);
+  const flat = model?.flat ?? initialParameters(reducer.layout, seed);
   await fill(reducer, reducer.params, ({ offset, size }) => flat.subarray(offset, offset + size));
   await fill(reducer, reducer.ema, ({ offset, size }) => flat.subarray(offset, offset + size));
   for (const vector of Object.values(reducer.moments))

@@ -4,16 +4,18 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import type { PatchShape } from "../data/patch.ts";
+import type { NetworkOutput } from "../diffusion/consistency.ts";
 import type { LookUp } from "../diffusion/prediction.ts";
-import { timesOf } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
+import { givesImages } from "../models/index.ts";
 import type { Forward, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import type { DeviceParams } from "./device-params.ts";
+import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
+import { type Loss, openLoss, type Times } from "./loss.ts";
 import { scaled, seen } from "./pixels.ts";
-import { loadQuestion, type Question } from "./question.ts";
 import { shuffleShape } from "./shape.ts";
 
 export interface MicroBatch {
@@ -32,75 +34,76 @@ export interface MicroBatch {
 export type ComputeMicroBatch = (params: DeviceParams, batch: MicroBatch, gradient: Float32Array) => Promise<number>;
 
 /** What a micro-batch draws and reads, on the host. */
-interface Drawn {
+interface Drawn extends Times {
   readonly step: number;
   readonly index: number;
   /** float32 [n, h, w, c], as the network sees it. */
   readonly x0: Float32Array;
-  /** Times of the process. */
-  readonly t: ArrayLike<number>;
-  /** A class a sample, the row behind the classes for none. */
+  /** A class a sample. */
+  readonly labels: Int32Array;
+  /** The same as a condition: the row behind the classes for none. */
   readonly y: Int32Array;
 }
 
+/** @param frozen the job's other models, on the device. */
 export function createMicroBatch(
   spec: JobSpec,
   network: Network,
   layout: Layout,
   image: PatchShape,
   { program }: { readonly program: MakeProgram },
+  frozen: FrozenNetworks = {},
 ): ComputeMicroBatch {
   const { seed, data, diffusion, model } = spec;
-  const times = timesOf(diffusion);
-  const loading = loadQuestion(spec);
+  const loading = openLoss(spec);
   const { height, width, channels } = shuffleShape(image, data.patch);
   const names = layout.tensors.map(({ name }) => name);
+  /** What tells classes apart is not told them. */
+  const conditional = model.classes > 0 && givesImages(model.type);
+  const others = Object.entries<FrozenNetwork>(frozen);
 
-  const draw = ({ step, index, pixels, labels }: MicroBatch): Drawn => {
+  const draw = (loss: Loss, { step, index, pixels, labels }: MicroBatch): Drawn => {
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
     const x0 = normalise(pixels, image, data.patch, flips);
     const time = key(PURPOSE.time);
-    const t = times.draw(
-      {
-        uniforms: (count) => uniforms(time, count),
-        normals: (count) => normals(time, count),
-        integers: (count, bound) => integers(time, count, bound),
-      },
-      n,
-    );
+    const draws = {
+      uniforms: (count: number) => uniforms(time, count),
+      normals: (count: number) => normals(time, count),
+      integers: (count: number, bound: number) => integers(time, count, bound),
+    };
+    const times = loss.draw(draws, n, step);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
-    return { step, index, x0, t, y };
+    return { step, index, x0, ...times, labels, y };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
   const computation =
-    (question: Question, n: number, drawn: () => Drawn): Computation =>
+    (loss: Loss, n: number, drawn: () => Drawn): Computation =>
     (feed, params) => {
       const shape = [n, height, width, channels];
+      const own = params.slice(0, names.length);
       const x0 = feed(shape, "float32", () => drawn().x0);
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
-      const time = feed([n], "float32", () => Float32Array.from(drawn().t, times.label));
-      const y = model.classes > 0 ? feed([n], "int32", () => drawn().y) : null;
+      // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
+      const classes = (of: "labels" | "y") => () => feed([n], "int32", () => drawn()[of].slice()) as tf.Tensor1D;
+      const y = conditional ? classes("y") : null;
+      // Each evaluation has the same dropout: a network and its target differ in their parameters alone.
+      const learning = (tensors: readonly tf.Tensor[]) =>
+        outputOf(network, named(names, tensors), y, (param) => trainingForward(param, feed, seed, drawn));
       const key = (purpose: Purpose) => ({ seed, purpose, step: drawn().step, index: drawn().index });
-      const asked = question(x0, t, (purpose) => ({
+      const random = (purpose: Purpose) => ({
         normals: () => feed(shape, "float32", () => normals(key(purpose), x0.size)),
         uniforms: () => feed(shape, "float32", () => Float32Array.from(uniforms(key(purpose), x0.size))),
-      }));
-
-      const loss = (...tensors: tf.Tensor[]): tf.Scalar => {
-        const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
-        const f = trainingForward(byName, feed, seed, drawn);
-        const output = network.forward(f, {
-          x: asked.seen as tf.Tensor4D,
-          t: time as tf.Tensor1D,
-          y: y as tf.Tensor1D | null,
-        });
-        return tf.mean(asked.loss(output)) as tf.Scalar;
-      };
-      const { value, grads } = tf.valueAndGrads(loss)([...params]);
+      });
+      const sigmas = (k: number): number => drawn().levels![k]!;
+      const fixed = frozenOutputs(others, params.slice(names.length), y);
+      const asked = { x0, random, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixed };
+      const lossOf = loss.prepare(asked);
+      const mean = (...tensors: tf.Tensor[]) => tf.mean(lossOf(learning(tensors))) as tf.Scalar;
+      const { value, grads } = tf.valueAndGrads(mean)([...own]);
       return [value, ...grads];
     };
 
@@ -108,10 +111,10 @@ export function createMicroBatch(
   const programs = new Map<number, Program>();
   return async (params, batch, gradient) => {
     const n = batch.labels.length;
-    const question = await loading;
-    if (!programs.has(n)) programs.set(n, program(computation(question, n, () => current)));
-    current = draw(batch);
-    const outputs = programs.get(n)!.run(params.tensors);
+    const loss = await loading;
+    if (!programs.has(n)) programs.set(n, program(computation(loss, n, () => current)));
+    current = draw(loss, batch);
+    const outputs = programs.get(n)!.run([...params.tensors, ...others.flatMap(([, model]) => model.params.tensors)]);
     try {
       const [loss, ...grads] = await Promise.all(outputs.map((output) => output.data<"float32">()));
       gradient.fill(0);
@@ -123,8 +126,50 @@ export function createMicroBatch(
   };
 }
 
-/** uint8 [n, H, W, C] to [-1, 1], mirrored where flips[i] < 1/2, unshuffled. */
-function normalise(pixels: Uint8Array, image: PatchShape, patch: number, flips: Float64Array | null): Float32Array {
+type Param = Forward["param"];
+
+const named = (names: readonly string[], tensors: readonly tf.Tensor[]): Param => {
+  const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
+  return (name) => byName.get(name)!;
+};
+
+/** int32 [n]; null for networks without labels. */
+type Labels = (() => tf.Tensor1D) | null;
+
+/** A network under its labels. @param forward a fresh one for each evaluation. */
+const outputOf =
+  (network: Network, param: Param, labels: Labels, forward: (param: Param) => Forward): NetworkOutput =>
+  (x, label) => {
+    // What a recorded computation is told of its levels is one a sample: [n, 1, 1, 1].
+    const t = tf.reshape(label as tf.Tensor, [x.shape[0]!]) as tf.Tensor1D;
+    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null });
+  };
+
+/** The job's other models, without dropout. @param tensors of all of them, in their order. */
+function frozenOutputs(
+  models: readonly (readonly [string, FrozenNetwork])[],
+  tensors: readonly tf.Tensor[],
+  labels: Labels,
+) {
+  let from = 0;
+  const outputs = models.map(([name, { spec, network }]) => {
+    const names = network.params.map((param) => param.name);
+    const own = named(names, tensors.slice(from, from + names.length));
+    from += names.length;
+    const seen = spec.model.classes > 0 ? labels : null;
+    const output = outputOf(network, own, seen, (param) => ({ param, dropout: (x) => x }));
+    return [name, { diffusion: spec.diffusion, output }] as const;
+  });
+  return Object.fromEntries(outputs);
+}
+
+/** uint8 [n, H, W, C] to [-1, 1], mirrored where flips[i] < 1/2, unshuffled: float32 [n, h, w, c]. */
+export function normalise(
+  pixels: Uint8Array,
+  image: PatchShape,
+  patch: number,
+  flips: Float64Array | null = null,
+): Float32Array {
   const { height, width, channels } = image;
   const floats = scaled(pixels);
   flips?.forEach((u, i) => {
@@ -155,15 +200,10 @@ function droppedLabels(labels: Int32Array, classes: number, u: Float64Array, sha
 }
 
 /** Dropout masks come from the counter-based generator, one stretch of the stream a call, in call order. */
-function trainingForward(
-  params: ReadonlyMap<string, tf.Tensor>,
-  feed: Feed,
-  seed: number,
-  drawn: () => Drawn,
-): Forward {
+function trainingForward(param: Param, feed: Feed, seed: number, drawn: () => Drawn): Forward {
   let used = 0;
   return {
-    param: (name) => params.get(name)!,
+    param,
     dropout(x, rate) {
       const from = used;
       used += x.size;

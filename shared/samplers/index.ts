@@ -17,9 +17,10 @@ const ODE = { ends: "zero", eta: 0 } as const;
 const SDE = { ends: "zero", eta: 1 } as const;
 const LOG_SNR = { ...ODE, grid: "exponential" } as const;
 const VP = { ...ODE, grid: "vp" } as const;
-/** Walks that choose their own levels between the ends. */
+/** Walks that choose their own levels between the ends, and those that have learned to end at the least. */
 const OWN = { ends: "min", eta: 0 } as const;
 const ADAPTIVE = { ...OWN, adaptive: true } as const;
+const CONSISTENCY = { ends: "min", eta: 1, fits: ["edm"], ofConsistency: true } as const;
 
 const ode = () => import("./ode.ts");
 const ancestral = () => import("./ancestral-walk.ts");
@@ -39,6 +40,7 @@ export const SAMPLERS = {
   ddim: {
     about: "Song et al. 2021",
     walks: "steps",
+    guided: "score",
     eta: 0,
     fits: ["ddpm"],
     load: async () => (await import("./ddim.ts")).ddimStep,
@@ -46,6 +48,7 @@ export const SAMPLERS = {
   ancestral: {
     about: "Ho et al. 2020",
     walks: "steps",
+    guided: "mean",
     eta: 1,
     fits: ["ddpm"],
     load: async () => (await import("./ancestral.ts")).ancestralStep,
@@ -74,6 +77,10 @@ export const SAMPLERS = {
   "dpmpp-sde": walk("Lu et al. 2022b", SDE, async () => (await import("./dpmpp-sde.ts")).dpmppSde()),
   "dpmpp-2m-sde": walk("Lu et al. 2022b", SDE, async () => (await multi()).multistep({ ...X0, order: 2 })),
   "dpmpp-3m-sde": walk("k-diffusion", SDE, async () => (await multi()).multistep({ ...X0_TAYLOR, order: 3 })),
+  progressive: walk("Salimans and Ho 2022, a student's own steps", OWN, async () => (await ode()).eulerWalk()),
+  consistency: walk("Song et al. 2023, one step or several", CONSISTENCY, async () => {
+    return (await import("./consistency.ts")).consistencySteps;
+  }),
   pc: {
     about: "Song et al. 2021, reverse diffusion with Langevin's corrections",
     walks: "sde",
@@ -108,6 +115,12 @@ export type SamplerName = keyof typeof SAMPLERS;
 
 export const SAMPLER_NAMES = Object.keys(SAMPLERS) as SamplerName[];
 
+/** What a sampler draws from. */
+export interface Drawable {
+  readonly process: ProcessName;
+  readonly predict: string;
+}
+
 /** The processes that a sampler can walk; undefined for all of its sort. */
 export const fitting = (name: SamplerName): readonly ProcessName[] | undefined => (SAMPLERS[name] as Sampler).fits;
 
@@ -116,3 +129,10 @@ export const walksChains = (name: SamplerName): boolean => SAMPLERS[name].walks 
 
 export const fitsProcess = (name: SamplerName, process: ProcessName): boolean =>
   walksChains(name) === (chainKind(process) !== undefined) && (fitting(name)?.includes(process) ?? true);
+
+/** A consistency function is the end of a path, a denoiser a mean of ends: neither does for the other. */
+export const fitsPrediction = (name: SamplerName, predict: string): boolean =>
+  ((SAMPLERS[name] as Sampler).ofConsistency ?? false) === (predict === "consistency");
+
+export const fitsModel = (name: SamplerName, { process, predict }: Drawable): boolean =>
+  fitsProcess(name, process) && fitsPrediction(name, predict);

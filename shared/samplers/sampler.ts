@@ -96,13 +96,17 @@ interface Entry {
   readonly eta: number;
   /** The processes that it can walk; all of its sort when absent. */
   readonly fits?: readonly ProcessName[];
+  /** Whether it draws from consistency functions, and not from denoisers. */
+  readonly ofConsistency?: true;
   /** Its steps depend on all images that it is given: for an image to depend on itself alone, it must walk alone. */
   readonly adaptive?: true;
 }
 
 /** Of a discrete process' steps back. */
-interface StepSampler extends Entry {
+export interface StepSampler extends Entry {
   readonly walks: "steps";
+  /** Where a classifier's gradient goes: into the mean that it draws around, or into the score of the x_0 that it is shown. */
+  readonly guided: "mean" | "score";
   load(): Promise<SamplerStep>;
 }
 

@@ -49,7 +49,7 @@ async function openState(parameters: number): Promise<{ reducer: LocalReducer; h
   }));
   const layout = buildLayout(specs);
   const reducer = await openReducer({ layout, optimizer: "adamw", maxVectors: 1 });
-  await initialise(reducer, job.spec);
+  await initialise(reducer, job.spec, {});
   return { reducer, head: { job, layout, step: 1, set }, bytes: 16 * layout.parameters };
 }
 

@@ -80,7 +80,7 @@ function curve(losses: readonly number[]): [number, number][] {
 
 const folder = options.dir ?? mkdtempSync(join(tmpdir(), "plume-bench-wire-"));
 try {
-  const runs: Awaited<ReturnType<typeof measure>>[] = [];
+  const runs = [];
   for (const dtype of DTYPES) runs.push(await measure(folder, dtype));
   const [exact] = runs;
   console.log(`${machineLine()}; ${exact!.losses.length} steps on ${exact!.backend}\n`);

@@ -153,9 +153,7 @@ describe.each(Object.keys(CASES))("an exported folder of %s", (name) => {
     expect(found).toHaveLength(timesteps);
     expect(compare(Array.from(alphasCumprod), found).worst).toBeLessThan(1e-6);
     expect(theirs.get(`config ${name}`)).toMatchObject({
-      prediction_type: { eps: "epsilon", x0: "sample", v: "v_prediction", score: null, edm: null, kernel: null }[
-        predict
-      ],
+      prediction_type: { eps: "epsilon", x0: "sample", v: "v_prediction" }[predict as "eps" | "x0" | "v"],
       variance_type: variance.replace("-", "_"),
       clip_sample: true,
     });

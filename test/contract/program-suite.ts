@@ -8,29 +8,46 @@ import { parseJob } from "../../shared/config/load.ts";
 import { openShapes } from "../../shared/data/sources/shapes.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
 import { type Computation, eagerProgram } from "../../shared/nn/program.ts";
+import { createGradients } from "../../shared/pipeline/classifier.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
+import { openFrozen } from "../../shared/pipeline/frozen.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 
 const image = { height: 8, width: 8, channels: 1 };
 
-/** What a job may say of its loss: with the variance comes nearly every operation that objectives have. */
-const OBJECTIVES = ["labelDrop: 0.5", "variance: learned-range, objective: hybrid, vlbWeight: 1"];
+/**
+ * What a job may say of its loss: with the variance comes nearly every operation that objectives of an output have, with the
+ * distillation by a teacher those that ask denoisers, between other levels at every step.
+ */
+const OBJECTIVES = [
+  "predict: v, labelDrop: 0.5",
+  "predict: v, variance: learned-range, objective: hybrid, vlbWeight: 1",
+  "process: edm, predict: consistency, objective: consistency, scales: { start: 2, end: 9, steps: 3 }",
+  "objective: cross-entropy",
+];
 
-/** Loss and gradient of some micro-batches, with parameters that change in between. */
-export const runMicroBatches = async (program: Backend["program"], objective = OBJECTIVES[0]!) => {
-  const { spec } = parseJob(`
+const jobWith = (objective: string) =>
+  parseJob(`
 metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
-  model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
-  diffusion: { predict: v, ${objective} }
+  model: { type: ${objective.includes("cross-entropy") ? "classifier" : "unet"}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
+  diffusion: { ${objective} }
   training: { globalBatch: 16, microBatch: 4 }
+  sampling: { sampler: ${objective.includes("consistency") ? "consistency" : "ddim"} }
 `);
+
+/** Loss and gradient of some micro-batches, with parameters that change in between. */
+export const runMicroBatches = async (program: Backend["program"], objective = OBJECTIVES[0]!) => {
+  const { spec } = jobWith(objective);
   const network = await buildNetwork(spec, image);
   const layout = buildLayout(network.params);
-  const compute = createMicroBatch(spec, network, layout, image, { program });
+  const flat = initialParameters(layout, 9).map((w, k) => w + 0.02 * Math.cos(k));
+  const teacher = { ...spec, diffusion: { ...spec.diffusion, predict: "edm" } } as const;
+  const frozen = objective.includes("edm") ? await openFrozen({ teacher: { spec: teacher, image, flat } }) : {};
+  const compute = createMicroBatch(spec, network, layout, image, { program }, frozen);
   const set = openShapes(64, 8);
   const results: { loss: number; gradient: Float32Array }[] = [];
   for (let step = 0; step < 4; step++) {
@@ -42,6 +59,26 @@ spec:
     results.push({ loss: await compute(params, { step, index: 1, ...samples }, gradient), gradient });
     params.dispose();
   }
+  frozen.teacher?.params.dispose();
+  return results;
+};
+
+/** The gradient of a classifier's log p(y | x_t) with respect to x_t, of other images, labels, times and scales each time. */
+const runGradients = async (program: Backend["program"]) => {
+  const { spec } = jobWith("objective: cross-entropy");
+  const network = await buildNetwork(spec, image);
+  const layout = buildLayout(network.params);
+  const params = createDeviceParams(layout);
+  params.load(initialParameters(layout, 1).map((w, k) => w + 0.02 * Math.sin(k)));
+  const gradients = createGradients({ spec, network, params }, program);
+  const results = [1, 2, 3].map((k) =>
+    tf.tidy(() => {
+      const x = tf.reshape(tf.sin(tf.linspace(-k, 9, 128)), [2, 4, 4, 4]);
+      const gradient = gradients({ labels: Int32Array.of(k, 9 - k), scale: k }).bySigma()(x, k / 2);
+      return Float32Array.from(gradient.dataSync());
+    }),
+  );
+  params.dispose();
   return results;
 };
 
@@ -79,6 +116,19 @@ export function describePrograms(
         expect(new Set(eager.map(({ loss }) => loss)).size).toBe(4);
       },
     );
+
+    it("gives a classifier's gradient as its operations give it one by one, and leaves nothing behind", async () => {
+      const eager = await runGradients((computation) => eagerProgram(tf, computation));
+      const tensors = tf.memory().numTensors;
+      const replayed = await runGradients(backend.program);
+      replayed.forEach((gradient, k) => {
+        const largest = Math.max(...eager[k]!.map(Math.abs));
+        const off = Math.max(...gradient.map((value, i) => Math.abs(value - eager[k]![i]!)));
+        expect(largest).toBeGreaterThan(0);
+        expect(off).toBeLessThanOrEqual(tolerance * largest);
+      });
+      expect(tf.memory().numTensors).toBe(tensors);
+    });
 
     it("takes fed tensors and constants, gives a result twice, and leaves what it was given to its owner", async () => {
       let fed = tf.tensor1d([1, 2, 3]);

@@ -1,44 +1,70 @@
-// Each system of deploy/jobs, a few steps of its own job: the same weights and the same pictures from 1 and from 3 workers.
+// Each system of deploy/jobs, a few steps of its own job: the same weights and the same pictures from 1 and from 3 workers, also
+// where the three are stopped midway and go on.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
+import { loadJob } from "../../shared/config/load.ts";
+import { chainKind } from "../../shared/diffusion/processes/index.ts";
+import { objectiveKind } from "../../shared/objectives/index.ts";
 import { ROOT } from "../../shared/root.ts";
 import { scratchFolder, train } from "../support/plume.ts";
 
 /** Needs data that other tests have installed, and minutes a run. */
-const ELSEWHERE = ["fashion.yaml"];
+const ELSEWHERE = ["fashion.yaml", "classifier.yaml"];
+
+const fileOf = (job: string): string => join(ROOT, "deploy/jobs", job);
 
 const jobs = readdirSync(join(ROOT, "deploy/jobs")).filter((file) => !ELSEWHERE.includes(file));
+const specOf = (job: string) => loadJob(fileOf(job), { set: [] }).spec;
+const distils = (job: string): boolean => specOf(job).models.teacher !== undefined;
+/** Their objectives ask other networks than the one that learns. */
+const students = jobs.filter((job) => objectiveKind(specOf(job).diffusion.objective).asks === "denoisers");
 
-const SHORT = ["--steps", "3", "--set", "sampling.steps=4", "--set", "sampling.count=10"];
-/** Those whose steps are all taken. */
-const CHAINS = ["heartbeat.yaml", "thermo-swiss-roll.yaml"];
-const shortened = (file: string) => [...SHORT, ...(CHAINS.includes(file) ? ["--set", "diffusion.timesteps=4"] : [])];
+const SHORT = ["--set", "sampling.steps=4", "--set", "sampling.count=10"];
+/** Of a chain all steps are taken. */
+const stepsOf = (job: string): string[] =>
+  chainKind(specOf(job).diffusion.process) ? ["--set", "diffusion.timesteps=4"] : [];
+
+const scratch = scratchFolder();
+/** What students are told of their teacher. */
+const TEACHER = ["--set", `models.teacher.from=file://${scratch.file("teacher")}`];
+
+beforeAll(async () => {
+  await train(fileOf("edm.yaml"), scratch.file("teacher"), "--steps", "2", ...SHORT);
+});
+
+/** Trained to each of the steps in turn: what the last run left. */
+async function outcome(job: string, out: string, workers: number, ...steps: number[]) {
+  const more = [...stepsOf(job), ...(distils(job) ? TEACHER : [])];
+  const summaries = [];
+  for (const last of steps)
+    summaries.push(
+      await train(fileOf(job), out, "--workers", String(workers), "--steps", String(last), ...SHORT, ...more),
+    );
+  const { weightsSha256, emaSha256 } = summaries.at(-1)!;
+  const grids = readdirSync(join(out, "samples"))
+    .filter((name) => name.includes(String(steps.at(-1)!)))
+    .map((name) =>
+      createHash("sha256")
+        .update(readFileSync(join(out, "samples", name)))
+        .digest("hex"),
+    );
+  return { weightsSha256, emaSha256, grids };
+}
 
 describe("the same bits at 1 and 3 workers", () => {
-  it.each(jobs)("of %s", async (file) => {
-    using scratch = scratchFolder();
-    const [one, three] = await Promise.all(
-      ["1", "3"].map(async (workers) => {
-        const out = scratch.file(workers);
-        const { weightsSha256, emaSha256 } = await train(
-          join(ROOT, "deploy/jobs", file),
-          out,
-          "--workers",
-          workers,
-          ...shortened(file),
-        );
-        const grids = readdirSync(join(out, "samples")).map((name) =>
-          createHash("sha256")
-            .update(readFileSync(join(out, "samples", name)))
-            .digest("hex"),
-        );
-        return { weightsSha256, emaSha256, grids };
-      }),
-    );
+  it.each(jobs)("of %s", async (job) => {
+    using own = scratchFolder();
+    const [one, three] = await Promise.all([outcome(job, own.file("1"), 1, 3), outcome(job, own.file("3"), 3, 3)]);
     expect(one!.grids.length).toBeGreaterThan(0);
     expect(three).toEqual(one);
+  });
+
+  it.each(students)("of %s, stopped and gone on with by three", async (job) => {
+    using own = scratchFolder();
+    const whole = await outcome(job, own.file("1"), 1, 3);
+    expect(await outcome(job, own.file("3"), 3, 2, 3)).toEqual(whole);
   });
 });

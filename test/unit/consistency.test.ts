@@ -1,13 +1,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../shared/backends/backend.ts";
-import { boundaryScalings, type LevelDenoiser, preconditioned } from "../../shared/diffusion/consistency.ts";
+import { type LevelDenoiser, preconditioned } from "../../shared/diffusion/consistency.ts";
 import { karras } from "../../shared/diffusion/grids.ts";
+import { parameterizationOf } from "../../shared/diffusion/parameterization.ts";
 import { at, type LookUp, type Steps } from "../../shared/diffusion/prediction.ts";
-import { consistencyLoss } from "../../shared/objectives/consistency.ts";
+import { aimedLoss } from "../../shared/objectives/aim.ts";
+import { consistencyAim } from "../../shared/objectives/consistency.ts";
 import { adaptiveDecay, halvedScales, progressiveScales } from "../../shared/objectives/curriculum.ts";
 import type { DistanceName } from "../../shared/objectives/distance.ts";
-import { progressiveLoss } from "../../shared/objectives/progressive.ts";
+import type { Denoisers } from "../../shared/objectives/objective.ts";
+import { progressiveAim } from "../../shared/objectives/progressive.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
 import { consistencySteps } from "../../shared/samplers/consistency.ts";
 import { walkThrough } from "../../shared/samplers/walk.ts";
@@ -33,41 +36,35 @@ const exact: LevelDenoiser = (x, sigma) =>
 const mean = (loss: tf.Tensor): number => tf.mean(loss).dataSync()[0]!;
 const images = () => [tf.mul(tf.tensor(draw(0), SHAPE), STD), tf.tensor(draw(1), SHAPE)] as const;
 
+/** The four samples' paths through so many levels. */
+const pathOf = (levels: number, i: Steps, [x0, eps] = images()) => {
+  const sigmas = karras(levels, MIN, MAX);
+  return { x0, eps, sigmas: (k: number) => sigmas[k]!, i };
+};
+
 describe("consistency", () => {
   it.each(["l1", "l2", "l2-32"] as DistanceName[])(
     "a consistency function has no loss, a denoiser has: %s",
     (distance) => {
-      const sigmas = karras(2000, MIN, MAX);
-      const at = [600, 1200, 1600, 1900];
-      const lossOf = (f: LevelDenoiser, teacher?: LevelDenoiser) =>
-        mean(
-          consistencyLoss(
-            { ...weighed, distance, sigmas, online: f, target: f, ...(teacher && { teacher }) },
-            ...images(),
-            at,
-          ),
-        );
+      const path = pathOf(2000, [600, 1200, 1600, 1900]);
+      const lossOf = (f: LevelDenoiser, teacher: LevelDenoiser) =>
+        mean(aimedLoss({ ...weighed, distance }, f, consistencyAim(path, { target: f, teacher })));
       expect(lossOf(exact, optimal)).toBeLessThan(1e-3 * lossOf(optimal, optimal));
     },
   );
 
   it("a student of a teacher whose path is straight has no loss", () => {
     const point: LevelDenoiser = (x) => tf.fill(x.shape, 0.25);
-    const options = { ...weighed, sigmas: karras(9, MIN, MAX), teacher: point };
-    const at = [0, 2, 4, 6];
-    expect(mean(progressiveLoss({ ...options, student: point }, ...images(), at))).toBeLessThan(1e-9);
-    expect(mean(progressiveLoss({ ...options, student: exact }, ...images(), at))).toBeGreaterThan(1e-3);
+    const aim = progressiveAim(pathOf(9, [0, 2, 4, 6]), { target: exact, teacher: point });
+    expect(mean(aimedLoss(weighed, point, aim))).toBeLessThan(1e-9);
+    expect(mean(aimedLoss(weighed, exact, aim))).toBeGreaterThan(1e-3);
   });
 
   it("nothing is learned of the target", () => {
-    const loss = (own: tf.Tensor, theirs: tf.Tensor) =>
-      tf.sum(
-        consistencyLoss(
-          { ...weighed, sigmas: karras(10, MIN, MAX), online: (x) => tf.mul(x, own), target: (x) => tf.mul(x, theirs) },
-          ...images(),
-          [1, 3, 5, 7],
-        ),
-      );
+    const loss = (own: tf.Tensor, theirs: tf.Tensor) => {
+      const aim = consistencyAim(pathOf(10, [1, 3, 5, 7]), { target: (x) => tf.mul(x, theirs) });
+      return tf.sum(aimedLoss(weighed, (x) => tf.mul(x, own), aim));
+    };
     const [own, theirs] = tf.grads(loss)([tf.scalar(0.5), tf.scalar(0.25)]) as [tf.Tensor, tf.Tensor];
     expect(own.dataSync()[0]).not.toBe(0);
     expect(theirs.dataSync()[0]).toBe(0);
@@ -75,32 +72,22 @@ describe("consistency", () => {
 
   it("its loss in a recorded computation, whose levels are not known yet, has the bits that it has at once", () => {
     const F = (x: tf.Tensor, label: number | tf.Tensor) => tf.tanh(tf.add(x, tf.mul(label, 1e-3)));
-    const options = {
-      ...weighed,
-      sigmas: karras(10, MIN, MAX),
-      online: preconditioned(F, boundaryScalings(0.5, MIN)),
-      target: exact,
-      teacher: optimal,
-    };
+    const online = preconditioned(F, parameterizationOf("consistency", 0.5, MIN));
+    const denoisers: Denoisers = { target: exact, teacher: optimal };
+    const lossOf = (i: Steps, pair = images()) =>
+      aimedLoss(weighed, online, consistencyAim(pathOf(10, i, pair), denoisers));
     let levels: number[] = [];
     const program = backend.program((feed, [x0]) => {
       const i: LookUp = (value) => feed([4, 1, 1, 1], "float32", () => Float32Array.from(levels, value));
-      return [
-        consistencyLoss(
-          options,
-          x0!,
-          feed(SHAPE, "float32", () => draw(1)),
-          i,
-        ),
-      ];
+      return [lossOf(i, [x0!, feed(SHAPE, "float32", () => draw(1))])];
     });
     for (levels of [
       [0, 3, 5, 8],
       [7, 7, 1, 2],
     ]) {
-      const [x0, eps] = images();
+      const [x0] = images();
       const [recorded] = program.run([x0]);
-      expect([...recorded!.dataSync()]).toEqual([...consistencyLoss(options, x0, eps, levels).dataSync()]);
+      expect([...recorded!.dataSync()]).toEqual([...lossOf(levels).dataSync()]);
     }
   });
 

@@ -24,11 +24,12 @@ beforeAll(async () => {
 const image = { height: 8, width: 8, channels: 1 };
 
 async function tiny(spec = "", diffusion = "labelDrop: 0.1") {
+  const type = diffusion.includes("cross-entropy") ? "classifier, pool: adaptive" : "unet";
   const job = parseJob(`
 metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
-  model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
+  model: { type: ${type}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
   diffusion: { ${diffusion.includes("predict") ? "" : "predict: v, "}${diffusion} }
   training: { globalBatch: 16, microBatch: 4 }
   sampling: { sampler: heun } # fits every process
@@ -81,6 +82,7 @@ describe("a micro-batch", () => {
     "labelDrop: 0.1",
     // Not hybrid, which learns of less than its loss depends on.
     "variance: learned-range, objective: vlb",
+    "objective: cross-entropy",
   ])("has the gradient that finite differences of its loss have: %s", async (diffusion) => {
     const { compute, params, layout } = await tiny("", diffusion);
     // Away from the zeros of the fresh output convolution, so that every gradient is felt.

@@ -12,7 +12,8 @@ import { testBackend } from "../support/backend.ts";
 beforeAll(testBackend);
 
 const WALKS = Object.entries<Sampler>(SAMPLERS).filter(
-  (entry): entry is [string, SigmaSampler] => entry[1].walks === "sigma",
+  // A consistency function is no denoiser: its sampler is in consistency.test.ts.
+  (entry): entry is [string, SigmaSampler] => entry[1].walks === "sigma" && !entry[1].ofConsistency,
 );
 
 const OPTIONS = { schedule: "cosine", timesteps: 1000, betaMin: 0.1, betaMax: 20, pMean: -1.2, pStd: 1.2 };
@@ -110,6 +111,7 @@ describe.each(WALKS)("%s", (name, sampler) => {
 /** The power of the step that the error falls with. */
 const ORDERS: Readonly<Record<string, number>> = {
   euler: 1,
+  progressive: 1,
   "euler-vp": 1,
   "euler-ve": 1,
   "euler-ancestral": 1,

@@ -7,14 +7,19 @@ import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../shared/eval/score.ts";
+import { loadModel } from "../../../shared/interop/load-model.ts";
+import { givesImages } from "../../../shared/models/index.ts";
+import type { FrozenNetwork } from "../../../shared/pipeline/frozen.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { CLASSIFIER_OPTION, openGuide, scaleOf } from "../guide.ts";
 import { decimal, oneOf, wholeNumber } from "../options.ts";
 import { evaluateBound } from "./eval/bound.ts";
 import { readImages } from "./eval/images.ts";
+import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES, openReal, openScorer, type Scorer } from "./eval/real.ts";
 import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
-import { generateImages, type Model, openModel, STAGES } from "./eval/stages.ts";
+import { generateImages, type Model, openStages, STAGES } from "./eval/stages.ts";
 
 interface EvalOptions {
   readonly bound?: true;
@@ -24,10 +29,17 @@ interface EvalOptions {
   readonly seeds?: string;
   readonly stages?: string;
   readonly guidance?: string;
+  readonly classifier?: string;
+  readonly classifierScale?: string;
   readonly steps?: string;
   readonly weights?: string;
   readonly backend?: string;
 }
+
+/** What of a model's images may be said. */
+const OF_IMAGES = ["seeds", "stages", "guidance", "classifier", "classifierScale", "steps"] as const;
+const flagOf = (option: keyof EvalOptions): string =>
+  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const COUNT = 500;
 const FEWEST = 100;
@@ -35,7 +47,7 @@ const FEWEST = 100;
 export function evalCommand(): Command {
   return new Command("eval")
     .description(
-      "measure images, a checkpoint's or any others, against real ones; with floors and bad anchors beside them",
+      "measure images, a checkpoint's or any others, against real ones, with floors and bad anchors beside them; or a classifier's accuracy by noise level",
     )
     .argument("[checkpoint]", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option(
@@ -54,6 +66,8 @@ export function evalCommand(): Command {
       `of ${STAGES.join(",")}: fresh weights, the oldest checkpoint that is kept, the one that is named (default: all)`,
     )
     .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
+    .option(...CLASSIFIER_OPTION)
+    .option("--classifier-scale <list>", "of its gradient, one row each; 0 for none (default: the job's, or 1)")
     .option("--steps <n>", "network evaluations an image (default: the job's)")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...BACKEND_OPTION)
@@ -63,10 +77,16 @@ export function evalCommand(): Command {
 Examples:
   plume eval runs/fashion
   plume eval runs/fashion --stages final --seeds 0 --count 100
-  plume eval runs/heartbeat --bound --count 500
   plume eval --against pictures/
   plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
+  plume eval runs/fashion --stages final --classifier runs/classifier --classifier-scale 0,1,2,4,8
+  plume eval runs/classifier
+  plume eval runs/heartbeat --bound
+
+With growing scale a classifier trades recall for accuracy and precision. It is neither of the judges.
+A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
+its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
 
 The judges are two small classifiers of Fashion-MNIST, trained by plume on the training images alone and frozen. Their
 numbers compare with each other only, at the same number of images, and are no FID. Read them together: class means score
@@ -83,16 +103,10 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
     throw new PlumeError("INVALID_ARGUMENT", `--labels ${labels} is for the images of --against`, {
       remedy: "add --against FOLDER_OR_NPY, or leave --labels out",
     });
-  if (options.bound)
-    for (const flag of ["against", "stages", "guidance", "steps"] as const)
-      if (options[flag] !== undefined)
-        throw new PlumeError("INVALID_ARGUMENT", `--${flag} ${options[flag]} draws images, --bound draws none`, {
-          remedy: "leave one of them out",
-        });
-  if (options.bound && checkpoint === undefined) throw nothingToMeasure();
-  for (const flag of ["count", "seeds", "stages", "guidance", "steps", "weights"] as const)
+  if (options.bound) checkBound(options, checkpoint);
+  for (const flag of [...OF_IMAGES, "count", "weights"] as const)
     if (checkpoint === undefined && options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `--${flag} ${options[flag]} is for a checkpoint's images`, {
+      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]} is for a checkpoint's images`, {
         remedy: "name a checkpoint, or leave it out",
       });
   const list = (text: string) => text.split(",").map((each) => each.trim());
@@ -120,6 +134,16 @@ const nothingToMeasure = (): PlumeError =>
     remedy: "name a checkpoint (plume eval runs/fashion), or images (plume eval --against FOLDER_OR_NPY)",
   });
 
+/** What draws images has no use where none are drawn. */
+function checkBound(options: EvalOptions, checkpoint: string | undefined): void {
+  if (checkpoint === undefined) throw nothingToMeasure();
+  for (const flag of ["against", "stages", "guidance", "classifier", "classifierScale", "steps"] as const)
+    if (options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]} draws images, --bound draws none`, {
+        remedy: "leave one of them out",
+      });
+}
+
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string): Promise<undefined> {
   const asked = parse(options, checkpoint);
   if (options.bound) {
@@ -128,6 +152,18 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     return undefined;
   }
   const { against } = options;
+  const loaded =
+    checkpoint === undefined
+      ? null
+      : await loadModel(checkpoint, asked.weights, (trained) => openBackendFor(options.backend, trained));
+  if (loaded && !givesImages(loaded.job.spec.model.type)) {
+    refuseForClassifier(options, checkpoint!);
+    return evaluateClassifier(io, checkpoint!, loaded, {
+      count: options.count === undefined ? undefined : asked.count,
+    });
+  }
+  const classifier = loaded ? await openGuide(options.classifier, loaded.job.spec, loaded.imageSet) : undefined;
+  const scales = scalesOf(options.classifierScale, loaded?.job.spec.sampling.classifierScale, classifier);
   const real = await openReal(io.signal);
   const given =
     against === undefined
@@ -136,10 +172,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
           io,
           await readImages(against, { labels: options.labels, classes: real.test.classes, signal: io.signal }),
         );
-  const model =
-    checkpoint === undefined
-      ? null
-      : await openModel(checkpoint, asked, (trained) => openBackendFor(options.backend, trained));
+  const model = loaded && (await openStages(checkpoint!, loaded, { ...asked, classifier }));
   if (!model) await openBackend(oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES));
   const count = model ? asked.count : sizeOf(given!);
   using scorer = await openScorer(real, count, io.signal);
@@ -147,7 +180,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   const guidance = asked.guidance ?? model?.job.spec.sampling.guidance ?? 0;
   const rows: Row[] = [];
   if (given) rows.push({ kind: "given", name: against!, scores: [scorer.score(given)] });
-  if (model) rows.push(...(await generatedRows(io, scorer, model, { ...asked, steps, guidance })));
+  if (model) rows.push(...(await generatedRows(io, scorer, model, { ...asked, steps, guidance, scales })));
   for (const { kind, name, images } of scorer.rows) {
     io.signal.throwIfAborted();
     rows.push({ kind, name, scores: [scorer.score(images)] });
@@ -172,6 +205,15 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   return undefined;
 }
 
+/** It draws no images that these could be about. */
+function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
+  for (const flag of [...OF_IMAGES, "against"] as const)
+    if (options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]}: ${checkpoint} is a classifier`, {
+        remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
+      });
+}
+
 const sizeOf = ({ pixels }: LabelledImages): number => pixels.length / JUDGE_SIDE ** 2;
 
 /** As many as there are real ones to compare with. */
@@ -190,19 +232,43 @@ async function generatedRows(
   io: CommandIo,
   scorer: Scorer,
   model: Model,
-  asked: { count: number; seeds: readonly number[]; steps: number; guidance: number },
+  asked: {
+    count: number;
+    seeds: readonly number[];
+    steps: number;
+    guidance: number;
+    scales: readonly (number | undefined)[];
+  },
 ): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const { name, step, load } of model.stages) {
+  for (const { name: stage, step, load } of model.stages) {
     load();
-    const scores = [];
-    for (const seed of asked.seeds) {
-      const onBatch = (done: number) => {
-        if (done % 80 === 0) io.note(`  ${name}, seed ${seed}: ${done} of ${asked.count} images`);
-      };
-      scores.push(scorer.score(await generateImages(model, { ...asked, seed, signal: io.signal, onBatch })));
+    for (const classifierScale of asked.scales) {
+      const name = `${stage}, step ${step}${classifierScale === undefined ? "" : `, scale ${classifierScale}`}`;
+      const scores = [];
+      for (const seed of asked.seeds) {
+        const onBatch = (done: number) => {
+          if (done % 80 === 0) io.note(`  ${name}, seed ${seed}: ${done} of ${asked.count} images`);
+        };
+        const wanted = { ...asked, classifierScale, seed, signal: io.signal, onBatch };
+        scores.push(scorer.score(await generateImages(model, wanted)));
+      }
+      rows.push({
+        ...{ kind: "generated" as const, name, step, scores },
+        ...(classifierScale === undefined ? {} : { classifierScale }),
+      });
     }
-    rows.push({ kind: "generated", name: `${name}, step ${step}`, step, scores });
   }
   return rows;
+}
+
+/** One for each row of a stage: the job's own or 1 when none is asked for, undefined where nothing guides. */
+function scalesOf(
+  asked: string | undefined,
+  own: number | undefined,
+  classifier: FrozenNetwork | undefined,
+): readonly (number | undefined)[] {
+  if (asked !== undefined)
+    return asked.split(",").map((scale) => scaleOf("--classifier-scale", scale.trim(), classifier));
+  return [classifier && (own ?? 1)];
 }

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import * as tf from "@tensorflow/tfjs-core";
 import { Command } from "commander";
+import type { Backend } from "../../../shared/backends/backend.ts";
 import { decodeNpy, encodeNpy, imagesOf } from "../../../shared/data/npy.ts";
 import type { PatchShape } from "../../../shared/data/patch.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
@@ -71,35 +72,50 @@ async function posterior(io: CommandIo, options: PosteriorOptions, checkpoint: s
     });
   const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
   checkProcess(checkpoint, model, noise);
-  const { job, imageSet, network, params, backend, step, weights } = model;
-  const { spec } = job;
-  const { height, width, channels } = imageSet;
+  const { step, weights } = model;
+  const { height, width, channels } = model.imageSet;
   const image = { height, width, channels };
   const given = readArray("--images", options.images, image, channels);
   const mask = options.known === undefined ? null : readArray("--known", options.known, image, 1);
-  const evidenceOf = evidence(image, spec.data.patch, given.pixels, mask, noise);
-  const generate = createGenerator({ spec, network, params, image, program: backend.program });
-  const pixels = new Uint8Array(given.pixels.length);
-  for (let from = 0; from < given.n; from += BATCH) {
-    const indices = Array.from({ length: Math.min(BATCH, given.n - from) }, (_, k) => from + k);
-    const known = evidenceOf(indices);
-    const { sampler, steps } = spec.sampling;
-    const labels = gridLabels(indices, spec.model.classes);
-    const onStep = async () => {
-      // Lets a Ctrl-C in: the backend computes on this thread.
-      await new Promise((resolve) => setImmediate(resolve));
-      io.signal.throwIfAborted();
-    };
-    const drawn = await generate({ indices, labels, seed, sampler, steps, guidance: 1, seen: known, onStep });
-    pixels.set(drawn, from * height * width * channels);
-    tf.dispose([known.images, known.known]);
-    io.note(`  ${from + indices.length} of ${given.n} images`);
-  }
+  const evidenceOf = evidence(image, model.job.spec.data.patch, given.pixels, mask, noise);
+  const pixels = await drawn(io, model, image, { n: given.n, seed, evidenceOf });
   if (output.endsWith(".npy")) writeFileSync(output, encodeNpy(pixels, [given.n, height, width, channels]));
   else await writeGrid(output, pixels, { count: given.n, ...image, columns: Math.ceil(Math.sqrt(given.n)) });
   io.print(`${given.n} images of step ${step} (${weights} weights) in ${output}`);
   io.result({ file: output, count: given.n, step, weights, seed, noise: noise ?? null, known: options.known ?? null });
   return undefined;
+}
+
+interface Asked {
+  readonly n: number;
+  readonly seed: number;
+  readonly evidenceOf: (indices: readonly number[]) => Seen;
+}
+
+async function drawn(
+  io: CommandIo,
+  { job, network, params, backend }: LoadedModel & { readonly backend: Backend },
+  image: PatchShape,
+  { n, seed, evidenceOf }: Asked,
+): Promise<Uint8Array> {
+  const { spec } = job;
+  const { sampler, steps } = spec.sampling;
+  const generate = createGenerator({ spec, network, params, image, program: backend.program });
+  const onStep = async () => {
+    // Lets a Ctrl-C in: the backend computes on this thread.
+    await new Promise((resolve) => setImmediate(resolve));
+    io.signal.throwIfAborted();
+  };
+  const batches: Uint8Array[] = [];
+  for (let from = 0; from < n; from += BATCH) {
+    const indices = Array.from({ length: Math.min(BATCH, n - from) }, (_, k) => from + k);
+    const known = evidenceOf(indices);
+    const labels = gridLabels(indices, spec.model.classes);
+    batches.push(await generate({ indices, labels, seed, sampler, steps, guidance: 1, seen: known, onStep }));
+    tf.dispose([known.images, known.known]);
+    io.note(`  ${from + indices.length} of ${n} images`);
+  }
+  return new Uint8Array(Buffer.concat(batches));
 }
 
 /** Before the minutes of sampling. */
@@ -111,9 +127,13 @@ function checkProcess(checkpoint: string, { job }: LoadedModel, noise: number | 
       remedy: `use a model of ${CHAIN_NAMES.join(" or ")}, such as a run of deploy/jobs/heartbeat.yaml`,
     });
   if (kind.bits && noise !== undefined && noise > 0.5)
-    throw new PlumeError("INVALID_ARGUMENT", `--noise ${noise} is above 0.5: such bits would speak against themselves`, {
-      remedy: "say how often a bit was flipped, 0 to 0.5",
-    });
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--noise ${noise} is above 0.5: such bits would speak against themselves`,
+      {
+        remedy: "say how often a bit was flipped, 0 to 0.5",
+      },
+    );
 }
 
 /** @param channels of an image in the file; one stands for all. */
@@ -137,24 +157,19 @@ function evidence(
   mask: { readonly n: number; readonly pixels: Uint8Array } | null,
   noise: number | undefined,
 ): (indices: readonly number[]) => Seen {
-  const shape = shuffleShape(image, patch);
-  const size = image.height * image.width;
-  const tensorOf = (indices: readonly number[], valueOf: (image: number, k: number) => number) => {
-    const flat = Float32Array.from({ length: indices.length * size * image.channels }, (_, at) => {
-      const each = size * image.channels;
-      return valueOf(indices[Math.floor(at / each)]!, at % each);
-    });
-    const { height, width, channels } = shape;
-    return tf.tensor4d(seen(flat, image, patch), [indices.length, height, width, channels]);
-  };
+  const { height, width, channels } = shuffleShape(image, patch);
+  const size = height * width * channels;
+  const tensorOf = (flat: Float32Array) =>
+    tf.tensor4d(seen(flat, image, patch), [flat.length / size, height, width, channels]);
   const values = scaled(pixels);
+  /** One value for all channels of a pixel. */
+  const knownOf = ({ n, pixels: kept }: NonNullable<typeof mask>, index: number) =>
+    Array.from({ length: size }, (_, k) =>
+      Number(kept[(index % n) * (size / image.channels) + Math.floor(k / image.channels)]! > 0),
+    );
   return (indices) => ({
-    images: tensorOf(indices, (index, k) => values[index * size * image.channels + k]!),
+    images: tensorOf(Float32Array.from(indices.flatMap((i) => [...values.subarray(i * size, (i + 1) * size)]))),
     noise,
-    ...(mask && {
-      known: tensorOf(indices, (index, k) =>
-        Number(mask.pixels[(index % mask.n) * size + Math.floor(k / image.channels)]! > 0),
-      ),
-    }),
+    ...(mask && { known: tensorOf(Float32Array.from(indices.flatMap((i) => knownOf(mask, i)))) }),
   });
 }

@@ -8,10 +8,13 @@ import { writeGrid } from "../../../shared/data/picture.ts";
 import { chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
+import { givesImages } from "../../../shared/models/index.ts";
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
-import { fitsProcess, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
+import { shownClasses } from "../../../shared/pipeline/tiles.ts";
+import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { CLASSIFIER_OPTION, openGuide, scaleOf } from "../guide.ts";
 import { classOf, decimal, oneOf, wholeNumber } from "../options.ts";
 
 interface SampleCommandOptions {
@@ -20,6 +23,8 @@ interface SampleCommandOptions {
   readonly sampler?: string;
   readonly steps?: string;
   readonly guidance?: string;
+  readonly classifier?: string;
+  readonly classifierScale?: string;
   readonly eta?: string;
   readonly seed: string;
   readonly weights?: string;
@@ -39,6 +44,8 @@ export function sampleCommand(): Command {
     .option("--sampler <name>", `${SAMPLER_NAMES.join(" | ")} (default: the job's)`)
     .option("--steps <n>", "network evaluations an image (default: the job's)")
     .option("--guidance <g>", "classifier-free guidance scale (default: the job's)")
+    .option(...CLASSIFIER_OPTION)
+    .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option("--eta <x>", "noise of the samplers that add some, 0 to 1 (default: the job's, or the sampler's own)")
     .option("--seed <s>", "seed of the noise", "0")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
@@ -46,7 +53,11 @@ export function sampleCommand(): Command {
     .requiredOption("-o, --output <file>", "FILE.png for a grid, FILE.npy for uint8 [n, height, width, channels]")
     .addHelpText(
       "after",
-      "\nExample:\n  plume sample runs/fashion --class Sneaker --count 16 --guidance 2 -o sneakers.png",
+      `
+Examples:
+  plume sample runs/fashion --class Sneaker --count 16 --guidance 2 -o sneakers.png
+  plume sample runs/fashion --classifier runs/classifier --classifier-scale 4 -o guided.png
+  plume sample runs/consistency --steps 1 -o one-step.png`,
     )
     .action(action(sample));
 }
@@ -81,16 +92,20 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     (trained) => openBackendFor(options.backend, trained),
   );
   const { program } = backend;
+  if (!givesImages(job.spec.model.type))
+    throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is a ${job.spec.model.type}: it draws nothing`, {
+      remedy: `plume eval ${checkpoint} tells its accuracy; plume sample RUN --classifier ${checkpoint} has it guide another model`,
+    });
   const { sampling, model, diffusion } = job.spec;
   const count = given.count ?? Math.max(1, sampling.count);
   const steps = given.steps ?? sampling.steps;
   const sampler = given.sampler ?? sampling.sampler;
-  if (!fitsProcess(sampler, diffusion.process))
+  if (!fitsModel(sampler, diffusion))
     throw new PlumeError(
       "INVALID_ARGUMENT",
-      `--sampler ${sampler} does not fit the model's process ${diffusion.process}`,
+      `--sampler ${sampler} does not fit the model's process ${diffusion.process}, of which it predicts ${diffusion.predict}`,
       {
-        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsProcess(name, diffusion.process)).join(", ")}`,
+        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsModel(name, diffusion)).join(", ")}`,
       },
     );
   if (diffusion.process === "ddpm" && steps > diffusion.timesteps)
@@ -115,14 +130,21 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {
       remedy: "use --guidance 1",
     });
-  const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, model.classes);
+  const classifier = await openGuide(options.classifier, job.spec, imageSet);
+  const classifierScale =
+    options.classifierScale === undefined
+      ? sampling.classifierScale
+      : scaleOf("--classifier-scale", options.classifierScale, classifier);
+  const classes = shownClasses(job.spec, classifier);
+  const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, classes);
 
   const { height, width, channels } = imageSet;
-  const generate = createGenerator({ spec: job.spec, network, params, image: { height, width, channels }, program });
+  const image = { height, width, channels };
+  const generate = createGenerator({ spec: job.spec, network, params, image, program, classifier });
   const pixels = new Uint8Array(count * height * width * channels);
   for (let from = 0; from < count; from += BATCH) {
     const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
-    const labels = only === null ? gridLabels(indices, model.classes) : indices.map(() => only);
+    const labels = only === null ? gridLabels(indices, classes) : indices.map(() => only);
     const batch = await generate({
       indices,
       labels,
@@ -131,6 +153,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
       steps,
       eta: given.eta ?? sampling.eta,
       guidance,
+      classifierScale,
       onStep: async () => {
         // Lets a Ctrl-C in: the backend computes on this thread.
         await new Promise((resolve) => setImmediate(resolve));
@@ -142,11 +165,15 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   }
   if (output.endsWith(".npy")) writeFileSync(output, encodeNpy(pixels, [count, height, width, channels]));
   else {
-    const columns = only === null && model.classes > 0 ? model.classes : Math.ceil(Math.sqrt(count));
-    const labels = only === null && model.classes > 0 ? imageSet.classes.slice(0, columns) : null;
+    const columns = only === null && classes > 0 ? classes : Math.ceil(Math.sqrt(count));
+    const labels =
+      only === null && classes > 0 && imageSet.classes.length > 0 ? imageSet.classes.slice(0, columns) : null;
     await writeGrid(output, pixels, { count, height, width, channels, columns, ...(labels ? { labels } : {}) });
   }
   io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
-  io.result({ file: output, count, step, weights, seed: given.seed, steps, guidance });
+  io.result({
+    ...{ file: output, count, step, weights, seed: given.seed, steps, guidance },
+    ...(classifier && { classifierScale: classifierScale ?? 1 }),
+  });
   return undefined;
 }

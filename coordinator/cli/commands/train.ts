@@ -12,10 +12,11 @@ import { listCheckpoints } from "../../../shared/checkpoint/read.ts";
 import { sleep } from "../../../shared/clock.ts";
 import { fieldRows } from "../../../shared/config/fields.ts";
 import { checkAllowed } from "../../../shared/config/identity.ts";
-import { dumpJob, loadJob, loadJobAndToken } from "../../../shared/config/load.ts";
+import { dumpJob, loadBegun, loadJobAndToken } from "../../../shared/config/load.ts";
 import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { LOG_LEVEL_VARIABLE, LOG_LEVELS } from "../../../shared/log.ts";
+import { givesImages } from "../../../shared/models/index.ts";
 import { type Plane, planeOfEnvironment } from "../../../shared/rpc/tls/plane.ts";
 import { ownConnection } from "../../../shared/rpc/transport.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
@@ -72,6 +73,7 @@ Examples:
   plume train -f deploy/jobs/shapes.yaml
   plume train -f deploy/jobs/fashion.yaml --workers 2 --set training.steps=500 --out runs/try
   plume train -f deploy/jobs/fashion.yaml --init fashion-diffusers --out runs/more
+  plume train -f deploy/jobs/consistency-distillation.yaml --set models.teacher.from=file://runs/edm
   plume train -f job.yaml --set training.optimizer.lr=1e-4 --allow training.optimizer.lr
 
 Ctrl-C once finishes the step in progress, saves a checkpoint and stops; twice stops at once.
@@ -91,12 +93,6 @@ function jobFields(): string {
     meaning,
   ]);
   return table(rows);
-}
-
-/** What the run's folder says of the run that is there and is gone on with. */
-function begunJob(out: string, resume: string): Job | null {
-  const before = join(out, "job.yaml");
-  return resume !== "never" && existsSync(before) ? loadJob(before, { set: [] }) : null;
 }
 
 /** A run keeps the backend that it began with, whatever has been set up meanwhile: another one would change its bits. */
@@ -124,7 +120,7 @@ async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   if (logLevel) process.env[LOG_LEVEL_VARIABLE] = logLevel; // for the processes that it starts
   const { job: asked, token } = loadJobAndToken(options.file, { set: [...overrides(options), ...options.set] });
   const out = resolve(options.out ?? join("runs", asked.metadata.name));
-  const begun = begunJob(out, options.resume);
+  const begun = options.resume === "never" ? null : loadBegun(out);
   const backend = await backendOf(asked, begun);
   const start = options.init === undefined ? null : await openStart(options.init, asked);
   const job = start?.job ?? withInitOf(asked, asked.spec.training.init ?? begun?.spec.training.init);
@@ -286,7 +282,7 @@ async function watchOnce(plane: Plane, address: string, show: (event: RunEvent) 
 function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): void {
   const { training, workers, data, model } = job.spec;
   io.print(
-    `${job.metadata.name}: ${training.steps} steps of ${training.globalBatch} images from ${data.source}, U-Net ${model.channels} x [${model.channelMult}]`,
+    `${job.metadata.name}: ${training.steps} steps of ${training.globalBatch} images from ${data.source}, ${model.type} ${model.channels} x [${model.channelMult}]`,
   );
   io.print(
     `coordinator on ${supervisor.address}, ${workers.replicas} worker process${workers.replicas === 1 ? "" : "es"}, run folder ${relative(process.cwd(), out) || "."}`,
@@ -324,5 +320,7 @@ function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnin
   for (const warning of warnings) io.print(`WARNING: ${warning}`);
   io.print();
   if (summary.outcome === "stopped") io.print(`to go on where it stopped: ${againCommand(process.argv.slice(2))}`);
-  else io.print(`to draw samples: ${commandLine("plume", "sample", show(), "-o", `${job.metadata.name}.png`)}`);
+  else if (givesImages(job.spec.model.type))
+    io.print(`to draw samples: ${commandLine("plume", "sample", show(), "-o", `${job.metadata.name}.png`)}`);
+  else io.print(`to see how well it tells noised images apart: ${commandLine("plume", "eval", show())}`);
 }

@@ -4,7 +4,7 @@
 import type { Level } from "../parameterization.ts";
 
 /** Random numbers of one micro-batch, as a process may ask for them: each from a stream of its own. */
-interface Draws {
+export interface Draws {
   /** Uniform in [0, 1): float64 [n]. */
   uniforms(n: number): Float64Array;
   /** Standard normal: float32 [n]. */

@@ -2,7 +2,6 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import {
-  boundaryScalings,
   consistencyLabel,
   type LevelDenoiser,
   preconditioned,
@@ -11,11 +10,12 @@ import {
 } from "../../../shared/diffusion/consistency.ts";
 import { karras } from "../../../shared/diffusion/grids.ts";
 import { parameterizationOf } from "../../../shared/diffusion/parameterization.ts";
-import { consistencyLoss } from "../../../shared/objectives/consistency.ts";
+import { aimedLoss } from "../../../shared/objectives/aim.ts";
+import { consistencyAim } from "../../../shared/objectives/consistency.ts";
 import { adaptiveDecay, halvedScales, progressiveScales } from "../../../shared/objectives/curriculum.ts";
 import { denoisingLoss } from "../../../shared/objectives/denoising.ts";
 import type { DistanceName } from "../../../shared/objectives/distance.ts";
-import { progressiveLoss } from "../../../shared/objectives/progressive.ts";
+import { progressiveAim } from "../../../shared/objectives/progressive.ts";
 import { consistencySteps } from "../../../shared/samplers/consistency.ts";
 import { churned, dpmRho3, eulerWalk, heunWalk } from "../../../shared/samplers/ode.ts";
 import type { Walk } from "../../../shared/samplers/sampler.ts";
@@ -65,7 +65,7 @@ export const consistency: GoldenFamily = {
 
 const numbers = (tensor: tf.Tensor): number[] => [...tensor.dataSync()];
 const scalingsOf = (p: Params, boundary: boolean) =>
-  boundary ? boundaryScalings(p.sigma_data, p.sigma_min) : parameterizationOf("edm", p.sigma_data);
+  parameterizationOf(boundary ? "consistency" : "edm", p.sigma_data, p.sigma_min);
 
 function pointwise({ source, inputs, expected }: GoldenCase, p: Params): Record<string, unknown> {
   const sigma = inputs.sigma as number[];
@@ -113,16 +113,19 @@ function loss({ inputs }: GoldenCase, p: Params): Record<string, unknown> {
   }
   const indices = inputs.indices as number[];
   const teacher: { teacher?: LevelDenoiser } = p.teacher ? { teacher: teacherOf(p.teacher.model) } : {};
+  const path = (sigmas: Float64Array, i: number[]) => ({ x0, eps, sigmas: (k: number) => sigmas[k]!, i });
   if (p.target_A !== undefined) {
-    const [online, target] = [networkOf(p, true), networkOf(p, true, p.target_A)];
-    const options = { ...weighed, sigmas: grid(p.num_scales!), online, target, ...teacher };
-    return { loss: numbers(consistencyLoss(options, x0, eps, indices)) };
+    const aim = consistencyAim(path(grid(p.num_scales!), indices), {
+      target: networkOf(p, true, p.target_A),
+      ...teacher,
+    });
+    return { loss: numbers(aimedLoss(weighed, networkOf(p, true), aim)) };
   }
-  // The student is no consistency function: EDM's scalings.
-  const students = { student: networkOf(p, false), teacher: teacher.teacher! };
-  const options = { ...weighed, sigmas: grid(2 * p.num_scales! + 1), ...students };
   const even = indices.map((i) => 2 * i);
-  return { loss: numbers(progressiveLoss(options, x0, eps, even)) };
+  // The student is no consistency function: EDM's scalings.
+  const student = networkOf(p, false);
+  const aim = progressiveAim(path(grid(2 * p.num_scales! + 1), even), { target: student, ...teacher });
+  return { loss: numbers(aimedLoss(weighed, student, aim)) };
 }
 
 interface Way {

@@ -81,7 +81,8 @@ function askedOf(process: Process, p: Params, inputs: GoldenCase["inputs"]): Ask
   const [x0, t, eps] = [imagesOf(inputs), inputs.t as number[], tensorOf(inputs.noise)];
   const x_t = qSample(process, x0, t, eps);
   const target = targetOf(process, readsOf(p).predict, x0, t, eps);
-  return { x0, t, x_t, target, read: (output) => readOutput(process, p, x_t, t, output) };
+  const none = () => tf.tensor1d([], "int32");
+  return { x0, t, x_t, target, read: (output) => readOutput(process, p, x_t, t, output), labels: none };
 }
 
 function terms({ params, inputs }: GoldenCase): Record<string, tf.Tensor> {

@@ -41,6 +41,9 @@ const TEXTS = [
     "2026-12-01",
     "http://h\n",
     "20Gi\n",
+    "file://a",
+    "s3://",
+    "teacher",
     "shapes:\n",
   ],
 ];
@@ -102,19 +105,25 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     patch: few(1, 2, 4),
   },
   model: {
-    type: few("unet", "mlp"),
     channels: few(1, 4, 6, 8, 12, 32, 65_536),
     channelMult: fc.array(few(1, 2, 3, 5, 1024), { minLength: 1, maxLength: 8 }),
     attention: fc.array(few(1, 2, 3, 4, 7, 8, 14, 16, 28), { maxLength: 3 }),
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
+    type: few("unet", "unet", "mlp", "classifier"),
   },
-  training: { globalBatch: few(1, 8, 12, 64), microBatch: few(1, 2, 3, 8, 16, 64) },
+  training: {
+    globalBatch: few(1, 8, 12, 64),
+    microBatch: few(1, 2, 3, 8, 16, 64),
+    init: few("teacher", "f".repeat(64)),
+  },
   diffusion: {
     process: few("ddpm", "vp", "ve", "edm", "nonequilibrium", "binomial"),
-    predict: few("eps", "v", "kernel"),
-    objective: few("simple", "vlb", "trajectory-bound"),
     weighting: few("simple", "likelihood"),
+    predict: few("eps", "edm", "consistency", "kernel"),
+    objective: few("simple", "hybrid", "consistency", "progressive", "cross-entropy", "trajectory-bound"),
+    variance: few("fixed-large", "learned-range"),
+    scales: fc.record({ start: few(1, 2, 10), end: few(1, 5, 20) }, { requiredKeys: [] }),
     schedule: few("linear", "cosine"),
     timesteps: few(2, 20, 21, 50, 1000),
     betaMin: few(0.1, 1, 20),
@@ -122,11 +131,17 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     sigmaMin: few(0.002, 1, 50, 60),
     sigmaMax: few(0.01, 1, 50, 100),
   },
+  models: {
+    teacher: few({ from: "file://runs/a" }, { from: "s3://b/p", sha256: "f".repeat(64) }),
+    classifier: few({ from: "file://runs/classifier" }),
+  },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
   sampling: {
-    sampler: few("ddim", "ancestral", "heun", "reverse-kernel"),
+    sampler: few("ddim", "ancestral", "heun", "consistency", "reverse-kernel"),
+    everySteps: few(0, 0, 5),
     steps: few(1, 20, 21, 50, 1000),
     guidance: few(0, 1, 1.5, 2),
+    classifierScale: few(0, 1, 2.5),
   },
 };
 

@@ -9,6 +9,9 @@ export interface WrongJob {
 
 const wrong = (spec: object, ...says: readonly string[]): WrongJob => ({ spec, says });
 
+const CONSISTENCY = { process: "edm", predict: "consistency", objective: "consistency" };
+const TEACHER = { from: "file://runs/edm" };
+
 /** Of a job of a chain. */
 const HEARTBEAT = { source: "heartbeat:" };
 const BITS = { process: "binomial", predict: "kernel", objective: "trajectory-bound" };
@@ -63,19 +66,63 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { diffusion: { process: "edm", objective: "vlb" }, sampling: { sampler: "heun" } },
-    "spec.diffusion.objective: Forbidden: vlb is a bound of ddpm's steps, which edm has not; choose simple",
+    "spec.diffusion.objective: Forbidden: vlb is not for the process edm; choose simple, or another process",
   ),
   wrong(
     { diffusion: { variance: "learned-range" } },
-    "spec.diffusion.variance: Forbidden: learned-range is taught by ddpm's bound, which the objective simple has not; choose hybrid, or a fixed one",
+    "spec.diffusion.variance: Forbidden: learned-range is taught by the bound, which the objective simple has not; choose hybrid, or a fixed one",
   ),
   wrong(
     { diffusion: { objective: "hybrid" } },
     "spec.diffusion.variance: Forbidden: fixed-large leaves the objective hybrid nothing to teach; choose learned-range",
   ),
   wrong(
+    { diffusion: { process: "edm", predict: "edm", objective: "consistency" }, sampling: { sampler: "heun" } },
+    "spec.diffusion.predict: Forbidden: edm does not go with the objective consistency; predict consistency for consistency, and for no other",
+  ),
+  wrong(
+    { diffusion: { ...CONSISTENCY, scales: { start: 1 } }, sampling: { sampler: "consistency" } },
+    "spec.diffusion.scales.start: Forbidden: 1 leaves consistency no two levels to train between; use 2 or more",
+  ),
+  wrong(
+    { diffusion: { scales: { start: 10, end: 5 } } },
+    "spec.diffusion.scales.end: Forbidden: 5 is below start 10; lower start, or raise end",
+  ),
+  wrong(
+    { diffusion: { process: "edm", objective: "progressive" }, sampling: { sampler: "progressive" } },
+    "spec.models.teacher: Forbidden: is what the objective progressive distils; set models.teacher.from to a trained model",
+  ),
+  wrong(
+    { models: { teacher: TEACHER } },
+    "spec.models.teacher: Forbidden: is not read by the objective simple; take it out, or choose consistency or progressive",
+  ),
+  wrong(
+    { training: { init: "teacher" } },
+    "spec.training.init: Forbidden: teacher is no model that the job names; set models.teacher, or take init out",
+  ),
+  wrong(
+    { diffusion: { objective: "cross-entropy" } },
+    "spec.diffusion.objective: Forbidden: cross-entropy does not judge what the network unet gives; choose simple, hybrid, vlb, rescaled-vlb, consistency, progressive",
+  ),
+  wrong(
+    { model: { type: "classifier" }, diffusion: { objective: "cross-entropy" } },
+    "spec.model.classes: Forbidden: 0 leaves a classifier nothing to tell apart; set it to the number of the data set's classes",
+  ),
+  wrong(
+    {
+      model: { type: "classifier", classes: 10 },
+      diffusion: { objective: "cross-entropy" },
+      sampling: { everySteps: 100 },
+    },
+    "spec.sampling.everySteps: Forbidden: 100: a classifier draws no pictures; leave it out",
+  ),
+  wrong(
     { diffusion: { process: "edm" } },
     "spec.sampling.sampler: Forbidden: ddim does not fit the process edm; choose one that does",
+  ),
+  wrong(
+    { diffusion: CONSISTENCY, sampling: { sampler: "heun" } },
+    "spec.sampling.sampler: Forbidden: heun does not draw from what predicts consistency; choose consistency for predict consistency, and for no other",
   ),
   wrong(
     { diffusion: { timesteps: 40 } },
@@ -84,6 +131,18 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { sampling: { guidance: 2.5 } },
     "spec.sampling.guidance: Forbidden: 2.5 needs class labels; set model.classes, or guidance 1",
+  ),
+  wrong(
+    { sampling: { classifierScale: 2.5 } },
+    "spec.sampling.classifierScale: Forbidden: 2.5 needs a classifier that guides; name one in models.classifier, or leave it out",
+  ),
+  wrong(
+    {
+      model: { type: "classifier", classes: 10 },
+      diffusion: { objective: "cross-entropy" },
+      models: { classifier: { from: "file:///runs/classifier" } },
+    },
+    "spec.models.classifier: Forbidden: guides what is sampled, and a classifier draws no pictures; leave it out",
   ),
   wrong(
     { diffusion: { process: "nonequilibrium", objective: "trajectory-bound" }, sampling: ALL_STEPS },
@@ -120,7 +179,16 @@ export const AGAINST_A_FIELD: readonly WrongJob[] = [
   wrong({ data: {} }, "spec.data.source: Required value"),
   wrong(
     { training: { init: "abc" } },
-    'spec.training.init: Forbidden: "abc" must be the sha256 of weights, as --init and plume checkpoints import set it',
+    'spec.training.init: Forbidden: "abc" must be teacher, or the sha256 of weights, as --init and plume checkpoints import set it',
+  ),
+  wrong(
+    { models: { teacher: { from: "runs/edm" } } },
+    'spec.models.teacher.from: Forbidden: "runs/edm" must be a run, a store or a checkpoint at file:// or s3://',
+  ),
+  wrong({ models: { teacher: {} } }, "spec.models.teacher.from: Required value"),
+  wrong(
+    { models: { teacher: { ...TEACHER, sha256: "abc" } } },
+    'spec.models.teacher.sha256: Forbidden: "abc" must be the sha256 of weights, as summary.json has it',
   ),
   wrong(
     { store: { endpoint: "ftp://s3.example" } },
@@ -180,13 +248,27 @@ export const UNKNOWN_FIELDS: readonly (readonly [spec: object, field: string])[]
   [{ monitoring: { token: "0123456789abcdef" } }, "spec.monitoring.token"],
 ];
 
-/** A job in which a field may have another value: a process with any weighting, or for an objective the one with a bound. */
-export const unchanged = (path: string) => ({
-  diffusion: { process: path === "diffusion.objective" ? "ddpm" : "vp" },
-  sampling: { sampler: "euler" },
-});
+/**
+ * A job in which a field may have another value: a process with any weighting, for an objective the one with a bound, and one
+ * that distils for what it reads of its teacher.
+ */
+export const unchanged = (path: string) =>
+  path.startsWith("models.")
+    ? {
+        diffusion: { process: "edm", objective: "progressive" },
+        models: { teacher: TEACHER },
+        sampling: { sampler: "progressive" },
+      }
+    : {
+        diffusion: { process: path === "diffusion.objective" ? "ddpm" : "vp" },
+        models: {},
+        sampling: { sampler: "euler" },
+      };
 
-/** Another value for each field that decides a run's bits, of a job that is at the defaults but for `unchanged`. */
+/**
+ * Another value for each field that decides a run's bits, of a job that is at the defaults but for `unchanged`. A network of
+ * another type breaks rules as well.
+ */
 export const CHANGED: Readonly<Record<string, unknown>> = {
   seed: 1,
   "data.source": "shapes:64",
@@ -194,7 +276,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "data.patch": 2,
   "data.flip": true,
   "data.limit": 100,
-  "model.type": "mlp",
+  "model.type": "classifier",
   "model.channels": 64,
   "model.channelMult": [2, 1],
   "model.resBlocks": 2,
@@ -205,6 +287,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.scaleShift": false,
   "model.resample": "resblock",
   "model.classes": 10,
+  "model.pool": "adaptive",
   "model.layers": 2,
   "model.bases": 20,
   "diffusion.process": "ve",
@@ -221,8 +304,12 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "diffusion.weighting": "likelihood",
   "diffusion.variance": "fixed-small",
   "diffusion.objective": "vlb",
+  "diffusion.scales.start": 10,
+  "diffusion.scales.end": 100,
+  "diffusion.scales.steps": 500,
   "diffusion.vlbWeight": 0.01,
   "diffusion.labelDrop": 0,
+  "models.teacher.sha256": "0".repeat(64),
   "training.globalBatch": 128,
   "training.microBatch": 8,
   "training.optimizer.type": "lion",

@@ -9,6 +9,8 @@ export interface Row {
   readonly name: string;
   /** Of generated images. */
   readonly step?: number;
+  /** Of the classifier that guided them. */
+  readonly classifierScale?: number;
   /** One a seed; one alone where nothing was drawn. */
   readonly scores: readonly Score[];
 }

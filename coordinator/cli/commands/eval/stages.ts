@@ -3,15 +3,16 @@
 import type { Backend } from "../../../../shared/backends/backend.ts";
 import { listCheckpoints } from "../../../../shared/checkpoint/list.ts";
 import { locateCheckpoint } from "../../../../shared/checkpoint/locate.ts";
-import type { Job } from "../../../../shared/config/schema.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { JUDGE_CLASSES, JUDGE_SIDE } from "../../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../../shared/eval/score.ts";
 import { readWeights } from "../../../../shared/interop/export.ts";
-import { type LoadedModel, loadModel } from "../../../../shared/interop/load-model.ts";
+import type { LoadedModel } from "../../../../shared/interop/load-model.ts";
 import { isModelFolder } from "../../../../shared/interop/read.ts";
 import { initialParameters } from "../../../../shared/nn/init.ts";
+import type { FrozenNetwork } from "../../../../shared/pipeline/frozen.ts";
 import { createGenerator, type Generate, gridLabels } from "../../../../shared/pipeline/generate.ts";
+import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
 
 /** Images computed together: bounds the memory; what comes out does not depend on it. */
 const BATCH = 8;
@@ -33,14 +34,14 @@ export interface Model extends LoadedModel {
 }
 
 /** @throws PlumeError FAILED_PRECONDITION for a model of other images than the judge knows. */
-export async function openModel(
+export async function openStages(
   checkpoint: string,
-  asked: { readonly weights: string | undefined; readonly stages: readonly StageName[] },
-  open: (job: Job) => Promise<Backend>,
+  model: LoadedModel & { readonly backend: Backend },
+  asked: { readonly stages: readonly StageName[]; readonly classifier: FrozenNetwork | undefined },
 ): Promise<Model> {
-  const model = await loadModel(checkpoint, asked.weights, open);
   const { job, network, layout, params, imageSet, backend } = model;
-  checkImages(checkpoint, model);
+  const { classifier } = asked;
+  checkImages(checkpoint, model, classifier);
   const flatOf = (values: (name: string) => Float32Array) => {
     const flat = new Float32Array(layout.size);
     for (const { name, offset } of layout.tensors) flat.set(values(name), offset);
@@ -67,18 +68,21 @@ export async function openModel(
     stage("final", model.step, final),
   ];
   const image = { height: imageSet.height, width: imageSet.width, channels: imageSet.channels };
-  const generate = createGenerator({ spec: job.spec, network, params, image, program: backend.program });
+  const generate = createGenerator({
+    ...{ spec: job.spec, network, params, image, classifier },
+    program: backend.program,
+  });
   return { ...model, stages: all.filter(({ name }) => asked.stages.includes(name)), generate };
 }
 
-function checkImages(checkpoint: string, { job, imageSet }: LoadedModel): void {
+function checkImages(checkpoint: string, { job, imageSet }: LoadedModel, classifier: FrozenNetwork | undefined): void {
   const { name, height, width } = imageSet;
-  const { classes } = job.spec.model;
+  const classes = shownClasses(job.spec, classifier);
   if (name === "fashion-mnist" && height === JUDGE_SIDE && classes === JUDGE_CLASSES) return;
   throw new PlumeError(
     "FAILED_PRECONDITION",
     `${checkpoint} was trained on ${name} at ${height}x${width} with ${classes} classes; the judge knows Fashion-MNIST's ten at 28x28`,
-    { remedy: "evaluate a run of deploy/jobs/fashion.yaml" },
+    { remedy: "evaluate a run of deploy/jobs/fashion.yaml, or one without classes under a --classifier" },
   );
 }
 
@@ -97,13 +101,14 @@ export interface Wanted {
   readonly seed: number;
   readonly steps: number;
   readonly guidance: number;
+  readonly classifierScale: number | undefined;
   readonly signal: AbortSignal;
   onBatch(done: number): void;
 }
 
 /** All classes in turn. */
 export async function generateImages({ job, generate }: Model, wanted: Wanted): Promise<LabelledImages> {
-  const { count, seed, steps, guidance, signal, onBatch } = wanted;
+  const { count, seed, steps, guidance, classifierScale, signal, onBatch } = wanted;
   const { sampler, eta } = job.spec.sampling;
   const pixels = new Uint8Array(count * JUDGE_SIDE * JUDGE_SIDE);
   const labels = Int32Array.from(
@@ -120,7 +125,8 @@ export async function generateImages({ job, generate }: Model, wanted: Wanted): 
   for (let from = 0; from < count; from += BATCH) {
     const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
     const asked = indices.map((k) => labels[k]!);
-    const batch = await generate({ indices, labels: asked, seed, sampler, steps, eta, guidance, onStep });
+    const how = { sampler, steps, eta, guidance, classifierScale };
+    const batch = await generate({ indices, labels: asked, seed, ...how, onStep });
     pixels.set(batch, from * JUDGE_SIDE * JUDGE_SIDE);
     onBatch(from + indices.length);
   }

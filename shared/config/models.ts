@@ -1,0 +1,38 @@
+// Other trained models that a job names: a group of it, a field a model.
+
+import { z } from "zod";
+
+/** What a checkpoint has of a model: its average, or the last step's. */
+export const WEIGHTS = ["ema", "raw"] as const;
+export type Weights = (typeof WEIGHTS)[number];
+
+/** training.init: the name of a model, or the sha256 of weights that were imported. */
+export const INIT = /^(teacher|[0-9a-f]{64})$/;
+
+const PLACE =
+  "file://DIR of a run, a store, one step-... folder or an exported folder; s3://BUCKET/PREFIX of a store or of one step in it, reached as spec.store says";
+
+const frozenSchema = z.strictObject({
+  from: z
+    .string()
+    .regex(/^(file|s3):\/\/./, "must be a run, a store or a checkpoint at file:// or s3://")
+    .max(2048)
+    .describe(PLACE),
+  weights: z.enum(WEIGHTS).default("ema").describe("which of its weights: the average, or the last step's"),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "must be the sha256 of weights, as summary.json has it")
+    .optional()
+    .describe(
+      "sha256 of those weights; when absent, of those that are there when the run begins: it never uses others",
+    ),
+});
+
+export const modelsSchema = z.strictObject({
+  teacher: frozenSchema.optional().describe("the model that is distilled; nothing is learned of it"),
+  classifier: frozenSchema
+    .optional()
+    .describe("the classifier of noised images that guides what is sampled (sampling.classifierScale)"),
+});
+
+export type FrozenName = keyof z.infer<typeof modelsSchema>;

@@ -1,0 +1,33 @@
+// How pictures are drawn: a group of a job.
+
+import { z } from "zod";
+import { SAMPLERS } from "../samplers/index.ts";
+import { listed, oneOf } from "./family.ts";
+
+export const samplingSchema = z.strictObject({
+  everySteps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("steps between sample grids while training; 0 only at the end; a classifier draws none at all"),
+  count: z.int().min(0).default(16).describe("images a grid; 0 for none"),
+  sampler: oneOf(SAMPLERS).default("ddim").describe(listed(SAMPLERS)),
+  steps: z.int().min(1).default(50).describe("denoising steps an image"),
+  eta: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("noise of the samplers that add some: 0 deterministic, 1 ancestral; the sampler's own when absent"),
+  guidance: z
+    .number()
+    .min(0)
+    .default(1)
+    .describe("classifier-free guidance scale s: eps = u + s(c - u); 1 is plain conditional"),
+  classifierScale: z
+    .number()
+    .min(0)
+    .max(1000)
+    .optional()
+    .describe("scale s of classifier guidance by models.classifier: s grad log p(y | x_t); 1 when absent, 0 for none"),
+});

@@ -1,0 +1,108 @@
+// Whether a model is one that the job can use: every field that speaks against it, by the job's name for it.
+
+import type { FrozenName } from "../config/models.ts";
+import type { JobSpec } from "../config/schema.ts";
+import { PlumeError } from "../errors.ts";
+import { networkOf, type ReadModel } from "../interop/load-model.ts";
+import { givesImages } from "../models/index.ts";
+import { buildNetwork } from "../pipeline/network.ts";
+import { buildLayout } from "../tensor/layout.ts";
+
+/** Of the job's data set. */
+export interface Images {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+type Differences = (spec: JobSpec, images: Images, model: ReadModel) => Promise<readonly string[]>;
+
+/** One line a field, by what the job uses the model for. */
+const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
+  async teacher(spec, images, model) {
+    const { type } = model.job.spec.model;
+    if (!givesImages(type)) return [`model.type: the model is a ${type}, the job distils what denoises`];
+    return [
+      ...imagesOf(spec, images, model),
+      ...labelsOf(spec, model),
+      ...processOf(spec, model),
+      ...(spec.training.init === "teacher" ? await networkFields(spec, images, model) : []),
+    ];
+  },
+  async classifier(spec, images, model) {
+    const { type, classes } = model.job.spec.model;
+    if (givesImages(type)) return [`model.type: the model is a ${type}, and no classifier of noised images`];
+    const others = spec.model.classes > 0 && spec.model.classes !== classes;
+    return [
+      ...(spec.diffusion.predict === "consistency" ? [NO_SCORE] : []),
+      ...imagesOf(spec, images, model),
+      ...noiseOf(spec, model),
+      ...(others ? [line("model.classes", classes, spec.model.classes)] : []),
+    ];
+  },
+};
+
+/** @throws PlumeError FAILED_PRECONDITION with all that differs. */
+export async function checkFits(name: FrozenName, spec: JobSpec, images: Images, model: ReadModel): Promise<void> {
+  const differences = await DIFFERENCES[name](spec, images, model);
+  if (differences.length === 0) return;
+  throw new PlumeError("FAILED_PRECONDITION", `${model.at} does not fit this job:\n  ${differences.join("\n  ")}`, {
+    remedy: "change the job's fields to the model's, or name another model",
+  });
+}
+
+const line = (field: string, theirs: unknown, ours: unknown): string =>
+  `${field}: the model has ${JSON.stringify(theirs)}, the job ${JSON.stringify(ours)}`;
+
+/** Images as the network sees them. */
+function imagesOf({ data }: JobSpec, images: Images, { job, imageSet }: ReadModel): string[] {
+  const shape = ({ height, width, channels }: Images) => [height, width, channels];
+  const [theirs, ours] = [shape(imageSet), shape(images)];
+  const { patch } = job.spec.data;
+  return [
+    ...(theirs.join() === ours.join() ? [] : [line("data.imageSize (height, width, channels)", theirs, ours)]),
+    ...(patch === data.patch ? [] : [line("data.patch", patch, data.patch)]),
+  ];
+}
+
+/** A model without classes sees no label. */
+function labelsOf({ model }: JobSpec, { job }: ReadModel): string[] {
+  const { classes } = job.spec.model;
+  return classes === 0 || classes === model.classes ? [] : [line("model.classes", classes, model.classes)];
+}
+
+/** A teacher is a denoiser at every level, or the last student, at all levels that this one is shown. */
+function processOf({ diffusion }: JobSpec, { job }: ReadModel): string[] {
+  const { process, objective, scales } = job.spec.diffusion;
+  if (process !== diffusion.process) return [line("diffusion.process", process, diffusion.process)];
+  if (objective === "simple") return [];
+  if (objective !== "progressive" || diffusion.objective !== "progressive")
+    return [`diffusion.objective: the model has "${objective}", the job distils a denoiser, of the objective "simple"`];
+  if (scales.start === 2 * diffusion.scales.start) return [];
+  return [
+    `diffusion.scales.start: the model is a student of ${scales.start} steps, the job's takes ${diffusion.scales.start}, which is not half as many`,
+  ];
+}
+
+/** Fields in which two networks of other parameters differ. */
+async function networkFields(spec: JobSpec, images: Images, model: ReadModel): Promise<string[]> {
+  const ours = buildLayout((await buildNetwork(spec, images)).params);
+  if ((await networkOf(model)).layout.digest === ours.digest) return [];
+  const theirs = model.job.spec.model;
+  const differ = (Object.keys(theirs) as (keyof typeof theirs)[]).filter(
+    (field) => JSON.stringify(theirs[field]) !== JSON.stringify(spec.model[field]),
+  );
+  return differ.map((field) => line(`model.${field}, for training.init teacher`, theirs[field], spec.model[field]));
+}
+
+/** What decides the noise at a time, and not how often training draws it. */
+const NOISE = ["process", "schedule", "timesteps", "betaMin", "betaMax", "sigmaMin", "sigmaMax"] as const;
+
+const NO_SCORE =
+  "diffusion.predict: the job's model predicts consistency, which is no denoiser and has no score to guide";
+
+/** A classifier knows x_t of its own process alone. */
+const noiseOf = ({ diffusion }: JobSpec, { job }: ReadModel): string[] =>
+  NOISE.filter((field) => job.spec.diffusion[field] !== diffusion[field]).map((field) =>
+    line(`diffusion.${field}`, job.spec.diffusion[field], diffusion[field]),
+  );

@@ -1,0 +1,66 @@
+// The frozen models of a job, read and proved: from job to weights in memory that threads share.
+
+import type { FrozenName } from "../config/models.ts";
+import type { JobSpec } from "../config/schema.ts";
+import { PlumeError } from "../errors.ts";
+import { networkOf, type ReadModel, readModel } from "../interop/load-model.ts";
+import { weightsDigest } from "../interop/weights.ts";
+import type { FrozenWeights } from "../pipeline/frozen.ts";
+import { checkFits, type Images } from "./fits.ts";
+
+export interface FrozenModel extends FrozenWeights {
+  /** Where they were read: a checkpoint by its step, or the exported folder. */
+  readonly at: string;
+  readonly sha256: string;
+}
+
+export type FrozenModels = Readonly<Partial<Record<FrozenName, FrozenModel>>>;
+
+/**
+ * Every model that the job names. @param images of the job's data set. @param called by what errors name a model.
+ * @throws PlumeError with the field's name: NOT_FOUND where there is no such checkpoint, DATA_LOSS for a damaged one,
+ * FAILED_PRECONDITION for a model that does not fit the job or has other weights than the job's sha256 says.
+ */
+export async function readFrozen(
+  spec: JobSpec,
+  images: Images,
+  called = (name: FrozenName): string => `models.${name}`,
+): Promise<FrozenModels> {
+  const named = Object.keys(spec.models) as FrozenName[];
+  const read = named.map(
+    async (name) => [name, await naming(called(name), () => readOne(spec, name, images))] as const,
+  );
+  return Object.fromEntries(await Promise.all(read)) as FrozenModels;
+}
+
+async function readOne(spec: JobSpec, name: FrozenName, images: Images): Promise<FrozenModel> {
+  const { from, weights, sha256: pinned } = spec.models[name]!;
+  const model = await readModel(from.replace(/^file:\/\//, ""), weights, spec.store);
+  await checkFits(name, spec, images, model);
+  const { layout } = await networkOf(model);
+  const sha256 = weightsDigest(layout, model.values);
+  if (pinned !== undefined && pinned !== sha256) throw otherWeights(pinned, sha256, model);
+  const flat = new Float32Array(new SharedArrayBuffer(layout.size * Float32Array.BYTES_PER_ELEMENT));
+  for (const { name: tensor, offset } of layout.tensors) flat.set(model.values.get(tensor)!, offset);
+  const { height, width, channels } = model.imageSet;
+  return { spec: model.job.spec, image: { height, width, channels }, flat, sha256, at: urlOf(model.at) };
+}
+
+const urlOf = (place: string): string => (/^[a-z0-9]+:\/\//.test(place) ? place : `file://${place}`);
+
+const otherWeights = (pinned: string, sha256: string, { at, step, weights }: ReadModel): PlumeError =>
+  new PlumeError(
+    "FAILED_PRECONDITION",
+    `sha256 is ${pinned}, the ${weights} weights of step ${step} at ${at} have ${sha256}`,
+    { remedy: "name the step-... folder that has those weights, or begin another run with these" },
+  );
+
+/** An error of a model says of which one. */
+async function naming<T>(name: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    if (!(error instanceof PlumeError)) throw error;
+    throw new PlumeError(error.code, `${name}: ${error.message}`, { remedy: error.remedy, cause: error });
+  }
+}

@@ -1,0 +1,39 @@
+// Another trained model on this device: its network and its weights, of which nothing is learned.
+
+import type { FrozenName } from "../config/models.ts";
+import type { JobSpec } from "../config/schema.ts";
+import type { ImageShape } from "../models/of-job.ts";
+import type { Network } from "../nn/network.ts";
+import { buildLayout } from "../tensor/layout.ts";
+import { createDeviceParams, type DeviceParams } from "./device-params.ts";
+import { buildNetwork } from "./network.ts";
+
+export interface FrozenWeights {
+  /** Of the job that trained them. */
+  readonly spec: JobSpec;
+  /** Of the images that they were trained on. */
+  readonly image: ImageShape;
+  /** float32 [layout.size] of that job's network. */
+  readonly flat: Float32Array;
+}
+
+export interface FrozenNetwork {
+  readonly spec: JobSpec;
+  readonly network: Network;
+  readonly params: DeviceParams;
+}
+
+export type FrozenNetworks = Readonly<Partial<Record<FrozenName, FrozenNetwork>>>;
+
+/** Puts each model's weights on the device, where they stay. */
+export async function openFrozen(
+  models: Readonly<Partial<Record<FrozenName, FrozenWeights>>>,
+): Promise<FrozenNetworks> {
+  const opened = Object.entries<FrozenWeights>(models).map(async ([name, { spec, image, flat }]) => {
+    const network = await buildNetwork(spec, image);
+    const params = createDeviceParams(buildLayout(network.params));
+    params.load(flat);
+    return [name, { spec, network, params }] as const;
+  });
+  return Object.fromEntries(await Promise.all(opened));
+}

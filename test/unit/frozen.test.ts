@@ -1,0 +1,114 @@
+import { rmSync } from "node:fs";
+import { beforeAll, describe, expect, it } from "vitest";
+import { differences } from "../../shared/config/identity.ts";
+import { parseJob } from "../../shared/config/load.ts";
+import type { Job } from "../../shared/config/schema.ts";
+import { withPins, withPinsOf } from "../../shared/frozen/pin.ts";
+import { readFrozen } from "../../shared/frozen/read.ts";
+import { initialParameters } from "../../shared/nn/init.ts";
+import { IMAGES, teacherJob, writeModel } from "../support/frozen.ts";
+import { scratchFolder } from "../support/plume.ts";
+
+const scratch = scratchFolder();
+const store = scratch.file("store");
+
+const student = (from: string, ...set: string[]): Job =>
+  parseJob(
+    `
+metadata: { name: student }
+spec:
+  data: { source: "shapes:64", imageSize: 8, patch: 2 }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 10 }
+  diffusion: { process: edm, predict: edm, objective: progressive, scales: { start: 4 } }
+  models: { teacher: { from: "${from}" } }
+  sampling: { sampler: heun }`,
+    { set },
+  );
+
+const read = ({ spec }: Job, images = IMAGES) => readFrozen(spec, images);
+
+beforeAll(async () => {
+  await writeModel(store, 4, teacherJob());
+});
+
+describe("a model that a job names", () => {
+  it("is read from a store or from one step's folder, and known by the sha256 of its weights", async () => {
+    const { teacher } = await read(student(`file://${store}`));
+    const step = `file://${store}/step-000000004`;
+    expect(teacher).toMatchObject({ at: step, channels: 1, spec: { model: { channels: 8 } } });
+    expect(teacher!.sha256).toMatch(/^[0-9a-f]{64}$/);
+    expect((await read(student(step))).teacher).toEqual(teacher);
+    expect(teacher!.flat.buffer).toBeInstanceOf(SharedArrayBuffer);
+  });
+
+  it("is the raw one or the average, as the job says", async () => {
+    const [ema, raw] = await Promise.all(
+      ["ema", "raw"].map((weights) => read(student(`file://${store}`, `models.teacher.weights=${weights}`))),
+    );
+    expect(ema!.teacher!.sha256).not.toBe(raw!.teacher!.sha256);
+  });
+
+  it.each([
+    ["no folder", () => "file:///nowhere/at/all", {}, "NOT_FOUND", /^models\.teacher: .*there is no such folder/],
+    [
+      "no step",
+      () => `file://${store}/step-000000009`,
+      {},
+      "NOT_FOUND",
+      /^models\.teacher: .*step-000000009 is no checkpoint: there is no such folder/,
+    ],
+    [
+      "other images",
+      () => `file://${store}`,
+      { channels: 3 },
+      "FAILED_PRECONDITION",
+      /data\.imageSize .*the model has \[8,8,1\], the job \[8,8,3\]/,
+    ],
+  ])("is refused by the field's name, with a remedy: %s", async (_, from, other, code, message) => {
+    const refused = read(student(from()), { ...IMAGES, ...other });
+    await expect(refused).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    await expect(refused).rejects.toMatchObject({ remedy: expect.stringMatching(/\w/) });
+  });
+});
+
+describe("a run that has begun", () => {
+  const job = student(`file://${store}`);
+
+  it("knows its models by checkpoint and sha256, wherever they lie; and is another run with other weights", async () => {
+    const pinned = withPins(job, await read(job));
+    expect(pinned.spec.models.teacher).toMatchObject({ from: `file://${store}/step-000000004`, weights: "ema" });
+    const moved = scratch.file("moved");
+    await writeModel(moved, 4, teacherJob());
+    const again = student(`file://${moved}`);
+    expect(differences(pinned.spec, withPins(again, await read(again)).spec)).toEqual([]);
+    await writeModel(moved, 5, teacherJob("seed=7"));
+    const found = differences(pinned.spec, withPins(again, await read(again)).spec);
+    expect(found.map(({ path }) => path)).toEqual(["models.teacher.sha256"]);
+  });
+
+  it("goes on with the checkpoint that it began with when its store has a newer one", async () => {
+    const growing = scratch.file("growing");
+    await writeModel(growing, 4, teacherJob());
+    const asked = student(`file://${growing}`);
+    const begun = withPins(asked, await read(asked));
+    await writeModel(growing, 5, teacherJob("seed=7"));
+    expect(withPins(asked, await read(asked))).not.toEqual(begun);
+    expect(withPinsOf(asked, begun)).toEqual(begun);
+    expect(withPinsOf(asked, null)).toEqual(asked);
+    rmSync(`${growing}/step-000000004`, { recursive: true });
+    await expect(read(withPinsOf(asked, begun))).rejects.toThrow("there is no such folder");
+  });
+
+  it("refuses other weights than it began with, naming both", async () => {
+    const other = "f".repeat(64);
+    await expect(read(student(`file://${store}`, `models.teacher.sha256=${other}`))).rejects.toThrow(
+      new RegExp(`models\\.teacher: sha256 is ${other}, the ema weights of step 4 at .* have [0-9a-f]{64}`),
+    );
+  });
+
+  it("has as its teacher what was written, number by number", async () => {
+    const { teacher } = await read(job);
+    const { layout } = await writeModel(scratch.file("same"), 4, teacherJob());
+    expect([...teacher!.flat]).toEqual([...initialParameters(layout, 0)]);
+  });
+});
