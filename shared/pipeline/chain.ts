@@ -33,7 +33,7 @@ export function createKernels({ spec, network, params, program }: DenoiserOption
     (x, t) => {
       const key = `${x.shape} ${labels !== null}`;
       if (!programs.has(key)) programs.set(key, program(computation(x.shape as Shape4, labels !== null)));
-      asked = { x, label: label(t), labels };
+      asked = { x: chain.seen(x), label: label(t), labels };
       return chain.reverse(x, t, programs.get(key)!.run(params.tensors)[0]!);
     };
 }

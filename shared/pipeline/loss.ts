@@ -140,8 +140,8 @@ async function chainLoss(diffusion: Diffusion, objective: ChainObjective): Promi
     prepare({ x0: images, random, t }) {
       const x0 = chain.data(images, random(PURPOSE.dequantise));
       const x_t = chain.noised(x0, t, random(PURPOSE.noise));
-      const label = t(times.label);
-      return (output) => objective(chain, x0, chain.reverse(x_t, t, output(x_t, label))).loss;
+      const [seen, label] = [chain.seen(x_t), t(times.label)];
+      return (output) => objective(chain, x0, chain.reverse(x_t, t, output(seen, label))).loss;
     },
   };
 }

@@ -21,6 +21,7 @@ const bitsWhere = (condition: T): T => tf.cast(condition, "float32");
 export function binomialChain({ timesteps }: ChainOptions): Chain {
   const process = processOf(binomialBetas(timesteps));
   const data: Chain["data"] = (images) => bitsWhere(tf.greater(images, 0));
+  const images: Chain["images"] = (x) => tf.sub(tf.mul(x, 2), 1);
   /** Bits of which each was flipped so often, as a factor of p: its log odds add up. */
   const weighed = (logit: T, { images, noise }: Seen): T =>
     noise === undefined ? logit : tf.add(logit, speaking(data(images), logOdds(1 - 2 * noise)));
@@ -29,8 +30,9 @@ export function binomialChain({ timesteps }: ChainOptions): Chain {
     entropies: binomialEntropies(process),
     bin: 1,
     data,
-    images: (x) => tf.sub(tf.mul(x, 2), 1),
+    images,
     noised: (x0, t, random) => bitsWhere(tf.less(random.uniforms(), binomialMarginal(process, x0, t))),
+    seen: images,
     prior: (random) => bitsWhere(tf.less(random.uniforms(), 0.5)),
     reverse(x_t, t, output) {
       const p = binomialReverseLogit(process, x_t, t, output);

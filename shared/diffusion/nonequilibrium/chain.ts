@@ -43,6 +43,8 @@ export interface Chain {
   images(x: Tensor): Tensor;
   /** x_t of x_0. */
   noised(x0: Tensor, t: Steps, random: Random): Tensor;
+  /** x_t as a network sees it: about as far below 0 as above. */
+  seen(x_t: Tensor): Tensor;
   /** x_T of nothing. */
   prior(random: Random): Tensor;
   /** @param output of the network at x_t: [B, H, W, outputs C]. */

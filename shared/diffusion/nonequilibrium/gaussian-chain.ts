@@ -23,6 +23,7 @@ export function gaussianChain({ timesteps, sigmaData }: ChainOptions): Chain {
     data,
     images: (x) => tf.mul(x, sigmaData),
     noised: (x0, t, random) => qSample(process, x0, t, random.normals()),
+    seen: (x_t) => x_t,
     prior: (random) => random.normals(),
     reverse(x_t, t, output) {
       const [muCoeff, betaCoeff] = tf.split(output, 2, 3) as [tf.Tensor, tf.Tensor];
