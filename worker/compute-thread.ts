@@ -32,7 +32,7 @@ type Handler = (request: ComputeRequest) => void | Promise<void>;
 async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promise<Handler> {
   const { spec } = parseJob(jobYaml);
   const backend = await openBackend(spec.workers.backend, spec.workers.threads);
-  const network = await buildNetwork(spec, image.channels);
+  const network = await buildNetwork(spec, image);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));

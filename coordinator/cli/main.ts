@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import("./commands/train.ts")).trainCommand(),
   sample: async () => (await import("./commands/sample.ts")).sampleCommand(),
   edit: async () => (await import("./commands/edit.ts")).editCommand(),
+  posterior: async () => (await import("./commands/posterior.ts")).posteriorCommand(),
   eval: async () => (await import("./commands/eval.ts")).evalCommand(),
   likelihood: async () => (await import("./commands/likelihood.ts")).likelihoodCommand(),
   ctl: async () => (await import("./commands/ctl.ts")).ctlCommand(),

@@ -40,7 +40,7 @@ export const replay: Replay = async (run, step, io) => {
       throw new PlumeError("FAILED_PRECONDITION", `${set.name} is not the data that the run was trained on`, {
         remedy: "give the audit the same files, where the run's job names them",
       });
-    const network = await buildNetwork(spec, set.channels);
+    const network = await buildNetwork(spec, set);
     const layout = buildLayout(network.params);
     await using reducer = await openReducer({ layout, optimizer: spec.training.optimizer.type, maxVectors: 1 });
     const { classifier: _, ...models } = spec.models; // nothing but pictures is made with it

@@ -1,6 +1,7 @@
 // How a command's images are drawn: the options that it shares with the others, the job's own choice where one is absent.
 
 import type { JobSpec } from "../../shared/config/schema.ts";
+import { chainKind } from "../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { givesImages } from "../../shared/models/index.ts";
 import { fitsModel, SAMPLER_NAMES, type SamplerName } from "../../shared/samplers/index.ts";
@@ -69,11 +70,29 @@ export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: Aske
     throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
       remedy: `use at most --steps ${diffusion.timesteps}`,
     });
+  checkChain(diffusion, steps, guidance);
   if (model.classes === 0 && guidance !== 1)
     throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {
       remedy: "use --guidance 1",
     });
   return { ...asked, sampler, steps, guidance, eta: asked.eta ?? sampling.eta };
+}
+
+/** A chain is walked step by step, and its steps are no predictions of x_0. */
+function checkChain({ process, timesteps }: JobSpec["diffusion"], steps: number, guidance: number): void {
+  if (chainKind(process) === undefined) return;
+  if (steps !== timesteps)
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--steps ${steps}: the model's process ${process} takes all of its ${timesteps} steps`,
+      { remedy: "leave --steps out" },
+    );
+  if (guidance !== 1)
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--guidance ${guidance} mixes two predictions of x_0, which the model's process ${process} does not make`,
+      { remedy: "use --guidance 1" },
+    );
 }
 
 /** @throws PlumeError INVALID_ARGUMENT for a model whose answers are no images. */

@@ -21,7 +21,7 @@ export interface Start {
 export async function openStart(folder: string, job: Job): Promise<Start> {
   const { card: set } = await describeImageSet(job.spec.data, job.spec.store);
   checkClasses(job.spec, set);
-  const weights = await weightsFor(job.spec, set.channels, readModelFolder(folder));
+  const weights = await weightsFor(job.spec, set, readModelFolder(folder));
   const named = withInit(job, weights);
   return { job: named, write: (store, signal) => writeStart(store, named, set, weights, signal) };
 }

@@ -48,7 +48,7 @@ export async function openTraining(options: CoordinatorOptions) {
   checkClasses(spec, set);
   const frozen = await readFrozen(spec, set);
   const job = withPins(asked, frozen);
-  const network = await buildNetwork(spec, set.channels);
+  const network = await buildNetwork(spec, set);
   const layout = buildLayout(network.params);
 
   const V = spec.training.globalBatch / spec.training.microBatch;

@@ -4,6 +4,7 @@ import type { ProcessName } from "../diffusion/processes/index.ts";
 import { SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
 import { OBJECTIVE_NAMES, type ObjectiveName, objectiveKind } from "../objectives/index.ts";
 import type { ObjectiveKind } from "../objectives/objective.ts";
+import { CHAIN, isChain } from "./chain-rules.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
 /** As ranges by process: shared/diffusion/processes. */
@@ -75,14 +76,14 @@ export const DIFFUSION_RULES: readonly Rule[] = [
     path: ["diffusion", "objective"],
     faults: ({ diffusion: { objective, process } }) =>
       unless(
-        objectiveKind(objective).fits?.includes(process) ?? true,
+        isChain(process) || (objectiveKind(objective).fits?.includes(process) ?? true),
         () => `${objective} is not for the process ${process}; choose simple, or another process`,
       ),
     cel: {
-      holds: PICKY_OBJECTIVES.map(
+      holds: `${CHAIN} || ${PICKY_OBJECTIVES.map(
         (name) =>
           `(self.diffusion.objective != '${name}' || self.diffusion.process in ${quoted(objectiveKind(name).fits!)})`,
-      ).join(" && "),
+      ).join(" && ")}`,
       message:
         "'%s is not for the process %s; choose simple, or another process'.format([self.diffusion.objective, self.diffusion.process])",
     },

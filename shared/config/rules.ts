@@ -1,9 +1,10 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
-import { givesImages, NETWORKS, type NetworkName } from "../models/index.ts";
+import { givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
 import { OBJECTIVE_NAMES, type ObjectiveName, objectiveKind } from "../objectives/index.ts";
-import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES } from "../samplers/index.ts";
+import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
+import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
 import { DIFFUSION_RULES } from "./diffusion-rules.ts";
 import { type Checked, quoted, type Rule, unless } from "./rule.ts";
 
@@ -31,6 +32,10 @@ const UNEVEN = `self.model.channelMult.filter(m, self.model.channels <= ${MOST_C
 const PICKY = SAMPLER_NAMES.filter((name) => fitting(name) !== undefined);
 /** Those that draw from consistency functions. */
 const OF_FUNCTIONS = SAMPLER_NAMES.filter((name) => fitsPrediction(name, "consistency"));
+
+/** Networks that have levels, groups and attention. */
+const isPyramid = ({ model }: Checked): boolean => PYRAMIDS.includes(model.type);
+const PLAIN = `!(self.model.type in ${quoted(PYRAMIDS)})`;
 
 /** Networks by what they give, and the objectives that judge it. */
 const GIVES = ["image", "classes"] as const;
@@ -75,28 +80,30 @@ export const RULES: readonly Rule[] = [
       const levels = spec.model.channelMult.length;
       const size = pixels(spec);
       return unless(
-        !isWhole(spec) || size % 2 ** (levels - 1) === 0,
+        !isPyramid(spec) || !isWhole(spec) || size % 2 ** (levels - 1) === 0,
         () =>
           `${levels} levels halve ${size} pixels ${levels - 1} times, and ${size} is not divisible by ${2 ** (levels - 1)}; use fewer levels or another imageSize`,
       );
     },
     cel: {
-      holds: `${LEVELS} == 0 || !(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
+      holds: `${PLAIN} || ${LEVELS} == 0 || !(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
       message: `'%d levels halve %d pixels %d times, and %d is not divisible by %d; use fewer levels or another imageSize'.format([${LEVELS}, ${PIXELS}, ${LEVELS} - 1, ${PIXELS}, ${MOST_HALVED}])`,
     },
   },
   {
     path: ["model", "groups"],
-    faults: ({ model: { channels, channelMult, groups } }) =>
-      channelMult.flatMap((mult, level) =>
+    faults: (spec) => {
+      const { channels, channelMult, groups } = spec.model;
+      return channelMult.flatMap((mult, level) =>
         unless(
-          (channels * mult) % groups === 0,
+          !isPyramid(spec) || (channels * mult) % groups === 0,
           () =>
             `${groups} does not divide the ${channels * mult} channels of level ${level}; choose a divisor of channels`,
         ),
-      ),
+      );
+    },
     cel: {
-      holds: `self.model.groups < 1 || size(${UNEVEN}) == 0`,
+      holds: `${PLAIN} || self.model.groups < 1 || size(${UNEVEN}) == 0`,
       message: `'%d does not divide the %d channels of level %d; choose a divisor of channels'.format([self.model.groups, self.model.channels * ${UNEVEN}[0], self.model.channelMult.indexOf(${UNEVEN}[0])])`,
     },
   },
@@ -106,13 +113,13 @@ export const RULES: readonly Rule[] = [
       const known = resolutions(spec);
       return spec.model.attention.flatMap((r) =>
         unless(
-          !isWhole(spec) || known.includes(r),
+          !isPyramid(spec) || !isWhole(spec) || known.includes(r),
           () => `${r} is no resolution of this network; choose from its own, [${known.join(", ")}]`,
         ),
       );
     },
     cel: {
-      holds: `${LEVELS} == 0 || !(${WHOLE}) || size(${WITHOUT}) == 0`,
+      holds: `${PLAIN} || ${LEVELS} == 0 || !(${WHOLE}) || size(${WITHOUT}) == 0`,
       message: `'%d is no resolution of this network; choose from its own, %s'.format([${WITHOUT}[0], ${HALVINGS}.filter(h, h <= ${MOST_HALVED}).map(h, ${PIXELS} / h)])`,
     },
   },
@@ -196,9 +203,12 @@ export const RULES: readonly Rule[] = [
         () => `${sampler} does not fit the process ${process}; choose one that does`,
       ),
     cel: {
-      holds: `${TELLS} || ${PICKY.map(
-        (name) => `(self.sampling.sampler != '${name}' || self.diffusion.process in ${quoted(fitting(name)!)})`,
-      ).join(" && ")}`,
+      holds: `${TELLS} || ${[
+        `(self.sampling.sampler in ${quoted(SAMPLER_NAMES.filter(walksChains))}) == ${CHAIN}`,
+        ...PICKY.map(
+          (name) => `(self.sampling.sampler != '${name}' || self.diffusion.process in ${quoted(fitting(name)!)})`,
+        ),
+      ].join(" && ")}`,
       message:
         "'%s does not fit the process %s; choose one that does'.format([self.sampling.sampler, self.diffusion.process])",
     },
@@ -263,6 +273,7 @@ export const RULES: readonly Rule[] = [
       message: "'guides what is sampled, and a %s draws no pictures; leave it out'.format([self.model.type])",
     },
   },
+  ...CHAIN_RULES,
   {
     path: ["store", "endpoint"],
     // Here rather than with the field: a message about a field repeats its value.

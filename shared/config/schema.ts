@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { BACKEND_CHOICES } from "../backends/backend.ts";
 import { SOURCES } from "../data/sources/index.ts";
-import { PARAMETERIZATIONS } from "../diffusion/parameterization.ts";
+import { PREDICTIONS } from "../diffusion/parameterization.ts";
 import { PROCESSES } from "../diffusion/processes/index.ts";
 import { NETWORKS } from "../models/index.ts";
 import { OBJECTIVES } from "../objectives/index.ts";
@@ -55,7 +55,7 @@ const modelSchema = z.strictObject({
   type: oneOf(NETWORKS)
     .default("unet")
     .describe(`the network: ${listed(NETWORKS)}`),
-  channels: positiveInt.max(MOST_CHANNELS).default(32).describe("channels of the first level"),
+  channels: positiveInt.max(MOST_CHANNELS).default(32).describe("channels of the first level; units of a layer of mlp"),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
     .min(1)
@@ -80,6 +80,8 @@ const modelSchema = z.strictObject({
     .default("conv")
     .describe("down and up by a convolution, or by a residual block (BigGAN)"),
   classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels, which a classifier cannot"),
+  layers: positiveInt.max(64).default(3).describe("hidden layers of mlp"),
+  bases: z.int().min(2).max(1000).default(10).describe("bumps over time by which mlp's outputs depend on it"),
   pool: z
     .enum(["attention", "adaptive"])
     .default("attention")
@@ -100,7 +102,7 @@ const diffusionSchema = z.strictObject({
     .default("ddpm")
     .describe(`the diffusion process: ${listed(PROCESSES)}`),
   schedule: z.enum(["linear", "cosine"]).default("cosine").describe("how the betas of ddpm grow from step to step"),
-  timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the number of diffusion steps of ddpm"),
+  timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the steps of ddpm, nonequilibrium and binomial"),
   betaMin: z.number().positive().max(1000).default(0.1).describe("beta at t = 0 of vp and sub-vp"),
   betaMax: z.number().positive().max(1000).default(20).describe("beta at t = 1 of vp and sub-vp"),
   sigmaMin: z
@@ -117,10 +119,15 @@ const diffusionSchema = z.strictObject({
     .describe("largest sigma of ve and edm; 50 for ve, 80 for edm when absent"),
   pMean: z.number().min(-10).max(10).default(-1.2).describe("mean of ln sigma in edm's training"),
   pStd: z.number().positive().max(10).default(1.2).describe("standard deviation of ln sigma in edm's training"),
-  sigmaData: z.number().positive().max(10).default(0.5).describe("standard deviation of the data, for predict edm"),
-  predict: oneOf(PARAMETERIZATIONS)
+  sigmaData: z
+    .number()
+    .positive()
+    .max(10)
+    .default(0.5)
+    .describe("standard deviation of the data, for predict edm and the process nonequilibrium"),
+  predict: oneOf(PREDICTIONS)
     .default("eps")
-    .describe(`what the network predicts: ${listed(PARAMETERIZATIONS)}`),
+    .describe(`what the network predicts: ${listed(PREDICTIONS)}`),
   weighting: z
     .enum(["simple", "likelihood"])
     .default("simple")

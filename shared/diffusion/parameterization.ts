@@ -1,6 +1,7 @@
 // What a network may predict at a noise level x_t = alpha x_0 + sigma eps, each as a linear reading of its output F:
 // x_0 = skip x_t + out F(input x_t). Karras et al. 2022, Table 1 has most of them in one notation. Host numbers, float64.
 
+import { invariant } from "../invariant.ts";
 import { SIGMA_RANGES } from "./processes/process.ts";
 
 /** x_t = alpha x_0 + sigma eps. */
@@ -119,15 +120,24 @@ export const PARAMETERIZATIONS = {
 
 export type ParameterizationName = keyof typeof PARAMETERIZATIONS;
 
+/** What a job's network may predict: x_0, somehow, or the step back itself. */
+export const PREDICTIONS = {
+  ...PARAMETERIZATIONS,
+  kernel: { about: "Sohl-Dickstein et al. 2015, the step back of nonequilibrium and binomial" },
+};
+
+export type PredictName = keyof typeof PREDICTIONS;
+
 /**
  * @param sigmaData standard deviation of the data, which "edm" and "consistency" scale by. @param sigmaMin where a consistency
  * function is the identity.
  */
 export function parameterizationOf(
-  name: ParameterizationName,
+  name: PredictName,
   sigmaData: number,
   sigmaMin: number = SIGMA_RANGES.edm.min,
 ): Parameterization {
+  invariant(name !== "kernel", "a process of levels has a prediction of x_0");
   if (name === "consistency") return consistency(sigmaData, sigmaMin);
   return name === "edm" ? edm(sigmaData) : PARAMETERIZATIONS[name];
 }

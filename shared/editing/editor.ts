@@ -5,11 +5,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { PatchShape } from "../data/patch.ts";
 import { createDenoisers, type DenoiserOptions, type Denoisers } from "../pipeline/denoiser.ts";
 import { type Way, wayOf } from "../pipeline/draw.ts";
-import { imageNoise } from "../pipeline/pixels.ts";
+import { imageRandom } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
 import { crc32 } from "../rng/crc32.ts";
 import { PURPOSE } from "../rng/stream.ts";
-import { isAdaptive, SAMPLERS, type SamplerName } from "../samplers/index.ts";
+import { isAdaptive, levelSampler, type SamplerName } from "../samplers/index.ts";
 
 export interface EditorOptions extends DenoiserOptions {
   /** Shape of an image as people see it. */
@@ -75,7 +75,7 @@ export function createEditor({ image, sampler, steps, eta, guidance, seed, batch
   const { height, width, channels } = shuffleShape(image, patch);
   const size = height * width * channels;
   const denoisers = createDenoisers(model);
-  const entry = SAMPLERS[sampler];
+  const entry = levelSampler(sampler);
   const together = isAdaptive(sampler) ? 1 : batch;
 
   const benchOf = ({ values, keys, labels }: Subjects, indices: readonly number[], onStep: Bench["onStep"]): Bench => {
@@ -89,7 +89,7 @@ export function createEditor({ image, sampler, steps, eta, guidance, seed, batch
       indices,
       denoise,
       way: (given = denoise) => wayOf(entry, { spec, denoise: given, steps, eta: eta ?? entry.eta }),
-      noise: () => imageNoise({ seed, purpose: PURPOSE.editNoise, step: calls++ }, own, image, patch),
+      noise: () => imageRandom({ seed, purpose: PURPOSE.editNoise, step: calls++ }, own, image, patch).normals(),
       onStep,
     };
   };

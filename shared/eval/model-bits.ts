@@ -4,10 +4,10 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { PatchShape } from "../data/patch.ts";
 import { createProcess } from "../diffusion/process.ts";
-import { noiseProcess } from "../diffusion/processes/index.ts";
+import { chainKind, noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
 import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
-import { imageNoise, scaled, seen } from "../pipeline/pixels.ts";
+import { imageRandom, scaled, seen } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
 import { PURPOSE, uniforms } from "../rng/stream.ts";
 import { likelihood } from "../samplers/sde/likelihood.ts";
@@ -40,6 +40,10 @@ interface Options extends DenoiserOptions {
 /** @throws PlumeError FAILED_PRECONDITION for a process whose likelihood is not known here. */
 export function createBits(options: Options): MeasureBits {
   const { process } = options.spec.diffusion;
+  if (chainKind(process))
+    throw new PlumeError("FAILED_PRECONDITION", `a model of ${process} has a bound of its own, in bits an image`, {
+      remedy: "plume eval CHECKPOINT --bound tells it",
+    });
   const denoisers = createDenoisers(options);
   const { classes } = options.spec.model;
   const under = (labels: Int32Array) => denoisers({ labels: classes > 0 ? labels : null, guidance: 1 });
@@ -57,7 +61,7 @@ function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["mea
   const { schedule, timesteps, variance } = spec.diffusion;
   const process = createProcess({ schedule, timesteps });
   const noiseAt = (ids: readonly number[]) => (step: number) =>
-    imageNoise({ seed, purpose: PURPOSE.likelihoodNoise, step }, ids, image, spec.data.patch);
+    imageRandom({ seed, purpose: PURPOSE.likelihoodNoise, step }, ids, image, spec.data.patch).normals();
   return async ({ pixels, labels, ids }, onStep) => {
     const x0 = tensorOf(scaled(pixels), image, spec.data.patch);
     try {

@@ -86,7 +86,7 @@ function processOf({ diffusion }: JobSpec, { job }: ReadModel): string[] {
 
 /** Fields in which two networks of other parameters differ. */
 async function networkFields(spec: JobSpec, images: Images, model: ReadModel): Promise<string[]> {
-  const ours = buildLayout((await buildNetwork(spec, images.channels)).params);
+  const ours = buildLayout((await buildNetwork(spec, images)).params);
   if ((await networkOf(model)).layout.digest === ours.digest) return [];
   const theirs = model.job.spec.model;
   const differ = (Object.keys(theirs) as (keyof typeof theirs)[]).filter(

@@ -42,7 +42,8 @@ async function readOne(spec: JobSpec, name: FrozenName, images: Images): Promise
   if (pinned !== undefined && pinned !== sha256) throw otherWeights(pinned, sha256, model);
   const flat = new Float32Array(new SharedArrayBuffer(layout.size * Float32Array.BYTES_PER_ELEMENT));
   for (const { name: tensor, offset } of layout.tensors) flat.set(model.values.get(tensor)!, offset);
-  return { spec: model.job.spec, channels: model.imageSet.channels, flat, sha256, at: urlOf(model.at) };
+  const { height, width, channels } = model.imageSet;
+  return { spec: model.job.spec, image: { height, width, channels }, flat, sha256, at: urlOf(model.at) };
 }
 
 const urlOf = (place: string): string => (/^[a-z0-9]+:\/\//.test(place) ? place : `file://${place}`);

@@ -21,7 +21,7 @@ export async function readWeights(
   const vector = vectorOf(weights);
   const options = { vectors: [vector], ...(onSkipped ? { onSkipped } : {}) };
   const { job, state, vectors } = await readCheckpoint(store, which, options);
-  const { params } = await buildNetwork(job.spec, state.imageSet.channels);
+  const { params } = await buildNetwork(job.spec, state.imageSet);
   const tensors = tensorsOf(params, vectors[vector] ?? new Map(), `${store.url}: ${vector}`);
   return { job, step: state.step, weights, imageSet: state.imageSet, tensors };
 }

@@ -75,7 +75,7 @@ export async function flatOf(model: ReadModel) {
 }
 
 export async function networkOf({ job, imageSet }: Pick<ReadModel, "job" | "imageSet">) {
-  const network = await buildNetwork(job.spec, imageSet.channels);
+  const network = await buildNetwork(job.spec, imageSet);
   return { network, layout: buildLayout(network.params) };
 }
 
@@ -105,6 +105,6 @@ async function fromFolder(folder: ModelFolder, asked: Weights | undefined): Prom
     });
   const job = jobOf(folder);
   const imageSet = own?.card.imageSet ?? { name: path, height: side!, width: side!, channels: unet.inC, classes: [] };
-  const { values } = await weightsFor(job.spec, imageSet.channels, folder);
+  const { values } = await weightsFor(job.spec, imageSet, folder);
   return { job, step: own?.card.step ?? 0, weights, imageSet, values, at: path };
 }

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
+import type { ImageShape } from "../models/of-job.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout, type Layout } from "../tensor/layout.ts";
 import { differencesOf, lacksNoLabel } from "./agree.ts";
@@ -18,9 +19,9 @@ export interface FolderWeights {
 
 const CLASS_ROWS = "class_embedding.weight";
 
-/** @param channels of the job's images. @throws PlumeError FAILED_PRECONDITION with every difference, or naming a tensor. */
-export async function weightsFor(spec: JobSpec, channels: number, folder: ModelFolder): Promise<FolderWeights> {
-  const differences = differencesOf(spec, channels, folder);
+/** @param image of the job's data set. @throws PlumeError FAILED_PRECONDITION with every difference, or naming a tensor. */
+export async function weightsFor(spec: JobSpec, image: ImageShape, folder: ModelFolder): Promise<FolderWeights> {
+  const differences = differencesOf(spec, image.channels, folder);
   if (differences.length > 0)
     throw new PlumeError(
       "FAILED_PRECONDITION",
@@ -29,7 +30,7 @@ export async function weightsFor(spec: JobSpec, channels: number, folder: ModelF
         remedy: "change the job's fields to the folder's, or take another folder",
       },
     );
-  const layout = buildLayout((await buildNetwork(spec, channels)).params);
+  const layout = buildLayout((await buildNetwork(spec, image)).params);
   const values = new Map<string, Float32Array>();
   for (const { name, shape, size } of layout.tensors) {
     const there = folder.tensors.get(name);

@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { attentionPool } from "../nn/attention.ts";
 import { conv2d, createScope, groupNorm } from "../nn/layers.ts";
 import type { Network } from "../nn/network.ts";
-import { type NetworkFields, sideOf, unetConfig } from "./of-job.ts";
+import { type ImageShape, type NetworkFields, sideOf, unetConfig } from "./of-job.ts";
 import { checkConfig, headsOf, levelChannels, type UnetConfig } from "./unet-config.ts";
 import { encoder, timeEmbedding } from "./unet-parts.ts";
 
@@ -46,7 +46,7 @@ export function buildEncoder(config: EncoderConfig): Network {
 }
 
 /** As many outputs as classes, which it is not told. */
-export function classifierOf(fields: NetworkFields, channels: number): Network {
+export function classifierOf(fields: NetworkFields, { channels }: ImageShape): Network {
   const { channelMult, classes, pool } = fields.model;
   const bottomSide = sideOf(fields, channelMult.length - 1);
   return buildEncoder({ ...unetConfig(fields, channels), outC: classes, classRows: 0, pool, bottomSide });

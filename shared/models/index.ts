@@ -6,11 +6,18 @@ export const NETWORKS = {
   unet: {
     about: "ADM's U-Net, which denoises",
     gives: "image",
+    pyramid: true,
     load: async () => (await import("./unet.ts")).unetOf,
+  },
+  mlp: {
+    about: "a perceptron of all pixels, for data of few, which denoises",
+    gives: "image",
+    load: async () => (await import("./mlp.ts")).mlpOf,
   },
   classifier: {
     about: "ADM's classifier of noised images, which guides what denoises",
     gives: "classes",
+    pyramid: true,
     load: async () => (await import("./classifier.ts")).classifierOf,
   },
 } satisfies Record<string, NetworkKind>;
@@ -19,3 +26,8 @@ export type NetworkName = keyof typeof NETWORKS;
 
 /** Whether a network denoises, so that pictures can be drawn with it and labels be its condition. */
 export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
+
+/** Those whose feature maps come in several sizes. */
+export const PYRAMIDS = (Object.keys(NETWORKS) as NetworkName[]).filter(
+  (name) => (NETWORKS[name] as NetworkKind).pyramid,
+);

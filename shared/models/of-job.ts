@@ -1,6 +1,8 @@
-// The settings of ADM's networks that a job's fields come to.
+// The settings of networks that a job's fields come to.
 
 import { isLearned, type VarianceType } from "../diffusion/prediction.ts";
+import { chainKind, type ProcessName } from "../diffusion/processes/index.ts";
+import type { ProcessOptions } from "../diffusion/processes/process.ts";
 import type { UnetConfig } from "./unet-config.ts";
 
 /** The fields of a job's spec that networks are made of. */
@@ -14,12 +16,32 @@ export interface NetworkFields {
     readonly attention: readonly number[];
     readonly classes: number;
     readonly pool: "attention" | "adaptive";
+    readonly layers: number;
+    readonly bases: number;
   };
-  readonly diffusion: { readonly variance: VarianceType };
+  readonly diffusion: ProcessOptions & {
+    readonly process: ProcessName;
+    readonly sigmaData: number;
+    readonly variance: VarianceType;
+  };
+}
+
+/** Of the data set's images. */
+export interface ImageShape {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
 }
 
 /** GroupNorm's epsilon in ADM. */
 const EPS = 1e-5;
+
+/** Numbers that a network gives for each of its input's: where a variance is learned, it comes behind the prediction. */
+export const outputsOf = ({ process, variance }: NetworkFields["diffusion"]): number =>
+  chainKind(process)?.outputs ?? (isLearned(variance) ? 2 : 1);
+
+/** One row more than classes: the last means "no label". */
+export const classRowsOf = ({ classes }: NetworkFields["model"]): number => (classes > 0 ? classes + 1 : 0);
 
 /** Side of the feature map of a level, in the network's own pixels. */
 export const sideOf = ({ data }: Pick<NetworkFields, "data">, level: number): number =>
@@ -31,8 +53,7 @@ export function unetConfig(fields: NetworkFields, channels: number): UnetConfig 
   const patched = channels * data.patch * data.patch;
   return {
     inC: patched,
-    // A variance is learned beside the prediction, channel by channel.
-    outC: isLearned(diffusion.variance) ? 2 * patched : patched,
+    outC: outputsOf(diffusion) * patched,
     channels: model.channels,
     channelMult: model.channelMult,
     resBlocks: model.resBlocks,
@@ -45,7 +66,6 @@ export function unetConfig(fields: NetworkFields, channels: number): UnetConfig 
     dropout: model.dropout,
     scaleShift: model.scaleShift,
     resample: model.resample,
-    // One row more than classes: the last means "no label".
-    classRows: model.classes > 0 ? model.classes + 1 : 0,
+    classRows: classRowsOf(model),
   };
 }

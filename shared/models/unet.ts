@@ -4,7 +4,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { conv2d, createScope, groupNorm } from "../nn/layers.ts";
 import type { Forward, Network, NetworkInput } from "../nn/network.ts";
-import { type NetworkFields, unetConfig } from "./of-job.ts";
+import { type ImageShape, type NetworkFields, unetConfig } from "./of-job.ts";
 import { checkConfig, levelChannels, type UnetConfig } from "./unet-config.ts";
 import { decoder, encoder, timeEmbedding } from "./unet-parts.ts";
 
@@ -40,4 +40,5 @@ export function buildUnet(config: UnetConfig): Network {
   return { params: scope.params, forward };
 }
 
-export const unetOf = (fields: NetworkFields, channels: number): Network => buildUnet(unetConfig(fields, channels));
+export const unetOf = (fields: NetworkFields, { channels }: ImageShape): Network =>
+  buildUnet(unetConfig(fields, channels));

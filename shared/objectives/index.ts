@@ -39,6 +39,11 @@ export const OBJECTIVES = {
     teacher: "always",
     load: async () => (await import("./progressive.ts")).progressive,
   },
+  "trajectory-bound": {
+    asks: "chain",
+    about: "Sohl-Dickstein et al. 2015, the bound by one step of the trajectory, in bits a pixel beyond the prior",
+    load: async () => (await import("./trajectory-bound.ts")).trajectoryBound,
+  },
 } satisfies Record<string, ObjectiveKind>;
 
 export type ObjectiveName = keyof typeof OBJECTIVES;

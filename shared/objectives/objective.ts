@@ -2,6 +2,7 @@
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { LevelDenoiser } from "../diffusion/consistency.ts";
+import type { Chain, Reverse } from "../diffusion/nonequilibrium/chain.ts";
 import type { Noised, Prediction, Steps, VarianceType } from "../diffusion/prediction.ts";
 import type { Coefficients } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
@@ -106,5 +107,14 @@ interface DenoisersObjective extends Entry {
   load(): Promise<(options: LevelOptions) => LevelObjective>;
 }
 
+/** @param x0 of the chain. @param reverse the step back that the network gave. */
+export type ChainObjective = (chain: Chain, x0: tf.Tensor, reverse: Reverse) => Pick<Terms, "loss">;
+
+/** Of a chain's steps. */
+interface OfChain extends Entry {
+  readonly asks: "chain";
+  load(): Promise<ChainObjective>;
+}
+
 /** An entry of the table. */
-export type ObjectiveKind = OutputObjective | DenoisersObjective;
+export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain;

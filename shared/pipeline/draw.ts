@@ -16,7 +16,7 @@ import { CLEAN, type Known } from "../samplers/known.ts";
 import { invert, sample } from "../samplers/sample.ts";
 import type {
   InversionStep,
-  Sampler,
+  LevelSampler,
   SamplerStep,
   SdeWalk,
   SigmaSampler,
@@ -72,7 +72,7 @@ export interface Drawing extends Course, Omit<Leg, "part"> {
 }
 
 /** @returns x_0, float32 [B, H, W, C], the caller's to dispose. */
-export async function draw(sampler: Sampler, { start, ...drawing }: Drawing): Promise<tf.Tensor> {
+export async function draw(sampler: LevelSampler, { start, ...drawing }: Drawing): Promise<tf.Tensor> {
   const way = await wayOf(sampler, drawing);
   const x = tf.tidy(() => tf.mul(start, way.prior));
   start.dispose();
@@ -80,7 +80,7 @@ export async function draw(sampler: Sampler, { start, ...drawing }: Drawing): Pr
 }
 
 /** @throws PlumeError INVALID_ARGUMENT for a sampler of SDEs on another process. */
-export async function wayOf(sampler: Sampler, course: Course): Promise<Way> {
+export async function wayOf(sampler: LevelSampler, course: Course): Promise<Way> {
   if (sampler.walks === "steps") return byStep(await guided(sampler, course), await sampler.invert?.(), course);
   if (sampler.walks === "sde") return inTime(await sampler.load(), await sampler.invert?.(), course);
   return bySigma(await sampler.load(), sampler, course);

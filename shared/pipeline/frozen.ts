@@ -2,6 +2,7 @@
 
 import type { FrozenName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
+import type { ImageShape } from "../models/of-job.ts";
 import type { Network } from "../nn/network.ts";
 import { buildLayout } from "../tensor/layout.ts";
 import { createDeviceParams, type DeviceParams } from "./device-params.ts";
@@ -11,7 +12,7 @@ export interface FrozenWeights {
   /** Of the job that trained them. */
   readonly spec: JobSpec;
   /** Of the images that they were trained on. */
-  readonly channels: number;
+  readonly image: ImageShape;
   /** float32 [layout.size] of that job's network. */
   readonly flat: Float32Array;
 }
@@ -32,8 +33,8 @@ export async function openFrozen(
   return Object.fromEntries(await Promise.all(opened));
 }
 
-export async function onDevice({ spec, channels, flat }: FrozenWeights): Promise<FrozenNetwork> {
-  const network = await buildNetwork(spec, channels);
+export async function onDevice({ spec, image, flat }: FrozenWeights): Promise<FrozenNetwork> {
+  const network = await buildNetwork(spec, image);
   const params = createDeviceParams(buildLayout(network.params));
   params.load(flat);
   return { spec, network, params };

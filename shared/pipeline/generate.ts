@@ -1,18 +1,24 @@
 // Pictures from weights. Image k depends on the weights, the seed, its label and k alone: its noise comes from streams
 // keyed by k, so a grid is the same however it is cut into batches.
 
+import type { Tensor } from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import type { PatchShape } from "../data/patch.ts";
+import type { Random, Seen } from "../diffusion/nonequilibrium/chain.ts";
+import { chainKind } from "../diffusion/processes/index.ts";
+import { invariant } from "../invariant.ts";
 import type { Network } from "../nn/network.ts";
 import type { MakeProgram } from "../nn/program.ts";
 import { PURPOSE, type Purpose } from "../rng/stream.ts";
-import { isAdaptive, SAMPLERS, type SamplerName } from "../samplers/index.ts";
+import { isAdaptive, levelSampler, SAMPLERS, type SamplerName } from "../samplers/index.ts";
+import type { Sampler } from "../samplers/sampler.ts";
+import { createChainDrawing } from "./chain.ts";
 import { createGradients } from "./classifier.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
 import type { FrozenNetwork } from "./frozen.ts";
-import { imageNoise, shown } from "./pixels.ts";
+import { imageRandom, shown } from "./pixels.ts";
 
 export interface GeneratorOptions {
   readonly spec: JobSpec;
@@ -39,6 +45,8 @@ interface Wanted {
   readonly guidance: number;
   /** Of the classifier's gradient: 1 when absent, 0 for none. */
   readonly classifierScale?: number | undefined;
+  /** Of a chain: what is known of the images beforehand, in the order of the indices. */
+  readonly seen?: Seen | undefined;
   readonly onStep?: (done: number, total: number) => Promise<void> | void;
 }
 
@@ -46,31 +54,57 @@ interface Wanted {
 export type Generate = (wanted: Wanted) => Promise<Uint8Array>;
 
 export function createGenerator(options: GeneratorOptions): Generate {
-  const { spec, image, program, classifier } = options;
-  const denoisers = createDenoisers(options);
-  const gradients = classifier && createGradients(classifier, program);
-
+  const { spec, image } = options;
+  const drawn = chainKind(spec.diffusion.process) ? drawnByChain(options) : drawnByLevels(options);
   const together: Generate = async (wanted) => {
-    const { indices, seed, sampler, steps, eta, guidance, classifierScale: scale = 1, onStep } = wanted;
-    const labels = wanted.labels && Int32Array.from(wanted.labels);
-    const noise = (purpose: Purpose, step: number) =>
-      imageNoise({ seed, purpose, step }, indices, image, spec.data.patch);
-    const entry = SAMPLERS[sampler];
-    const x = await draw(entry, {
-      spec,
-      denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance }),
-      gradients: labels && scale !== 0 ? gradients?.({ labels, scale }) : undefined,
-      start: noise(PURPOSE.sampleNoise, 0),
-      steps,
-      eta: eta ?? entry.eta,
-      noise: (call) => noise(PURPOSE.sampleStep, call),
-      onStep,
-    });
+    const { indices, seed } = wanted;
+    const x = await drawn(wanted, (purpose, step) =>
+      imageRandom({ seed, purpose, step }, indices, image, spec.data.patch),
+    );
     const floats = await x.data<"float32">();
     x.dispose();
     return shown(floats, image, spec.data.patch);
   };
   return (wanted) => (isAdaptive(wanted.sampler) ? oneByOne(together, wanted) : together(wanted));
+}
+
+/** @returns images in [-1, 1], float32 [n, H, W, C] as the network sees them. */
+type Drawn = (wanted: Wanted, random: (purpose: Purpose, step: number) => Random) => Promise<Tensor>;
+
+function drawnByLevels(options: GeneratorOptions): Drawn {
+  const { spec, program, classifier } = options;
+  const denoisers = createDenoisers(options);
+  const gradients = classifier && createGradients(classifier, program);
+  return (wanted, random) => {
+    const { sampler, steps, eta, guidance, classifierScale: scale = 1, onStep } = wanted;
+    const labels = wanted.labels && Int32Array.from(wanted.labels);
+    const entry = levelSampler(sampler);
+    return draw(entry, {
+      spec,
+      denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance }),
+      gradients: labels && scale !== 0 ? gradients?.({ labels, scale }) : undefined,
+      start: random(PURPOSE.sampleNoise, 0).normals(),
+      steps,
+      eta: eta ?? entry.eta,
+      noise: (call) => random(PURPOSE.sampleStep, call).normals(),
+      onStep,
+    });
+  };
+}
+
+function drawnByChain(options: GeneratorOptions): Drawn {
+  const drawing = createChainDrawing(options);
+  return async ({ labels, sampler, seen, onStep }, random) => {
+    const entry: Sampler = SAMPLERS[sampler];
+    invariant(entry.walks === "chain", `${sampler} walks a chain`);
+    return drawing(await entry.load(), {
+      labels: labels && Int32Array.from(labels),
+      start: random(PURPOSE.sampleNoise, 0),
+      random: (step) => random(PURPOSE.sampleStep, step),
+      seen,
+      onStep,
+    });
+  };
 }
 
 /** Images whose sampler would let them depend on each other, each by itself. */

@@ -6,21 +6,24 @@ import type { FrozenName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { type LevelDenoiser, type NetworkOutput, preconditioned } from "../diffusion/consistency.ts";
 import { denoisingOf } from "../diffusion/denoising.ts";
+import type { Random } from "../diffusion/nonequilibrium/chain.ts";
 import { parameterizationOf } from "../diffusion/parameterization.ts";
 import { type LookUp, readVariance } from "../diffusion/prediction.ts";
 import { createProcess } from "../diffusion/process.ts";
-import { noiseProcess } from "../diffusion/processes/index.ts";
+import { loadChain, noiseProcess, timesOf } from "../diffusion/processes/index.ts";
 import { type Draws, SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
 import { aimedLoss } from "../objectives/aim.ts";
 import { objectiveKind } from "../objectives/index.ts";
 import type {
   Asked,
+  ChainObjective,
   LevelObjective,
   LevelOptions,
   Objective,
   ObjectiveOptions,
   Path,
 } from "../objectives/objective.ts";
+import { PURPOSE, type Purpose } from "../rng/stream.ts";
 
 type Diffusion = JobSpec["diffusion"];
 
@@ -38,8 +41,10 @@ interface Frozen {
 }
 
 /** A micro-batch inside a computation: values that differ from run to run come in by t and sigmas. */
-interface Question extends Omit<Path, "i"> {
+interface Question extends Omit<Path, "i" | "eps"> {
   readonly t: LookUp;
+  /** Of x_0's shape, from the streams of the micro-batch. */
+  readonly random: (purpose: Purpose) => Random;
   /** Classes of the images, int32 [n]. */
   readonly labels: () => tf.Tensor1D;
   /** The network that learns, as it is. */
@@ -58,6 +63,7 @@ export interface Loss {
 
 export async function openLoss({ diffusion }: JobSpec): Promise<Loss> {
   const kind = objectiveKind(diffusion.objective);
+  if (kind.asks === "chain") return chainLoss(diffusion, await kind.load());
   return kind.asks === "output"
     ? outputLoss(diffusion, await kind.load())
     : denoisersLoss(diffusion, (await kind.load())(levelOptions(diffusion)));
@@ -74,7 +80,8 @@ function outputLoss(diffusion: Diffusion, objective: Objective): Loss {
     variance: diffusion.variance,
     vlbWeight: diffusion.vlbWeight,
   };
-  const askedOf = ({ x0, eps, t, labels }: Question): Asked => {
+  const askedOf = ({ x0, random, t, labels }: Question): Asked => {
+    const eps = random(PURPOSE.noise).normals();
     const x_t = denoising.noised(x0, eps, t);
     const read = (F: tf.Tensor) => ({ x0: denoising.read(x_t, F, t) });
     return {
@@ -115,11 +122,26 @@ function denoisersLoss(diffusion: Diffusion, objective: LevelObjective): Loss {
       const starts = (levels.length - 1) / stride;
       return { levels, t: draws.integers(n, starts).map((k) => stride * k) };
     },
-    prepare({ x0, eps, sigmas, t, target, frozen }) {
+    prepare({ x0, random, sigmas, t, target, frozen }) {
+      const eps = random(PURPOSE.noise).normals();
       const others = Object.entries(frozen).map(([name, model]) => [name, denoiserOf(model.diffusion, model.output)]);
       const denoisers = { target: denoiserOf(diffusion, target), ...Object.fromEntries(others) };
       const aim = objective.aim({ x0, eps, sigmas, i: t }, denoisers);
       return (output) => aimedLoss(weighed, denoiserOf(diffusion, output), aim);
+    },
+  };
+}
+
+async function chainLoss(diffusion: Diffusion, objective: ChainObjective): Promise<Loss> {
+  const chain = await loadChain(diffusion);
+  const times = timesOf(diffusion);
+  return {
+    draw: (draws, n) => ({ t: times.draw(draws, n) }),
+    prepare({ x0: images, random, t }) {
+      const x0 = chain.data(images, random(PURPOSE.dequantise));
+      const x_t = chain.noised(x0, t, random(PURPOSE.noise));
+      const [seen, label] = [chain.seen(x_t), t(times.label)];
+      return (output) => objective(chain, x0, chain.reverse(x_t, t, output(seen, label))).loss;
     },
   };
 }

@@ -39,7 +39,6 @@ interface Drawn extends Times {
   readonly index: number;
   /** float32 [n, h, w, c], as the network sees it. */
   readonly x0: Float32Array;
-  readonly eps: Float32Array;
   /** A class a sample. */
   readonly labels: Int32Array;
   /** The same as a condition: the row behind the classes for none. */
@@ -75,10 +74,9 @@ export function createMicroBatch(
       integers: (count: number, bound: number) => integers(time, count, bound),
     };
     const times = loss.draw(draws, n, step);
-    const eps = normals(key(PURPOSE.noise), x0.length);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
-    return { step, index, x0, eps, ...times, labels, y };
+    return { step, index, x0, ...times, labels, y };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
@@ -88,7 +86,6 @@ export function createMicroBatch(
       const shape = [n, height, width, channels];
       const own = params.slice(0, names.length);
       const x0 = feed(shape, "float32", () => drawn().x0);
-      const eps = feed(shape, "float32", () => drawn().eps);
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
       // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
       const classes = (of: "labels" | "y") => () => feed([n], "int32", () => drawn()[of].slice()) as tf.Tensor1D;
@@ -96,9 +93,14 @@ export function createMicroBatch(
       // Each evaluation has the same dropout: a network and its target differ in their parameters alone.
       const learning = (tensors: readonly tf.Tensor[]) =>
         outputOf(network, named(names, tensors), y, (param) => trainingForward(param, feed, seed, drawn));
+      const key = (purpose: Purpose) => ({ seed, purpose, step: drawn().step, index: drawn().index });
+      const random = (purpose: Purpose) => ({
+        normals: () => feed(shape, "float32", () => normals(key(purpose), x0.size)),
+        uniforms: () => feed(shape, "float32", () => Float32Array.from(uniforms(key(purpose), x0.size))),
+      });
       const sigmas = (k: number): number => drawn().levels![k]!;
       const fixed = frozenOutputs(others, params.slice(names.length), y);
-      const asked = { x0, eps, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixed };
+      const asked = { x0, random, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixed };
       const lossOf = loss.prepare(asked);
       const mean = (...tensors: tf.Tensor[]) => tf.mean(lossOf(learning(tensors))) as tf.Scalar;
       const { value, grads } = tf.valueAndGrads(mean)([...own]);

@@ -1,8 +1,10 @@
-// Pixels as a network sees them, [n, H / p, W / p, C p p] in [-1, 1], and noise of that shape: image k's from streams keyed by k.
+// Pixels as a network sees them, [n, H / p, W / p, C p p] in [-1, 1], and random numbers of that shape: image k's from streams
+// keyed by k.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { type PatchShape, shuffle, unshuffle } from "../data/patch.ts";
-import { normals, type StreamKey } from "../rng/stream.ts";
+import type { Random } from "../diffusion/nonequilibrium/chain.ts";
+import { normals, type StreamKey, uniforms } from "../rng/stream.ts";
 import { shuffleShape } from "./shape.ts";
 
 /** uint8 [n, H, W, C] to float32 in [-1, 1], not yet unshuffled. */
@@ -22,16 +24,19 @@ export function shown(floats: Float32Array, image: PatchShape, patch: number): U
   return shuffle(patched, image, patch, new Uint8Array(patched.length));
 }
 
-/** Standard normal, float32 [n, H / p, W / p, C p p]. @param image as people see it. @param indices one an image: uint32. */
-export function imageNoise(
+/** float32 [n, H / p, W / p, C p p]. @param image as people see it. @param indices one an image: uint32. */
+export function imageRandom(
   key: Omit<StreamKey, "index">,
   indices: readonly number[],
   image: PatchShape,
   patch: number,
-): tf.Tensor4D {
+): Random {
   const { height, width, channels } = shuffleShape(image, patch);
   const size = height * width * channels;
-  const flat = new Float32Array(indices.length * size);
-  indices.forEach((index, i) => flat.set(normals({ ...key, index }, size), i * size));
-  return tf.tensor4d(flat, [indices.length, height, width, channels]);
+  const drawn = (draw: (key: StreamKey, n: number) => ArrayLike<number>) => (): tf.Tensor4D => {
+    const flat = new Float32Array(indices.length * size);
+    indices.forEach((index, i) => flat.set(draw({ ...key, index }, size), i * size));
+    return tf.tensor4d(flat, [indices.length, height, width, channels]);
+  };
+  return { normals: drawn(normals), uniforms: drawn(uniforms) };
 }

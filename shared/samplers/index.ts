@@ -1,7 +1,8 @@
 // The table of samplers. A sampler's code loads TensorFlow.js; the table does not.
 
-import type { ProcessName } from "../diffusion/processes/index.ts";
-import type { Sampler, SigmaSampler } from "./sampler.ts";
+import { chainKind, type ProcessName } from "../diffusion/processes/index.ts";
+import { invariant } from "../invariant.ts";
+import type { LevelSampler, Sampler, SigmaSampler } from "./sampler.ts";
 
 type Rest = Omit<SigmaSampler, "about" | "walks" | "load">;
 
@@ -112,6 +113,12 @@ export const SAMPLERS = {
     load: async () => (await import("./sde/flow.ts")).decoding(),
     invert: async () => (await import("./sde/flow.ts")).encoding(),
   },
+  "reverse-kernel": {
+    about: "Sohl-Dickstein et al. 2015, the learned steps of nonequilibrium and binomial",
+    walks: "chain",
+    eta: 1,
+    load: async () => (await import("./reverse-kernel.ts")).reverseKernel,
+  },
 } satisfies Record<string, Sampler>;
 
 export type SamplerName = keyof typeof SAMPLERS;
@@ -124,11 +131,21 @@ export interface Drawable {
   readonly predict: string;
 }
 
-/** The processes that a sampler can walk; undefined for all. */
+/** The processes that a sampler can walk; undefined for all of its sort. */
 export const fitting = (name: SamplerName): readonly ProcessName[] | undefined => (SAMPLERS[name] as Sampler).fits;
 
+/** Whether it takes the steps of a chain, and no others. */
+export const walksChains = (name: SamplerName): boolean => SAMPLERS[name].walks === "chain";
+
 export const fitsProcess = (name: SamplerName, process: ProcessName): boolean =>
-  fitting(name)?.includes(process) ?? true;
+  walksChains(name) === (chainKind(process) !== undefined) && (fitting(name)?.includes(process) ?? true);
+
+/** One that walks through levels: any but a chain's. */
+export function levelSampler(name: SamplerName): LevelSampler {
+  const sampler: Sampler = SAMPLERS[name];
+  invariant(sampler.walks !== "chain", `${name} walks through levels`);
+  return sampler;
+}
 
 /** Whether its images would depend on each other, so that each must be walked by itself. */
 export const isAdaptive = (name: SamplerName): boolean => (SAMPLERS[name] as Sampler).adaptive === true;
@@ -139,6 +156,7 @@ export const isStepwise = (name: SamplerName): boolean => (SAMPLERS[name] as Sam
 /** Whether it finds the noise that it would make images of. */
 export function inverts(name: SamplerName): boolean {
   const sampler: Sampler = SAMPLERS[name];
+  if (sampler.walks === "chain") return false;
   return sampler.walks === "sigma" ? isStepwise(name) && sampler.eta === 0 : sampler.invert !== undefined;
 }
 /** A consistency function is the end of a path, a denoiser a mean of ends: neither does for the other. */

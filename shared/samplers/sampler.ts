@@ -2,6 +2,7 @@
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { GridName } from "../diffusion/grids.ts";
+import type { Chain, Random, Reverse, Seen } from "../diffusion/nonequilibrium/chain.ts";
 import type { Prediction, VarianceType } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
@@ -95,11 +96,24 @@ interface SdeWalkOptions extends InParts {
 /** From x at one end of the process' span to x at the other, one moment a step. */
 export type SdeWalk = (score: Score, x: tf.Tensor, process: SdeProcess, options: SdeWalkOptions) => Moments;
 
+/** The step back from x_t, float32 [B, H, W, C], of a chain. Inside a tidy scope. */
+export type ReverseKernel = (x_t: tf.Tensor, t: number) => Reverse;
+
+interface ChainWalkOptions {
+  /** Of each step. */
+  readonly random: (step: number) => Random;
+  /** What is known of the images, by which each step is multiplied. */
+  readonly seen?: Seen | undefined;
+}
+
+/** From x_T to x after the first step, the last that is learned: one moment a step. */
+export type ChainWalk = (kernel: ReverseKernel, x_T: tf.Tensor, chain: Chain, options: ChainWalkOptions) => Moments;
+
 interface Entry {
   readonly about: string;
   /** What eta is where the job names none. */
   readonly eta: number;
-  /** The processes that it can walk; all when absent. */
+  /** The processes that it can walk; all of its sort when absent. */
   readonly fits?: readonly ProcessName[];
   /** Whether it draws from consistency functions, and not from denoisers. */
   readonly ofConsistency?: true;
@@ -119,7 +133,7 @@ export interface StepSampler extends Entry {
   invert?(): Promise<InversionStep>;
 }
 
-/** Of walks through sigma, which fit every process. One that is stepwise and without noise goes up its levels as it goes down. */
+/** Of walks through sigma, which fit every process of levels. One that is stepwise and without noise goes up its levels as it goes down. */
 export interface SigmaSampler extends Entry {
   readonly walks: "sigma";
   /** Whether its grid ends at sigma 0, or at the least sigma of the process. */
@@ -138,5 +152,14 @@ interface SdeSampler extends Entry {
   invert?(): Promise<SdeWalk>;
 }
 
+/** Of a chain's own steps. */
+interface ChainSampler extends Entry {
+  readonly walks: "chain";
+  load(): Promise<ChainWalk>;
+}
+
+/** Of what processes of levels have. */
+export type LevelSampler = StepSampler | SigmaSampler | SdeSampler;
+
 /** An entry of the table. */
-export type Sampler = StepSampler | SigmaSampler | SdeSampler;
+export type Sampler = LevelSampler | ChainSampler;

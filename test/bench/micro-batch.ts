@@ -25,7 +25,7 @@ export interface MicroBatchBench {
 /** @param spec a job on images of `side` x `side` pixels with one channel; the images are noise. */
 export async function openMicroBatchBench(spec: JobSpec, side: number, name: BackendName): Promise<MicroBatchBench> {
   const backend = await openBackend(name);
-  const network = await buildNetwork(spec, 1);
+  const network = await buildNetwork(spec, { height: side, width: side, channels: 1 });
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout);

@@ -115,7 +115,9 @@ export async function syntheticRun(options: SyntheticOptions): Promise<Synthetic
     const lines = readFileSync(join(folder, "run/metrics.ndjson"), "utf8").trim().split("\n").slice(SKIPPED);
     const seconds = lines.map((line) => (JSON.parse(line) as { seconds: Record<string, number> }).seconds);
     const parts = PARTS.map((part) => [part, summarise(seconds.map((of) => (of[part] ?? 0) * 1000))] as const);
-    const layout = buildLayout((await buildNetwork(parseJob(jobYaml).spec, 3)).params);
+    const layout = buildLayout(
+      (await buildNetwork(parseJob(jobYaml).spec, { height: 8, width: 8, channels: 3 })).params,
+    );
     const { checkpoints } = readSummary(join(folder, "run/summary.json"));
     const stallsMs = readEvents(join(folder, "run/events.ndjson")).flatMap(({ event }) =>
       event.kind === "checkpoint" ? [1000 * event.stallSeconds] : [],

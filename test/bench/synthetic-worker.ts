@@ -39,7 +39,7 @@ let made: { readonly layout: Layout; readonly heap: VectorHeap } | null = null;
 async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
   if (!made) {
     const { spec } = parseJob(jobYaml);
-    const layout = buildLayout((await buildNetwork(spec, image.channels)).params);
+    const layout = buildLayout((await buildNetwork(spec, image)).params);
     made = { layout, heap: createVectorHeap(layout, openWire(spec.training, spec.seed)) };
   }
   const { layout, heap } = made;

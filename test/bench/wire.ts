@@ -54,7 +54,7 @@ async function measure(folder: string, dtype: WireDtype) {
     : (JSON.parse(plume("eval", out, "--stages", "final", "--json")) as Evaluated).rows[0]!.metrics;
   const { spec } = loadJob(join(out, "job.yaml"), { set: [] });
   const card = readCard(join(out, "dataset.json"));
-  const layout = buildLayout((await buildNetwork(spec, card!.channels)).params);
+  const layout = buildLayout((await buildNetwork(spec, card!)).params);
   const last = losses.slice(Math.floor(losses.length * 0.75));
   return {
     dtype,

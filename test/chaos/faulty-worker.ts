@@ -40,7 +40,7 @@ async function openFaulty(thread: ComputeThread, init: ComputeInit): Promise<Com
   const compute = await thread.open(init);
   if (fault === "flip") {
     const { spec } = parseJob(init.jobYaml);
-    const heap = createVectorHeap(buildLayout((await buildNetwork(spec, init.image.channels)).params));
+    const heap = createVectorHeap(buildLayout((await buildNetwork(spec, init.image)).params));
     return {
       ...compute,
       async gradient(...work) {

@@ -66,9 +66,15 @@ const CASES: Readonly<Record<string, { readonly spec: string; readonly channels:
   },
 };
 
+const imageOf = ({ spec }: Pick<Job, "spec">, channels: number) => ({
+  height: spec.data.imageSize,
+  width: spec.data.imageSize,
+  channels,
+});
+
 /** Weights that leave no part of the network at rest: a fresh one returns 0. */
 async function lively(job: Job, channels: number) {
-  const layout = buildLayout((await buildNetwork(job.spec, channels)).params);
+  const layout = buildLayout((await buildNetwork(job.spec, imageOf(job, channels))).params);
   const flat = initialParameters(layout, 3);
   const shaken = noise(7, layout.size);
   const value = (i: number) => flat[i]! + 0.05 * shaken[i]!;
@@ -133,8 +139,8 @@ beforeAll(async () => {
 describe.each(Object.keys(CASES))("an exported folder of %s", (name) => {
   it("loads as a UNet2DModel that computes what plume computes", async () => {
     const { folder, job, channels, asked } = all.get(name)!;
-    const { values } = await weightsFor(job.spec, channels, readModelFolder(folder));
-    const ours = plumeForward(await buildNetwork(job.spec, channels), values, asked);
+    const { values } = await weightsFor(job.spec, imageOf(job, channels), readModelFolder(folder));
+    const ours = plumeForward(await buildNetwork(job.spec, imageOf(job, channels)), values, asked);
     const { worst, largest } = compare(ours, theirs.get(`forward ${name}`) as number[]);
     expect(largest).toBeGreaterThan(0.1);
     expect(worst).toBeLessThan(1e-5);
@@ -156,7 +162,7 @@ describe.each(Object.keys(CASES))("an exported folder of %s", (name) => {
   it("comes back to the bit", async () => {
     const { folder, job, channels } = all.get(name)!;
     const { layout, shard } = await lively(job, channels);
-    const { values } = await weightsFor(job.spec, channels, readModelFolder(folder));
+    const { values } = await weightsFor(job.spec, imageOf(job, channels), readModelFolder(folder));
     for (const { index, offset, tensors } of layout.shards) {
       const whole = shard(index);
       for (const tensor of tensors)
@@ -171,9 +177,9 @@ describe("an exported folder", () => {
   it("samples in Python as in plume, from the same noise", async () => {
     const name = "convolutions, a summed embedding, one head, labels, x0, few timesteps";
     const { folder, job, channels, asked } = all.get(name)!;
-    const network = await buildNetwork(job.spec, channels);
+    const network = await buildNetwork(job.spec, imageOf(job, channels));
     const layout = buildLayout(network.params);
-    const { values } = await weightsFor(job.spec, channels, readModelFolder(folder));
+    const { values } = await weightsFor(job.spec, imageOf(job, channels), readModelFolder(folder));
     const flat = new Float32Array(layout.size);
     for (const { name: tensor, offset } of layout.tensors) flat.set(values.get(tensor)!, offset);
     const params = createDeviceParams(layout);
@@ -243,8 +249,11 @@ describe("a UNet2DModel that plume did not write", () => {
       model: { channels: 16, channelMult: [1, 2], attention: [4], headChannels: 8, scaleShift: false, classes: 5 },
       diffusion: { schedule: "cosine", timesteps: 100, predict: "v", variance: "fixed-small" },
     });
-    const { values } = await weightsFor(spec, 1, readModelFolder(folder));
-    const { worst, largest } = compare(plumeForward(await buildNetwork(spec, 1), values, asked), output);
+    const { values } = await weightsFor(spec, imageOf({ spec }, 1), readModelFolder(folder));
+    const { worst, largest } = compare(
+      plumeForward(await buildNetwork(spec, imageOf({ spec }, 1)), values, asked),
+      output,
+    );
     expect(largest).toBeGreaterThan(0.1);
     expect(worst).toBeLessThan(1e-5);
     const rows = values.get("class_embedding.weight")!;
@@ -253,7 +262,7 @@ describe("a UNet2DModel that plume did not write", () => {
   });
 
   it("becomes a checkpoint at step 0: parameters and EMA alike, moments of zero, its digest in the job", async () => {
-    const weights = await weightsFor(job().spec, 1, readModelFolder(folder));
+    const weights = await weightsFor(job().spec, imageOf(job(), 1), readModelFolder(folder));
     const named = withInit(job(), weights);
     const set = { name: "shapes:64", size: 64, digest: "d".repeat(64), height: 8, width: 8, channels: 1, classes: [] };
     const store = memoryStore();
@@ -284,7 +293,7 @@ describe("a UNet2DModel that plume did not write", () => {
       },
       diffusion: { ...spec.diffusion, predict: "eps" as const, timesteps: 50 },
     };
-    const message = await weightsFor(other, 3, readModelFolder(folder)).then(
+    const message = await weightsFor(other, imageOf({ spec }, 3), readModelFolder(folder)).then(
       () => "it was taken",
       (error: Error) => error.message,
     );

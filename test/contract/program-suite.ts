@@ -42,11 +42,11 @@ spec:
 /** Loss and gradient of some micro-batches, with parameters that change in between. */
 export const runMicroBatches = async (program: Backend["program"], objective = OBJECTIVES[0]!) => {
   const { spec } = jobWith(objective);
-  const network = await buildNetwork(spec, 1);
+  const network = await buildNetwork(spec, image);
   const layout = buildLayout(network.params);
   const flat = initialParameters(layout, 9).map((w, k) => w + 0.02 * Math.cos(k));
   const teacher = { ...spec, diffusion: { ...spec.diffusion, predict: "edm" } } as const;
-  const frozen = objective.includes("edm") ? await openFrozen({ teacher: { spec: teacher, channels: 1, flat } }) : {};
+  const frozen = objective.includes("edm") ? await openFrozen({ teacher: { spec: teacher, image, flat } }) : {};
   const compute = createMicroBatch(spec, network, layout, image, { program }, frozen);
   const set = openShapes(64, 8);
   const results: { loss: number; gradient: Float32Array }[] = [];
@@ -66,7 +66,7 @@ export const runMicroBatches = async (program: Backend["program"], objective = O
 /** The gradient of a classifier's log p(y | x_t) with respect to x_t, of other images, labels, times and scales each time. */
 const runGradients = async (program: Backend["program"]) => {
   const { spec } = jobWith("objective: cross-entropy");
-  const network = await buildNetwork(spec, 1);
+  const network = await buildNetwork(spec, image);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
   params.load(initialParameters(layout, 1).map((w, k) => w + 0.02 * Math.sin(k)));

@@ -6,6 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadJob } from "../../shared/config/load.ts";
+import { chainKind } from "../../shared/diffusion/processes/index.ts";
 import { objectiveKind } from "../../shared/objectives/index.ts";
 import { ROOT } from "../../shared/root.ts";
 import { scratchFolder, train } from "../support/plume.ts";
@@ -22,6 +23,9 @@ const distils = (job: string): boolean => specOf(job).models.teacher !== undefin
 const students = jobs.filter((job) => objectiveKind(specOf(job).diffusion.objective).asks === "denoisers");
 
 const SHORT = ["--set", "sampling.steps=4", "--set", "sampling.count=10"];
+/** Of a chain all steps are taken. */
+const stepsOf = (job: string): string[] =>
+  chainKind(specOf(job).diffusion.process) ? ["--set", "diffusion.timesteps=4"] : [];
 
 const scratch = scratchFolder();
 /** What students are told of their teacher. */
@@ -33,7 +37,7 @@ beforeAll(async () => {
 
 /** Trained to each of the steps in turn: what the last run left. */
 async function outcome(job: string, out: string, workers: number, ...steps: number[]) {
-  const more = distils(job) ? TEACHER : [];
+  const more = [...stepsOf(job), ...(distils(job) ? TEACHER : [])];
   const summaries = [];
   for (const last of steps)
     summaries.push(

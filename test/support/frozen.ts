@@ -24,7 +24,7 @@ spec:
 
 /** A checkpoint whose average is the fresh parameters of the job's seed, and whose parameters are those plus one. */
 export async function writeModel(folder: string, step: number, job: Job) {
-  const layout = buildLayout((await buildNetwork(job.spec, IMAGES.channels)).params);
+  const layout = buildLayout((await buildNetwork(job.spec, IMAGES)).params);
   const flat = initialParameters(layout, job.spec.seed);
   const shardOf = (from: Float32Array) => (index: number) => {
     const { offset, size } = layout.shards[index]!;

@@ -50,12 +50,12 @@ spec:
   ${taught ? "models: { teacher: { from: file://teacher } }" : ""}
   training: { globalBatch: 16, microBatch: 4 }
   sampling: { sampler: ${name === "progressive" ? "progressive" : "consistency"} }`);
-  const network = await buildNetwork(spec, 1);
+  const network = await buildNetwork(spec, IMAGES);
   const layout = buildLayout(network.params);
   const lively = (seed: number) => initialParameters(layout, seed).map((w, k) => w + 0.02 * Math.sin(k));
   const params = createDeviceParams(layout);
   params.load(lively(3));
-  const teacher = { spec: teacherJob("model.classes=0", "data.patch=1", "model.attention=[4]").spec, channels: 1 };
+  const teacher = { spec: teacherJob("model.classes=0", "data.patch=1", "model.attention=[4]").spec, image: IMAGES };
   const frozen = await openFrozen(taught ? { teacher: { ...teacher, flat: lively(4) } } : {});
   return { spec, network, layout, params, frozen, lively };
 }

@@ -34,7 +34,7 @@ spec:
   model: { ${model}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2] }
   diffusion: { ${diffusion} }
   sampling: { sampler: heun }`);
-  const network = await buildNetwork(spec, 1);
+  const network = await buildNetwork(spec, image);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
   params.load(initialParameters(layout, 3).map((w, k) => w + 0.05 * Math.sin(k)));

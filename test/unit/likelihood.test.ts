@@ -29,7 +29,7 @@ spec:
   model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 10 }
   diffusion: { ${diffusion} }
   sampling: { sampler: heun, steps: 10 }`);
-  const network = await buildNetwork(spec, 1);
+  const network = await buildNetwork(spec, image);
   const layout = buildLayout(network.params);
   const shaken = noise(7, layout.size);
   const params = createDeviceParams(layout);

@@ -5,7 +5,7 @@ import { normalKl } from "../../shared/diffusion/likelihood.ts";
 import {
   binomialKernel,
   binomialMarginal,
-  binomialPosterior,
+  binomialPosteriorLogit,
   binomialReverseLogit,
   binomialReverseStep,
 } from "../../shared/diffusion/nonequilibrium/binomial.ts";
@@ -16,14 +16,14 @@ import {
   excessBits,
   gaussianEntropies,
 } from "../../shared/diffusion/nonequilibrium/bound.ts";
-import { reverseKernel, reverseStep, temporalReadout } from "../../shared/diffusion/nonequilibrium/gaussian.ts";
+import { reverseKernel, reverseStep } from "../../shared/diffusion/nonequilibrium/gaussian.ts";
 import {
   binomialBetas,
   drawnStep,
   gaussianBetas,
   temporalBasis,
 } from "../../shared/diffusion/nonequilibrium/schedule.ts";
-import type { LookUp } from "../../shared/diffusion/prediction.ts";
+import { bumpsAt, temporalReadout } from "../../shared/diffusion/nonequilibrium/temporal.ts";
 import { type Process, processOf } from "../../shared/diffusion/process.ts";
 import { integers, normals, PURPOSE, uniforms } from "../../shared/rng/stream.ts";
 import { testBackend } from "../support/backend.ts";
@@ -53,17 +53,20 @@ describe("the nonequilibrium process", () => {
     for (const count of counts.slice(1)) expect(count).toBeGreaterThan(850);
   });
 
-  it("reads one step for all, one a sample, and steps that a recorded computation brings in alike", () => {
-    const basis = temporalBasis(20, 5);
-    const output = noise(1, [3, 2, 2, 10]);
-    const steps = [4, 9, 17];
-    const lookUp: LookUp = (value) => tf.tensor4d(steps.map(value), [3, 1, 1, 1]);
-    const [each, looked] = [steps, lookUp].map((t) => temporalReadout(basis, t, output, 2));
+  it("reads each sample's weights at its own step", () => {
+    const [basis, T, n] = [temporalBasis(20, 5), 20, 5];
+    const output = noise(1, [3, 2, 2, 2 * n]);
+    const steps = [4, 9, T - 1];
+    const time = steps.map((t) => -1 + (2 * t) / (T - 1));
+    const parts = temporalReadout(bumpsAt(tf.tensor1d(time), n), output, 2);
+    const weights = output.arraySync() as number[][][][];
     steps.forEach((t, i) => {
-      const alone = temporalReadout(basis, t, tf.slice(output, [i, 0, 0, 0], [1, 2, 2, 10]), 2);
-      for (const part of [0, 1])
-        for (const all of [each!, looked!])
-          close(tf.slice(all[part]!, [i, 0, 0, 0], [1, 2, 2, 1]), alone[part]!.dataSync());
+      parts.forEach((part, p) => {
+        const expected = weights[i]!.flat().map((all) =>
+          all.slice(p * n, (p + 1) * n).reduce((sum, w, k) => sum + w * basis.values[t * n + k]!, 0),
+        );
+        close(tf.slice(part, [i, 0, 0, 0], [1, 2, 2, 1]), expected);
+      });
     });
   });
 });
@@ -151,7 +154,8 @@ describe("the binomial process", () => {
             const one = binomialKernel(process, tf.scalar(x), t).dataSync()[0]!;
             return p * (x_t === 1 ? one : 1 - one);
           });
-          close(binomialPosterior(process, tf.scalar(x0), tf.scalar(x_t), t), [joint[1]! / (joint[0]! + joint[1]!)]);
+          const logit = binomialPosteriorLogit(process, tf.scalar(x0), tf.scalar(x_t), t);
+          close(tf.sigmoid(logit), [joint[1]! / (joint[0]! + joint[1]!)]);
         }
   });
 
@@ -177,7 +181,10 @@ describe("the binomial process", () => {
     const u = tf.tensor4d(Float32Array.from(uniforms(key(11), n * 20)), [n, 1, 20, 1]);
     const x_t = tf.cast(tf.less(u, binomialMarginal(heartbeat, x0, t)), "float32");
     const p = bestReverse(heartbeat, pulses, x_t, t);
-    const divergence = binomialDivergence(binomialPosterior(heartbeat, x0, x_t, t), tf.log(tf.div(p, tf.sub(1, p))));
+    const divergence = binomialDivergence(
+      binomialPosteriorLogit(heartbeat, x0, x_t, t),
+      tf.log(tf.div(p, tf.sub(1, p))),
+    );
     const entropies = binomialEntropies(heartbeat);
     const excess = tf.mean(excessBits(divergence, 200, entropies)).dataSync()[0]!;
     const total = 20 * (entropies.prior / Math.LN2 + excess);
@@ -196,7 +203,10 @@ function bestReverse(process: Process, pulses: (phase: number) => number[], x_t:
   const weights = tf.softmax(tf.stack(logs, 1));
   return sequences
     .map((x0, k) =>
-      tf.mul(binomialPosterior(process, x0, x_t, t), tf.reshape(tf.slice(weights, [0, k], [-1, 1]), [-1, 1, 1, 1])),
+      tf.mul(
+        tf.sigmoid(binomialPosteriorLogit(process, x0, x_t, t)),
+        tf.reshape(tf.slice(weights, [0, k], [-1, 1]), [-1, 1, 1, 1]),
+      ),
     )
     .reduce((sum, part) => tf.add(sum, part));
 }

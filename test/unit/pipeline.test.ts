@@ -34,7 +34,7 @@ spec:
   training: { globalBatch: 16, microBatch: 4 }
   sampling: { sampler: heun } # fits every process
 ${spec}`);
-  const network = await buildNetwork(job.spec, 1);
+  const network = await buildNetwork(job.spec, image);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
   params.load(initialParameters(layout, 3));

@@ -6,12 +6,12 @@ import {
   type ParameterizationName,
   parameterizationOf,
 } from "../../shared/diffusion/parameterization.ts";
-import { noiseProcess, PROCESSES, type ProcessName } from "../../shared/diffusion/processes/index.ts";
+import { LEVELS, noiseProcess, type ProcessName } from "../../shared/diffusion/processes/index.ts";
 import { ratioOf } from "../../shared/diffusion/processes/process.ts";
 import { integers, normals, PURPOSE, uniforms } from "../../shared/rng/stream.ts";
 
 const DEFAULTS = { schedule: "cosine", timesteps: 1000, betaMin: 0.1, betaMax: 20, pMean: -1.2, pStd: 1.2 };
-const NAMES = Object.keys(PROCESSES) as ProcessName[];
+const NAMES = Object.keys(LEVELS) as ProcessName[];
 const of = (process: ProcessName, more: object = {}) => noiseProcess({ ...DEFAULTS, ...more, process });
 
 const key = { seed: 1, purpose: PURPOSE.time, step: 0, index: 0 };

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { GRIDS, type GridName } from "../../shared/diffusion/grids.ts";
-import { PROCESSES } from "../../shared/diffusion/processes/index.ts";
+import { LEVELS } from "../../shared/diffusion/processes/index.ts";
 import { levelsOf } from "../../shared/pipeline/draw.ts";
 import { normals, PURPOSE } from "../../shared/rng/stream.ts";
 import { SAMPLERS } from "../../shared/samplers/index.ts";
@@ -17,7 +17,7 @@ const WALKS = Object.entries<Sampler>(SAMPLERS).filter(
 );
 
 const OPTIONS = { schedule: "cosine", timesteps: 1000, betaMin: 0.1, betaMax: 20, pMean: -1.2, pStd: 1.2 };
-const process = PROCESSES.edm.create({ ...OPTIONS, sigmaMin: 0.02, sigmaMax: 20 });
+const process = LEVELS.edm.create({ ...OPTIONS, sigmaMin: 0.02, sigmaMax: 20 });
 
 const [MEAN, STD] = [0.3, 0.2];
 /** Of x at sigma, where x_0 is N(MEAN, STD^2). */
@@ -140,7 +140,7 @@ const ORDERS: Readonly<Record<string, number>> = {
 describe("the error along the ODE", () => {
   const QUANTILES = [-1.5, -0.4, 0.6, 2];
   const [HIGH, LOW] = [5, 0.05];
-  const between = PROCESSES.edm.create({ ...OPTIONS, sigmaMin: LOW, sigmaMax: HIGH });
+  const between = LEVELS.edm.create({ ...OPTIONS, sigmaMin: LOW, sigmaMax: HIGH });
 
   /** Along the ODE of a Gaussian every quantile stays one. */
   const error = async (sampler: SigmaSampler, steps: number): Promise<number> => {
@@ -165,7 +165,7 @@ describe("the error along the ODE", () => {
 
 describe("a grid", () => {
   const grids = Object.keys(GRIDS) as GridName[];
-  const processes = Object.entries(PROCESSES).map(([name, kind]) => [name, kind.create(OPTIONS)] as const);
+  const processes = Object.entries(LEVELS).map(([name, kind]) => [name, kind.create(OPTIONS)] as const);
 
   it.each(grids)("%s falls from the noisiest level of any process to the least noisy", (name) => {
     for (const [, own] of processes) {

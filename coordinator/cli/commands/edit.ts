@@ -2,6 +2,8 @@
 
 import { Command } from "commander";
 import type { Backend } from "../../../shared/backends/backend.ts";
+import type { JobSpec } from "../../../shared/config/schema.ts";
+import { chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { createEditor, imageKey, type Subjects } from "../../../shared/editing/editor.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
@@ -96,6 +98,7 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   const prepared = TASKS[name]!.prepare(options as unknown as Given);
   const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
   checkDraws(checkpoint, model.job.spec);
+  checkLevels(checkpoint, model.job.spec);
   const image = imageOf(model);
   const { spec } = model.job;
   const sampling = samplingFor(spec, forTask(prepared, model, asked));
@@ -114,6 +117,14 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   if (told.error !== undefined) io.print(`made again they differ by ${told.error} of 255 (root mean square)`);
   io.result({ file: output, task: name, count, step, weights, seed, sampler, steps, guidance, ...told });
   return undefined;
+}
+
+/** A chain's steps are no levels that images could be noised to. */
+function checkLevels(checkpoint: string, { diffusion: { process } }: JobSpec): void {
+  if (!chainKind(process)) return;
+  throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is a model of ${process}, whose steps have no levels`, {
+    remedy: `plume posterior ${checkpoint} denoises and completes its images`,
+  });
 }
 
 function imageOf({ imageSet: { height, width, channels } }: LoadedModel) {

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { BACKEND_CHOICES } from "../../../shared/backends/backend.ts";
 import { openBackend } from "../../../shared/backends/index.ts";
+import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../shared/eval/score.ts";
@@ -13,6 +14,7 @@ import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { CLASSIFIER_OPTION, openGuide } from "../guide.ts";
 import { oneOf, wholeNumber } from "../options.ts";
 import { SAMPLING_OPTIONS } from "../sampling.ts";
+import { evaluateBound } from "./eval/bound.ts";
 import { readImages } from "./eval/images.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES, openReal, openScorer } from "./eval/real.ts";
@@ -21,6 +23,7 @@ import { openStages, STAGES } from "./eval/stages.ts";
 import { generatedRows, listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
 
 interface EvalOptions extends WayOptions {
+  readonly bound?: true;
   readonly against?: string;
   readonly labels?: string;
   readonly count?: string;
@@ -52,6 +55,10 @@ export function evalCommand(): Command {
       "--against <path>",
       `images to score, whoever made them: a folder of pictures (a subfolder a class), or a .npy file of uint8 [n, ${JUDGE_SIDE}, ${JUDGE_SIDE}, 1]`,
     )
+    .option(
+      "--bound",
+      `instead, what a model of ${CHAIN_NAMES.join(" or ")} needs for held-out images: the bound on its log likelihood, in bits`,
+    )
     .option("--labels <file>", "their classes: a .npy file of integers [n] (default: the subfolders)")
     .option("--count <n>", `images to generate with each seed, ${FEWEST} to ${MOST_IMAGES} (default: ${COUNT})`)
     .option("--seeds <list>", "seeds of the noise (default: 0,1,2)")
@@ -78,6 +85,7 @@ Examples:
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
   plume eval runs/fashion --stages final --classifier runs/classifier --classifier-scale 0,1,2,4,8
   plume eval runs/classifier
+  plume eval runs/heartbeat --bound
 
 Where --sampler, --steps, --guidance or --classifier-scale list several values, separated by commas, every combination is
 drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
@@ -95,14 +103,12 @@ well on accuracy, copies of the training images on everything but "copies", nois
 /** What of a checkpoint is asked for, checked before anything is opened. */
 function parse(options: EvalOptions, checkpoint: string | undefined) {
   const { against, labels } = options;
-  if (checkpoint === undefined && against === undefined)
-    throw new PlumeError("INVALID_ARGUMENT", "plume eval has nothing to measure", {
-      remedy: "name a checkpoint (plume eval runs/fashion), or images (plume eval --against FOLDER_OR_NPY)",
-    });
+  if (checkpoint === undefined && against === undefined) throw nothingToMeasure();
   if (labels !== undefined && against === undefined)
     throw new PlumeError("INVALID_ARGUMENT", `--labels ${labels} is for the images of --against`, {
       remedy: "add --against FOLDER_OR_NPY, or leave --labels out",
     });
+  if (options.bound) checkBound(options, checkpoint);
   for (const flag of [...OF_IMAGES, "count", "weights"] as (keyof EvalOptions)[])
     if (checkpoint === undefined && options[flag] !== undefined)
       throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]} is for a checkpoint's images`, {
@@ -126,8 +132,28 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
   };
 }
 
+const nothingToMeasure = (): PlumeError =>
+  new PlumeError("INVALID_ARGUMENT", "plume eval has nothing to measure", {
+    remedy: "name a checkpoint (plume eval runs/fashion), or images (plume eval --against FOLDER_OR_NPY)",
+  });
+
+/** What draws images has no use where none are drawn. */
+function checkBound(options: EvalOptions, checkpoint: string | undefined): void {
+  if (checkpoint === undefined) throw nothingToMeasure();
+  for (const flag of [...OF_IMAGES.filter((each) => each !== "seeds"), "against"] as (keyof EvalOptions)[])
+    if (options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]} draws images, --bound draws none`, {
+        remedy: "leave one of them out",
+      });
+}
+
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string): Promise<undefined> {
   const asked = parse(options, checkpoint);
+  if (options.bound) {
+    const seeds = options.seeds === undefined ? [0] : asked.seeds;
+    await evaluateBound(io, checkpoint!, { ...asked, seeds }, (job) => openBackendFor(options.backend, job));
+    return undefined;
+  }
   const { against } = options;
   const loaded =
     checkpoint === undefined

@@ -129,9 +129,9 @@ interface Wanted extends Pick<Drawing, "backend" | "classifier"> {
 /** @returns uint8 [count, H, W, C]. */
 async function draw(io: CommandIo, model: ReadModel, { batches, workers, ...how }: Wanted): Promise<Uint8Array> {
   const { height, width, channels } = model.imageSet;
+  const image = { height, width, channels };
   const { flat } = await flatOf(model);
-  const weights = { spec: model.job.spec, channels, flat };
-  using pool = await openPool(workers, { ...how, model: weights, image: { height, width, channels } }, io.signal);
+  using pool = await openPool(workers, { ...how, model: { spec: model.job.spec, image, flat } }, io.signal);
   const count = batches.reduce((sum, { indices }) => sum + indices.length, 0);
   const progress = createImageProgress(process.stderr, count, Date.now);
   return await pool.draw(batches, progress.show).finally(progress.end);

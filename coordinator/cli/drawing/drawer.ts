@@ -11,11 +11,11 @@ const OFTEN_MS = 100;
 
 const reply = (message: DrawerReply): void => void process.send!(message);
 
-async function open({ backend, model, classifier, image }: Drawing): Promise<Generate> {
+async function open({ backend, model, classifier }: Drawing): Promise<Generate> {
   const { program } = await openBackend(backend);
   return createGenerator({
     ...(await onDevice(model)),
-    image,
+    image: model.image,
     program,
     classifier: classifier && (await onDevice(classifier)),
   });

@@ -1,7 +1,6 @@
 // What a command and its drawers say to each other. Arrays travel as they are: structured clones, not JSON.
 
 import type { BackendName } from "../../../shared/backends/backend.ts";
-import type { PatchShape } from "../../../shared/data/patch.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
 import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
 import type { Generate } from "../../../shared/pipeline/generate.ts";
@@ -11,7 +10,6 @@ export interface Drawing {
   readonly backend: BackendName;
   readonly model: FrozenWeights;
   readonly classifier: FrozenWeights | undefined;
-  readonly image: PatchShape;
 }
 
 /** A batch. */

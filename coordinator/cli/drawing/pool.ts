@@ -56,9 +56,9 @@ export async function openPool(n: number, asked: Drawing, signal: AbortSignal): 
 }
 
 /** Memory that threads share cannot go to another process. */
-const sendable = ({ spec, channels, flat }: FrozenWeights): FrozenWeights => ({
-  spec,
-  channels,
+const sendable = ({ flat, ...model }: FrozenWeights): FrozenWeights => ({
+  spec: model.spec,
+  image: model.image,
   flat: new Float32Array(flat),
 });
 

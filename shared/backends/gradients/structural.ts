@@ -29,7 +29,8 @@ export const structural: Record<string, GradientRule> = {
       return parts.map((part) => () => part) as unknown as Record<string, () => T>;
     },
   },
-  SplitV: { gradient: (dys, _saved, { axis }) => ({ x: () => tf.concat(dys as T[], axis as number) }) },
+  // Of one part, dys is a tensor and no list.
+  SplitV: { gradient: (dys, _saved, { axis }) => ({ x: () => tf.concat([dys].flat() as T[], axis as number) }) },
   Slice: {
     save: ["x"],
     gradient: (dy, [x], { begin, size }) => ({

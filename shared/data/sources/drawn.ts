@@ -2,6 +2,7 @@
 
 import { PlumeError } from "../../errors.ts";
 import { PURPOSE, uniforms } from "../../rng/stream.ts";
+import type { Split } from "./source.ts";
 
 const MOST = 1_000_000;
 
@@ -16,6 +17,6 @@ export function countOf(name: string, argument: string, usual: number): number {
   );
 }
 
-/** Sample k's own numbers, uniform in [0, 1): float64 [n]. A function of k alone. */
-export const numbersOf = (k: number, n: number): Float64Array =>
-  uniforms({ seed: 0, purpose: PURPOSE.shapes, step: 0, index: k }, n);
+/** Sample k's own numbers, uniform in [0, 1): float64 [n]. A function of k and its split alone. */
+export const numbersOf = (k: number, n: number, split: Split = "train"): Float64Array =>
+  uniforms({ seed: 0, purpose: PURPOSE.shapes, step: split === "train" ? 0 : 1, index: k }, n);

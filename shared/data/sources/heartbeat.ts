@@ -10,11 +10,12 @@ const [BITS, PERIOD] = [20, 5];
 export const heartbeat: Source = {
   usage: "heartbeat:[COUNT]",
   about: "20 bits with a pulse every fifth, as images of one row; needs no file",
-  async open(argument) {
+  bits: true,
+  async open(argument, { split }) {
     const count = countOf("heartbeat", argument, 1000);
     const pixels = new Uint8Array(count * BITS);
     for (let k = 0; k < count; k++) {
-      const phase = Math.floor(numbersOf(k, 1)[0]! * PERIOD);
+      const phase = Math.floor(numbersOf(k, 1, split)[0]! * PERIOD);
       for (let i = phase; i < BITS; i += PERIOD) pixels[k * BITS + i] = 255;
     }
     return memorySet({

@@ -33,6 +33,8 @@ export interface Source {
   /** The form of data.source. */
   readonly usage: string;
   readonly about: string;
+  /** Its images are of bits, black and white. */
+  readonly bits?: true;
   /**
    * @param argument what follows the colon of data.source.
    * @throws PlumeError that names the file and what is wrong with it.

@@ -4,7 +4,7 @@
 import { exactCos, exactLog, exactSin } from "../../rng/exact-math.ts";
 import { memorySet } from "../memory-set.ts";
 import { countOf, numbersOf } from "./drawn.ts";
-import type { Source } from "./source.ts";
+import type { Source, Split } from "./source.ts";
 
 /** Turns of the spiral, its outer radius in [-1, 1], and the standard deviation of what blurs it: scikit-learn's 1.5 to 4.5 pi. */
 const [FIRST, LAST, RADIUS, BLUR] = [1.5 * Math.PI, 4.5 * Math.PI, 0.9, 0.01];
@@ -12,10 +12,10 @@ const [FIRST, LAST, RADIUS, BLUR] = [1.5 * Math.PI, 4.5 * Math.PI, 0.9, 0.01];
 export const swissRoll: Source = {
   usage: "swiss-roll:[COUNT]",
   about: "points of the plane on a spiral, as images of one pixel with two channels; needs no file",
-  async open(argument) {
+  async open(argument, { split }) {
     const count = countOf("swiss-roll", argument, 10_000);
     const pixels = new Uint8Array(count * 2);
-    for (let k = 0; k < count; k++) pixels.set(pointOf(k).map(toByte), 2 * k);
+    for (let k = 0; k < count; k++) pixels.set(pointOf(k, split).map(toByte), 2 * k);
     return memorySet({
       name: `swiss-roll:${count}`,
       pixels,
@@ -28,8 +28,8 @@ export const swissRoll: Source = {
   },
 };
 
-function pointOf(k: number): number[] {
-  const [u, v, w] = numbersOf(k, 3) as unknown as [number, number, number];
+function pointOf(k: number, split: Split): number[] {
+  const [u, v, w] = numbersOf(k, 3, split) as unknown as [number, number, number];
   const angle = FIRST + u * (LAST - FIRST);
   const radius = (RADIUS * angle) / LAST;
   // Box and Muller's pair.

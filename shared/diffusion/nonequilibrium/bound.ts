@@ -5,13 +5,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { exactLog } from "../../rng/exact-math.ts";
 import type { Coefficients } from "../process.ts";
+import { softplus } from "./binomial.ts";
 
 type T = tf.Tensor;
 
-/** KL(q || p) of each bit. @param q the probability of 1, inside (0, 1). @param logit of p. */
-export function binomialDivergence(q: T, logit: T): T {
-  const negentropy = tf.add(tf.mul(q, tf.log(q)), tf.mul(tf.sub(1, q), tf.log(tf.sub(1, q))));
-  return tf.add(negentropy, tf.sub(tf.softplus(logit), tf.mul(q, logit)));
+/** KL(q || p) of each bit, by the logits of both. */
+export function binomialDivergence(q: T, p: T): T {
+  // Of whichever value q holds for the rarer: next to 1 a float32 has no digits left for a step's chance of a flip.
+  const rarer = tf.sub(1, tf.mul(tf.cast(tf.greaterEqual(q, 0), "float32"), 2));
+  const [ofQ, ofP] = [tf.mul(q, rarer), tf.mul(p, rarer)];
+  return tf.add(tf.mul(tf.sigmoid(ofQ), tf.sub(ofQ, ofP)), tf.sub(softplus(ofP), softplus(ofQ)));
 }
 
 /** Of one dimension, in nats. */

@@ -6,31 +6,11 @@ import { exactLog } from "../../rng/exact-math.ts";
 import type { Gaussian } from "../gaussian.ts";
 import { at, type Steps } from "../prediction.ts";
 import type { Coefficients } from "../process.ts";
-import type { TemporalBasis } from "./schedule.ts";
 
 type T = tf.Tensor;
 
 /** x_0 with noise that hides how its values were rounded. @param u uniform in [0, 1), as x0. @param width of the noise. */
 export const dequantised = (x0: T, u: T, width: number): T => tf.add(x0, tf.mul(tf.sub(u, 0.5), width));
-
-/**
- * What a network's weights of the basis come to at step t.
- * @param output float32 [B, H, W, C * parts * n], or with these axes apart: per channel and part, n weights.
- * @returns `parts` tensors [B, H, W, C].
- */
-export function temporalReadout(basis: TemporalBasis, t: Steps, output: T, parts: number): T[] {
-  const { n, values } = basis;
-  const [B, H, W] = output.shape as [number, number, number];
-  const bumps = Array.from({ length: n }, (_, k) =>
-    tf.reshape(
-      at((step) => values[step * n + k]!, t),
-      [-1, 1, 1, 1],
-    ),
-  );
-  const weights = tf.reshape(output, [B, -1, parts, n]);
-  const read = tf.sum(tf.mul(weights, tf.concat(bumps, 3)), 3);
-  return tf.split(read, parts, 2).map((part) => tf.reshape(part, [B, H, W, -1]));
-}
 
 /**
  * p(x_(t-1) | x_t): mean x_t sqrt(1 - beta_t) + muCoeff sqrt(beta_t), variance

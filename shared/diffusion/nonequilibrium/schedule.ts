@@ -28,15 +28,20 @@ export interface TemporalBasis {
   readonly n: number;
 }
 
-/** n Gaussian bumps at even distances over the T steps, as wide as half of that distance. @param n at least 2. */
+/** Place i of `count` even ones on [-1, 1]. */
+const along = (i: number, count: number): number => -1 + (2 * i) / Math.max(1, count - 1);
+
+/** n bumps at even distances over time, which runs from -1 to 1; each as wide as half of a distance. @param n at least 2. */
+export const bumps = (n: number) => ({ centres: Array.from({ length: n }, (_, k) => along(k, n)), width: 1 / (n - 1) });
+
+/** Gaussian bumps over T steps. */
 export function temporalBasis(T: number, n: number): TemporalBasis {
-  const along = (i: number, count: number) => -1 + (2 * i) / Math.max(1, count - 1);
-  const width = 1 / (n - 1);
+  const { centres, width } = bumps(n);
   const values = new Float64Array(T * n);
   for (let t = 0; t < T; t++) {
     const row = values.subarray(t * n, (t + 1) * n);
     row.forEach((_, k) => {
-      const distance = (along(t, T) - along(k, n)) / width;
+      const distance = (along(t, T) - centres[k]!) / width;
       row[k] = exactExp(-0.5 * distance * distance);
     });
     const sum = row.reduce((total, bump) => total + bump, 0);

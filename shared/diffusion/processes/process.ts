@@ -13,16 +13,20 @@ export interface Draws {
   integers(n: number, bound: number): Int32Array;
 }
 
-export interface NoiseProcess {
+/** What training and networks know of any process. */
+export interface Times {
   /** Times that can be sampled from, least noise first. */
   readonly span: { readonly min: number; readonly max: number };
-  level(t: number): Level;
-  /** The time whose sigma / alpha is this ratio: how a sampler in x / alpha finds its way back. Outside the span, its end. */
-  timeOf(ratio: number): number;
   /** What the network is told at t. */
   label(t: number): number;
   /** Times of training, float64 or int32 [n]. */
   draw(draws: Draws, n: number): ArrayLike<number>;
+}
+
+export interface NoiseProcess extends Times {
+  level(t: number): Level;
+  /** The time whose sigma / alpha is this ratio: how a sampler in x / alpha finds its way back. Outside the span, its end. */
+  timeOf(ratio: number): number;
   /** The same noise as a stochastic differential equation, where it is one. */
   readonly sde?: Sde;
 }

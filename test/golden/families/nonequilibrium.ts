@@ -3,20 +3,16 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { qPosterior, qSample } from "../../../shared/diffusion/gaussian.ts";
 import { normalKl } from "../../../shared/diffusion/likelihood.ts";
-import { binomialMarginal, binomialPosterior } from "../../../shared/diffusion/nonequilibrium/binomial.ts";
+import { binomialMarginal, binomialPosteriorLogit } from "../../../shared/diffusion/nonequilibrium/binomial.ts";
 import { excessBits, gaussianEntropies, gaussianEntropy } from "../../../shared/diffusion/nonequilibrium/bound.ts";
-import {
-  dequantised,
-  reverseKernel,
-  reverseStep,
-  temporalReadout,
-} from "../../../shared/diffusion/nonequilibrium/gaussian.ts";
+import { dequantised, reverseKernel, reverseStep } from "../../../shared/diffusion/nonequilibrium/gaussian.ts";
 import {
   binomialBetas,
   drawnStep,
   gaussianBetas,
   temporalBasis,
 } from "../../../shared/diffusion/nonequilibrium/schedule.ts";
+import { temporalReadout } from "../../../shared/diffusion/nonequilibrium/temporal.ts";
 import { processOf } from "../../../shared/diffusion/process.ts";
 import { tensorOf } from "../arrays.ts";
 import type { GoldenCase, GoldenFamily } from "../family.ts";
@@ -67,8 +63,10 @@ function stepObjective({ params, inputs }: GoldenCase): Record<string, unknown> 
   const t = drawnStep(inputs.t_uniform as number, T);
   const x0 = dequantised(tensorOf(inputs.x0), tensorOf(inputs.dequant_uniform), p.uniform_noise);
   const x_t = qSample(process, x0, t, tensorOf(inputs.noise));
-  const basis = temporalBasis(T, p.n_temporal_basis);
-  const [muCoeff, betaCoeff] = temporalReadout(basis, t, tensorOf(inputs.network_output), 2);
+  const output = tensorOf(inputs.network_output);
+  const { values, n } = temporalBasis(T, p.n_temporal_basis);
+  const basis = tf.tile(tf.tensor2d(Array.from(values.subarray(t * n, (t + 1) * n)), [1, n]), [output.shape[0]!, 1]);
+  const [muCoeff, betaCoeff] = temporalReadout(basis, output, 2);
   const q = qPosterior(process, x0, x_t, t);
   const model = reverseKernel(process, x_t, t, muCoeff!, betaCoeff!);
   const bits = excessBits(normalKl(q, model), T, gaussianEntropies(process));
@@ -104,7 +102,7 @@ function binomial({ params, inputs }: GoldenCase): Record<string, unknown> {
   return {
     beta: process.betas,
     q_xt_is1_given_x0: binomialMarginal(process, x0, t).dataSync(),
-    q_xprev_is1_given_xt_x0: binomialPosterior(process, x0, x_t, t).dataSync(),
+    q_xprev_is1_given_xt_x0: tf.sigmoid(binomialPosteriorLogit(process, x0, x_t, t)).dataSync(),
   };
 }
 

@@ -99,14 +99,18 @@ const mapValues = <A, B>(object: Readonly<Record<string, A>>, to: (value: A) => 
 
 /** Numbers that divide and exceed one another, each right by itself. */
 const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
-  data: { imageSize: few(1, 7, 8, 12, 16, 28, 32), patch: few(1, 2, 4) },
+  data: {
+    source: few("shapes:", "heartbeat:", "heartbeat", "heartbeats:"),
+    imageSize: few(1, 7, 8, 12, 16, 28, 32),
+    patch: few(1, 2, 4),
+  },
   model: {
     channels: few(1, 4, 6, 8, 12, 32, 65_536),
     channelMult: fc.array(few(1, 2, 3, 5, 1024), { minLength: 1, maxLength: 8 }),
     attention: fc.array(few(1, 2, 3, 4, 7, 8, 14, 16, 28), { maxLength: 3 }),
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
-    type: few("unet", "unet", "classifier"),
+    type: few("unet", "unet", "mlp", "classifier"),
   },
   training: {
     globalBatch: few(1, 8, 12, 64),
@@ -114,10 +118,10 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     init: few("teacher", "f".repeat(64)),
   },
   diffusion: {
-    process: few("ddpm", "vp", "ve", "edm"),
+    process: few("ddpm", "vp", "ve", "edm", "nonequilibrium", "binomial"),
     weighting: few("simple", "likelihood"),
-    predict: few("eps", "edm", "consistency"),
-    objective: few("simple", "hybrid", "consistency", "progressive", "cross-entropy"),
+    predict: few("eps", "edm", "consistency", "kernel"),
+    objective: few("simple", "hybrid", "consistency", "progressive", "cross-entropy", "trajectory-bound"),
     variance: few("fixed-large", "learned-range"),
     scales: fc.record({ start: few(1, 2, 10), end: few(1, 5, 20) }, { requiredKeys: [] }),
     schedule: few("linear", "cosine"),
@@ -133,7 +137,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
   },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
   sampling: {
-    sampler: few("ddim", "ancestral", "heun", "consistency"),
+    sampler: few("ddim", "ancestral", "heun", "consistency", "reverse-kernel"),
     everySteps: few(0, 0, 5),
     steps: few(1, 20, 21, 50, 1000),
     guidance: few(0, 1, 1.5, 2),

@@ -12,6 +12,11 @@ const wrong = (spec: object, ...says: readonly string[]): WrongJob => ({ spec, s
 const CONSISTENCY = { process: "edm", predict: "consistency", objective: "consistency" };
 const TEACHER = { from: "file://runs/edm" };
 
+/** Of a job of a chain. */
+const HEARTBEAT = { source: "heartbeat:" };
+const BITS = { process: "binomial", predict: "kernel", objective: "trajectory-bound" };
+const ALL_STEPS = { sampler: "reverse-kernel", steps: 1000 };
+
 /** Between fields: every rule of shared/config/rules.ts. */
 export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
@@ -140,6 +145,26 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.models.classifier: Forbidden: guides what is sampled, and a classifier draws no pictures; leave it out",
   ),
   wrong(
+    { diffusion: { process: "nonequilibrium", objective: "trajectory-bound" }, sampling: ALL_STEPS },
+    "spec.diffusion.predict: Forbidden: eps is nothing that nonequilibrium could step back by; choose kernel",
+  ),
+  wrong(
+    { diffusion: { process: "nonequilibrium", predict: "kernel" }, sampling: ALL_STEPS },
+    "spec.diffusion.objective: Forbidden: simple does not judge the steps of nonequilibrium; choose trajectory-bound",
+  ),
+  wrong(
+    { diffusion: { ...BITS, timesteps: 1000 }, sampling: ALL_STEPS },
+    "spec.data.source: Forbidden: holds no bits, which binomial flips; choose heartbeat",
+  ),
+  wrong(
+    { data: HEARTBEAT, diffusion: { ...BITS, timesteps: 400 }, sampling: ALL_STEPS },
+    "spec.sampling.steps: Forbidden: 1000 is not diffusion.timesteps 400, all of which binomial takes; set both alike",
+  ),
+  wrong(
+    { data: HEARTBEAT, model: { classes: 2 }, diffusion: BITS, sampling: { ...ALL_STEPS, guidance: 2 } },
+    "spec.sampling.guidance: Forbidden: 2 mixes two predictions of x_0, which binomial does not make; set it to 1",
+  ),
+  wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },
     "spec.store.endpoint: Forbidden: holds a user name or a password: they belong in the environment",
   ),
@@ -262,6 +287,8 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.scaleShift": false,
   "model.resample": "resblock",
   "model.classes": 10,
+  "model.layers": 2,
+  "model.bases": 20,
   "model.pool": "adaptive",
   "diffusion.process": "ve",
   "diffusion.schedule": "linear",

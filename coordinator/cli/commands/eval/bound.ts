@@ -1,0 +1,112 @@
+// `plume eval --bound`: how many bits a chain's model needs for images that it was not trained on.
+
+import * as tf from "@tensorflow/tfjs-core";
+import type { Backend } from "../../../../shared/backends/backend.ts";
+import type { Job } from "../../../../shared/config/schema.ts";
+import { openImageSet } from "../../../../shared/data/open.ts";
+import { CHAIN_NAMES, chainKind, loadChain } from "../../../../shared/diffusion/processes/index.ts";
+import { PlumeError } from "../../../../shared/errors.ts";
+import { boundOfTrajectory } from "../../../../shared/eval/trajectory.ts";
+import { loadModel } from "../../../../shared/interop/load-model.ts";
+import { createKernels } from "../../../../shared/pipeline/chain.ts";
+import { imageRandom, scaled, seen } from "../../../../shared/pipeline/pixels.ts";
+import { shuffleShape } from "../../../../shared/pipeline/shape.ts";
+import { PURPOSE, type Purpose } from "../../../../shared/rng/stream.ts";
+import type { CommandIo } from "../../action.ts";
+
+/** Images computed together: bounds the memory; what comes out does not depend on it. */
+const BATCH = 250;
+
+export interface BoundAsked {
+  readonly count: number;
+  readonly seeds: readonly number[];
+  readonly weights: string | undefined;
+}
+
+/** @throws PlumeError FAILED_PRECONDITION for a model of another process. */
+export async function evaluateBound(
+  io: CommandIo,
+  checkpoint: string,
+  { count, seeds, weights: asked }: BoundAsked,
+  open: (job: Job) => Promise<Backend>,
+): Promise<void> {
+  const model = await loadModel(checkpoint, asked, open);
+  const { job, step, weights, network, params, backend } = model;
+  const { spec } = job;
+  checkProcess(checkpoint, job);
+  const options = { access: spec.store, signal: io.signal };
+  const [train, test] = await Promise.all([
+    openImageSet(spec.data, options),
+    openImageSet(spec.data, { ...options, split: "test" }),
+  ]);
+  const chain = await loadChain(spec.diffusion);
+  const { program } = backend;
+  const kernels = createKernels({ spec, network, params, program });
+  const { patch } = spec.data;
+  const { height, width, channels } = shuffleShape(test, patch);
+  const images = Math.min(count, test.size);
+  const bits: number[] = [];
+  let prior = 0;
+  for (const seed of seeds)
+    for (let from = 0; from < images; from += BATCH) {
+      const indices = Array.from({ length: Math.min(BATCH, images - from) }, (_, k) => from + k);
+      const { pixels, labels } = await test.read(indices, io.signal);
+      const x = tf.tensor4d(seen(scaled(pixels), test, patch), [indices.length, height, width, channels]);
+      const random = (purpose: Purpose, t: number) => imageRandom({ seed, purpose, step: t }, indices, test, patch);
+      const kernel = kernels(chain, spec.model.classes > 0 ? labels : null);
+      const found = await boundOfTrajectory(kernel, chain, x, {
+        dequantise: random(PURPOSE.dequantise, 0),
+        random: (t) => random(PURPOSE.sampleStep, t),
+        onStep: async () => {
+          // Lets a Ctrl-C in: the backend computes on this thread.
+          await new Promise((resolve) => setImmediate(resolve));
+          io.signal.throwIfAborted();
+        },
+      });
+      x.dispose();
+      bits.push(...found.bits);
+      prior = found.prior;
+      io.note(`  seed ${seed}: ${from + indices.length} of ${images} images`);
+    }
+  const dims = test.height * test.width * test.channels;
+  const { mean, error } = summary(bits);
+  const heldOut = test.digest !== train.digest;
+  const of = `${images} images of ${test.name} ${heldOut ? "that it was not trained on" : "that it was trained on: there are no others"}`;
+  io.print(`${job.metadata.name}, step ${step}, ${weights} weights; ${of}, seeds ${seeds.join(", ")}`);
+  const line = (name: string, total: number) =>
+    `${name} ${total.toFixed(3)} ± ${error.toFixed(3)} bits an image, ${(total / dims).toFixed(4)} a dimension`;
+  io.print(line("log likelihood, at least:", -mean));
+  io.print(line(`beyond the prior's ${(-prior).toFixed(3)}:`, prior - mean));
+  io.result({
+    checkpoint,
+    step,
+    weights,
+    images,
+    heldOut,
+    seeds,
+    process: spec.diffusion.process,
+    timesteps: spec.diffusion.timesteps,
+    bits: { mean, standardError: error, perDimension: mean / dims },
+    prior: { bits: prior, excessPerImage: mean - prior, excessPerDimension: (mean - prior) / dims },
+  });
+}
+
+function checkProcess(checkpoint: string, { spec }: Job): void {
+  const { process } = spec.diffusion;
+  if (chainKind(process)) return;
+  throw new PlumeError(
+    "FAILED_PRECONDITION",
+    `${checkpoint} is a model of the process ${process}, of which --bound knows no likelihood`,
+    {
+      remedy: `it is for ${CHAIN_NAMES.join(" and ")}; evaluate a run of deploy/jobs/heartbeat.yaml`,
+    },
+  );
+}
+
+/** With n - 1. */
+function summary(values: readonly number[]) {
+  const n = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / n;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, error: n > 1 ? Math.sqrt(squares / (n - 1) / n) : 0 };
+}
