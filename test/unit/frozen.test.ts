@@ -35,7 +35,7 @@ describe("a model that a job names", () => {
   it("is read from a store or from one step's folder, and known by the sha256 of its weights", async () => {
     const { teacher } = await read(student(`file://${store}`));
     const step = `file://${store}/step-000000004`;
-    expect(teacher).toMatchObject({ at: step, channels: 1, spec: { model: { channels: 8 } } });
+    expect(teacher).toMatchObject({ at: step, image: { channels: 1 }, spec: { model: { channels: 8 } } });
     expect(teacher!.sha256).toMatch(/^[0-9a-f]{64}$/);
     expect((await read(student(step))).teacher).toEqual(teacher);
     expect(teacher!.flat.buffer).toBeInstanceOf(SharedArrayBuffer);
