@@ -30,6 +30,8 @@ export interface NatsTarget {
 /** A request or its answer may be lost with a connection: after so long it is sent again. */
 const SEND_AGAIN_MS = 5_000;
 const FIND_AGAIN_MS = 250;
+/** So long a coordinator may take to be back on a server that was started again just now: shared/nats waits 0.7 s at most. */
+const FIND_MS = 1_500;
 
 /** @throws PlumeError */
 export async function natsWire(target: NatsTarget): Promise<ControlWire> {
@@ -46,22 +48,23 @@ export async function natsWire(target: NatsTarget): Promise<ControlWire> {
     );
 
   const send = async (verb: Verb, payload: Uint8Array): Promise<Msg> => {
-    const end = performance.now() + timeoutMs;
+    const [end, found] = [performance.now() + timeoutMs, performance.now() + FIND_MS];
     let sent = false;
+    let refused: PlumeError | null = null;
     for (let left = timeoutMs; left > 0; left = end - performance.now()) {
       try {
         return await connection.request(commandSubject(job, verb), payload, {
           timeout: Math.max(1, Math.min(left, SEND_AGAIN_MS)),
         });
       } catch (error) {
-        const refused = refusalOf(error, target, verb);
-        // Once it was sent, a server that was started again may be there before the coordinator has found it.
-        if (refused && !(sent && refused.code === "UNAVAILABLE")) throw refused;
+        refused = refusalOf(error, target, verb);
+        // A server that was started again may be there before the coordinator has found it.
+        if (refused && !(refused.code === "UNAVAILABLE" && (sent || performance.now() < found))) throw refused;
         if (refused) await sleep(FIND_AGAIN_MS);
-        sent = true;
+        else sent = true;
       }
     }
-    throw unanswered(verb);
+    throw refused ?? unanswered(verb);
   };
 
   return {
