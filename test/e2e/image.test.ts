@@ -25,7 +25,7 @@ const filesIn = (folder: string): string[] =>
 
 /** Every file of the image is one of these. */
 const KNOWN = [
-  /^app\/(coordinator|worker|worker-pod|reducer|compute-thread|plume|operator)\.mjs$/,
+  /^app\/(coordinator|worker|worker-pod|reducer|compute-thread|drawer|plume|operator)\.mjs$/,
   /^app\/[\w.-]+-[A-Z0-9]{8}\.mjs$/, // what the entry points share, or load when it is needed
   /^app\/(LICENSE|THIRD-PARTY\.txt|package\.json)$/,
   /^app\/page\/(index\.html|page\.js|style\.css|icon\.svg)$/,
