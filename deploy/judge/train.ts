@@ -84,7 +84,7 @@ let right = 0;
 for (let from = 0; from < test.size; from += 500) {
   const { pixels, labels } = await test.read(Array.from({ length: 500 }, (_, k) => from + k));
   const guessed = tf.tidy(
-    () => tf.argMax(judge.forward(inference(device), images(pixels)).logits, 1).dataSync() as Int32Array,
+    () => tf.argMax(judge.forward(inference(device.get), images(pixels)).logits, 1).dataSync() as Int32Array,
   );
   right += labels.reduce((n, label, i) => n + Number(guessed[i] === label), 0);
 }

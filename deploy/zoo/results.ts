@@ -2,15 +2,14 @@
 
 import { METRIC_NAMES, METRICS, type MetricName } from "../../shared/eval/score.ts";
 import { seconds } from "../../shared/report/numbers.ts";
+import { meanOf, spreadOf } from "../../shared/spread.ts";
 import type { Measured, Row } from "./measure.ts";
 
 /** Mean and, of several, the standard deviation with n - 1. */
 function spread(values: readonly number[], digits: number): string {
   if (values.length === 0) return "-";
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const std = values.length > 1 ? ` ± ${Math.sqrt(squares / (values.length - 1)).toFixed(digits)}` : "";
-  return mean.toFixed(digits) + std;
+  const { mean, std } = spreadOf(values);
+  return mean.toFixed(digits) + (std === null ? "" : ` ± ${std.toFixed(digits)}`);
 }
 
 /** The same row of each seed's evaluation. */
@@ -31,9 +30,8 @@ export function costOf({ runs }: Measured): readonly string[] {
     const spent = steps.reduce((sum, step) => sum + (Number.isFinite(step.seconds.total) ? step.seconds.total : 0), 0);
     return { spent, rate: ((job?.spec.training.globalBatch ?? 0) * steps.length) / spent };
   });
-  const mean = costs.reduce((sum, { spent }) => sum + spent, 0) / costs.length;
   return [
-    seconds(mean),
+    seconds(meanOf(costs.map(({ spent }) => spent))),
     spread(
       costs.map(({ rate }) => rate),
       0,

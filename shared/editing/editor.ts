@@ -7,6 +7,7 @@ import { createDenoisers, type DenoiserOptions, type Denoisers } from "../pipeli
 import { type Way, wayOf } from "../pipeline/draw.ts";
 import { imageRandom } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
+import { batchesOf } from "../pipeline/tiles.ts";
 import { crc32 } from "../rng/crc32.ts";
 import { PURPOSE } from "../rng/stream.ts";
 import { isAdaptive, levelSampler, type SamplerName } from "../samplers/index.ts";
@@ -97,8 +98,8 @@ export function createEditor({ image, sampler, steps, eta, guidance, seed, batch
   return async (subjects, task, onStep = () => {}) => {
     const n = subjects.keys.length;
     const out = new Float32Array(subjects.values.length);
-    for (let images = 0; images < n; images += together) {
-      const indices = Array.from({ length: Math.min(together, n - images) }, (_, k) => images + k);
+    for (const indices of batchesOf(n, together)) {
+      const images = indices[0]!;
       const progress = (step: number, all: number) => onStep({ images, inHand: indices.length, step, steps: all });
       const bench = benchOf(subjects, indices, progress);
       try {

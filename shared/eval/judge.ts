@@ -7,6 +7,7 @@ import { decodeSafetensors } from "../checkpoint/safetensors.ts";
 import { PlumeError } from "../errors.ts";
 import { createDeviceParams, inference } from "../pipeline/device-params.ts";
 import { asset } from "../root.ts";
+import { packed } from "../tensor/flat.ts";
 import { buildLayout } from "../tensor/layout.ts";
 import { JUDGE_CLASSES, JUDGE_FEATURES, JUDGE_SIDE, JUDGES, type JudgeName } from "./judge-network.ts";
 import type { Rows } from "./rows.ts";
@@ -31,12 +32,10 @@ function openJudge(name: JudgeName, said: "features" | "logits", d: number): Jud
     });
   const network = build();
   const layout = buildLayout(network.params);
-  const flat = new Float32Array(layout.size);
   const tensors = decodeSafetensors(bytes, file);
-  for (const { name: tensor, offset } of layout.tensors) flat.set(tensors.get(tensor)!.values, offset);
   const params = createDeviceParams(layout);
-  params.load(flat);
-  const f = inference(params);
+  params.load(packed(layout, (tensor) => tensors.get(tensor)!.values));
+  const f = inference(params.get);
   return {
     judge(pixels) {
       const size = JUDGE_SIDE * JUDGE_SIDE;

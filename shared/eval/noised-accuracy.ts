@@ -31,12 +31,14 @@ export interface NoisedAccuracy {
 /** Times at the middles of so many equal shares of those that training draws, least noise first. */
 export function timesOf(process: NoiseProcess, count: number): number[] {
   const shares = Float64Array.from({ length: count }, (_, k) => (k + 0.5) / count);
-  const drawn = () => normals({ seed: 0, purpose: PURPOSE.time, step: 0, index: 0 }, DRAWN).sort();
   const times = process.draw(
     {
       uniforms: () => shares,
       integers: (_, bound) => Int32Array.from(shares, (share) => Math.floor(share * bound)),
-      normals: () => Float32Array.from(shares, (share) => drawn()[Math.floor(share * DRAWN)]!),
+      normals() {
+        const drawn = normals({ seed: 0, purpose: PURPOSE.time, step: 0, index: 0 }, DRAWN).sort();
+        return Float32Array.from(shares, (share) => drawn[Math.floor(share * DRAWN)]!);
+      },
     },
     count,
   );

@@ -6,6 +6,7 @@ import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel, readModel } from "../interop/load-model.ts";
 import { weightsDigest } from "../interop/weights.ts";
 import type { FrozenWeights } from "../pipeline/frozen.ts";
+import { packed } from "../tensor/flat.ts";
 import { checkFits, type Images } from "./fits.ts";
 
 interface FrozenModel extends FrozenWeights {
@@ -40,8 +41,8 @@ async function readOne(spec: JobSpec, name: FrozenName, images: Images): Promise
   const { layout } = await networkOf(model);
   const sha256 = weightsDigest(layout, model.values);
   if (pinned !== undefined && pinned !== sha256) throw otherWeights(pinned, sha256, model);
-  const flat = new Float32Array(new SharedArrayBuffer(layout.size * Float32Array.BYTES_PER_ELEMENT));
-  for (const { name: tensor, offset } of layout.tensors) flat.set(model.values.get(tensor)!, offset);
+  const shared = new Float32Array(new SharedArrayBuffer(layout.size * Float32Array.BYTES_PER_ELEMENT));
+  const flat = packed(layout, (tensor) => model.values.get(tensor)!, shared);
   const { height, width, channels } = model.imageSet;
   return { spec: model.job.spec, image: { height, width, channels }, flat, sha256, at: urlOf(model.at) };
 }

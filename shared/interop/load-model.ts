@@ -9,6 +9,7 @@ import type { Network } from "../nn/network.ts";
 import { createDeviceParams, type DeviceParams } from "../pipeline/device-params.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import type { StoreAccess } from "../store/access.ts";
+import { packed } from "../tensor/flat.ts";
 import { buildLayout, type Layout } from "../tensor/layout.ts";
 import { readWeights } from "./export.ts";
 import { jobOf } from "./job.ts";
@@ -69,9 +70,7 @@ export const readModel = async (
 /** Its weights as one vector: float32 [layout.size]. */
 export async function flatOf(model: ReadModel) {
   const { network, layout } = await networkOf(model);
-  const flat = new Float32Array(layout.size);
-  for (const { name, offset } of layout.tensors) flat.set(model.values.get(name)!, offset);
-  return { network, layout, flat };
+  return { network, layout, flat: packed(layout, (name) => model.values.get(name)!) };
 }
 
 export async function networkOf({ job, imageSet }: Pick<ReadModel, "job" | "imageSet">) {

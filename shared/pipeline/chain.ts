@@ -7,21 +7,20 @@ import type { Computation, Program } from "../nn/program.ts";
 import type { ChainWalk, ReverseKernel } from "../samplers/sampler.ts";
 import { drive } from "../samplers/walk.ts";
 import type { DenoiserOptions } from "./denoiser.ts";
+import { inference, named } from "./device-params.ts";
 
 type Shape4 = [number, number, number, number];
 
 /** @returns kernels under labels, int32 [B], or none; those of one shape share their computation. */
 export function createKernels({ spec, network, params, program }: DenoiserOptions) {
   const { label } = timesOf(spec.diffusion);
-  const names = network.params.map(({ name }) => name);
   let asked: { readonly x: tf.Tensor; readonly label: number; readonly labels: Int32Array | null };
 
   const computation =
     (shape: Shape4, labelled: boolean): Computation =>
     (feed, tensors) => {
       const [B] = shape;
-      const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
-      const forward = { param: (name: string) => byName.get(name)!, dropout: <U extends tf.Tensor>(u: U) => u };
+      const forward = inference(named(network.params, tensors));
       const x = feed(shape, "float32", () => asked.x) as tf.Tensor4D;
       const t = feed([B], "float32", () => new Float32Array(B).fill(asked.label)) as tf.Tensor1D;
       const y = labelled ? (feed([B], "int32", () => asked.labels!) as tf.Tensor1D) : null;

@@ -9,6 +9,7 @@ import type { Process } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { type ConditionalGradient, classifierGradient } from "../guidance/classifier.ts";
 import type { Computation, Fed, Feed, MakeProgram, Program } from "../nn/program.ts";
+import { inference, named } from "./device-params.ts";
 import type { FrozenNetwork } from "./frozen.ts";
 
 type Shape4 = readonly [number, number, number, number];
@@ -95,10 +96,8 @@ function logitsIn({ spec, network }: FrozenNetwork) {
   const process = noiseProcess(spec.diffusion);
   const { predict, sigmaData, sigmaMin } = spec.diffusion;
   const { seen } = denoisingOf(process, parameterizationOf(predict, sigmaData, sigmaMin), "simple");
-  const names = network.params.map(({ name }) => name);
   return (feed: Feed, tensors: readonly tf.Tensor[], time: () => number) => {
-    const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
-    const forward = { param: (name: string) => byName.get(name)!, dropout: <U extends tf.Tensor>(u: U) => u };
+    const forward = inference(named(network.params, tensors));
     const at: LookUp = (value) => feed([], "float32", () => Float32Array.of(value(time())));
     return (x_t: tf.Tensor): tf.Tensor2D => {
       const B = x_t.shape[0]!;

@@ -11,7 +11,7 @@ import type { Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import type { Denoiser, Score, SigmaDenoiser } from "../samplers/sampler.ts";
 import { type ScoreWithSlope, withSlope } from "../samplers/sde/likelihood.ts";
-import type { DeviceParams } from "./device-params.ts";
+import { type DeviceParams, inference, named } from "./device-params.ts";
 
 export interface DenoiserOptions {
   readonly spec: JobSpec;
@@ -66,14 +66,12 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   const { variance, predict, sigmaData, sigmaMin } = spec.diffusion;
   const noise = noiseProcess(spec.diffusion);
   const reads = parameterizationOf(predict, sigmaData, sigmaMin);
-  const names = network.params.map(({ name }) => name);
   let asked: Asked;
 
   const computation =
     (shape: Shape4, labelled: boolean, guided: boolean, sloped: boolean): Computation =>
     (feed, tensors) => {
       const [B] = shape;
-      const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
       const scalar = (value: () => number) => feed([], "float32", () => Float32Array.of(value()));
       const x_t = tf.mul(
         feed(shape, "float32", () => asked.x),
@@ -86,7 +84,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const y = labelled ? (feed([rows], "int32", ids) as tf.Tensor1D) : null;
       const input = reads.input && scalar(() => reads.input!(asked.level));
       const [skip, out] = [scalar(() => asked.reading.skip), scalar(() => asked.reading.out)];
-      const forward = { param: (name: string) => byName.get(name)!, dropout: <U extends tf.Tensor>(u: U) => u };
+      const forward = inference(named(network.params, tensors));
       const answer = (x: tf.Tensor): readonly [read: tf.Tensor, learned?: tf.Tensor] => {
         const seen = (input ? tf.mul(x, input) : x) as tf.Tensor4D;
         const output = network.forward(forward, { x: seen, t, y });

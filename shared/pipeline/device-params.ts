@@ -42,5 +42,11 @@ export function createDeviceParams(layout: Layout): DeviceParams {
   };
 }
 
-/** The forward context for sampling: no dropout. */
-export const inference = (params: DeviceParams): Forward => ({ param: (name) => params.get(name), dropout: (x) => x });
+/** Parameters of a network in a recorded computation. @param tensors as many, in their order. */
+export function named(params: readonly { readonly name: string }[], tensors: readonly tf.Tensor[]): Forward["param"] {
+  const byName = new Map(params.map(({ name }, i) => [name, tensors[i]!]));
+  return (name) => byName.get(name)!;
+}
+
+/** The forward context of whatever is not trained: no dropout. */
+export const inference = (param: Forward["param"]): Forward => ({ param, dropout: (x) => x });

@@ -14,16 +14,7 @@ import { guideDenoiser, guideScore, guideTimeScore } from "../guidance/condition
 import { heldStep, heldWalk } from "../samplers/held.ts";
 import { CLEAN, type Known } from "../samplers/known.ts";
 import { invert, sample } from "../samplers/sample.ts";
-import type {
-  InversionStep,
-  LevelSampler,
-  SamplerStep,
-  SdeWalk,
-  SigmaSampler,
-  StepSampler,
-  Walk,
-  WalkOptions,
-} from "../samplers/sampler.ts";
+import type { LevelSampler, SdeWalk, SigmaSampler, StepSampler, Walk, WalkOptions } from "../samplers/sampler.ts";
 import { drive, walkThrough } from "../samplers/walk.ts";
 import type { Gradients } from "./classifier.ts";
 import type { Denoisers } from "./denoiser.ts";
@@ -81,27 +72,18 @@ export async function draw(sampler: LevelSampler, { start, ...drawing }: Drawing
 
 /** @throws PlumeError INVALID_ARGUMENT for a sampler of SDEs on another process. */
 export async function wayOf(sampler: LevelSampler, course: Course): Promise<Way> {
-  if (sampler.walks === "steps") return byStep(await guided(sampler, course), await sampler.invert?.(), course);
+  if (sampler.walks === "steps") return byStep(sampler, course);
   if (sampler.walks === "sde") return inTime(await sampler.load(), await sampler.invert?.(), course);
   return bySigma(await sampler.load(), sampler, course);
 }
 
 const GUIDES = { mean: guideMean, score: guideScore };
 
-const processOf = ({ spec, steps }: Course) => {
-  const { schedule, timesteps } = spec.diffusion;
-  return createProcess({ schedule, timesteps, respacing: steps === timesteps ? null : [steps] });
-};
-
-async function guided(sampler: StepSampler, course: Course): Promise<SamplerStep> {
-  const step = await sampler.load();
-  return course.gradients ? GUIDES[sampler.guided](step, course.gradients.byStep(processOf(course))) : step;
-}
-
-function byStep(step: SamplerStep, up: InversionStep | undefined, course: Course): Way {
-  const { spec, denoise, eta } = course;
-  const { variance } = spec.diffusion;
-  const process = processOf(course);
+async function byStep(sampler: StepSampler, { spec, denoise, gradients, steps, eta }: Course): Promise<Way> {
+  const { schedule, timesteps, variance } = spec.diffusion;
+  const process = createProcess({ schedule, timesteps, respacing: steps === timesteps ? null : [steps] });
+  const [plain, up] = [await sampler.load(), await sampler.invert?.()];
+  const step = gradients ? GUIDES[sampler.guided](plain, gradients.byStep(process)) : plain;
   const { T, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = process;
   const denoiser = denoise.byStep(process);
   const options = { process, clip: true, eta, variance };

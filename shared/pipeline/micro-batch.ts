@@ -12,7 +12,7 @@ import type { Forward, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
-import type { DeviceParams } from "./device-params.ts";
+import { type DeviceParams, inference, named } from "./device-params.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
 import { type Loss, openLoss, type Times } from "./loss.ts";
 import { scaled, seen } from "./pixels.ts";
@@ -57,7 +57,6 @@ export function createMicroBatch(
   const { seed, data, diffusion, model } = spec;
   const loading = openLoss(spec);
   const { height, width, channels } = shuffleShape(image, data.patch);
-  const names = layout.tensors.map(({ name }) => name);
   /** What tells classes apart is not told them. */
   const conditional = model.classes > 0 && givesImages(model.type);
   const others = Object.entries<FrozenNetwork>(frozen);
@@ -84,7 +83,7 @@ export function createMicroBatch(
     (loss: Loss, n: number, drawn: () => Drawn): Computation =>
     (feed, params) => {
       const shape = [n, height, width, channels];
-      const own = params.slice(0, names.length);
+      const own = params.slice(0, layout.tensors.length);
       const x0 = feed(shape, "float32", () => drawn().x0);
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
       // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
@@ -92,14 +91,14 @@ export function createMicroBatch(
       const y = conditional ? classes("y") : null;
       // Each evaluation has the same dropout: a network and its target differ in their parameters alone.
       const learning = (tensors: readonly tf.Tensor[]) =>
-        outputOf(network, named(names, tensors), y, (param) => trainingForward(param, feed, seed, drawn));
+        outputOf(network, named(layout.tensors, tensors), y, (param) => trainingForward(param, feed, seed, drawn));
       const key = (purpose: Purpose) => ({ seed, purpose, step: drawn().step, index: drawn().index });
       const random = (purpose: Purpose) => ({
         normals: () => feed(shape, "float32", () => normals(key(purpose), x0.size)),
         uniforms: () => feed(shape, "float32", () => Float32Array.from(uniforms(key(purpose), x0.size))),
       });
       const sigmas = (k: number): number => drawn().levels![k]!;
-      const fixed = frozenOutputs(others, params.slice(names.length), y);
+      const fixed = frozenOutputs(others, params.slice(layout.tensors.length), y);
       const asked = { x0, random, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixed };
       const lossOf = loss.prepare(asked);
       const mean = (...tensors: tf.Tensor[]) => tf.mean(lossOf(learning(tensors))) as tf.Scalar;
@@ -128,11 +127,6 @@ export function createMicroBatch(
 
 type Param = Forward["param"];
 
-const named = (names: readonly string[], tensors: readonly tf.Tensor[]): Param => {
-  const byName = new Map(names.map((name, i) => [name, tensors[i]!]));
-  return (name) => byName.get(name)!;
-};
-
 /** int32 [n]; null for networks without labels. */
 type Labels = (() => tf.Tensor1D) | null;
 
@@ -153,11 +147,10 @@ function frozenOutputs(
 ) {
   let from = 0;
   const outputs = models.map(([name, { spec, network }]) => {
-    const names = network.params.map((param) => param.name);
-    const own = named(names, tensors.slice(from, from + names.length));
-    from += names.length;
+    const own = named(network.params, tensors.slice(from, from + network.params.length));
+    from += network.params.length;
     const seen = spec.model.classes > 0 ? labels : null;
-    const output = outputOf(network, own, seen, (param) => ({ param, dropout: (x) => x }));
+    const output = outputOf(network, own, seen, inference);
     return [name, { diffusion: spec.diffusion, output }] as const;
   });
   return Object.fromEntries(outputs);

@@ -1,4 +1,4 @@
-// How a sample grid is cut for workers: tiles of a fixed number of images, so that what is computed together never
+// How images are cut into what is computed together. A sample grid into tiles of a fixed number for workers, so that it never
 // depends on how many workers there are.
 
 import type { JobSpec } from "../config/schema.ts";
@@ -13,6 +13,12 @@ export const gridImages = ({ model, sampling }: JobSpec): number => (givesImages
 /** Classes that images can be asked for: the model's own, or else those of a classifier that guides it; 0 for none. */
 export const shownClasses = ({ model }: Pick<JobSpec, "model">, classifier?: { readonly spec: JobSpec }): number =>
   model.classes || (classifier?.spec.model.classes ?? 0);
+
+/** The numbers of so many images, `most` together at most. */
+export const batchesOf = (count: number, most: number): number[][] =>
+  Array.from({ length: Math.ceil(count / most) }, (_, k) =>
+    Array.from({ length: Math.min(most, count - k * most) }, (_, i) => k * most + i),
+  );
 
 export const tilesOf = (count: number): number => Math.ceil(count / TILE);
 

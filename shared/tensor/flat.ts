@@ -35,6 +35,16 @@ export function shardsOf(layout: Layout, values: ReadonlyMap<string, Float32Arra
   });
 }
 
+/** Tensors by name as one flat vector, float32 [layout.size], padding 0. @param flat where it goes: fresh memory when absent. */
+export function packed(
+  layout: Layout,
+  valuesOf: (name: string) => Float32Array,
+  flat: Float32Array = new Float32Array(layout.size),
+): Float32Array {
+  for (const { name, offset } of layout.tensors) flat.set(valuesOf(name), offset);
+  return flat;
+}
+
 /** The whole vector as one flat array, padding included: a copy. */
 export function flatten(layout: Layout, vector: Sharded): Float32Array {
   const flat = new Float32Array(layout.size);

@@ -36,7 +36,7 @@ export function plumeForward(
   params.load(flat);
   const out = tf.tidy(() => {
     const labels = y && tf.tensor1d([...y], "int32");
-    return toNchw(network.forward(inference(params), { x: toNhwc(x, shape), t: tf.tensor1d([...t]), y: labels }));
+    return toNchw(network.forward(inference(params.get), { x: toNhwc(x, shape), t: tf.tensor1d([...t]), y: labels }));
   });
   params.dispose();
   return out;

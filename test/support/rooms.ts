@@ -20,6 +20,7 @@ const LEAVES = [
   "shared/listen-host.ts",
   "shared/log.ts",
   "shared/median.ts",
+  "shared/spread.ts",
   "shared/secrets.ts",
   "shared/supervision.ts",
   "shared/restart.ts",

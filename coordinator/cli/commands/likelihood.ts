@@ -1,13 +1,15 @@
 // plume likelihood: how many bits a dimension a model needs for images it was not trained on, beside what others need.
 
 import { Command } from "commander";
-import type { ImageSet } from "../../../shared/data/image-set.ts";
+import type { ImageBatch, ImageSet } from "../../../shared/data/image-set.ts";
 import { openImageSet } from "../../../shared/data/open.ts";
 import type { PatchShape } from "../../../shared/data/patch.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { histogramBits, UNIFORM_BITS } from "../../../shared/eval/baseline-bits.ts";
 import { createBits, type MeasureBits } from "../../../shared/eval/model-bits.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
+import { batchesOf } from "../../../shared/pipeline/tiles.ts";
+import { spreadOf } from "../../../shared/spread.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { wholeNumber } from "../options.ts";
@@ -76,12 +78,13 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
       },
     );
   const n = Math.min(count, test.size);
-  const values = await measured(io, bitsOf, test, n);
   const images = await test.read(first(n), io.signal);
+  const values = await measured(io, bitsOf, images);
+  const { mean, std } = spreadOf(values);
   const seen = await train.read(first(Math.min(MOST_TRAINING, train.size)), io.signal);
   const bits = {
-    model: mean(values),
-    standardError: deviation(values) / Math.sqrt(n),
+    model: mean,
+    standardError: (std ?? 0) / Math.sqrt(n),
     histogram: histogramBits(seen.pixels, images.pixels, height * width * channels),
     ...(await compressed(images.pixels, image)),
     uniform: UNIFORM_BITS,
@@ -122,14 +125,15 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
 
 const first = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
-async function measured(io: CommandIo, { measure }: MeasureBits, set: ImageSet, n: number): Promise<Float64Array> {
+async function measured(io: CommandIo, { measure }: MeasureBits, { pixels, labels }: ImageBatch) {
+  const n = labels.length;
+  const size = pixels.length / n;
   const values = new Float64Array(n);
-  for (let from = 0; from < n; from += BATCH) {
-    const ids = first(Math.min(BATCH, n - from)).map((k) => from + k);
-    const { pixels, labels } = await set.read(ids, io.signal);
-    const bits = await measure({ pixels, labels, ids }, () => breathe(io.signal));
-    values.set(bits, from);
-    io.note(`  ${from + ids.length} of ${n} images`);
+  for (const ids of batchesOf(n, BATCH)) {
+    const [from, to] = [ids[0]!, ids.at(-1)! + 1];
+    const batch = { pixels: pixels.subarray(from * size, to * size), labels: labels.subarray(from, to), ids };
+    values.set(await measure(batch, () => breathe(io.signal)), from);
+    io.note(`  ${to} of ${n} images`);
   }
   return values;
 }
@@ -146,13 +150,4 @@ async function compressed(pixels: Uint8Array, { height, width, channels }: Patch
     bytes.png += (await sharp(part, { raw }).png({ compressionLevel: 9 }).toBuffer()).length;
   }
   return { webp: (8 * bytes.webp) / pixels.length, png: (8 * bytes.png) / pixels.length };
-}
-
-const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
-/** With n - 1; 0 of one value. */
-function deviation(values: Float64Array): number {
-  const middle = mean(values);
-  const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0);
-  return values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : 0;
 }

@@ -14,6 +14,7 @@ import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
 import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
 import { shuffleShape } from "../../../shared/pipeline/shape.ts";
+import { batchesOf } from "../../../shared/pipeline/tiles.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { decimal, wholeNumber } from "../options.ts";
@@ -101,13 +102,12 @@ async function drawn(
   const generate = createGenerator({ spec, network, params, image, program: backend.program });
   const onStep = () => breathe(io.signal);
   const batches: Uint8Array[] = [];
-  for (let from = 0; from < n; from += BATCH) {
-    const indices = Array.from({ length: Math.min(BATCH, n - from) }, (_, k) => from + k);
+  for (const indices of batchesOf(n, BATCH)) {
     const known = evidenceOf(indices);
     const labels = gridLabels(indices, spec.model.classes);
     batches.push(await generate({ indices, labels, seed, sampler, steps, guidance: 1, seen: known, onStep }));
     tf.dispose([known.images, known.known]);
-    io.note(`  ${from + indices.length} of ${n} images`);
+    io.note(`  ${indices.at(-1)! + 1} of ${n} images`);
   }
   return new Uint8Array(Buffer.concat(batches));
 }

@@ -7,7 +7,7 @@ import type { PatchShape } from "../../../shared/data/patch.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
 import { checkWeights, flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
-import { shownClasses } from "../../../shared/pipeline/tiles.ts";
+import { batchesOf, shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
 import type { DrawerWanted, Drawing } from "../drawing/messages.ts";
@@ -84,7 +84,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     only === null ? gridLabels(indices, classes) : indices.map(() => only);
 
   const count = asked.count ?? Math.max(1, job.spec.sampling.count);
-  const batches = batchesOf(count).map((indices) => {
+  const batches = batchesOf(count, BATCH).map((indices) => {
     return { ...sampling, classifierScale, indices, labels: labelsOf(indices) };
   });
   const backend = await chooseBackendFor(options.backend, job);
@@ -115,11 +115,6 @@ function parse(options: SampleCommandOptions) {
     weights: weights === undefined ? undefined : checkWeights(weights),
   };
 }
-
-const batchesOf = (count: number): number[][] =>
-  Array.from({ length: Math.ceil(count / BATCH) }, (_, k) =>
-    Array.from({ length: Math.min(BATCH, count - k * BATCH) }, (_, i) => k * BATCH + i),
-  );
 
 interface Wanted extends Pick<Drawing, "backend" | "classifier"> {
   readonly workers: number;

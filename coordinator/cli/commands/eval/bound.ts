@@ -11,8 +11,11 @@ import { loadModel } from "../../../../shared/interop/load-model.ts";
 import { createKernels } from "../../../../shared/pipeline/chain.ts";
 import { imageRandom, scaled, seen } from "../../../../shared/pipeline/pixels.ts";
 import { shuffleShape } from "../../../../shared/pipeline/shape.ts";
+import { batchesOf } from "../../../../shared/pipeline/tiles.ts";
 import { PURPOSE, type Purpose } from "../../../../shared/rng/stream.ts";
+import { spreadOf } from "../../../../shared/spread.ts";
 import type { CommandIo } from "../../action.ts";
+import { breathe } from "../../sampling.ts";
 
 /** Images computed together: bounds the memory; what comes out does not depend on it. */
 const BATCH = 250;
@@ -39,6 +42,7 @@ export async function evaluateBound(
     openImageSet(spec.data, options),
     openImageSet(spec.data, { ...options, split: "test" }),
   ]);
+  await using _closed = { [Symbol.asyncDispose]: async () => void (await Promise.all([train.close(), test.close()])) };
   const chain = await loadChain(spec.diffusion);
   const { program } = backend;
   const kernels = createKernels({ spec, network, params, program });
@@ -48,8 +52,7 @@ export async function evaluateBound(
   const bits: number[] = [];
   let prior = 0;
   for (const seed of seeds)
-    for (let from = 0; from < images; from += BATCH) {
-      const indices = Array.from({ length: Math.min(BATCH, images - from) }, (_, k) => from + k);
+    for (const indices of batchesOf(images, BATCH)) {
       const { pixels, labels } = await test.read(indices, io.signal);
       const x = tf.tensor4d(seen(scaled(pixels), test, patch), [indices.length, height, width, channels]);
       const random = (purpose: Purpose, t: number) => imageRandom({ seed, purpose, step: t }, indices, test, patch);
@@ -57,19 +60,16 @@ export async function evaluateBound(
       const found = await boundOfTrajectory(kernel, chain, x, {
         dequantise: random(PURPOSE.dequantise, 0),
         random: (t) => random(PURPOSE.sampleStep, t),
-        onStep: async () => {
-          // Lets a Ctrl-C in: the backend computes on this thread.
-          await new Promise((resolve) => setImmediate(resolve));
-          io.signal.throwIfAborted();
-        },
+        onStep: () => breathe(io.signal),
       });
       x.dispose();
       bits.push(...found.bits);
       prior = found.prior;
-      io.note(`  seed ${seed}: ${from + indices.length} of ${images} images`);
+      io.note(`  seed ${seed}: ${indices.at(-1)! + 1} of ${images} images`);
     }
   const dims = test.height * test.width * test.channels;
-  const { mean, error } = summary(bits);
+  const { mean, std } = spreadOf(bits);
+  const error = (std ?? 0) / Math.sqrt(bits.length);
   const heldOut = test.digest !== train.digest;
   const of = `${images} images of ${test.name} ${heldOut ? "that it was not trained on" : "that it was trained on: there are no others"}`;
   io.print(`${job.metadata.name}, step ${step}, ${weights} weights; ${of}, seeds ${seeds.join(", ")}`);
@@ -101,12 +101,4 @@ function checkProcess(checkpoint: string, { spec }: Job): void {
       remedy: `it is for ${CHAIN_NAMES.join(" and ")}; evaluate a run of deploy/jobs/heartbeat.yaml`,
     },
   );
-}
-
-/** With n - 1. */
-function summary(values: readonly number[]) {
-  const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, error: n > 1 ? Math.sqrt(squares / (n - 1) / n) : 0 };
 }

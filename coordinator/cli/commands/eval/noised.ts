@@ -8,7 +8,9 @@ import { PlumeError } from "../../../../shared/errors.ts";
 import { accuracyAt, type NoisedAccuracy, timesOf } from "../../../../shared/eval/noised-accuracy.ts";
 import type { LoadedModel } from "../../../../shared/interop/load-model.ts";
 import { createLogits } from "../../../../shared/pipeline/classifier.ts";
+import { meanOf } from "../../../../shared/spread.ts";
 import type { CommandIo } from "../../action.ts";
+import { breathe } from "../../sampling.ts";
 import { table } from "../../table.ts";
 
 const LEVELS = 10;
@@ -32,8 +34,7 @@ export async function evaluateClassifier(
   const logits = createLogits({ spec, network, params }, backend.program);
   const levels: NoisedAccuracy[] = [];
   for (const t of timesOf(noiseProcess(spec.diffusion), LEVELS)) {
-    await new Promise((resolve) => setImmediate(resolve)); // lets a Ctrl-C in: the backend computes on this thread
-    io.signal.throwIfAborted();
+    await breathe(io.signal);
     levels.push(await accuracyAt(t, { spec, logits }, images, set));
     io.note(`  noise level ${levels.length} of ${LEVELS}`);
   }
@@ -55,8 +56,6 @@ async function openTestImages({ data, store, model }: JobSpec, signal: AbortSign
   return { ...set, [Symbol.asyncDispose]: () => set.close() };
 }
 
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 const levelTable = (levels: readonly NoisedAccuracy[]): string =>
   table([
     ["t", "sigma / alpha", "accuracy", "cross-entropy"],
@@ -69,8 +68,8 @@ const levelTable = (levels: readonly NoisedAccuracy[]): string =>
     [
       "mean",
       "",
-      mean(levels.map(({ accuracy }) => accuracy)).toFixed(3),
-      mean(levels.map(({ crossEntropy }) => crossEntropy)).toFixed(3),
+      meanOf(levels.map(({ accuracy }) => accuracy)).toFixed(3),
+      meanOf(levels.map(({ crossEntropy }) => crossEntropy)).toFixed(3),
     ],
   ]);
 

@@ -2,6 +2,7 @@
 
 import { JUDGES } from "../../../../shared/eval/judge-network.ts";
 import { METRIC_NAMES, METRICS, type MetricName, type Score } from "../../../../shared/eval/score.ts";
+import { type Spread, spreadOf } from "../../../../shared/spread.ts";
 import { table } from "../../table.ts";
 import type { Way } from "./ways.ts";
 
@@ -18,19 +19,13 @@ export interface Row {
   readonly scores: readonly Score[];
 }
 
-interface Summary {
-  readonly mean: number;
-  /** With n - 1; null of one value. */
-  readonly std: number | null;
+interface Summary extends Spread {
   readonly values: readonly number[];
 }
 
 function summarise({ scores }: Row, metric: MetricName): Summary | null {
   const values = scores.map((each) => each[metric]).filter((value) => value !== null);
-  if (values.length === 0) return null;
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, std: values.length > 1 ? Math.sqrt(squares / (values.length - 1)) : null, values };
+  return values.length === 0 ? null : { ...spreadOf(values), values };
 }
 
 export function rowJson(row: Row) {

@@ -12,7 +12,8 @@ import { isModelFolder } from "../../../../shared/interop/read.ts";
 import { initialParameters } from "../../../../shared/nn/init.ts";
 import type { FrozenNetwork } from "../../../../shared/pipeline/frozen.ts";
 import { createGenerator, type Generate, gridLabels } from "../../../../shared/pipeline/generate.ts";
-import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
+import { batchesOf, shownClasses } from "../../../../shared/pipeline/tiles.ts";
+import { packed } from "../../../../shared/tensor/flat.ts";
 import { breathe } from "../../sampling.ts";
 import type { Way } from "./ways.ts";
 
@@ -46,12 +47,7 @@ export async function openStages(
   const { job, network, layout, params, imageSet, backend } = model;
   const { classifier } = asked;
   checkImages(checkpoint, model, classifier);
-  const flatOf = (values: (name: string) => Float32Array) => {
-    const flat = new Float32Array(layout.size);
-    for (const { name, offset } of layout.tensors) flat.set(values(name), offset);
-    return flat;
-  };
-  const final = flatOf((name) => params.get(name).dataSync() as Float32Array);
+  const final = packed(layout, (name) => params.get(name).dataSync() as Float32Array);
   const stage = (name: StageName, step: number, flat: Float32Array): Stage => ({
     name,
     step,
@@ -65,7 +61,7 @@ export async function openStages(
           stage(
             "early",
             early.step,
-            flatOf((name) => early.values.get(name)!),
+            packed(layout, (name) => early.values.get(name)!),
           ),
         ]
       : []),
@@ -122,11 +118,10 @@ export async function generateImages({ generate }: Model, wanted: Wanted): Promi
     )!,
   );
   const onStep = () => breathe(signal);
-  for (let from = 0; from < count; from += BATCH) {
-    const indices = Array.from({ length: Math.min(BATCH, count - from) }, (_, k) => from + k);
+  for (const indices of batchesOf(count, BATCH)) {
     const batch = await generate({ ...way, indices, labels: indices.map((k) => labels[k]!), onStep });
-    pixels.set(batch, from * JUDGE_SIDE * JUDGE_SIDE);
-    onBatch(from + indices.length);
+    pixels.set(batch, indices[0]! * JUDGE_SIDE * JUDGE_SIDE);
+    onBatch(indices.at(-1)! + 1);
   }
   return { pixels, labels };
 }
