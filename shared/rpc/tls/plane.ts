@@ -113,6 +113,7 @@ function watch(
   const add =
     <L>(to: Set<L>, tell: (listener: L) => void) =>
     (listener: L) => {
+      if (!timer) look(); // nobody has looked since the last one left
       to.add(listener);
       listen();
       process.nextTick(() => to.has(listener) && tell(listener));

@@ -329,8 +329,9 @@ describe("the two languages of a rule", () => {
         if (issues.some((issue) => onlyHere(issue as never))) return;
         if (!(there instanceof ApiError)) throw new Error(`taken by the API server alone: ${JSON.stringify(issues)}`);
         expect(there.message).not.toMatch(/evaluating rule/);
+        const said = there.message.replaceAll(/e-0(\d)\b/g, "e-$1"); // Go writes 1e-09
         if (!issues.every(({ code }) => code === "custom")) return;
-        for (const words of firstWords(issues)) expect(there.message).toContain(words);
+        for (const words of firstWords(issues)) expect(said).toContain(words);
       }),
       { numRuns: 300 },
     );
