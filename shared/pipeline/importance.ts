@@ -69,14 +69,17 @@ export function historyFiles(history: LossHistory | null): Readonly<Record<strin
   return { [FILE]: encodeSafetensors(tensors, { format: "plume" }) };
 }
 
+/** What is asked of a checkpoint. */
+interface SavedBy extends Pick<OpenCheckpoint, "file"> {
+  readonly job: Pick<OpenCheckpoint["job"], "spec">;
+  readonly state: Pick<OpenCheckpoint["state"], "step">;
+}
+
 /**
  * The record that a checkpoint was taken with; a fresh one where it has none of this job's time steps, as that of a job that
  * drew them otherwise. @throws PlumeError DATA_LOSS when it lacks the record of its own job.
  */
-export async function restoredHistory(
-  spec: JobSpec,
-  { job, state, file }: Pick<OpenCheckpoint, "job" | "state" | "file">,
-): Promise<LossHistory | null> {
+export async function restoredHistory(spec: JobSpec, { job, state, file }: SavedBy): Promise<LossHistory | null> {
   const fresh = freshHistory(spec);
   if (!fresh) return null;
   const bytes = await file(FILE);
