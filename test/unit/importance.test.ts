@@ -66,7 +66,7 @@ spec:
   sampling: { steps: 3 }`);
   const losses = (step: number) => Float32Array.from({ length: 8 }, (_, k) => 1 + k / 3 + step);
   const fresh = freshHistory(spec)!;
-  const after = (steps: number) =>
+  const recordAfter = (steps: number) =>
     Array.from({ length: steps }, (_, step) => step).reduce(
       (history, step) => withStep(history, spec, step, losses(step)),
       fresh,
@@ -89,7 +89,7 @@ spec:
   });
 
   it("comes back from a checkpoint as it was, to the bit", async () => {
-    for (const history of [fresh, after(2), after(12)]) {
+    for (const history of [fresh, recordAfter(2), recordAfter(12)]) {
       const files = historyFiles(history);
       const file = async (name: string) => files[name] ?? null;
       expect(await restoredHistory(spec, { ...saved(7), file })).toEqual(history);
