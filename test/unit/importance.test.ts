@@ -1,4 +1,7 @@
 import { describe, expect, it } from "vitest";
+import type { Result } from "../../coordinator/aggregation/round.ts";
+import type { AppliedStep } from "../../coordinator/training/apply.ts";
+import { createImportance, unweightedLoss } from "../../coordinator/training/importance.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import {
   drawTimesteps,
@@ -106,6 +109,24 @@ spec:
     const fewer = historyFiles(emptyHistory(2));
     const other = async (name: string) => fewer[name] ?? null;
     expect(await restoredHistory(spec, { ...saved(7), file: other })).toEqual(fresh);
+  });
+
+  it("learns from a step once it is committed, in the order of its micro-batches, and nothing from one that was skipped", () => {
+    const blockOf = (lo: number, all: Float32Array) =>
+      ({ block: { lo, hi: lo + 1 }, sampleLosses: all.slice(4 * lo, 4 * lo + 4) }) as Result;
+    const applied = (step: number, skipped: boolean) => {
+      const results = [blockOf(0, losses(step)), blockOf(1, losses(step))];
+      return { step, skipped, results } as unknown as AppliedStep;
+    };
+    const importance = createImportance(spec, fresh);
+    importance.learn(applied(0, false));
+    expect(importance.history).toEqual(recordAfter(1));
+    importance.learn(applied(1, true));
+    expect(importance.history).toEqual(recordAfter(1));
+    expect(importance.sealedWeights).toBeUndefined();
+    const warm = recordAfter(12);
+    expect(createImportance(spec, warm).sealedWeights).toEqual(seal(timestepWeights(warm)));
+    expect(unweightedLoss(applied(0, false).results)).toBeCloseTo(1 + 3.5 / 3, 6);
   });
 
   /** What of a checkpoint says whose it is. */
