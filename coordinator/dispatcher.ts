@@ -36,6 +36,8 @@ interface RoundPlan {
   /** Digest of the parameters (gradient) or of the EMA (sample) that the work begins with, and the span it is a part of. */
   readonly vectorDigest: string;
   readonly traceParent: string;
+  /** Weights of the time steps, sealed for the way; absent where all are alike. */
+  readonly timestepWeights?: Buffer | undefined;
   /** Makes the place where payloads go; called again when the round has to begin again. */
   readonly collect: () => Collector;
 }
@@ -127,8 +129,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const lend = ({ worker, block, attempt }: Lease) => {
     const kind = round!.kind === "sample" ? WorkKind.WORK_KIND_SAMPLE : WorkKind.WORK_KIND_GRADIENT;
     membership.owes(worker);
-    const { vectorDigest, traceParent } = plan!;
-    const what = { lo: block.lo, hi: block.hi, paramsVersion: version, kind, vectorDigest, traceParent };
+    const { vectorDigest, traceParent, timestepWeights } = plan!;
+    const { lo, hi } = block;
+    const what = { lo, hi, paramsVersion: version, kind, vectorDigest, traceParent, timestepWeights };
     outbox().lease(worker, { tuple: tupleOf(attempt), ...what });
   };
 

@@ -8,6 +8,7 @@ import { aborted } from "../shared/clock.ts";
 import type { StatusReport } from "../shared/control/verbs.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { countSkipped } from "../shared/ledger/skipped.ts";
+import { isWeighted } from "../shared/pipeline/importance.ts";
 import { isFinal, type PageAddress } from "../shared/supervision.ts";
 import { createCommands } from "./control/commands.ts";
 import { createDesk } from "./control/desk.ts";
@@ -51,7 +52,7 @@ export async function createRunServices(asked: CoordinatorOptions): Promise<RunS
   const crew = openCrew(options, training, traces);
   const savers = openSavers(options, training, traces);
 
-  const { set, classes, vectors, reducer, firstStep, snapshotFolder, warnings } = training;
+  const { set, classes, vectors, reducer, importance, firstStep, snapshotFolder, warnings } = training;
   const { lock, reducerMetrics, incarnation, folder, log, ledger, decisions, events, accounts, tracer } = traces;
   const { dispatcher, sessions, sharedMemory, meters, membership, progress, members, status, setPhase, blemish } = crew;
   const { checkpointer, snapshotter, copied, unsaved } = savers;
@@ -62,6 +63,7 @@ export async function createRunServices(asked: CoordinatorOptions): Promise<RunS
     datasetSize: set.size,
     reducer,
     dispatcher,
+    importance,
     serve: vectors.serve,
     sharedMemory,
     ledger,
@@ -175,6 +177,7 @@ export async function createRunServices(asked: CoordinatorOptions): Promise<RunS
       bytes: vectors.bytes,
       dispatcher,
       shmFolder: sharedMemory.folder,
+      sampleLosses: isWeighted(spec) ? spec.training.microBatch : 0,
       onReceived: meters.onReceived,
       onSent: meters.onSent,
     },

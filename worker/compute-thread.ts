@@ -13,19 +13,22 @@ import { blockGradient } from "../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
 import { openFrozen } from "../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
+import { isWeighted } from "../shared/pipeline/importance.ts";
 import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { shownClasses } from "../shared/pipeline/tiles.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
 import { openWire } from "../shared/wire/index.ts";
-import type { ComputeInit, ComputeReply, ComputeRequest, ComputeThreadData, RawBatch } from "./messages.ts";
+import type { ComputeInit, ComputeReply, ComputeRequest, ComputeThreadData } from "./messages.ts";
 
 const port = parentPort;
 invariant(port, "the compute thread has a parent");
 const reply = (message: ComputeReply) => port.postMessage(message);
 
 const { revoked } = workerData as ComputeThreadData;
+
+type GradientRequest = Extract<ComputeRequest, { kind: "gradient" }>;
 
 type Handler = (request: ComputeRequest) => void | Promise<void>;
 
@@ -43,12 +46,7 @@ async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promis
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
 
-  const gradient = async (
-    id: number,
-    step: number,
-    block: { lo: number; hi: number },
-    batches: readonly RawBatch[],
-  ) => {
+  const gradient = async ({ id, step, block, batches, weights }: GradientRequest) => {
     const started = performance.now();
     let leafStarted = started;
     const onLeaf = (done: number) => {
@@ -58,8 +56,8 @@ async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promis
       leafStarted = now;
       if (Atomics.load(revoked, 0) === id) throw new PlumeError("STALE", "the lease was revoked");
     };
-    const work = { step, block, batches, onLeaf };
-    const { sum, losses } = await blockGradient(heap, compute, params, work).catch((error) => {
+    const work = { step, block, batches, weights, onLeaf };
+    const { sum, losses, sampleLosses } = await blockGradient(heap, compute, params, work).catch((error) => {
       backend.check(); // a device that is gone says why; what failed on it often does not
       throw error;
     });
@@ -68,7 +66,16 @@ async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promis
     const digest = heap.digest(sum);
     const { usedBytes, tensors, tensorBytes } = backend.memory();
     const device = { usedBytes, tensors, tensorBytes };
-    reply({ kind: "gradient", id, payload: heap.encode(sum), digest, losses, seconds: { compute: total }, device });
+    reply({
+      kind: "gradient",
+      id,
+      payload: heap.encode(sum),
+      digest,
+      losses,
+      sampleLosses: isWeighted(spec) ? sampleLosses : undefined,
+      seconds: { compute: total },
+      device,
+    });
   };
 
   /** One fixed micro-batch of the fresh parameters: its digest names the numerics class of this device. */
@@ -126,7 +133,7 @@ async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promis
       case "load":
         return load(request.id, request.digest);
       case "gradient":
-        return gradient(request.id, request.step, request.block, request.batches);
+        return gradient(request);
       case "sample":
         return sample(request.id, request.from, request.to);
       case "release": {

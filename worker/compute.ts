@@ -28,6 +28,7 @@ export interface Compute {
     step: number,
     block: Block,
     batches: readonly RawBatch[],
+    weights: Float64Array | undefined,
     onProgress: (done: number, seconds: number) => void,
     /** Aborted: the block is given up after the micro-batch in hand. @throws PlumeError STALE */
     signal: AbortSignal,
@@ -72,11 +73,11 @@ export function startComputeThread(): ComputeThread {
     ready,
     canary: async () => (await ask<"canary">((id) => ({ kind: "canary", id }))).digest,
     load: async (digest) => void (await ask<"loaded">((id) => ({ kind: "load", id, digest }))),
-    async gradient(step, block, batches, onProgress, signal) {
+    async gradient(step, block, batches, weights, onProgress, signal) {
       let revoke = () => {};
       const make = (id: number): ComputeRequest => {
         revoke = () => void Atomics.store(revoked, 0, id);
-        return { kind: "gradient", id, step, block, batches };
+        return { kind: "gradient", id, step, block, batches, weights };
       };
       const reply = ask<"gradient">(make, onProgress);
       if (signal.aborted) revoke();

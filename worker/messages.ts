@@ -48,6 +48,8 @@ export type ComputeRequest =
       readonly step: number;
       readonly block: Block;
       readonly batches: readonly RawBatch[];
+      /** Of the time steps, float64 [T]; absent where all are alike. */
+      readonly weights: Float64Array | undefined;
     }
   | { readonly kind: "sample"; readonly id: number; readonly from: number; readonly to: number }
   /** The result with this id has been sent: its memory may be reused. */
@@ -76,6 +78,8 @@ export type ComputeReply =
       /** Of the sum itself. */
       readonly digest: string;
       readonly losses: readonly number[];
+      /** Of each sample, not weighted: float32, of a job that draws time steps by them. */
+      readonly sampleLosses?: Float32Array | undefined;
       readonly seconds: Readonly<Record<string, number>>;
       /** With every block, so that whoever asks for it does not have to wait for this thread. */
       readonly device: DeviceFigures;

@@ -7,6 +7,7 @@ import type { Clock } from "../shared/clock.ts";
 import { PlumeError } from "../shared/errors.ts";
 import { tileRange } from "../shared/pipeline/tiles.ts";
 import { bytesOf } from "../shared/rpc/call.ts";
+import { seal, unseal } from "../shared/rpc/sealed.ts";
 import { type Tracer, traced } from "../shared/tracing/tracer.ts";
 import type { Compute } from "./compute.ts";
 import type { WorkerMeter } from "./meter.ts";
@@ -81,6 +82,7 @@ export function createSteps(options: StepOptions): Steps {
     async gradient(lease: Lease, reports: Reports, part: Part) {
       const { lo, hi, tuple } = lease;
       const step = tuple!.step;
+      const weights = weightsOf(lease);
 
       // Images are read while the parameters travel.
       const batches = prefetch.take(step, { lo, hi });
@@ -93,7 +95,7 @@ export function createSteps(options: StepOptions): Steps {
 
       const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
       const result = await part("compute", () =>
-        compute.gradient(step, { lo, hi }, raw, reports.progress, reports.revoked),
+        compute.gradient(step, { lo, hi }, raw, weights, reports.progress, reports.revoked),
       );
 
       const { digest, losses, payload } = result;
@@ -103,7 +105,20 @@ export function createSteps(options: StepOptions): Steps {
       const skipped = loaded.flatMap((batch) => batch.skipped);
       const seconds = { ...result.seconds, pull, data };
       const kind = WorkKind.WORK_KIND_GRADIENT;
-      const header = { workerId, tuple, lo, hi, kind, digest, losses: [...losses], ids, skipped, seconds };
+      const sampleLosses = result.sampleLosses && seal(result.sampleLosses);
+      const header = {
+        workerId,
+        tuple,
+        lo,
+        hi,
+        kind,
+        digest,
+        losses: [...losses],
+        sampleLosses,
+        ids,
+        skipped,
+        seconds,
+      };
       const pushed = clock.now();
       try {
         return await part("push", () => undamaged(() => transfers.push(header, payload, reports.closed)));
@@ -131,6 +146,17 @@ export function createSteps(options: StepOptions): Steps {
     return traced(span, () => work[kind](lease, reports, part));
   };
   return { gradient: whole("gradient"), sample: whole("sample") };
+}
+
+/** What a lease's time steps are drawn by. @throws PlumeError UNAVAILABLE when it was damaged on its way. */
+function weightsOf({ timestepWeights: sealed }: Lease): Float64Array | undefined {
+  if (!sealed) return undefined;
+  const bytes = unseal(sealed);
+  if (bytes) return new Float64Array(bytes);
+  throw new PlumeError(
+    "UNAVAILABLE",
+    "the weights of a lease's time steps do not fit the checksum that came with them",
+  );
 }
 
 /** Times that a transfer is tried before the connection is given up. */

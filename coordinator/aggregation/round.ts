@@ -35,6 +35,8 @@ export interface Result {
   readonly attempt: number;
   readonly digest: string;
   readonly losses: readonly number[];
+  /** Of each sample, not weighted, in the order of the micro-batches: float32, of jobs that draw time steps by them. */
+  readonly sampleLosses?: Float32Array | undefined;
   readonly ids: readonly string[];
   readonly seconds: Readonly<Record<string, number>>;
   /** Samples that could not be decoded, and those that were read in their place. */

@@ -49,6 +49,8 @@ export interface CheckpointerOptions {
   readonly keepEvery?: number | undefined;
   readonly reducer: Reducer;
   readonly buffers: Buffers;
+  /** What else the run goes on with now, as files by their names. */
+  readonly files?: () => Readonly<Record<string, Uint8Array>>;
   readonly now: () => number;
   readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>;
   /** Failures for longer than this fail a save. */
@@ -73,6 +75,7 @@ export interface CheckpointerOptions {
 interface Save {
   readonly step: number;
   readonly capture: Capture;
+  readonly files: Readonly<Record<string, Uint8Array>>;
   readonly attempts: Attempts;
   readonly giveUp: AbortController;
   readonly startedMs: number;
@@ -113,6 +116,7 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
       startedMs: now(),
       stallMs: 0,
       capture: beginCapture(reducer, buffers),
+      files: options.files?.() ?? {},
       attempts: createAttempts({
         now,
         sleep,
@@ -126,11 +130,11 @@ export function createCheckpointer(options: CheckpointerOptions): Checkpointer {
   };
 
   const write = async (save: Save) => {
-    const { step, capture, startedMs } = save;
+    const { step, capture, files, startedMs } = save;
     const { attempt } = save.attempts;
     const { signal } = save.giveUp;
     const ledger = options.ledger?.(chain);
-    const content = { ...head, step };
+    const content = { ...head, step, files };
     const written = await writeParts(store, content, capture.parts, {
       signal,
       attempt,

@@ -10,6 +10,7 @@ import { type JobSpec, microBatchesPerStep } from "../../shared/config/schema.ts
 import type { ImageSet } from "../../shared/data/image-set.ts";
 import { openImageSet } from "../../shared/data/open.ts";
 import { sampleIds } from "../../shared/data/order.ts";
+import type { LossHistory } from "../../shared/diffusion/importance.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { type FrozenModels, readFrozen } from "../../shared/frozen/read.ts";
 import { createVectorHeap } from "../../shared/kernels/kernels.ts";
@@ -20,6 +21,7 @@ import { readLedger } from "../../shared/ledger/read.ts";
 import { blockGradient } from "../../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
 import { openFrozen } from "../../shared/pipeline/frozen.ts";
+import { freshHistory, restoredHistory, weightsBy, withStep } from "../../shared/pipeline/importance.ts";
 import { initialise, restore } from "../../shared/pipeline/initial-state.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
@@ -53,12 +55,14 @@ export const replay: Replay = async (run, step, io) => {
     const compute = createMicroBatch(spec, network, layout, set, backend, await openFrozen(frozen));
     const params = createDeviceParams(layout);
     const root = reducer.allocate();
+    let { history } = start;
 
     for (let at = start.step; ; at++) {
       // Its gradient, from the parameters as they were before it.
       params.load(flatten(layout, reducer.params));
       const batches = await readStep(run, set, at, io.signal);
-      const { sum } = await blockGradient(heap, compute, params, { step: at, block: { lo: 0, hi: V }, batches });
+      const work = { step: at, block: { lo: 0, hi: V }, batches, weights: weightsBy(history) };
+      const { sum, sampleLosses } = await blockGradient(heap, compute, params, work);
       const digest = heap.digest(sum);
       for (const { index, offset, size } of layout.shards)
         root.shard(index).set(sum.floats.subarray(offset, offset + size));
@@ -84,7 +88,8 @@ export const replay: Replay = async (run, step, io) => {
         };
 
       // Its update.
-      await applyGradient(withRate(spec, ledger.get(at)!.lr), reducer, at, root, gradNorm);
+      const { skipped } = await applyGradient(withRate(spec, ledger.get(at)!.lr), reducer, at, root, gradNorm);
+      if (history && !skipped) history = withStep(history, spec, at, sampleLosses);
     }
   } finally {
     await set.close();
@@ -114,6 +119,8 @@ interface Start {
   readonly step: number;
   /** For a person: "the checkpoint of step 25". */
   readonly words: string;
+  /** Of losses that time steps are drawn by. */
+  readonly history: LossHistory | null;
 }
 
 /** Fills the reducer with the newest whole state of this run at or below the step. */
@@ -126,12 +133,13 @@ async function loadStart(
   for (const { kind, store, step: at } of await savedStates(run, step, io)) {
     const words = `the ${kind} of step ${at}`;
     try {
-      const other = await useCheckpoint(store, at, async (saved) => {
+      const { other, history } = await useCheckpoint(store, at, async (saved) => {
         const other = otherRun(run, saved.job.spec, saved.state.imageSet.digest);
-        if (other === null) await restore(reducer, saved);
-        return other;
+        if (other !== null) return { other, history: null };
+        await restore(reducer, saved);
+        return { other, history: await restoredHistory(run.job.spec, saved) };
       });
-      if (other === null) return { step: at, words };
+      if (other === null) return { step: at, words, history };
       io.note(`  ${words} was passed over: ${other}`);
     } catch (error) {
       // Removed since it was listed (a running job does), or damaged: an earlier one gives the same bits.
@@ -142,7 +150,8 @@ async function loadStart(
   const { spec } = run.job;
   await initialise(reducer, spec, frozen);
   const { init } = spec.training;
-  return { step: 0, words: init === undefined ? `the fresh parameters of seed ${spec.seed}` : `models.${init}` };
+  const words = init === undefined ? `the fresh parameters of seed ${spec.seed}` : `models.${init}`;
+  return { step: 0, words, history: freshHistory(spec) };
 }
 
 /** Checkpoints, and the snapshots that a run keeps while it lives, nearest first. */

@@ -5,6 +5,7 @@ import { hostname } from "node:os";
 import { extendLedger } from "../../shared/checkpoint/ledger-chain.ts";
 import { sleep } from "../../shared/clock.ts";
 import { describeError } from "../../shared/errors.ts";
+import { historyFiles } from "../../shared/pipeline/importance.ts";
 import { warmUp } from "../checkpointing/capture.ts";
 import { createCheckpointer } from "../checkpointing/checkpointer.ts";
 import { createSnapshotter } from "../checkpointing/snapshots.ts";
@@ -20,7 +21,7 @@ export function openSavers(
   training: Training,
   { log, ledger, chain, accounts, incarnation, tracer }: Traces,
 ) {
-  const { set, reducer, buffers, store, snapshots, firstStep, from, warnings } = training;
+  const { set, reducer, importance, buffers, store, snapshots, firstStep, from, warnings } = training;
   const { keep, keepEvery, snapshotSeconds, retrySeconds, bufferMiB } = job.spec.checkpoint;
   const now = () => clock.now();
   void warmUp(reducer, buffers);
@@ -43,6 +44,7 @@ export function openSavers(
     set,
     reducer,
     buffers,
+    files: () => historyFiles(importance.history),
     now,
     sleep,
     writer: `${hostname()}:${process.pid}, incarnation ${incarnation} of ${job.metadata.name}, ${randomBytes(4).toString("hex")}`,

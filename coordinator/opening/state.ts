@@ -5,9 +5,11 @@ import type { LedgerSegment } from "../../shared/checkpoint/manifest.ts";
 import { listCheckpoints, type OpenCheckpoint, useCheckpoint } from "../../shared/checkpoint/read.ts";
 import { decideDifferences, describeDifferences, differences, isAllowable } from "../../shared/config/identity.ts";
 import type { Job } from "../../shared/config/schema.ts";
+import type { LossHistory } from "../../shared/diffusion/importance.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import type { FrozenModels } from "../../shared/frozen/read.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
+import { freshHistory, restoredHistory } from "../../shared/pipeline/importance.ts";
 import { initialise, restore } from "../../shared/pipeline/initial-state.ts";
 import type { ObjectStore } from "../../shared/store/object-store.ts";
 
@@ -35,11 +37,15 @@ export interface LoadedState {
   /** The number of committed steps. */
   readonly step: number;
   readonly from: "seed" | "checkpoint" | "snapshot";
+  /** Losses that time steps are drawn by; null for a job that needs none. */
+  readonly history: LossHistory | null;
   /** The ledger that came with the newest checkpoint up to this step. */
   readonly chain: readonly LedgerSegment[];
   /** Checkpoints that are there and not whole. */
   readonly passedOver: number;
 }
+
+type Filled = Pick<LoadedState, "step" | "history">;
 
 /** Fills the reducer's vectors. */
 export async function loadState(options: LoadOptions): Promise<LoadedState> {
@@ -52,7 +58,7 @@ export async function loadState(options: LoadOptions): Promise<LoadedState> {
   };
   const seed = async (): Promise<LoadedState> => {
     await initialise(reducer, job.spec, frozen);
-    return { step: 0, from: "seed", chain: [], passedOver: passedOver.size };
+    return { step: 0, from: "seed", history: freshHistory(job.spec), chain: [], passedOver: passedOver.size };
   };
   const listed = await listCheckpoints(store, resume === "latest" ? torn : undefined);
   if (resume === "never") {
@@ -63,26 +69,23 @@ export async function loadState(options: LoadOptions): Promise<LoadedState> {
   }
   if (resume === "latest") {
     const newest = listed.at(-1);
-    const step = await loadSnapshot(options, newest?.step ?? 0);
-    if (step !== null)
-      return { step, from: "snapshot", chain: newest?.manifest.ledger ?? [], passedOver: passedOver.size };
+    const filled = await loadSnapshot(options, newest?.step ?? 0);
+    if (filled)
+      return { ...filled, from: "snapshot", chain: newest?.manifest.ledger ?? [], passedOver: passedOver.size };
     if (!newest) return seed();
   }
   const which = resume === "latest" ? "latest" : parseStep(resume);
-  const { state, manifest } = await useCheckpoint(
+  const { chain, ...filled } = await useCheckpoint(
     store,
     which,
-    async (checkpoint) => {
-      await fill(options, checkpoint);
-      return checkpoint;
-    },
+    async (checkpoint) => ({ ...(await fill(options, checkpoint)), chain: checkpoint.manifest.ledger }),
     { onSkipped: torn },
   );
-  return { step: state.step, from: "checkpoint", chain: manifest.ledger, passedOver: passedOver.size };
+  return { ...filled, from: "checkpoint", chain, passedOver: passedOver.size };
 }
 
 /** The newest whole snapshot that is newer than every checkpoint and not ahead of the ledger, or null. */
-async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<number | null> {
+async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<Filled | null> {
   const { snapshots, ledgerSteps, warn } = options;
   const passedOver = (step: number, reason: string) =>
     warn(`the snapshot of step ${step} is not whole and was passed over: ${reason}`);
@@ -91,8 +94,7 @@ async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<nu
     .filter((step) => step > newerThan && step <= (ledgerSteps ?? 0));
   for (const step of usable.reverse()) {
     try {
-      await useCheckpoint(snapshots, step, (checkpoint) => fill(options, checkpoint));
-      return step;
+      return await useCheckpoint(snapshots, step, (checkpoint) => fill(options, checkpoint));
     } catch (error) {
       if (!(error instanceof PlumeError) || error.code !== "DATA_LOSS") throw error;
       passedOver(step, error.message);
@@ -102,8 +104,8 @@ async function loadSnapshot(options: LoadOptions, newerThan: number): Promise<nu
 }
 
 /** @throws PlumeError FAILED_PRECONDITION when it was taken of another job or other data. */
-async function fill(options: LoadOptions, checkpoint: OpenCheckpoint): Promise<void> {
-  const { reducer, datasetDigest, datasetChange } = options;
+async function fill(options: LoadOptions, checkpoint: OpenCheckpoint): Promise<Filled> {
+  const { job, reducer, datasetDigest, datasetChange } = options;
   const { step, imageSet } = checkpoint.state;
   const allowed = compareJobs(options, checkpoint);
   if (imageSet.digest !== datasetDigest)
@@ -113,10 +115,12 @@ async function fill(options: LoadOptions, checkpoint: OpenCheckpoint): Promise<v
       { remedy: "give the job the same data, or start over with --resume never" },
     );
   await restore(reducer, checkpoint);
+  const history = await restoredHistory(job.spec, checkpoint);
   if (allowed.length > 0)
     options.blemish(
       `resumed at step ${step} with another job, as --allow permits: ${describeDifferences(allowed, "; ")}`,
     );
+  return { step, history };
 }
 
 /** @returns what differs and is allowed. */

@@ -23,6 +23,7 @@ import { openWire } from "../../shared/wire/index.ts";
 import { createBuffers } from "../checkpointing/buffers.ts";
 import { DATA_INDEX } from "../files/run-folder.ts";
 import { openVectors } from "../reducers/vectors.ts";
+import { createImportance } from "../training/importance.ts";
 import { checkMemory, mebibytes } from "./memory.ts";
 import type { CoordinatorOptions } from "./options.ts";
 import { loadState } from "./state.ts";
@@ -69,6 +70,7 @@ export async function openTraining(options: CoordinatorOptions) {
   const {
     step: firstStep,
     from,
+    history,
     chain,
     passedOver,
   } = await loadState({
@@ -115,6 +117,7 @@ export async function openTraining(options: CoordinatorOptions) {
     snapshotFolder,
     firstStep,
     from,
+    importance: createImportance(spec, history),
     chain,
     passedOver,
     warnings,

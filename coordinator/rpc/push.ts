@@ -14,6 +14,7 @@ import { OTHER_VERSION, PlumeError } from "../../shared/errors.ts";
 import { workerId } from "../../shared/ids.ts";
 import type { Source } from "../../shared/kernels/group.ts";
 import { toServiceError } from "../../shared/rpc/call.ts";
+import { unseal } from "../../shared/rpc/sealed.ts";
 import type { Result } from "../aggregation/round.ts";
 import type { Sink } from "../aggregation/sink.ts";
 import type { Dispatcher } from "../dispatcher.ts";
@@ -22,6 +23,8 @@ export interface PushTarget {
   readonly dispatcher: Pick<Dispatcher, "claim" | "receive" | "handIn">;
   /** Empty when there is none. */
   readonly shmFolder: string;
+  /** Losses that come with each micro-batch: of every sample, or none. */
+  readonly sampleLosses: number;
   /** So many bytes of a result are here. */
   readonly onReceived?: (payload: "gradient" | "sample", transport: "shm" | "grpc", bytes: number) => void;
 }
@@ -29,7 +32,7 @@ export interface PushTarget {
 export type PushCall = ServerReadableStream<PushRequest, PushResponse>;
 
 export async function handlePush(
-  { dispatcher, shmFolder, onReceived }: PushTarget,
+  { dispatcher, shmFolder, sampleLosses, onReceived }: PushTarget,
   call: PushCall,
   respond: sendUnaryData<PushResponse>,
 ): Promise<void> {
@@ -40,7 +43,8 @@ export async function handlePush(
     const { header, chunks } = await openPush(call);
     const worker = workerId(header.workerId);
     const kind = header.kind === WorkKind.WORK_KIND_SAMPLE ? "sample" : "gradient";
-    const claim = dispatcher.claim(worker, { tuple: header.tuple, kind, block: header }, header.digest);
+    const result = resultOf(header, kind === "gradient" ? sampleLosses : 0);
+    const claim = dispatcher.claim(worker, { tuple: header.tuple, kind, block: header }, result.digest);
     if (claim.kind !== "take") return respond(null, { outcome: outcomes[claim.kind], reason: claim.reason });
     const { lease } = claim;
     sink = dispatcher.receive(lease);
@@ -58,7 +62,7 @@ export async function handlePush(
       throw new PlumeError("DATA_LOSS", `the payload's digest is ${digest}, its sender says ${header.digest}`);
     const whole = sink;
     sink = null; // from here on the round owns it
-    const verdict = dispatcher.handIn(lease, resultOf(header), whole);
+    const verdict = dispatcher.handIn(lease, result, whole);
     const reason = verdict.kind === "accept" ? "" : verdict.reason;
     respond(null, { outcome: outcomes[verdict.kind], reason });
   } catch (error) {
@@ -106,15 +110,28 @@ function sourceOf(header: PushHeader, chunks: AsyncIterable<Uint8Array>, shmFold
   return { kind: "file", file: join(shmFolder, header.shmFile) };
 }
 
-function resultOf(header: PushHeader): Result {
+function resultOf(header: PushHeader, lossesPerPiece: number): Result {
+  const sealed = header.sampleLosses;
   return {
     block: { lo: header.lo, hi: header.hi },
     worker: workerId(header.workerId),
     attempt: header.tuple?.attempt ?? 0,
-    digest: header.digest,
+    // What two workers must agree on is all that the run goes on with.
+    digest: sealed ? `${header.digest}-${sealed.subarray(-4).toString("hex")}` : header.digest,
     losses: header.losses,
+    sampleLosses: lossesIn(sealed, lossesPerPiece * (header.hi - header.lo)),
     ids: header.ids,
     seconds: header.seconds,
     skipped: header.skipped,
   };
+}
+
+/** float32 of each sample; empty where none should come. @throws PlumeError DATA_LOSS, INVALID_ARGUMENT for another number. */
+function lossesIn(sealed: Buffer | undefined, expected: number): Float32Array {
+  const bytes = sealed ? unseal(sealed) : new ArrayBuffer(0);
+  if (!bytes)
+    throw new PlumeError("DATA_LOSS", "the losses of the samples do not fit the checksum that came with them");
+  const losses = new Float32Array(bytes);
+  if (losses.length === expected) return losses;
+  throw new PlumeError("INVALID_ARGUMENT", `${losses.length} losses came for ${expected} samples`, OTHER_VERSION);
 }

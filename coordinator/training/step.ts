@@ -17,6 +17,7 @@ import type { Dispatcher } from "../dispatcher.ts";
 import type { RunFolder } from "../files/run-folder.ts";
 import type { SharedMemory } from "../files/shared-memory.ts";
 import { type AppliedStep, applySum, type SummedGradient } from "./apply.ts";
+import { type Importance, unweightedLoss } from "./importance.ts";
 import { ledgerLine } from "./ledger-line.ts";
 import { type StepMarks, stepSeconds, workersOf } from "./step-seconds.ts";
 import type { StepTracer } from "./step-tracer.ts";
@@ -26,6 +27,7 @@ export interface StepContext {
   readonly datasetSize: number;
   readonly reducer: Reducer;
   readonly dispatcher: Dispatcher;
+  readonly importance: Importance;
   /** Whoever holds shards gives them out as this version from now on. */
   readonly serve: (version: number) => Promise<void>;
   readonly sharedMemory: SharedMemory;
@@ -68,7 +70,7 @@ export const publishParams = ({ sharedMemory, reducer }: StepContext, version: n
   sharedMemory.publish("params", version, (file) => reducer.save(reducer.params, file));
 
 async function gather(
-  { job, reducer, dispatcher }: StepContext,
+  { job, reducer, dispatcher, importance }: StepContext,
   step: number,
   traceParent: string,
   stop: AbortSignal,
@@ -80,7 +82,8 @@ async function gather(
       root = sum;
     });
   const vectorDigest = await reducer.digest(reducer.params);
-  dispatcher.open({ kind: "gradient", step, V, vectorDigest, traceParent, collect });
+  const timestepWeights = importance.sealedWeights;
+  dispatcher.open({ kind: "gradient", step, V, vectorDigest, traceParent, timestepWeights, collect });
   const results = await dispatcher.finish(stop);
   if (!results) return null;
   invariant(root, "a finished round has closed its tree");
@@ -88,10 +91,11 @@ async function gather(
 }
 
 async function commit(context: StepContext, step: number, gradient: SummedGradient): Promise<AppliedStep> {
-  const { job, reducer, dispatcher, serve, now } = context;
+  const { job, reducer, dispatcher, importance, serve, now } = context;
   await context.copied();
   const applied = await applySum(job.spec, reducer, step, gradient, now);
   record(context, applied);
+  importance.learn(applied);
   dispatcher.advance(step + 1);
   await serve(step + 1);
   return applied;
@@ -112,7 +116,16 @@ function report({ job, folder, bus }: StepContext, applied: AppliedStep, marks: 
   const seconds = stepSeconds(applied, marks);
   const imagesPerSecond = job.spec.training.globalBatch / seconds.total;
   const workers = workersOf(results);
-  folder.metrics({ step, loss, lr, gradNorm, workers, imagesPerSecond, seconds });
+  folder.metrics({
+    step,
+    loss,
+    unweightedLoss: unweightedLoss(results),
+    lr,
+    gradNorm,
+    workers,
+    imagesPerSecond,
+    seconds,
+  });
   const blocks = results.map(({ block: { lo, hi }, worker }) => ({ lo, hi, worker }));
   bus.publish({ kind: "step", step, loss, lr, gradNorm, skipped, workers, imagesPerSecond, seconds, blocks });
 }

@@ -7,6 +7,8 @@ export interface StepLine {
   /** When it was committed, in milliseconds since the epoch; runs of an earlier plume did not say. */
   readonly atMs?: number;
   readonly loss: number;
+  /** Its mean without weights, where losses are weighted by how often their time step is drawn. */
+  readonly unweightedLoss?: number | undefined;
   readonly lr: number;
   readonly gradNorm: number;
   readonly workers: number;

@@ -11,7 +11,7 @@ const partSchema = z.strictObject({
   key: z.string(),
   size: z.int().min(0),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
-  /** params, ema, moments.m ...; absent for state.json and job.yaml. */
+  /** params, ema, moments.m ...; absent for state.json, job.yaml and what else is no vector. */
   vector: z.string().optional(),
   shard: z.int().min(0).optional(),
 });
@@ -148,7 +148,7 @@ const DIGITS = 12;
 /** The name without the piece of a digest; format 1 has none. */
 export const plainName = (key: string): string => key.replace(/-[0-9a-f]{12}(?=\.[a-z]+$)/, "");
 
-/** state.json or job.yaml of a checkpoint. */
+/** state.json, job.yaml or another file of a checkpoint that is no part of a vector. */
 export const partNamed = ({ parts }: Pick<Manifest, "parts">, name: string): Part | undefined =>
   parts.find(({ key, vector }) => vector === undefined && plainName(key) === name);
 

@@ -31,6 +31,8 @@ export interface OpenCheckpoint {
   readonly manifest: Manifest;
   /** Verified parts of these vectors (all when absent), in the manifest's order, a few of them read ahead. */
   parts(vectors?: readonly string[]): AsyncIterable<ReadPart>;
+  /** A verified file beside them, or null when it has none of that name. */
+  file(name: string): Promise<Uint8Array | null>;
 }
 
 export interface ReadPart {
@@ -109,10 +111,14 @@ function stepsOf(all: readonly ListedCheckpoint[]): string {
 }
 
 async function open(store: ObjectStore, { prefix, manifest }: ListedCheckpoint): Promise<OpenCheckpoint> {
-  const text = async (name: string): Promise<string> => {
+  const file = async (name: string): Promise<Uint8Array | null> => {
     const part = partNamed(manifest, name);
-    if (!part) throw new PlumeError("DATA_LOSS", `${store.url}/${prefix}${MANIFEST} names no ${name}`);
-    return Buffer.from(await readPart(store, prefix + part.key, part)).toString("utf8");
+    return part ? readPart(store, prefix + part.key, part) : null;
+  };
+  const text = async (name: string): Promise<string> => {
+    const bytes = await file(name);
+    if (!bytes) throw new PlumeError("DATA_LOSS", `${store.url}/${prefix}${MANIFEST} names no ${name}`);
+    return Buffer.from(bytes).toString("utf8");
   };
   const state = parseState(`${store.url}/${prefix}${STATE}`, await text(STATE));
   const job = parseJob(await text(JOB), { file: `${prefix}${JOB}` });
@@ -125,6 +131,7 @@ async function open(store: ObjectStore, { prefix, manifest }: ListedCheckpoint):
     job,
     state,
     manifest,
+    file,
     parts(vectors) {
       const wanted = manifest.parts.filter(({ vector }) => vector !== undefined && (vectors?.includes(vector) ?? true));
       return ahead(wanted, { weight: AHEAD_BYTES, of: ({ size }) => size }, read);

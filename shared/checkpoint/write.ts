@@ -41,6 +41,8 @@ export interface CheckpointHead {
   readonly layout: Layout;
   readonly step: number;
   readonly set: ImageSetCard;
+  /** What else the run goes on with, as files by their names. */
+  readonly files?: Readonly<Record<string, Uint8Array>>;
 }
 
 export interface CheckpointContent extends CheckpointHead {
@@ -123,6 +125,7 @@ export async function writeParts(
   });
   if (there) return { prefix, bytes: 0, ledger: there.ledger };
   parts.sort((a, b) => (a.key < b.key ? -1 : 1));
+  for (const [name, content] of Object.entries(head.files ?? {})) await putPart(name, content);
   await putPart(STATE, json(stateOf(head)));
   await putPart(JOB, Buffer.from(dumpJob(job)));
   const segments = ledger ? await ledger(step, put) : [];

@@ -73,6 +73,19 @@ export const DIFFUSION_RULES: readonly Rule[] = [
     },
   },
   {
+    path: ["diffusion", "timestepSampling"],
+    faults: ({ diffusion: { timestepSampling, process } }) =>
+      unless(
+        timestepSampling === "uniform" || process === "ddpm",
+        () => `${timestepSampling} draws the steps of ddpm, which ${process} has not; use uniform, or the process ddpm`,
+      ),
+    cel: {
+      holds: "self.diffusion.timestepSampling == 'uniform' || self.diffusion.process == 'ddpm'",
+      message:
+        "'%s draws the steps of ddpm, which %s has not; use uniform, or the process ddpm'.format([self.diffusion.timestepSampling, self.diffusion.process])",
+    },
+  },
+  {
     path: ["diffusion", "objective"],
     faults: ({ diffusion: { objective, process } }) =>
       unless(

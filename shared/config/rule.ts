@@ -23,6 +23,7 @@ export interface Checked {
     readonly process: ProcessName;
     readonly predict: string;
     readonly weighting: string;
+    readonly timestepSampling: string;
     readonly variance: string;
     readonly objective: ObjectiveName;
     readonly scales: { readonly start: number; readonly end?: number | undefined };

@@ -139,6 +139,12 @@ const diffusionSchema = z.strictObject({
   objective: oneOf(OBJECTIVES)
     .default("simple")
     .describe(`what training makes small: ${listed(OBJECTIVES)}`),
+  timestepSampling: z
+    .enum(["uniform", "loss-second-moment"])
+    .default("uniform")
+    .describe(
+      "how training draws the T steps of ddpm: all alike, or by the root of their losses' second moment, Nichol and Dhariwal 2021",
+    ),
   scales: scalesSchema
     .prefault({})
     .describe("grid of the objectives consistency and progressive: Karras' levels from sigmaMax to sigmaMin"),

@@ -24,6 +24,7 @@ import type {
   Path,
 } from "../objectives/objective.ts";
 import { PURPOSE, type Purpose } from "../rng/stream.ts";
+import { weightedTimes } from "./importance.ts";
 
 type Diffusion = JobSpec["diffusion"];
 
@@ -32,6 +33,8 @@ export interface Times {
   readonly t: ArrayLike<number>;
   /** The grid. */
   readonly levels?: Float64Array;
+  /** What the loss of each sample counts, float64 [n]; 1 when absent. */
+  readonly counts?: Float64Array;
 }
 
 /** A network of which nothing is learned, under the labels of the micro-batch. */
@@ -56,7 +59,8 @@ interface Question extends Omit<Path, "i" | "eps"> {
 type LossOf = (output: NetworkOutput) => tf.Tensor;
 
 export interface Loss {
-  draw(draws: Draws, n: number, step: number): Times;
+  /** @param weights of the process' steps, float64 [T]; absent where its times are drawn as it says. */
+  draw(draws: Draws, n: number, step: number, weights?: Float64Array): Times;
   /** Computes what nothing is learned of: outside of the gradient. */
   prepare(question: Question): LossOf;
 }
@@ -95,7 +99,7 @@ function outputLoss(diffusion: Diffusion, objective: Objective): Loss {
     };
   };
   return {
-    draw: (draws, n) => ({ t: process.draw(draws, n) }),
+    draw: (draws, n, _, weights) => (weights ? weightedTimes(weights, draws, n) : { t: process.draw(draws, n) }),
     prepare(question) {
       const { t } = question;
       const asked = askedOf(question);

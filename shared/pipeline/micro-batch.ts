@@ -10,10 +10,11 @@ import { PlumeError } from "../errors.ts";
 import { givesImages } from "../models/index.ts";
 import type { Forward, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
-import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
+import { drawsOf, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
+import { isWeighted } from "./importance.ts";
 import { type Loss, openLoss, type Times } from "./loss.ts";
 import { scaled, seen } from "./pixels.ts";
 import { shuffleShape } from "./shape.ts";
@@ -25,13 +26,21 @@ export interface MicroBatch {
   readonly pixels: Uint8Array;
   /** int32 [n], -1 without a label. */
   readonly labels: Int32Array;
+  /** Weights of the time steps that its own are drawn by, float64 [T]; uniform when absent. */
+  readonly weights?: Float64Array | undefined;
 }
 
 /**
  * @param gradient out: float32 [layout.size], every element written, padding 0.
- * @returns the mean loss over the micro-batch.
+ * @param losses out, of a job whose time steps are drawn by their losses: that of each sample, float32 [n], as it is not weighted.
+ * @returns the mean loss over the micro-batch, as the gradient has it.
  */
-export type ComputeMicroBatch = (params: DeviceParams, batch: MicroBatch, gradient: Float32Array) => Promise<number>;
+export type ComputeMicroBatch = (
+  params: DeviceParams,
+  batch: MicroBatch,
+  gradient: Float32Array,
+  losses?: Float32Array,
+) => Promise<number>;
 
 /** What a micro-batch draws and reads, on the host. */
 interface Drawn extends Times {
@@ -61,18 +70,14 @@ export function createMicroBatch(
   const conditional = model.classes > 0 && givesImages(model.type);
   const others = Object.entries<FrozenNetwork>(frozen);
 
-  const draw = (loss: Loss, { step, index, pixels, labels }: MicroBatch): Drawn => {
+  const weighted = isWeighted(spec);
+
+  const draw = (loss: Loss, { step, index, pixels, labels, weights }: MicroBatch): Drawn => {
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
     const x0 = normalise(pixels, image, data.patch, flips);
-    const time = key(PURPOSE.time);
-    const draws = {
-      uniforms: (count: number) => uniforms(time, count),
-      normals: (count: number) => normals(time, count),
-      integers: (count: number, bound: number) => integers(time, count, bound),
-    };
-    const times = loss.draw(draws, n, step);
+    const times = loss.draw(drawsOf(key(PURPOSE.time)), n, step, weights);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
     return { step, index, x0, ...times, labels, y };
@@ -101,29 +106,37 @@ export function createMicroBatch(
       const fixed = frozenOutputs(others, params.slice(layout.tensors.length), y);
       const asked = { x0, random, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixed };
       const lossOf = loss.prepare(asked);
-      const mean = (...tensors: tf.Tensor[]) => tf.mean(lossOf(learning(tensors))) as tf.Scalar;
-      const { value, grads } = tf.valueAndGrads(mean)([...own]);
+      const losses = (...tensors: tf.Tensor[]) => lossOf(learning(tensors));
+      const mean = (...tensors: tf.Tensor[]) => tf.mean(losses(...tensors)) as tf.Tensor;
+      // Losses come out one by one, and each counts in the gradient of their mean what it shall.
+      const share =
+        weighted && feed([n], "float32", () => Float32Array.from(countsOf(drawn(), n), (count) => count / n));
+      const { value, grads } = share ? tf.valueAndGrads(losses)([...own], share) : tf.valueAndGrads(mean)([...own]);
       return [value, ...grads];
     };
 
   let current: Drawn;
   const programs = new Map<number, Program>();
-  return async (params, batch, gradient) => {
+  return async (params, batch, gradient, losses) => {
     const n = batch.labels.length;
     const loss = await loading;
     if (!programs.has(n)) programs.set(n, program(computation(loss, n, () => current)));
     current = draw(loss, batch);
     const outputs = programs.get(n)!.run([...params.tensors, ...others.flatMap(([, model]) => model.params.tensors)]);
     try {
-      const [loss, ...grads] = await Promise.all(outputs.map((output) => output.data<"float32">()));
+      const [value, ...grads] = await Promise.all(outputs.map((output) => output.data<"float32">()));
       gradient.fill(0);
       layout.tensors.forEach(({ offset }, i) => gradient.set(grads[i]!, offset));
-      return loss![0]!;
+      if (!weighted) return value![0]!;
+      losses?.set(value!);
+      return countsOf(current, n).reduce((sum, count, i) => sum + count * value![i]!, 0) / n;
     } finally {
       tf.dispose([...outputs]);
     }
   };
 }
+
+const countsOf = ({ counts }: Times, n: number): Float64Array => counts ?? new Float64Array(n).fill(1);
 
 type Param = Forward["param"];
 

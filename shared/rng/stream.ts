@@ -83,6 +83,13 @@ export function integers(key: StreamKey, n: number, bound: number): Int32Array {
   return out;
 }
 
+/** What can be drawn from a stream, each from its beginning. */
+export const drawsOf = (key: StreamKey) => ({
+  uniforms: (n: number) => uniforms(key, n),
+  normals: (n: number) => normals(key, n),
+  integers: (n: number, bound: number) => integers(key, n, bound),
+});
+
 /** Standard normals by Box and Muller (1958), computed in float64 and rounded to float32 [n]; none beyond 6.67. */
 export function normals(key: StreamKey, n: number, from = 0): Float32Array {
   const firstPair = Math.floor(from / 2);

@@ -56,7 +56,7 @@ async function openReady({ jobYaml, image }: ComputeInit): Promise<Compute> {
       const arrived = heap.digest(landing);
       if (arrived !== wanted) throw new Error(`the parameters arrived with digest ${arrived}, not ${wanted}`);
     },
-    async gradient(_step, _block, batches, onProgress) {
+    async gradient(_step, _block, batches, _weights, onProgress) {
       await sleep(Number(values["compute-ms"]));
       onProgress(batches.length, 0);
       return {

@@ -54,6 +54,17 @@ describe("a coordinator that is killed", () => {
     },
   );
 
+  it("17c: knows what its time steps are drawn by when it comes back, a worker with it", async () => {
+    using job = chaosJob({ diffusion: "timesteps: 4, timestepSampling: loss-second-moment" });
+    const clean = await calmRun(job);
+    const run = startRun(job);
+    await run.reaches(10);
+    process.kill(run.worker(1)!, "SIGKILL");
+    await killCoordinator(run);
+    const summary = await run.endsLike(clean);
+    expect(summary.incarnation).toBe(2);
+  });
+
   it("18: and a worker dies while it is away: both come back, nobody hangs", async () => {
     using job = chaosJob();
     const clean = await calmRun(job);

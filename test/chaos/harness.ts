@@ -47,7 +47,14 @@ export interface ChaosJob {
  * for one holds the run meanwhile (ChaosRun.held), so that it is never over before it has come to the point.
  */
 export function chaosJob(
-  spec: { steps?: number; microBatch?: number; source?: string; workers?: string; extra?: string } = {},
+  spec: {
+    steps?: number;
+    microBatch?: number;
+    source?: string;
+    diffusion?: string;
+    workers?: string;
+    extra?: string;
+  } = {},
 ) {
   const folder = mkdtempSync(join(tmpdir(), "plume-chaos-"));
   const name = folder
@@ -61,11 +68,11 @@ export function chaosJob(
 spec:
   data: { source: "${spec.source ?? "shapes:256"}", imageSize: 8, patch: 2 }
   model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 10 }
-  diffusion: { predict: v }
+  diffusion: { predict: v${spec.diffusion ? `, ${spec.diffusion}` : ""} }
   training: { steps: ${spec.steps ?? STEPS}, globalBatch: 16, microBatch: ${spec.microBatch ?? 4}, optimizer: { lr: 2.0e-3 }, clip: 1, ema: 0.9 }
   workers: { replicas: 2, max: 40, heartbeatSeconds: 0.2, deadlineSeconds: 2, replaceSeconds: 4${spec.workers ? `, ${spec.workers}` : ""} }
   checkpoint: { everySteps: 40, snapshotSeconds: 0.3 }
-  sampling: { count: 0 }
+  sampling: { count: 0, steps: 4 }
 ${spec.extra ?? ""}`,
   );
   const job: ChaosJob & Disposable = {

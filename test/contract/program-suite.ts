@@ -11,6 +11,7 @@ import { type Computation, eagerProgram } from "../../shared/nn/program.ts";
 import { createGradients } from "../../shared/pipeline/classifier.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
 import { openFrozen } from "../../shared/pipeline/frozen.ts";
+import { isWeighted } from "../../shared/pipeline/importance.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
@@ -19,13 +20,15 @@ const image = { height: 8, width: 8, channels: 1 };
 
 /**
  * What a job may say of its loss: with the variance comes nearly every operation that objectives of an output have, with the
- * distillation by a teacher those that ask denoisers, between other levels at every step.
+ * distillation by a teacher those that ask denoisers, between other levels at every step; time steps that are drawn by their
+ * losses count each loss otherwise.
  */
 const OBJECTIVES = [
   "predict: v, labelDrop: 0.5",
   "predict: v, variance: learned-range, objective: hybrid, vlbWeight: 1",
   "process: edm, predict: consistency, objective: consistency, scales: { start: 2, end: 9, steps: 3 }",
   "objective: cross-entropy",
+  "predict: v, timestepSampling: loss-second-moment",
 ];
 
 const jobWith = (objective: string) =>
@@ -56,7 +59,8 @@ export const runMicroBatches = async (program: Backend["program"], objective = O
     params.load(initialParameters(layout, step).map((w, k) => w + 0.02 * Math.sin(k)));
     const gradient = new Float32Array(layout.size);
     const samples = await set.read([0, 1, 2, 3].map((k) => 4 * step + k));
-    results.push({ loss: await compute(params, { step, index: 1, ...samples }, gradient), gradient });
+    const weights = isWeighted(spec) ? Float64Array.from({ length: 1000 }, (_, t) => t + step) : undefined;
+    results.push({ loss: await compute(params, { step, index: 1, weights, ...samples }, gradient), gradient });
     params.dispose();
   }
   frozen.teacher?.params.dispose();

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
+import type { StepLine } from "../../shared/bus/step-line.ts";
 import type { Summary } from "../../shared/summary.ts";
-import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { DRAWN_BY_LOSSES, linesOf, plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
 
 describe("the same bits", () => {
   /** The tiny job as it is, by one worker. */
@@ -53,6 +54,20 @@ describe("the same bits", () => {
       expect(resumed.stderr).toContain(`training.wireDtype was "${dtype}", is "float32"`);
     },
   );
+
+  it("come out of 1 and 3 workers, and of a replay, when time steps are drawn by the losses before", async () => {
+    using scratch = scratchFolder();
+    const job = tinyJob(scratch.path);
+    const alone = await train(job, scratch.file("alone"), "--workers", "1", ...DRAWN_BY_LOSSES);
+    const twice = ["--set", "audit.rate=1", "--set", "workers.transport=grpc"];
+    const three = await train(job, scratch.file("three"), "--workers", "3", ...twice, ...DRAWN_BY_LOSSES);
+    expect(three).toMatchObject({ weightsSha256: alone.weightsSha256, finalLoss: alone.finalLoss });
+    const { loss, unweightedLoss } = JSON.parse(linesOf(scratch.file("alone/metrics.ndjson")).at(-1)!) as StepLine;
+    // The hard ones are drawn more often than others by now, and count less.
+    expect(unweightedLoss).toBeGreaterThan(loss);
+    const replayed = await plume("audit", scratch.file("three"), "--replay", "7");
+    expect(replayed.code, replayed.stdout + replayed.stderr).toBe(0);
+  });
 
   it("differ when the seed does", async () => {
     using scratch = scratchFolder();

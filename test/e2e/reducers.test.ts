@@ -69,7 +69,10 @@ describe("parameters in reducer processes", () => {
   );
 
   describe("are taken up again from a snapshot when one of them is killed", () => {
-    const twelve = [...WIDE, "--steps", "12"];
+    // Nothing is lost either of what time steps are drawn by.
+    const drawn = ["diffusion.timesteps=2", "diffusion.timestepSampling=loss-second-moment", "sampling.steps=2"];
+    const own = [...WIDE, ...drawn.flatMap((field) => ["--set", field])];
+    const twelve = [...own, "--steps", "12"];
     let calm: Summary;
     beforeAll(async () => {
       using scratch = scratchFolder();
@@ -103,7 +106,7 @@ describe("parameters in reducer processes", () => {
       expect(linesOf(`${out}/ledger.ndjson`)).toHaveLength(12);
       await until("the end of every process", () => processesOf(out).length === 0, 15);
       // And a checkpoint that reducers wrote is read by a coordinator without any.
-      const resumed = await train(job, out, ...WIDE, "--steps", "13", ...workers(1));
+      const resumed = await train(job, out, ...own, "--steps", "13", ...workers(1));
       expect(resumed.firstStep).toBe(12);
     });
   });

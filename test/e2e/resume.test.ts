@@ -1,6 +1,6 @@
 import { readdirSync, rmSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { linesOf, plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { DRAWN_BY_LOSSES, linesOf, plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
 
 const FEW = ["--set", "sampling.count=0", "--set", "checkpoint.everySteps=4"];
 
@@ -35,6 +35,25 @@ describe("a run that goes on from its store alone, elsewhere", () => {
     const partial = await plume("audit", out);
     expect(partial.code, partial.stderr).toBe(0);
     expect(partial.stdout).toContain("proof        begins at step 8");
+  });
+});
+
+describe("a run whose time steps are drawn by their losses", () => {
+  it("goes on with the losses of its checkpoint to the same bits, before each step has enough of them and after", async () => {
+    using scratch = scratchFolder();
+    const job = tinyJob(scratch.path);
+    const whole = await train(job, scratch.file("whole"), "--steps", "8", ...DRAWN_BY_LOSSES);
+    const out = scratch.file("parts");
+    for (const [steps, workers] of [
+      ["2", "1"],
+      ["6", "3"],
+    ] as const)
+      await train(job, out, "--steps", steps, "--workers", workers, ...DRAWN_BY_LOSSES);
+    const last = await train(job, out, "--steps", "8", "--workers", "2", ...DRAWN_BY_LOSSES);
+    expect(last).toMatchObject({ firstStep: 6, weightsSha256: whole.weightsSha256, emaSha256: whole.emaSha256 });
+    const replayed = await plume("audit", out, "--replay", "7");
+    expect(replayed.stdout, replayed.stderr).toContain("from the checkpoint of step 6");
+    expect(replayed.code).toBe(0);
   });
 });
 

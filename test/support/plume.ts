@@ -73,6 +73,15 @@ ${overrides}`,
   return file;
 }
 
+/** Of the tiny job: time steps drawn by their losses, and so few that each of them has enough after some three steps. */
+export const DRAWN_BY_LOSSES = [
+  "diffusion.timesteps=4",
+  "diffusion.timestepSampling=loss-second-moment",
+  "diffusion.objective=vlb",
+  "diffusion.variance=learned-range",
+  "sampling.count=0",
+].flatMap((setting) => ["--set", setting]);
+
 /** Trains and returns the summary. @throws with the output when it does not end as expected. */
 export async function train(job: string, out: string, ...args: string[]): Promise<Summary> {
   const { code, stdout, stderr } = await plume("train", "-f", job, "--out", out, ...args);

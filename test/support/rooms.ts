@@ -85,7 +85,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/report": ["shared/bus", "shared/config", "shared/ledger", "shared/run-lock"],
   "shared/tracing": [],
   "shared/run-lock": [],
-  "shared/rpc": ["shared/bus", "shared/control", "shared/tensor", "proto/gen"],
+  "shared/rpc": ["shared/bus", "shared/control", "shared/rng", "shared/tensor", "proto/gen"],
   "shared/pipeline": [
     "shared/checkpoint",
     "shared/config",

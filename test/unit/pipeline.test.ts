@@ -11,8 +11,10 @@ import type { Network } from "../../shared/nn/network.ts";
 import { createDenoisers } from "../../shared/pipeline/denoiser.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
 import { createGenerator } from "../../shared/pipeline/generate.ts";
+import { weightedTimes } from "../../shared/pipeline/importance.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
+import { drawsOf, PURPOSE } from "../../shared/rng/stream.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { testBackend } from "../support/backend.ts";
 
@@ -46,6 +48,9 @@ ${spec}`);
     compute: createMicroBatch(job.spec, network, layout, image, backend),
   };
 }
+
+/** Weights of a thousand time steps, the last of which is drawn most often. */
+const rising = Float64Array.from({ length: 1000 }, (_, t) => t + 1);
 
 /** A network, and the batch sizes that it was asked for. */
 function counted(network: Network) {
@@ -83,13 +88,15 @@ describe("a micro-batch", () => {
     // Not hybrid, which learns of less than its loss depends on.
     "variance: learned-range, objective: vlb",
     "objective: cross-entropy",
+    "variance: learned-range, objective: vlb, timestepSampling: loss-second-moment",
   ])("has the gradient that finite differences of its loss have: %s", async (diffusion) => {
     const { compute, params, layout } = await tiny("", diffusion);
     // Away from the zeros of the fresh output convolution, so that every gradient is felt.
     const flat = initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k));
     const gradient = new Float32Array(layout.size);
     const scratch = new Float32Array(layout.size);
-    const data = await batch(0, 0);
+    const weights = diffusion.includes("loss-second-moment") ? rising : undefined;
+    const data = { ...(await batch(0, 0)), weights };
     params.load(flat);
     await compute(params, data, gradient);
     for (const tensor of layout.tensors.filter((_, i) => i % 7 === 0)) {
@@ -109,6 +116,25 @@ describe("a micro-batch", () => {
       const slope = ((await at(1)) - (await at(-1))) / (2 * h);
       expect(Math.abs(slope - norm2) / norm2, tensor.name).toBeLessThan(0.05);
     }
+  });
+
+  it("tells the loss of each sample where time steps are drawn by them, and counts each as seldom as it is drawn often", async () => {
+    const uniform = await tiny();
+    const { compute, params, layout } = await tiny("", "timestepSampling: loss-second-moment");
+    const data = await batch(0, 0);
+    const [gradient, own] = [new Float32Array(layout.size), new Float32Array(layout.size)];
+    const losses = new Float32Array(4);
+    const mean = () => losses.reduce((sum, loss) => sum + loss, 0) / 4;
+    const plain = await uniform.compute(uniform.params, data, own);
+    expect(await compute(params, data, gradient, losses)).toBeCloseTo(plain, 6);
+    expect(mean()).toBeCloseTo(plain, 6);
+    expect(Math.max(...gradient.map((value, k) => Math.abs(value - own[k]!)))).toBeLessThan(1e-6);
+
+    const weighted = await compute(params, { ...data, weights: rising }, gradient, losses);
+    const { t, counts } = weightedTimes(rising, drawsOf({ seed: 0, purpose: PURPOSE.time, step: 0, index: 0 }), 4);
+    expect([...counts]).toEqual([...t].map((step) => expect.closeTo(500.5 / (step + 1), 9)));
+    expect(weighted).toBeCloseTo(counts.reduce((sum, count, k) => sum + count * losses[k]!, 0) / 4, 9);
+    expect(mean()).not.toBeCloseTo(weighted, 2);
   });
 
   it("leaves no tensor behind in 100 steps", async () => {

@@ -120,6 +120,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
   diffusion: {
     process: few("ddpm", "vp", "ve", "edm", "nonequilibrium", "binomial"),
     weighting: few("simple", "likelihood"),
+    timestepSampling: few("uniform", "loss-second-moment"),
     predict: few("eps", "edm", "consistency", "kernel"),
     objective: few("simple", "hybrid", "consistency", "progressive", "cross-entropy", "trajectory-bound"),
     variance: few("fixed-large", "learned-range"),

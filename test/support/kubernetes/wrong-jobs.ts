@@ -65,6 +65,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.diffusion.weighting: Forbidden: likelihood weights by g(t)^2, which ddpm has not; use simple, or one of vp, sub-vp, ve",
   ),
   wrong(
+    { diffusion: { process: "vp", timestepSampling: "loss-second-moment" }, sampling: { sampler: "heun" } },
+    "spec.diffusion.timestepSampling: Forbidden: loss-second-moment draws the steps of ddpm, which vp has not; use uniform, or the process ddpm",
+  ),
+  wrong(
     { diffusion: { process: "edm", objective: "vlb" }, sampling: { sampler: "heun" } },
     "spec.diffusion.objective: Forbidden: vlb is not for the process edm; choose simple, or another process",
   ),
@@ -248,8 +252,11 @@ export const UNKNOWN_FIELDS: readonly (readonly [spec: object, field: string])[]
   [{ monitoring: { token: "0123456789abcdef" } }, "spec.monitoring.token"],
 ];
 
+/** Fields that have another value for ddpm alone. */
+const OF_DDPM = ["diffusion.objective", "diffusion.timestepSampling"];
+
 /**
- * A job in which a field may have another value: a process with any weighting, for an objective the one with a bound, and one
+ * A job in which a field may have another value: a process with any weighting, for some the one with a bound, and one
  * that distils for what it reads of its teacher.
  */
 export const unchanged = (path: string) =>
@@ -260,7 +267,7 @@ export const unchanged = (path: string) =>
         sampling: { sampler: "progressive" },
       }
     : {
-        diffusion: { process: path === "diffusion.objective" ? "ddpm" : "vp" },
+        diffusion: { process: OF_DDPM.includes(path) ? "ddpm" : "vp" },
         models: {},
         sampling: { sampler: "euler" },
       };
@@ -304,6 +311,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "diffusion.weighting": "likelihood",
   "diffusion.variance": "fixed-small",
   "diffusion.objective": "vlb",
+  "diffusion.timestepSampling": "loss-second-moment",
   "diffusion.scales.start": 10,
   "diffusion.scales.end": 100,
   "diffusion.scales.steps": 500,

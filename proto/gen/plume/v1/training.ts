@@ -187,6 +187,11 @@ export interface Lease {
   vectorDigest: string;
   /** W3C trace context of the step; empty when nothing is traced. */
   traceParent: string;
+  /**
+   * Weights of the time steps that the step's micro-batches draw theirs by: float64 [T] and the CRC-32 of those bytes, little-endian.
+   * Absent where all are alike.
+   */
+  timestepWeights?: Buffer | undefined;
 }
 
 /** Drop the lease: its step is over or another worker has finished it. */
@@ -244,6 +249,11 @@ export interface PushHeader {
   spread: boolean;
   /** Samples that could not be decoded, in the order of the batches: what the ledger records. */
   skipped: SkippedSample[];
+  /**
+   * Loss of each sample, in the order of the batches, not weighted: float32 and the CRC-32 of those bytes, little-endian. Absent unless
+   * the job draws time steps by their losses.
+   */
+  sampleLosses?: Buffer | undefined;
 }
 
 export interface PushHeader_SecondsEntry {
@@ -1271,7 +1281,16 @@ export const Leave: MessageFns<Leave> = {
 };
 
 function createBaseLease(): Lease {
-  return { tuple: undefined, lo: 0, hi: 0, paramsVersion: 0, kind: 0, vectorDigest: "", traceParent: "" };
+  return {
+    tuple: undefined,
+    lo: 0,
+    hi: 0,
+    paramsVersion: 0,
+    kind: 0,
+    vectorDigest: "",
+    traceParent: "",
+    timestepWeights: undefined,
+  };
 }
 
 export const Lease: MessageFns<Lease> = {
@@ -1296,6 +1315,9 @@ export const Lease: MessageFns<Lease> = {
     }
     if (message.traceParent !== "") {
       writer.uint32(58).string(message.traceParent);
+    }
+    if (message.timestepWeights !== undefined) {
+      writer.uint32(66).bytes(message.timestepWeights);
     }
     return writer;
   },
@@ -1367,6 +1389,14 @@ export const Lease: MessageFns<Lease> = {
             }
 
             message.traceParent = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.timestepWeights = Buffer.from(reader.bytes());
             continue;
           }
         }
@@ -1774,6 +1804,7 @@ function createBasePushHeader(): PushHeader {
     seconds: {},
     spread: false,
     skipped: [],
+    sampleLosses: undefined,
   };
 }
 
@@ -1821,6 +1852,9 @@ export const PushHeader: MessageFns<PushHeader> = {
     }
     for (const v of message.skipped) {
       SkippedSample.encode(v!, writer.uint32(106).fork()).join();
+    }
+    if (message.sampleLosses !== undefined) {
+      writer.uint32(114).bytes(message.sampleLosses);
     }
     return writer;
   },
@@ -1953,6 +1987,14 @@ export const PushHeader: MessageFns<PushHeader> = {
             }
 
             message.skipped.push(SkippedSample.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 14: {
+            if (tag !== 114) {
+              break;
+            }
+
+            message.sampleLosses = Buffer.from(reader.bytes());
             continue;
           }
         }
