@@ -1,4 +1,4 @@
-// Resizing uint8 images by area averaging (shrinking) and bilinear interpolation (growing), in exact arithmetic, so that
+// Resizing images by area averaging (shrinking) and bilinear interpolation (growing), in exact arithmetic, so that
 // the same pixels come out everywhere.
 
 /** [n, H, W, C] to [n, S, S, C]; the same array when nothing changes. */
@@ -11,9 +11,39 @@ export function resizeAll(
 ): Uint8Array {
   if (height === size && width === size) return pixels;
   const n = pixels.length / (height * width * channels);
+  const out = new Uint8Array(n * size * size * channels);
+  resample(pixels, { height, width, channels, size }, (at, value) => {
+    out[at] = Math.floor(value + 0.5);
+  });
+  return out;
+}
+
+/** Square images of any values, float32 [n, S, S, C], to [n, T, T, C]. */
+export function resizeFloats(values: Float32Array, side: number, channels: number, size: number): Float32Array {
+  const n = values.length / (side * side * channels);
+  const out = new Float32Array(n * size * size * channels);
+  resample(values, { height: side, width: side, channels, size }, (at, value) => {
+    out[at] = value;
+  });
+  return out;
+}
+
+interface Sides {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** Of what comes out. */
+  readonly size: number;
+}
+
+function resample(
+  pixels: ArrayLike<number>,
+  { height, width, channels, size }: Sides,
+  put: (at: number, value: number) => void,
+): void {
+  const n = pixels.length / (height * width * channels);
   const rows = weights(height, size);
   const columns = weights(width, size);
-  const out = new Uint8Array(n * size * size * channels);
   for (let image = 0; image < n; image++) {
     const from = image * height * width * channels;
     for (let y = 0; y < size; y++)
@@ -23,10 +53,9 @@ export function resizeAll(
           for (const [row, wy] of rows[y]!)
             for (const [column, wx] of columns[x]!)
               sum += wy * wx * pixels[from + (row * width + column) * channels + c]!;
-          out[((image * size + y) * size + x) * channels + c] = Math.floor(sum + 0.5);
+          put(((image * size + y) * size + x) * channels + c, sum);
         }
   }
-  return out;
 }
 
 /** For each output pixel, the input pixels it is made of and their shares. */
