@@ -1,6 +1,8 @@
 // Resizing images by area averaging (shrinking) and bilinear interpolation (growing), in exact arithmetic, so that
 // the same pixels come out everywhere.
 
+import type { PatchShape } from "./patch.ts";
+
 /** [n, H, W, C] to [n, S, S, C]; the same array when nothing changes. */
 export function resizeAll(
   pixels: Uint8Array,
@@ -26,6 +28,19 @@ export function resizeFloats(values: Float32Array, side: number, channels: numbe
     out[at] = value;
   });
   return out;
+}
+
+/** Every pixel as a square, as a screen shows it. @returns uint8 [n, H, W, C] of the larger shape. */
+export function magnified(pixels: Uint8Array, small: PatchShape, { height, width, channels }: PatchShape): Uint8Array {
+  const n = pixels.length / (small.height * small.width * channels);
+  const all = new Uint8Array(n * height * width * channels);
+  for (let k = 0; k < all.length; k++) {
+    const [c, x, row] = [k % channels, Math.floor(k / channels) % width, Math.floor(k / channels / width)];
+    const [image, y] = [Math.floor(row / height), row % height];
+    const from = image * small.height + Math.floor((y * small.height) / height);
+    all[k] = pixels[(from * small.width + Math.floor((x * small.width) / width)) * channels + c]!;
+  }
+  return all;
 }
 
 interface Sides {

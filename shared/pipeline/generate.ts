@@ -18,7 +18,7 @@ import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
 import type { FrozenNetwork } from "./frozen.ts";
-import { type LowResImages, sampledLowRes, sliceLowRes } from "./low-res.ts";
+import { type LowResImages, sampledLowRes, sliceLowRes, streamOf } from "./low-res.ts";
 import { imageRandom, shown } from "./pixels.ts";
 
 export interface GeneratorOptions {
@@ -62,7 +62,7 @@ export function createGenerator(options: GeneratorOptions): Generate {
   const together: Generate = async (wanted) => {
     const { indices, seed } = wanted;
     const x = await drawn(wanted, (purpose, step) =>
-      imageRandom({ seed, purpose, step }, indices, image, spec.data.patch),
+      imageRandom({ seed, ...streamOf(spec, purpose, step) }, indices, image, spec.data.patch),
     );
     const floats = await x.data<"float32">();
     x.dispose();

@@ -9,7 +9,7 @@ import { resizeAll, resizeFloats } from "../data/resize.ts";
 import type { LowResInput } from "../nn/network.ts";
 import type { Feed } from "../nn/program.ts";
 import { exactCos, exactSin } from "../rng/exact-math.ts";
-import { normals, PURPOSE, uniforms } from "../rng/stream.ts";
+import { normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
 import { scaled, seen } from "./pixels.ts";
 
 type Told = NonNullable<JobSpec["model"]["lowRes"]>;
@@ -64,7 +64,7 @@ export function sampledLowRes(
   const size = small.length / indices.length;
   const eps = new Float32Array(small.length);
   indices.forEach((index, i) => {
-    eps.set(normals({ seed, purpose: PURPOSE.sampleLowRes, step: 0, index }, size), i * size);
+    eps.set(normals({ seed, purpose: PURPOSE.sampleLowRes, step: lowRes!.size, index }, size), i * size);
   });
   const s = new Float64Array(indices.length).fill(noise);
   return told(noised(small, s, eps), s, lowRes!, image, data.patch);
@@ -87,6 +87,21 @@ const told = (small: Float32Array, s: Float64Array | null, { size }: Told, image
   images: seen(resizeFloats(small, size, image.channels, image.height), image, patch),
   levels: s && Float32Array.from(s, (each) => STEPS * each),
 });
+
+const UPSAMPLE = new Map<Purpose, Purpose>([
+  [PURPOSE.sampleNoise, PURPOSE.upsampleNoise],
+  [PURPOSE.sampleStep, PURPOSE.upsampleStep],
+]);
+/** Above the largest size. */
+const SIZES = 1025;
+
+/** Models of a cascade are given one seed: each draws from streams of its own, or what it adds would depend on its base's noise. */
+export const streamOf = (
+  { model: { lowRes } }: Pick<JobSpec, "model">,
+  purpose: Purpose,
+  step: number,
+): Pick<StreamKey, "purpose" | "step"> =>
+  lowRes ? { purpose: UPSAMPLE.get(purpose)!, step: SIZES * step + lowRes.size } : { purpose, step };
 
 /** Image i of n. */
 export function sliceLowRes({ pixels, noise }: LowResImages, i: number, n: number): LowResImages {

@@ -31,6 +31,8 @@ export const PURPOSE = {
   lowResLevel: 20,
   lowResNoise: 21,
   sampleLowRes: 22,
+  upsampleNoise: 23,
+  upsampleStep: 24,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
