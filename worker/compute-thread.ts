@@ -14,6 +14,7 @@ import { createDeviceParams } from "../shared/pipeline/device-params.ts";
 import { openFrozen } from "../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
 import type { HeldOut } from "../shared/pipeline/held-out.ts";
+import { lowResPart } from "../shared/pipeline/low-res.ts";
 import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { shownClasses } from "../shared/pipeline/tiles.ts";
@@ -43,13 +44,10 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const generate = createGenerator({ spec, network, params, image, program: backend.program, classifier });
   const classes = shownClasses(spec, classifier);
   /** What images [from, to) of an upsampler's grid are drawn from. */
-  const drawnFrom = ({ pixels, labels }: HeldOut, from: number, to: number) => {
-    const size = pixels.length / labels.length;
-    return {
-      lowRes: { pixels: pixels.subarray(from * size, to * size), noise: spec.sampling.lowResNoise },
-      labels: classes > 0 ? [...labels.subarray(from, to)] : null,
-    };
-  };
+  const drawnFrom = ({ pixels, labels }: HeldOut, from: number, to: number) => ({
+    lowRes: lowResPart({ pixels, noise: spec.sampling.lowResNoise }, labels.length, from, to),
+    labels: classes > 0 ? [...labels.subarray(from, to)] : null,
+  });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
 

@@ -18,7 +18,7 @@ import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
 import type { FrozenNetwork } from "./frozen.ts";
-import { type LowResImages, sampledLowRes, sliceLowRes, streamOf } from "./low-res.ts";
+import { type LowResImages, lowResPart, sampledLowRes, streamOf } from "./low-res.ts";
 import { imageRandom, shown } from "./pixels.ts";
 
 export interface GeneratorOptions {
@@ -122,7 +122,7 @@ async function oneByOne(generate: Generate, wanted: Wanted): Promise<Uint8Array>
         ...wanted,
         indices: [index],
         labels: labels && [labels[i]!],
-        lowRes: lowRes && sliceLowRes(lowRes, i, n),
+        lowRes: lowRes && lowResPart(lowRes, n, i, i + 1),
         ...(onStep && { onStep: (done: number, total: number) => onStep(i * total + done, n * total) }),
       }),
     );

@@ -103,10 +103,10 @@ export const streamOf = (
 ): Pick<StreamKey, "purpose" | "step"> =>
   lowRes ? { purpose: UPSAMPLE.get(purpose)!, step: SIZES * step + lowRes.size } : { purpose, step };
 
-/** Image i of n. */
-export function sliceLowRes({ pixels, noise }: LowResImages, i: number, n: number): LowResImages {
+/** Images [from, to) of n. */
+export function lowResPart({ pixels, noise }: LowResImages, n: number, from: number, to: number): LowResImages {
   const size = pixels.length / n;
-  return { pixels: pixels.subarray(i * size, (i + 1) * size), noise };
+  return { pixels: pixels.slice(from * size, to * size), noise };
 }
 
 /** The same inside a recorded computation. @param shape of x: [n, h, w, c]. */

@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import type { BackendName } from "../../../../shared/backends/backend.ts";
 import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts";
 import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
-import type { LowResImages } from "../../../../shared/pipeline/low-res.ts";
+import { type LowResImages, lowResPart } from "../../../../shared/pipeline/low-res.ts";
 import { batchesOf } from "../../../../shared/pipeline/tiles.ts";
 import type { CommandIo } from "../../action.ts";
 import type { DrawerWanted } from "../../drawing/messages.ts";
@@ -37,7 +37,7 @@ export async function drawImages(io: CommandIo, model: ReadModel, wanted: Wanted
   const { height, width, channels } = model.imageSet;
   const batches = batchesOf(count, BATCH).map((indices) => ({
     ...{ ...how, indices, labels: labelsOf(indices) },
-    ...(lowRes && { lowRes: partOf(lowRes, indices, count) }),
+    ...(lowRes && { lowRes: lowResPart(lowRes, count, indices[0]!, indices.at(-1)! + 1) }),
   }));
   const { backend } = processes;
   const most = processes.workers ?? (ON_GPU.has(backend) ? 1 : availableParallelism());
@@ -47,10 +47,4 @@ export async function drawImages(io: CommandIo, model: ReadModel, wanted: Wanted
   using pool = await openPool(workers, { backend, classifier, model: drawn }, io.signal);
   const progress = createImageProgress(process.stderr, count, Date.now);
   return { pixels: await pool.draw(batches, progress.show).finally(progress.end), workers };
-}
-
-/** Of images in a row. */
-function partOf({ pixels, noise }: LowResImages, indices: readonly number[], count: number): LowResImages {
-  const size = pixels.length / count;
-  return { pixels: pixels.slice(indices[0]! * size, (indices.at(-1)! + 1) * size), noise };
 }
