@@ -6,9 +6,9 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import type { PatchShape } from "../data/patch.ts";
 import { resizeAll, resizeFloats } from "../data/resize.ts";
+import { augmentationLevel } from "../diffusion/augmentation.ts";
 import type { LowResInput } from "../nn/network.ts";
 import type { Feed } from "../nn/program.ts";
-import { exactCos, exactSin } from "../rng/exact-math.ts";
 import { normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
 import { scaled, seen } from "./pixels.ts";
 
@@ -47,7 +47,7 @@ export function trainingLowRes(
     const n = pixels.length / (image.height * image.width * image.channels);
     const s = uniforms({ seed, purpose: PURPOSE.lowResLevel, ...at }, n).map((u) => u * lowRes.noise);
     const eps = normals({ seed, purpose: PURPOSE.lowResNoise, ...at }, small.length);
-    return told(noised(small, s, eps), s, lowRes, image, data.patch);
+    return told(augmented(small, s, eps), s, lowRes, image, data.patch);
   }
   return told(small, null, lowRes, image, data.patch);
 }
@@ -67,15 +67,15 @@ export function sampledLowRes(
     eps.set(normals({ seed, purpose: PURPOSE.sampleLowRes, step: lowRes!.size, index }, size), i * size);
   });
   const s = new Float64Array(indices.length).fill(noise);
-  return told(noised(small, s, eps), s, lowRes!, image, data.patch);
+  return told(augmented(small, s, eps), s, lowRes!, image, data.patch);
 }
 
-/** z_s = cos(pi s / 2) x + sin(pi s / 2) eps: Ho et al. 2022, Section 4.2, by the cosine schedule, as Saharia et al. 2022 have it. */
-function noised(small: Float32Array, s: Float64Array, eps: Float32Array): Float32Array {
+/** z_s = alpha x + sigma eps, each image by its own s. */
+export function augmented(small: Float32Array, s: Float64Array, eps: Float32Array): Float32Array {
   const size = small.length / s.length;
-  const levels = Array.from(s, (each) => [exactCos((Math.PI / 2) * each), exactSin((Math.PI / 2) * each)] as const);
+  const levels = Array.from(s, augmentationLevel);
   return small.map((x, k) => {
-    const [alpha, sigma] = levels[Math.floor(k / size)]!;
+    const { alpha, sigma } = levels[Math.floor(k / size)]!;
     return alpha * x + sigma * eps[k]!;
   });
 }
