@@ -8,7 +8,12 @@ import type { SamplerName } from "../samplers/index.ts";
 
 /** The fields that rules read, defaults filled in. */
 export interface Checked {
-  readonly data: { readonly source: string; readonly imageSize: number; readonly patch: number };
+  readonly data: {
+    readonly source: string;
+    readonly imageSize: number;
+    readonly patch: number;
+    readonly augment: number;
+  };
   readonly model: {
     readonly type: NetworkName;
     readonly channels: number;

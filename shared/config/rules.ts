@@ -1,7 +1,7 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
-import { givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
+import { AUGMENTED, givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
 import { OBJECTIVE_NAMES, type ObjectiveName, objectiveKind } from "../objectives/index.ts";
 import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
 import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
@@ -72,6 +72,18 @@ export const RULES: readonly Rule[] = [
       holds: WHOLE,
       message:
         "'%d does not divide imageSize %d; choose another of the two'.format([self.data.patch, self.data.imageSize])",
+    },
+  },
+  {
+    path: ["data", "augment"],
+    faults: ({ data: { augment }, model: { type } }) =>
+      unless(
+        augment === 0 || AUGMENTED.includes(type),
+        () => `${augment}: a ${type} cannot be told how an image was augmented; choose ${AUGMENTED.join(", ")}, or 0`,
+      ),
+    cel: {
+      holds: `self.data.augment == 0.0 || self.model.type in ${quoted(AUGMENTED)}`,
+      message: `'%s: a %s cannot be told how an image was augmented; choose ${AUGMENTED.join(", ")}, or 0'.format([self.data.augment, self.model.type])`,
     },
   },
   {

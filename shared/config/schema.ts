@@ -36,6 +36,11 @@ export const dataSchema = z.strictObject({
     .default(1)
     .describe("pixel-unshuffle factor: [S,S,C] becomes [S/p,S/p,C*p*p] for the network; undone on output"),
   flip: z.boolean().default(false).describe("mirror half of the training images left to right"),
+  augment: probability
+    .default(0)
+    .describe(
+      "EDM's augmentation, of which the network is told: chance of each change to a training image; 0 for none",
+    ),
   limit: positiveInt.optional().describe("use only the first N samples"),
   onError: z
     .enum(["fail", "skip"])

@@ -9,6 +9,7 @@ import { PlumeError } from "../errors.ts";
 import { diffusersConfig, toDiffusers } from "../models/diffusers.ts";
 import type { NetworkName } from "../models/index.ts";
 import { unetConfig } from "../models/of-job.ts";
+import { AUGMENT_WEIGHT } from "../models/unet-config.ts";
 import { CARD, type Card, cardOf } from "./card.ts";
 import { schedulerConfig } from "./scheduler.ts";
 
@@ -44,7 +45,7 @@ const diffusers: Format = {
   file: "unet/diffusion_pytorch_model.safetensors",
   networks: ["unet"],
   files: (model) => ({
-    [diffusers.file]: encodeSafetensors(model.tensors.map(toDiffusers), { format: "pt" }),
+    [diffusers.file]: encodeSafetensors(drawn(model).map(toDiffusers), { format: "pt" }),
     [UNET_CONFIG]: json(
       diffusersConfig(
         unetConfig(model.job.spec, model.imageSet.channels),
@@ -55,6 +56,10 @@ const diffusers: Format = {
     ...(fitsPipeline(model) ? { "model_index.json": json(PIPELINE) } : {}),
   }),
 };
+
+/** What UNet2DModel has too, which draws the same: it is told of no augmentation. */
+const drawn = ({ tensors }: ModelWeights): ModelWeights["tensors"] =>
+  tensors.filter(({ name }) => name !== AUGMENT_WEIGHT);
 
 /** DDPMPipeline calls the network without labels, and takes its pixels for an image's. */
 const fitsPipeline = ({ job }: ModelWeights): boolean => job.spec.model.classes === 0 && job.spec.data.patch === 1;

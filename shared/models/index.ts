@@ -7,6 +7,7 @@ export const NETWORKS = {
     about: "ADM's U-Net, which denoises",
     gives: "image",
     pyramid: true,
+    augments: true,
     load: async () => (await import("./unet.ts")).unetOf,
   },
   mlp: {
@@ -27,7 +28,10 @@ export type NetworkName = keyof typeof NETWORKS;
 /** Whether a network denoises, so that pictures can be drawn with it and labels be its condition. */
 export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
 
+const networksThat = (hold: (kind: NetworkKind) => true | undefined): readonly NetworkName[] =>
+  (Object.keys(NETWORKS) as NetworkName[]).filter((name) => hold(NETWORKS[name]));
+
 /** Those whose feature maps come in several sizes. */
-export const PYRAMIDS = (Object.keys(NETWORKS) as NetworkName[]).filter(
-  (name) => (NETWORKS[name] as NetworkKind).pyramid,
-);
+export const PYRAMIDS = networksThat(({ pyramid }) => pyramid);
+/** Those that can be told how an image was augmented. */
+export const AUGMENTED = networksThat(({ augments }) => augments);

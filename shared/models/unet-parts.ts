@@ -6,7 +6,7 @@ import { PlumeError } from "../errors.ts";
 import { attentionBlock } from "../nn/attention.ts";
 import { cosSinEmbedding } from "../nn/embeddings.ts";
 import { silu } from "../nn/fused.ts";
-import { conv2d, dense, downsample, embedding, type Scope, upsample } from "../nn/layers.ts";
+import { conv2d, dense, downsample, embedding, project, type Scope, upsample } from "../nn/layers.ts";
 import type { Forward, NetworkInput } from "../nn/network.ts";
 import { resBlock } from "./res-block.ts";
 import { headsOf, levelChannels, sinusoidsOf, type UnetConfig } from "./unet-config.ts";
@@ -19,16 +19,19 @@ export interface UpBlock {
   readonly join: boolean;
 }
 
-/** emb = MLP(sinusoids(t)) + class; what the blocks want is its SiLU. */
+/** emb = MLP(sinusoids(t) + augmentation) + class; what the blocks want is its SiLU. */
 export function timeEmbedding(scope: Scope, config: UnetConfig) {
-  const { classRows } = config;
+  const { classRows, augmentLabels } = config;
   const sinusoids = sinusoidsOf(config);
   const dim = 4 * sinusoids;
   const linear1 = dense(scope.child("time_embedding.linear_1"), sinusoids, dim);
   const linear2 = dense(scope.child("time_embedding.linear_2"), dim, dim);
   const classes = classRows > 0 ? embedding(scope.child("class_embedding"), classRows, dim) : null;
-  return (f: Forward, { t, y }: NetworkInput): tf.Tensor2D => {
-    const time = linear2(f, silu(linear1(f, cosSinEmbedding(t, sinusoids))));
+  const told = augmentLabels ? project(scope.child("augment_embedding"), augmentLabels, sinusoids) : null;
+  return (f: Forward, { t, y, augment }: NetworkInput): tf.Tensor2D => {
+    const waves = cosSinEmbedding(t, sinusoids);
+    const seen = told && augment ? (tf.add(waves, told(f, augment)) as tf.Tensor2D) : waves;
+    const time = linear2(f, silu(linear1(f, seen)));
     if (!classes) return silu(time);
     if (!y)
       throw new PlumeError("INVALID_ARGUMENT", `a network of ${classRows} classes was given no labels`, {

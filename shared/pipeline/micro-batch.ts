@@ -2,6 +2,14 @@
 // images): every random number comes from a stream keyed by (seed, purpose, step, index).
 
 import * as tf from "@tensorflow/tfjs-core";
+import {
+  AUGMENT_LABELS,
+  type Augmentation,
+  augment,
+  augmentLabels,
+  drawAugmentation,
+} from "../augmentation/augment.ts";
+import { mirror } from "../augmentation/mirror.ts";
 import type { JobSpec } from "../config/schema.ts";
 import type { PatchShape } from "../data/patch.ts";
 import type { NetworkOutput } from "../diffusion/consistency.ts";
@@ -10,7 +18,7 @@ import { PlumeError } from "../errors.ts";
 import { givesImages } from "../models/index.ts";
 import type { Forward, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
-import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
+import { integers, normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
@@ -43,6 +51,8 @@ interface Drawn extends Times {
   readonly labels: Int32Array;
   /** The same as a condition: the row behind the classes for none. */
   readonly y: Int32Array;
+  /** float32 [n, AUGMENT_LABELS]: how x0 was augmented; null where it never is. */
+  readonly told: Float32Array | null;
 }
 
 /** @param frozen the job's other models, on the device. */
@@ -65,7 +75,11 @@ export function createMicroBatch(
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
-    const x0 = normalise(pixels, image, data.patch, flips);
+    const changes = data.augment > 0 ? augmentations(key(PURPOSE.augment), n, data.augment) : null;
+    const x0 = normalise(pixels, image, data.patch, (one, i) => {
+      if (flips && flips[i]! < 0.5) mirror(one, image);
+      if (changes) augment(one, image, changes[i]!);
+    });
     const time = key(PURPOSE.time);
     const draws = {
       uniforms: (count: number) => uniforms(time, count),
@@ -75,7 +89,8 @@ export function createMicroBatch(
     const times = loss.draw(draws, n, step);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
-    return { step, index, x0, ...times, labels, y };
+    const told = changes && Float32Array.from(changes.flatMap(augmentLabels));
+    return { step, index, x0, ...times, labels, y, told };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
@@ -89,16 +104,20 @@ export function createMicroBatch(
       // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
       const classes = (of: "labels" | "y") => () => feed([n], "int32", () => drawn()[of].slice()) as tf.Tensor1D;
       const y = conditional ? classes("y") : null;
+      const told = data.augment > 0 ? (feed([n, AUGMENT_LABELS], "float32", () => drawn().told!) as tf.Tensor2D) : null;
+      const condition = { classes: y, told };
       // Each evaluation has the same dropout: a network and its target differ in their parameters alone.
       const learning = (tensors: readonly tf.Tensor[]) =>
-        outputOf(network, named(layout.tensors, tensors), y, (param) => trainingForward(param, feed, seed, drawn));
+        outputOf(network, named(layout.tensors, tensors), condition, (param) =>
+          trainingForward(param, feed, seed, drawn),
+        );
       const key = (purpose: Purpose) => ({ seed, purpose, step: drawn().step, index: drawn().index });
       const random = (purpose: Purpose) => ({
         normals: () => feed(shape, "float32", () => normals(key(purpose), x0.size)),
         uniforms: () => feed(shape, "float32", () => Float32Array.from(uniforms(key(purpose), x0.size))),
       });
       const sigmas = (k: number): number => drawn().levels![k]!;
-      const fixed = frozenOutputs(others, params.slice(layout.tensors.length), y);
+      const fixed = frozenOutputs(others, params.slice(layout.tensors.length), condition);
       const asked = { x0, random, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixed };
       const lossOf = loss.prepare(asked);
       const mean = (...tensors: tf.Tensor[]) => tf.mean(lossOf(learning(tensors))) as tf.Scalar;
@@ -127,59 +146,59 @@ export function createMicroBatch(
 
 type Param = Forward["param"];
 
-/** int32 [n]; null for networks without labels. */
-type Labels = (() => tf.Tensor1D) | null;
+/** What networks are told of a micro-batch's images. */
+interface Condition {
+  /** int32 [n]; null for networks without labels. */
+  readonly classes: (() => tf.Tensor1D) | null;
+  /** float32 [n, AUGMENT_LABELS]; null where nothing is augmented. */
+  readonly told: tf.Tensor2D | null;
+}
 
-/** A network under its labels. @param forward a fresh one for each evaluation. */
+/** A network under a condition. @param forward a fresh one for each evaluation. */
 const outputOf =
-  (network: Network, param: Param, labels: Labels, forward: (param: Param) => Forward): NetworkOutput =>
+  (network: Network, param: Param, condition: Condition, forward: (param: Param) => Forward): NetworkOutput =>
   (x, label) => {
     // What a recorded computation is told of its levels is one a sample: [n, 1, 1, 1].
     const t = tf.reshape(label as tf.Tensor, [x.shape[0]!]) as tf.Tensor1D;
-    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null });
+    const { classes, told: augment } = condition;
+    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: classes?.() ?? null, augment });
   };
 
 /** The job's other models, without dropout. @param tensors of all of them, in their order. */
 function frozenOutputs(
   models: readonly (readonly [string, FrozenNetwork])[],
   tensors: readonly tf.Tensor[],
-  labels: Labels,
+  condition: Condition,
 ) {
   let from = 0;
   const outputs = models.map(([name, { spec, network }]) => {
     const own = named(network.params, tensors.slice(from, from + network.params.length));
     from += network.params.length;
-    const seen = spec.model.classes > 0 ? labels : null;
-    const output = outputOf(network, own, seen, inference);
+    const classes = spec.model.classes > 0 ? condition.classes : null;
+    const output = outputOf(network, own, { ...condition, classes }, inference);
     return [name, { diffusion: spec.diffusion, output }] as const;
   });
   return Object.fromEntries(outputs);
 }
 
-/** uint8 [n, H, W, C] to [-1, 1], mirrored where flips[i] < 1/2, unshuffled: float32 [n, h, w, c]. */
+/**
+ * uint8 [n, H, W, C] to [-1, 1], changed, unshuffled: float32 [n, h, w, c].
+ * @param change of image i, float32 [H, W, C], in place.
+ */
 export function normalise(
   pixels: Uint8Array,
   image: PatchShape,
   patch: number,
-  flips: Float64Array | null = null,
+  change: (one: Float32Array, i: number) => void = () => {},
 ): Float32Array {
-  const { height, width, channels } = image;
   const floats = scaled(pixels);
-  flips?.forEach((u, i) => {
-    if (u < 0.5)
-      mirror(floats.subarray(i * height * width * channels, (i + 1) * height * width * channels), width, channels);
-  });
+  const size = image.height * image.width * image.channels;
+  for (let i = 0; i * size < floats.length; i++) change(floats.subarray(i * size, (i + 1) * size), i);
   return seen(floats, image, patch);
 }
 
-function mirror(image: Float32Array, width: number, channels: number): void {
-  const row = width * channels;
-  for (let start = 0; start < image.length; start += row) {
-    const copy = image.slice(start, start + row);
-    for (let x = 0; x < width; x++)
-      image.set(copy.subarray((width - 1 - x) * channels, (width - x) * channels), start + x * channels);
-  }
-}
+const augmentations = (key: StreamKey, n: number, p: number): Augmentation[] =>
+  Array.from({ length: n }, (_, i) => drawAugmentation(key, i, p));
 
 /** Classifier-free guidance (Ho and Salimans 2022): a share of the labels becomes "none", the row behind the classes. */
 function droppedLabels(labels: Int32Array, classes: number, u: Float64Array, share: number): Int32Array {

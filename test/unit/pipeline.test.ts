@@ -23,9 +23,9 @@ beforeAll(async () => {
 
 const image = { height: 8, width: 8, channels: 1 };
 
-async function tiny(spec = "", diffusion = "labelDrop: 0.1") {
+async function tiny(spec = "", diffusion = "labelDrop: 0.1", set: string[] = []) {
   const type = diffusion.includes("cross-entropy") ? "classifier, pool: adaptive" : "unet";
-  const job = parseJob(`
+  const text = `
 metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
@@ -33,7 +33,8 @@ spec:
   diffusion: { ${diffusion.includes("predict") ? "" : "predict: v, "}${diffusion} }
   training: { globalBatch: 16, microBatch: 4 }
   sampling: { sampler: heun } # fits every process
-${spec}`);
+${spec}`;
+  const job = parseJob(text, { set });
   const network = await buildNetwork(job.spec, image);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
@@ -109,6 +110,22 @@ describe("a micro-batch", () => {
       const slope = ((await at(1)) - (await at(-1))) / (2 * h);
       expect(Math.abs(slope - norm2) / norm2, tensor.name).toBeLessThan(0.05);
     }
+  });
+
+  it("tells the network how its images were augmented, which changes a loss as soon as that is learned", async () => {
+    const { compute, params, layout } = await tiny("", "labelDrop: 0", ["data.augment=1", "data.flip=false"]);
+    const gradient = new Float32Array(layout.size);
+    const flat = initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k));
+    const told = layout.tensors.find(({ name }) => name === "augment_embedding.weight")!;
+    const losses = [];
+    for (const scale of [1, 1, 0]) {
+      params.load(flat.map((w, k) => (k >= told.offset && k < told.offset + told.size ? scale * w : w)));
+      losses.push(await compute(params, await batch(0, 0), gradient));
+      const own = gradient.subarray(told.offset, told.offset + told.size);
+      expect(own.some((g) => g !== 0)).toBe(true);
+    }
+    expect(losses[1]).toBe(losses[0]);
+    expect(losses[2]).not.toBe(losses[0]);
   });
 
   it("leaves no tensor behind in 100 steps", async () => {

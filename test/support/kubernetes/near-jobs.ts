@@ -103,6 +103,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     source: few("shapes:", "heartbeat:", "heartbeat", "heartbeats:"),
     imageSize: few(1, 7, 8, 12, 16, 28, 32),
     patch: few(1, 2, 4),
+    augment: few(0, 0.12, 1),
   },
   model: {
     channels: few(1, 4, 6, 8, 12, 32, 65_536),

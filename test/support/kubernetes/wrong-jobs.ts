@@ -28,6 +28,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.data.patch: Forbidden: 2 does not divide imageSize 15; choose another of the two",
   ),
   wrong(
+    { data: { source: "shapes:", augment: 0.12 }, model: { type: "mlp" } },
+    "spec.data.augment: Forbidden: 0.12: a mlp cannot be told how an image was augmented; choose unet, or 0",
+  ),
+  wrong(
     { model: { channelMult: [1, 2, 3, 4] } },
     "spec.model.channelMult: Forbidden: 4 levels halve 28 pixels 3 times, and 28 is not divisible by 8; use fewer levels or another imageSize",
   ),
@@ -157,6 +161,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.data.source: Forbidden: holds no bits, which binomial flips; choose heartbeat",
   ),
   wrong(
+    { data: { ...HEARTBEAT, augment: 0.12 }, diffusion: BITS, sampling: ALL_STEPS },
+    "spec.data.augment: Forbidden: 0.12 makes of bits what are none, which binomial flips; set it to 0",
+  ),
+  wrong(
     { data: HEARTBEAT, diffusion: { ...BITS, timesteps: 400 }, sampling: ALL_STEPS },
     "spec.sampling.steps: Forbidden: 1000 is not diffusion.timesteps 400, all of which binomial takes; set both alike",
   ),
@@ -275,6 +283,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "data.imageSize": 32,
   "data.patch": 2,
   "data.flip": true,
+  "data.augment": 0.12,
   "data.limit": 100,
   "model.type": "classifier",
   "model.channels": 64,
