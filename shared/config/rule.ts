@@ -37,6 +37,9 @@ export interface Checked {
     readonly sampler: SamplerName;
     readonly everySteps: number;
     readonly steps: number;
+    readonly grid?: string | undefined;
+    readonly threshold?: string | undefined;
+    readonly percentile?: number | undefined;
     readonly guidance: number;
     readonly classifierScale?: number | undefined;
   };

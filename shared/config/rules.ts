@@ -7,6 +7,7 @@ import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from
 import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
 import { DIFFUSION_RULES } from "./diffusion-rules.ts";
 import { type Checked, quoted, type Rule, unless } from "./rule.ts";
+import { SAMPLING_RULES } from "./sampling-rules.ts";
 
 /** As many levels as a network may have, and what each halves a picture to. */
 export const MOST_LEVELS = 8;
@@ -285,6 +286,7 @@ export const RULES: readonly Rule[] = [
       message: "'guides what is sampled, and a %s draws no pictures; leave it out'.format([self.model.type])",
     },
   },
+  ...SAMPLING_RULES,
   ...CHAIN_RULES,
   {
     path: ["store", "endpoint"],

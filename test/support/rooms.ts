@@ -44,8 +44,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/config": [
     "shared/backends/backend.ts",
     "shared/data/sources",
+    "shared/diffusion/grids.ts",
     "shared/diffusion/parameterization.ts",
     "shared/diffusion/processes",
+    "shared/diffusion/thresholds.ts",
     "shared/models/index.ts",
     "shared/objectives/index.ts",
     "shared/objectives/objective.ts",

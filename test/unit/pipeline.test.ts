@@ -178,6 +178,28 @@ describe("generated images", () => {
   });
 });
 
+describe("grids and thresholds", () => {
+  it.each([
+    ["heun", "process: vp", { grid: "time" }, {}],
+    ["dpmpp-2m", "process: edm, predict: edm", { grid: "time-quadratic" }, { grid: "exponential" }],
+    ["heun", "process: vp", { threshold: "dynamic", percentile: 80 }, { threshold: "static" }],
+    ["ddim", "process: ddpm", { threshold: "none" }, { threshold: "dynamic" }],
+    ["ancestral", "process: ddpm", { threshold: "dynamic", percentile: 50 }, { threshold: "dynamic" }],
+  ] as const)(
+    "of %s (%s) make %j another picture than %j, and the same in any batch",
+    async (sampler, diffusion, ...manners) => {
+      const { spec, network, params, layout } = await tiny("", diffusion);
+      params.load(initialParameters(layout, 3).map((w, k) => w + 0.05 * Math.sin(k)));
+      const generate = createGenerator({ spec, network, params, image, program: backend.program });
+      const drawn = (manner: object, ...indices: number[]) =>
+        generate({ seed: 1, sampler, steps: 6, guidance: 2, ...manner, indices, labels: indices });
+      const [one, other] = [await drawn(manners[0], 7), await drawn(manners[1], 7)];
+      expect([...one]).not.toEqual([...other]);
+      expect([...(await drawn(manners[0], 3, 7)).subarray(64)]).toEqual([...one]);
+    },
+  );
+});
+
 describe("a sampler that chooses its own steps", () => {
   it("is given one image at a time, whose steps depend on no other", async () => {
     const { spec, network, params } = await tiny("", "process: vp");
@@ -233,7 +255,7 @@ describe("the denoiser's forms", () => {
     const { alpha, sigma } = noiseProcess(spec.diffusion).level(0.5);
     tf.tidy(() => {
       const x_t = tf.reshape(tf.linspace(-1, 1, 128), [2, 4, 4, 4]);
-      const x0 = denoisers.bySigma(false)(tf.div(x_t, alpha), sigma / alpha);
+      const x0 = denoisers.bySigma({ clip: false })(tf.div(x_t, alpha), sigma / alpha);
       const expected = tf.div(tf.sub(tf.mul(x0, alpha), x_t), sigma * sigma).dataSync();
       const score = denoisers.byTime()(x_t, 0.5).dataSync();
       score.forEach((value, i) => {

@@ -149,6 +149,18 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.models.classifier: Forbidden: guides what is sampled, and a classifier draws no pictures; leave it out",
   ),
   wrong(
+    { sampling: { grid: "karras" } },
+    "spec.sampling.grid: Forbidden: karras is for samplers that walk any levels of noise, such as euler, heun; ddim has its own, so leave it out",
+  ),
+  wrong(
+    { diffusion: { process: "vp" }, sampling: { sampler: "pc", threshold: "dynamic" } },
+    "spec.sampling.threshold: Forbidden: dynamic is of predictions of x_0, which pc does not see; leave it out",
+  ),
+  wrong(
+    { sampling: { percentile: 99.5 } },
+    "spec.sampling.percentile: Forbidden: 99.5 is of the threshold dynamic; set that too, or leave it out",
+  ),
+  wrong(
     { diffusion: { process: "nonequilibrium", objective: "trajectory-bound" }, sampling: ALL_STEPS },
     "spec.diffusion.predict: Forbidden: eps is nothing that nonequilibrium could step back by; choose kernel",
   ),
