@@ -7,17 +7,19 @@ export interface Plane {
   readonly channels: number;
 }
 
-/** Left to right, in place. @param image float32 [H, W, C]. */
-export function mirror(image: Float32Array, { width, channels }: Plane): void {
+type Values = Float32Array | Uint8Array;
+
+/** Left to right, in place. @param image [H, W, C]. */
+export function mirror(image: Values, { width, channels }: Plane): void {
   for (let start = 0; start < image.length; start += width * channels)
     reverse(image.subarray(start, start + width * channels), channels);
 }
 
-/** Upside down, in place. @param image float32 [H, W, C]. */
-export const upend = (image: Float32Array, { width, channels }: Plane): void => reverse(image, width * channels);
+/** Upside down, in place. @param image [H, W, C]. */
+export const upend = (image: Values, { width, channels }: Plane): void => reverse(image, width * channels);
 
 /** Runs of so many values in the opposite order. */
-function reverse(values: Float32Array, run: number): void {
+function reverse(values: Values, run: number): void {
   const copy = values.slice();
   for (let from = 0; from < copy.length; from += run)
     values.set(copy.subarray(from, from + run), copy.length - run - from);

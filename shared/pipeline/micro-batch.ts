@@ -52,7 +52,7 @@ interface Drawn extends Times {
   /** The same as a condition: the row behind the classes for none. */
   readonly y: Int32Array;
   /** float32 [n, AUGMENT_LABELS]: how x0 was augmented; null where it never is. */
-  readonly told: Float32Array | null;
+  readonly augmented: Float32Array | null;
 }
 
 /** @param frozen the job's other models, on the device. */
@@ -76,10 +76,8 @@ export function createMicroBatch(
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
     const changes = data.augment > 0 ? augmentations(key(PURPOSE.augment), n, data.augment) : null;
-    const x0 = normalise(pixels, image, data.patch, (one, i) => {
-      if (flips && flips[i]! < 0.5) mirror(one, image);
-      if (changes) augment(one, image, changes[i]!);
-    });
+    const shown = flips ? mirrored(pixels, image, flips) : pixels;
+    const x0 = normalise(shown, image, data.patch, (one, i) => changes && augment(one, image, changes[i]!));
     const time = key(PURPOSE.time);
     const draws = {
       uniforms: (count: number) => uniforms(time, count),
@@ -89,8 +87,8 @@ export function createMicroBatch(
     const times = loss.draw(draws, n, step);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
-    const told = changes && Float32Array.from(changes.flatMap(augmentLabels));
-    return { step, index, x0, ...times, labels, y, told };
+    const augmented = changes && Float32Array.from(changes.flatMap(augmentLabels));
+    return { step, index, x0, ...times, labels, y, augmented };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
@@ -103,21 +101,21 @@ export function createMicroBatch(
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
       // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
       const classes = (of: "labels" | "y") => () => feed([n], "int32", () => drawn()[of].slice()) as tf.Tensor1D;
-      const y = conditional ? classes("y") : null;
-      const told = data.augment > 0 ? (feed([n, AUGMENT_LABELS], "float32", () => drawn().told!) as tf.Tensor2D) : null;
-      const condition = { classes: y, told };
+      const augmented = () => feed([n, AUGMENT_LABELS], "float32", () => drawn().augmented!) as tf.Tensor2D;
+      const told: Told = {
+        labels: conditional ? classes("y") : null,
+        augment: data.augment > 0 ? augmented() : null,
+      };
       // Each evaluation has the same dropout: a network and its target differ in their parameters alone.
       const learning = (tensors: readonly tf.Tensor[]) =>
-        outputOf(network, named(layout.tensors, tensors), condition, (param) =>
-          trainingForward(param, feed, seed, drawn),
-        );
+        outputOf(network, named(layout.tensors, tensors), told, (param) => trainingForward(param, feed, seed, drawn));
       const key = (purpose: Purpose) => ({ seed, purpose, step: drawn().step, index: drawn().index });
       const random = (purpose: Purpose) => ({
         normals: () => feed(shape, "float32", () => normals(key(purpose), x0.size)),
         uniforms: () => feed(shape, "float32", () => Float32Array.from(uniforms(key(purpose), x0.size))),
       });
       const sigmas = (k: number): number => drawn().levels![k]!;
-      const fixed = frozenOutputs(others, params.slice(layout.tensors.length), condition);
+      const fixed = frozenOutputs(others, params.slice(layout.tensors.length), told);
       const asked = { x0, random, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixed };
       const lossOf = loss.prepare(asked);
       const mean = (...tensors: tf.Tensor[]) => tf.mean(lossOf(learning(tensors))) as tf.Scalar;
@@ -146,36 +144,35 @@ export function createMicroBatch(
 
 type Param = Forward["param"];
 
-/** What networks are told of a micro-batch's images. */
-interface Condition {
+/** What a network is told of a micro-batch. */
+interface Told {
   /** int32 [n]; null for networks without labels. */
-  readonly classes: (() => tf.Tensor1D) | null;
+  readonly labels: (() => tf.Tensor1D) | null;
   /** float32 [n, AUGMENT_LABELS]; null where nothing is augmented. */
-  readonly told: tf.Tensor2D | null;
+  readonly augment: tf.Tensor2D | null;
 }
 
-/** A network under a condition. @param forward a fresh one for each evaluation. */
+/** A network under what it is told. @param forward a fresh one for each evaluation. */
 const outputOf =
-  (network: Network, param: Param, condition: Condition, forward: (param: Param) => Forward): NetworkOutput =>
+  (network: Network, param: Param, { labels, augment }: Told, forward: (param: Param) => Forward): NetworkOutput =>
   (x, label) => {
     // What a recorded computation is told of its levels is one a sample: [n, 1, 1, 1].
     const t = tf.reshape(label as tf.Tensor, [x.shape[0]!]) as tf.Tensor1D;
-    const { classes, told: augment } = condition;
-    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: classes?.() ?? null, augment });
+    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null, augment });
   };
 
 /** The job's other models, without dropout. @param tensors of all of them, in their order. */
 function frozenOutputs(
   models: readonly (readonly [string, FrozenNetwork])[],
   tensors: readonly tf.Tensor[],
-  condition: Condition,
+  told: Told,
 ) {
   let from = 0;
   const outputs = models.map(([name, { spec, network }]) => {
     const own = named(network.params, tensors.slice(from, from + network.params.length));
     from += network.params.length;
-    const classes = spec.model.classes > 0 ? condition.classes : null;
-    const output = outputOf(network, own, { ...condition, classes }, inference);
+    const labels = spec.model.classes > 0 ? told.labels : null;
+    const output = outputOf(network, own, { ...told, labels }, inference);
     return [name, { diffusion: spec.diffusion, output }] as const;
   });
   return Object.fromEntries(outputs);
@@ -195,6 +192,16 @@ export function normalise(
   const size = image.height * image.width * image.channels;
   for (let i = 0; i * size < floats.length; i++) change(floats.subarray(i * size, (i + 1) * size), i);
   return seen(floats, image, patch);
+}
+
+/** uint8 [n, H, W, C], mirrored where flips[i] < 1/2. */
+function mirrored(pixels: Uint8Array, image: PatchShape, flips: Float64Array): Uint8Array {
+  const images = pixels.slice();
+  const size = image.height * image.width * image.channels;
+  flips.forEach((u, i) => {
+    if (u < 0.5) mirror(images.subarray(i * size, (i + 1) * size), image);
+  });
+  return images;
 }
 
 const augmentations = (key: StreamKey, n: number, p: number): Augmentation[] =>
