@@ -116,16 +116,12 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const sample = async (id: number, from: number, to: number) => {
     const started = performance.now();
     const indices = Array.from({ length: to - from }, (_, k) => from + k);
-    const { sampler, steps, eta, guidance, classifierScale } = spec.sampling;
+    const { steps } = spec.sampling;
     const pixels = await generate({
+      ...spec.sampling,
       indices,
       ...(heldOut ? drawnFrom(heldOut, from, to) : { labels: gridLabels(indices, classes) }),
       seed: spec.seed,
-      sampler,
-      steps,
-      eta,
-      guidance,
-      classifierScale,
       onStep: (done) => reply({ kind: "progress", id, done: Math.floor((done / steps) * (to - from)), seconds: 0 }),
     });
     reply({ kind: "sample", id, pixels, seconds: { compute: (performance.now() - started) / 1000 } });

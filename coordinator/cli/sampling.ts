@@ -1,17 +1,26 @@
 // How a command's images are drawn: the options that it shares with the others, the job's own choice where one is absent.
 
 import type { JobSpec } from "../../shared/config/schema.ts";
+import { GRIDS, type GridName } from "../../shared/diffusion/grids.ts";
 import { chainKind } from "../../shared/diffusion/processes/index.ts";
+import { PERCENTILE, THRESHOLDS, type ThresholdName } from "../../shared/diffusion/thresholds.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { givesImages } from "../../shared/models/index.ts";
-import { fitsModel, SAMPLER_NAMES, type SamplerName } from "../../shared/samplers/index.ts";
+import type { Manner } from "../../shared/pipeline/draw.ts";
+import { fitsModel, SAMPLER_NAMES, type SamplerName, seesX0, takesGrid } from "../../shared/samplers/index.ts";
 import { decimal, oneOf, wholeNumber } from "./options.ts";
+
+const GRID_NAMES = Object.keys(GRIDS) as GridName[];
+const THRESHOLD_NAMES = Object.keys(THRESHOLDS) as ThresholdName[];
 
 export interface SamplingOptions {
   readonly sampler?: string;
   readonly steps?: string;
   readonly guidance?: string;
   readonly eta?: string;
+  readonly grid?: string;
+  readonly threshold?: string;
+  readonly percentile?: string;
   readonly seed: string;
 }
 
@@ -21,35 +30,48 @@ export const SAMPLING_OPTIONS: readonly (readonly [flags: string, about: string]
   ["--steps <n>", "steps of the sampler an image (default: the job's)"],
   ["--guidance <g>", "classifier-free guidance scale (default: the job's)"],
   ["--eta <x>", "noise of the samplers that add some, 0 to 1 (default: the job's, or the sampler's own)"],
+  [
+    "--grid <name>",
+    `noise levels of samplers that walk any: ${GRID_NAMES.join(" | ")} (default: the job's, or its own)`,
+  ],
+  ["--threshold <name>", `of each predicted x_0: ${THRESHOLD_NAMES.join(" | ")} (default: the job's, or static)`],
+  ["--percentile <p>", `of |x_0|, that --threshold dynamic clips to (default: the job's, or ${PERCENTILE})`],
 ];
 
 export const SEED_OPTION = ["--seed <s>", "seed of the noise", "0"] as const;
 
-export interface AskedSampling {
+export interface AskedSampling extends Omit<Manner, "steps"> {
   readonly sampler?: SamplerName | undefined;
   readonly steps?: number | undefined;
   readonly guidance?: number | undefined;
-  readonly eta?: number | undefined;
   readonly seed: number;
 }
 
 /** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT naming the flag. */
-export function parseSampling({ sampler, steps, guidance, eta, seed }: SamplingOptions): AskedSampling {
+export function parseSampling(options: SamplingOptions): AskedSampling {
+  const { sampler, steps, guidance, eta, grid, threshold, percentile, seed } = options;
   const asked = {
     steps: steps === undefined ? undefined : wholeNumber("--steps", steps, 1),
     guidance: guidance === undefined ? undefined : decimal("--guidance", guidance, 0),
     eta: eta === undefined ? undefined : decimal("--eta", eta, 0),
     sampler: sampler === undefined ? undefined : oneOf("--sampler", sampler, SAMPLER_NAMES),
+    grid: grid === undefined ? undefined : oneOf("--grid", grid, GRID_NAMES),
+    threshold: threshold === undefined ? undefined : oneOf("--threshold", threshold, THRESHOLD_NAMES),
+    percentile: percentile === undefined ? undefined : decimal("--percentile", percentile, 0),
     seed: wholeNumber("--seed", seed),
   };
   if (asked.eta !== undefined && asked.eta > 1)
     throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta} is above 1`, {
       remedy: "0 is deterministic, 1 adds as much noise as ancestral sampling",
     });
+  if (asked.percentile !== undefined && !(asked.percentile > 0 && asked.percentile <= 100))
+    throw new PlumeError("INVALID_ARGUMENT", `--percentile ${asked.percentile} is not above 0 and at most 100`, {
+      remedy: `leave it out for ${PERCENTILE}`,
+    });
   return asked;
 }
 
-export interface Sampling extends AskedSampling {
+export interface Sampling extends AskedSampling, Manner {
   readonly sampler: SamplerName;
   readonly steps: number;
   readonly guidance: number;
@@ -75,7 +97,29 @@ export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: Aske
     throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {
       remedy: "use --guidance 1",
     });
-  return { ...asked, sampler, steps, guidance, eta: asked.eta ?? sampling.eta };
+  return { ...asked, sampler, steps, guidance, eta: asked.eta ?? sampling.eta, ...onTheWay(sampler, sampling, asked) };
+}
+
+/** Of the job's own what the sampler has use for. @throws PlumeError INVALID_ARGUMENT for what is asked and is of none. */
+function onTheWay(sampler: SamplerName, own: JobSpec["sampling"], asked: AskedSampling): Omit<Manner, "steps" | "eta"> {
+  if (asked.grid && !takesGrid(sampler))
+    throw new PlumeError("INVALID_ARGUMENT", `--grid ${asked.grid}: ${sampler} has levels of noise of its own`, {
+      remedy: "leave it out, or choose a sampler that walks any, such as heun or dpmpp-2m",
+    });
+  if (asked.threshold && !seesX0(sampler))
+    throw new PlumeError("INVALID_ARGUMENT", `--threshold ${asked.threshold}: ${sampler} sees no predictions of x_0`, {
+      remedy: "leave it out, or choose a sampler that does, such as heun",
+    });
+  const threshold = asked.threshold ?? (seesX0(sampler) ? own.threshold : undefined);
+  if (asked.percentile && threshold !== "dynamic")
+    throw new PlumeError("INVALID_ARGUMENT", `--percentile ${asked.percentile} is of dynamic thresholding`, {
+      remedy: "add --threshold dynamic, or leave it out",
+    });
+  return {
+    grid: asked.grid ?? (takesGrid(sampler) ? own.grid : undefined),
+    threshold,
+    percentile: asked.percentile ?? (threshold === "dynamic" ? own.percentile : undefined),
+  };
 }
 
 /** A chain is walked step by step, and its steps are no predictions of x_0. */

@@ -8,7 +8,7 @@ import { writeFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
 import { openBackend } from "../../shared/backends/index.ts";
 import { encodeSafetensors } from "../../shared/checkpoint/safetensors.ts";
-import { dataSchema } from "../../shared/config/schema.ts";
+import { dataSchema } from "../../shared/config/data.ts";
 import { openImageSet } from "../../shared/data/open.ts";
 import { sampleIds } from "../../shared/data/order.ts";
 import { JUDGE_CLASSES, JUDGES, type JudgeName } from "../../shared/eval/judge-network.ts";

@@ -56,6 +56,19 @@ export const CHAIN_RULES: readonly Rule[] = [
     },
   },
   {
+    path: ["data", "augment"],
+    faults: ({ data: { augment }, diffusion: { process } }) =>
+      unless(
+        augment === 0 || !BIT_CHAINS.some((name) => name === process),
+        () => `${augment} makes of bits what are none, which ${process} flips; set it to 0`,
+      ),
+    cel: {
+      holds: `self.data.augment == 0.0 || !(self.diffusion.process in ${quoted(BIT_CHAINS)})`,
+      message:
+        "'%s makes of bits what are none, which %s flips; set it to 0'.format([self.data.augment, self.diffusion.process])",
+    },
+  },
+  {
     path: ["sampling", "steps"],
     faults: ({ sampling: { steps }, diffusion: { process, timesteps } }) =>
       unless(

@@ -1,10 +1,8 @@
 // Rules of what an upsampler is told.
 
-import { NETWORKS, type NetworkName, takesLowRes } from "../models/index.ts";
+import { UPSAMPLERS } from "../models/index.ts";
 import { CHAIN, isChain } from "./chain-rules.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
-
-const TAKE = (Object.keys(NETWORKS) as NetworkName[]).filter(takesLowRes);
 
 export const LOW_RES_RULES: readonly Rule[] = [
   {
@@ -24,12 +22,12 @@ export const LOW_RES_RULES: readonly Rule[] = [
     path: ["model", "lowRes"],
     faults: ({ model: { lowRes, type } }) =>
       unless(
-        lowRes === undefined || takesLowRes(type),
-        () => `is not read by a ${type}; leave it out, or choose ${TAKE.join(" or ")}`,
+        lowRes === undefined || UPSAMPLERS.includes(type),
+        () => `is not read by a ${type}; leave it out, or choose ${UPSAMPLERS.join(" or ")}`,
       ),
     cel: {
-      holds: `!has(self.model.lowRes) || self.model.type in ${quoted(TAKE)}`,
-      message: `'is not read by a %s; leave it out, or choose ${TAKE.join(" or ")}'.format([self.model.type])`,
+      holds: `!has(self.model.lowRes) || self.model.type in ${quoted(UPSAMPLERS)}`,
+      message: `'is not read by a %s; leave it out, or choose ${UPSAMPLERS.join(" or ")}'.format([self.model.type])`,
     },
   },
   {
@@ -43,6 +41,19 @@ export const LOW_RES_RULES: readonly Rule[] = [
       holds: `!has(self.model.lowRes) || !${CHAIN}`,
       message:
         "'is not told to the steps of %s; leave it out, or choose another process'.format([self.diffusion.process])",
+    },
+  },
+  {
+    path: ["model", "lowRes"],
+    faults: ({ model: { lowRes }, data: { augment } }) =>
+      unless(
+        lowRes === undefined || augment === 0,
+        () => `is of an image before data.augment ${augment} changes it; leave it out, or set data.augment 0`,
+      ),
+    cel: {
+      holds: "!has(self.model.lowRes) || self.data.augment == 0.0",
+      message:
+        "'is of an image before data.augment %s changes it; leave it out, or set data.augment 0'.format([self.data.augment])",
     },
   },
   {

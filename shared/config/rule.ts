@@ -9,7 +9,12 @@ import type { LowResFields } from "./low-res.ts";
 
 /** The fields that rules read, defaults filled in. */
 export interface Checked {
-  readonly data: { readonly source: string; readonly imageSize: number; readonly patch: number };
+  readonly data: {
+    readonly source: string;
+    readonly imageSize: number;
+    readonly patch: number;
+    readonly augment: number;
+  };
   readonly model: {
     readonly type: NetworkName;
     readonly channels: number;
@@ -35,6 +40,9 @@ export interface Checked {
     readonly sampler: SamplerName;
     readonly everySteps: number;
     readonly steps: number;
+    readonly grid?: string | undefined;
+    readonly threshold?: string | undefined;
+    readonly percentile?: number | undefined;
     readonly guidance: number;
     readonly classifierScale?: number | undefined;
     readonly lowResNoise: number;

@@ -1,13 +1,14 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
-import { givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
+import { AUGMENTED, givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
 import { OBJECTIVE_NAMES, type ObjectiveName, objectiveKind } from "../objectives/index.ts";
 import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
 import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
 import { DIFFUSION_RULES } from "./diffusion-rules.ts";
 import { LOW_RES_RULES } from "./low-res-rules.ts";
 import { type Checked, quoted, type Rule, unless } from "./rule.ts";
+import { SAMPLING_RULES } from "./sampling-rules.ts";
 
 /** As many levels as a network may have, and what each halves a picture to. */
 export const MOST_LEVELS = 8;
@@ -73,6 +74,18 @@ export const RULES: readonly Rule[] = [
       holds: WHOLE,
       message:
         "'%d does not divide imageSize %d; choose another of the two'.format([self.data.patch, self.data.imageSize])",
+    },
+  },
+  {
+    path: ["data", "augment"],
+    faults: ({ data: { augment }, model: { type } }) =>
+      unless(
+        augment === 0 || AUGMENTED.includes(type),
+        () => `${augment}: a ${type} cannot be told how an image was augmented; choose ${AUGMENTED.join(", ")}, or 0`,
+      ),
+    cel: {
+      holds: `self.data.augment == 0.0 || self.model.type in ${quoted(AUGMENTED)}`,
+      message: `'%s: a %s cannot be told how an image was augmented; choose ${AUGMENTED.join(", ")}, or 0'.format([self.data.augment, self.model.type])`,
     },
   },
   {
@@ -274,6 +287,7 @@ export const RULES: readonly Rule[] = [
       message: "'guides what is sampled, and a %s draws no pictures; leave it out'.format([self.model.type])",
     },
   },
+  ...SAMPLING_RULES,
   ...CHAIN_RULES,
   ...LOW_RES_RULES,
   {

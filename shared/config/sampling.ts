@@ -1,6 +1,8 @@
 // How pictures are drawn: a group of a job.
 
 import { z } from "zod";
+import { GRIDS } from "../diffusion/grids.ts";
+import { PERCENTILE, THRESHOLDS } from "../diffusion/thresholds.ts";
 import { SAMPLERS } from "../samplers/index.ts";
 import { listed, oneOf } from "./family.ts";
 
@@ -19,6 +21,18 @@ export const samplingSchema = z.strictObject({
     .max(1)
     .optional()
     .describe("noise of the samplers that add some: 0 deterministic, 1 ancestral; the sampler's own when absent"),
+  grid: oneOf(GRIDS)
+    .optional()
+    .describe(`noise levels of the samplers that walk through sigma: ${listed(GRIDS)}; the sampler's own when absent`),
+  threshold: oneOf(THRESHOLDS)
+    .optional()
+    .describe(`what becomes of each x_0 that is predicted on the way: ${listed(THRESHOLDS)}; static when absent`),
+  percentile: z
+    .number()
+    .positive()
+    .max(100)
+    .optional()
+    .describe(`percentile of |x_0| that threshold dynamic clips to; ${PERCENTILE} when absent`),
   guidance: z
     .number()
     .min(0)

@@ -37,13 +37,17 @@ export function qPosterior(c: Coefficients, x0: T, x_t: T, t: Steps): Gaussian {
   };
 }
 
-export interface StepBackOptions {
+/** What becomes of a predicted x_0. */
+export interface X0Options {
+  /** Clip it to [-1, 1]. */
+  readonly clip: boolean;
+  /** Applied to it before it is clipped. */
+  readonly transform?: ((x0: T) => T) | undefined;
+}
+
+export interface StepBackOptions extends X0Options {
   /** A fixed variance is this one; a learned one comes with the prediction. */
   readonly variance: VarianceType;
-  /** Clip x_0 to [-1, 1]. */
-  readonly clip: boolean;
-  /** Applied to x_0 before it is clipped. */
-  readonly transform?: (x0: T) => T;
 }
 
 /** p(x_(t-1) | x_t): the posterior at the predicted x_0, with the variance of the model. */
@@ -64,7 +68,7 @@ export function pMeanVariance(
   return { x0, mean, variance: at(c.fixedLargeVariance, t), logVariance };
 }
 
-export function processX0(x0: T, { clip, transform }: Pick<StepBackOptions, "clip" | "transform">): T {
+export function processX0(x0: T, { clip, transform }: X0Options): T {
   const changed = transform ? transform(x0) : x0;
   return clip ? tf.clipByValue(changed, -1, 1) : changed;
 }

@@ -48,26 +48,28 @@ export const iddpm: LevelGrid = (n, sigmaMin, sigmaMax, steps = 1000) => {
   return ramp(n, (u) => within[roundHalfEven(u * (within.length - 1))]!);
 };
 
-/** A grid of n levels over a process' span. */
-type Grid = (n: number, process: NoiseProcess) => Float64Array;
+/** A grid over a process' span. */
+interface Grid {
+  readonly about: string;
+  levels(n: number, process: NoiseProcess): Float64Array;
+}
 
-const overLevels =
-  (grid: LevelGrid): Grid =>
-  (n, { span, level }) =>
-    grid(n, ratioOf(level(span.min)), ratioOf(level(span.max)));
+const overLevels = (about: string, grid: LevelGrid): Grid => ({
+  about,
+  levels: (n, { span, level }) => grid(n, ratioOf(level(span.min)), ratioOf(level(span.max))),
+});
 
-const overTime =
-  (power: number): Grid =>
-  (n, { span, level }) =>
-    inTime(n, (t) => ratioOf(level(t)), span.max, span.min, power);
+const overTime = (about: string, power: number): Grid => ({
+  about,
+  levels: (n, { span, level }) => inTime(n, (t) => ratioOf(level(t)), span.max, span.min, power),
+});
 
 export const GRIDS = {
-  karras: overLevels(karras),
-  exponential: overLevels(polyexponential),
-  vp: overLevels(vpTime),
-  iddpm: overLevels(iddpm),
-  time: overTime(1),
-  "time-quadratic": overTime(2),
+  karras: overLevels("Karras et al. 2022, rho 7", karras),
+  exponential: overLevels("uniform in log-SNR", polyexponential),
+  vp: overLevels("uniform in the time of a VP SDE between the same ends", vpTime),
+  time: overTime("uniform in the process' own time", 1),
+  "time-quadratic": overTime("uniform in the root of that time", 2),
 } satisfies Record<string, Grid>;
 
 export type GridName = keyof typeof GRIDS;

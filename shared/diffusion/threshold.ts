@@ -1,6 +1,21 @@
-// Dynamic thresholding: Saharia et al. 2022 (Imagen), Sec. 2.3.
+// Thresholds of a predicted x_0; dynamic thresholding: Saharia et al. 2022 (Imagen), Sec. 2.3.
 
 import * as tf from "@tensorflow/tfjs-core";
+import type { X0Options } from "./gaussian.ts";
+import { PERCENTILE, type ThresholdName } from "./thresholds.ts";
+
+export interface Thresholding {
+  /** Static when absent. */
+  readonly threshold?: ThresholdName | undefined;
+  /** Of dynamic thresholding, in (0, 100]; PERCENTILE when absent. */
+  readonly percentile?: number | undefined;
+}
+
+/** Of each image by itself. */
+export const thresholded = ({ threshold = "static", percentile = PERCENTILE }: Thresholding): X0Options =>
+  threshold === "dynamic"
+    ? { clip: false, transform: (x0) => dynamicThreshold(x0, { quantile: percentile / 100, least: 1 }) }
+    : { clip: threshold === "static" };
 
 export interface Threshold {
   /** Which quantile of a sample's |x_0| becomes 1, in (0, 1]; between two values it is interpolated. */

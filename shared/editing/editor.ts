@@ -4,7 +4,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { PatchShape } from "../data/patch.ts";
 import { createDenoisers, type DenoiserOptions, type Denoisers } from "../pipeline/denoiser.ts";
-import { type Way, wayOf } from "../pipeline/draw.ts";
+import { type Manner, type Way, wayOf } from "../pipeline/draw.ts";
 import { imageRandom } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
 import { batchesOf } from "../pipeline/tiles.ts";
@@ -12,13 +12,10 @@ import { crc32 } from "../rng/crc32.ts";
 import { PURPOSE } from "../rng/stream.ts";
 import { isAdaptive, levelSampler, type SamplerName } from "../samplers/index.ts";
 
-export interface EditorOptions extends DenoiserOptions {
+export interface EditorOptions extends DenoiserOptions, Manner {
   /** Shape of an image as people see it. */
   readonly image: PatchShape;
   readonly sampler: SamplerName;
-  readonly steps: number;
-  /** The sampler's own when absent. */
-  readonly eta?: number | undefined;
   readonly guidance: number;
   readonly seed: number;
   /** Images computed together: bounds the memory; what comes out does not depend on it. */
@@ -70,12 +67,12 @@ export interface EditProgress {
 /** The key of an image: its pixels' own, so that its noise is the same wherever it stands. @param pixels uint8. */
 export const imageKey = (pixels: Uint8Array): number => crc32(pixels);
 
-export function createEditor({ image, sampler, steps, eta, guidance, seed, batch, ...model }: EditorOptions): Edit {
-  const { spec } = model;
+export function createEditor(options: EditorOptions): Edit {
+  const { spec, image, sampler, guidance, seed, batch } = options;
   const { patch } = spec.data;
   const { height, width, channels } = shuffleShape(image, patch);
   const size = height * width * channels;
-  const denoisers = createDenoisers(model);
+  const denoisers = createDenoisers(options);
   const entry = levelSampler(sampler);
   const together = isAdaptive(sampler) ? 1 : batch;
 
@@ -89,7 +86,7 @@ export function createEditor({ image, sampler, steps, eta, guidance, seed, batch
       x,
       indices,
       denoise,
-      way: (given = denoise) => wayOf(entry, { spec, denoise: given, steps, eta: eta ?? entry.eta }),
+      way: (given = denoise) => wayOf(entry, { ...options, denoise: given }),
       noise: () => imageRandom({ seed, purpose: PURPOSE.editNoise, step: calls++ }, own, image, patch).normals(),
       onStep,
     };

@@ -15,8 +15,8 @@ export const inNullSpace = ({ byStep, bySigma, byTime, levelAt }: Denoisers, { k
       return { ...more, x0: keep(x0, CLEAN) };
     };
   },
-  bySigma: (clip) => {
-    const denoise = bySigma(clip);
+  bySigma: (options) => {
+    const denoise = bySigma(options);
     return (x, sigma) => keep(denoise(x, sigma), CLEAN);
   },
   byTime: () => {

@@ -1,11 +1,13 @@
 // What a model says of real images, in bits a dimension: the variational bound of a discrete process, the density of the
-// probability flow of an SDE.
+// probability flow of an SDE, EDM's among them.
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { PatchShape } from "../data/patch.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { chainKind, noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
+import { invariant } from "../invariant.ts";
+import { objectiveKind } from "../objectives/index.ts";
 import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
 import { type LowRes, sampledLowRes, shrunk } from "../pipeline/low-res.ts";
 import { imageRandom, scaled, seen } from "../pipeline/pixels.ts";
@@ -38,22 +40,25 @@ interface Options extends DenoiserOptions {
   readonly seed: number;
 }
 
-/** @throws PlumeError FAILED_PRECONDITION for a process whose likelihood is not known here. */
+/** @throws PlumeError FAILED_PRECONDITION for a model whose likelihood is not known here. */
 export function createBits(options: Options): MeasureBits {
-  const { process } = options.spec.diffusion;
+  const { process, objective } = options.spec.diffusion;
   if (chainKind(process))
     throw new PlumeError("FAILED_PRECONDITION", `a model of ${process} has a bound of its own, in bits an image`, {
       remedy: "plume eval CHECKPOINT --bound tells it",
     });
+  if (objectiveKind(objective).asks === "denoisers")
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `a model of the objective ${objective} jumps along its paths and has no score, of which its likelihood would follow`,
+      { remedy: "measure a model of the objective simple, such as its teacher" },
+    );
   const denoisers = createDenoisers(options);
   const { classes } = options.spec.model;
   const under = (batch: RealBatch) =>
     denoisers({ labels: classes > 0 ? batch.labels : null, guidance: 1, lowRes: ownLowRes(options, batch) });
   if (process === "ddpm") return { kind: "bound", measure: boundOf(options, under) };
-  if (noiseProcess(options.spec.diffusion).sde) return { kind: "estimate", measure: densityOf(options, under) };
-  throw new PlumeError("FAILED_PRECONDITION", `the likelihood of a model of ${process} is not known`, {
-    remedy: "use a model of diffusion.process ddpm, vp, sub-vp or ve",
-  });
+  return { kind: "estimate", measure: densityOf(options, under) };
 }
 
 type Under = (batch: RealBatch) => NetworkDenoisers;
@@ -85,8 +90,8 @@ function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["mea
 
 /** Song et al. 2021, Section 4.3, of images with uniform noise in place of what bytes do not say. */
 function densityOf({ spec, image, seed }: Options, under: Under): MeasureBits["measure"] {
-  const process = noiseProcess(spec.diffusion);
-  const sdeProcess = { ...process, sde: process.sde! };
+  const { span, flow, sde = flow } = noiseProcess(spec.diffusion);
+  invariant(sde, `${spec.diffusion.process} has a probability flow`);
   return async (batch, onStep) => {
     const { pixels, ids } = batch;
     const tensor = (floats: Float32Array) => tensorOf(floats, image, spec.data.patch);
@@ -98,7 +103,7 @@ function densityOf({ spec, image, seed }: Options, under: Under): MeasureBits["m
     const epsilon = tensor(drawn(PURPOSE.hutchinson).map((u) => (u < 0.5 ? -1 : 1)));
     try {
       const score = under(batch).byTimeWithSlope(epsilon);
-      const { z, priorLogDensity, change } = await likelihood(score, sdeProcess, data, epsilon, {
+      const { z, priorLogDensity, change } = await likelihood(score, { sde, span }, data, epsilon, {
         onStep: (done, total) => onStep(done, total),
       });
       z.dispose();

@@ -27,6 +27,7 @@ const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
       ...labelsOf(spec, model),
       ...lowResOf(spec, model),
       ...processOf(spec, model),
+      ...augmentOf(spec, model),
       ...(spec.training.init === "teacher" ? await networkFields(spec, images, model) : []),
     ];
   },
@@ -79,6 +80,12 @@ function lowResOf({ model }: JobSpec, { job }: ReadModel): string[] {
   return same ? [] : [line("model.lowRes", lowRes ?? null, model.lowRes ?? null)];
 }
 
+/** What is taught of augmented images is that of a teacher that was told of them. */
+function augmentOf({ data }: JobSpec, { job }: ReadModel): string[] {
+  const { augment } = job.spec.data;
+  return data.augment > 0 && augment === 0 ? [line("data.augment", augment, data.augment)] : [];
+}
+
 /** A teacher is a denoiser at every level, or the last student, at all levels that this one is shown. */
 function processOf({ diffusion }: JobSpec, { job }: ReadModel): string[] {
   const { process, objective, scales } = job.spec.diffusion;
@@ -100,7 +107,11 @@ async function networkFields(spec: JobSpec, images: Images, model: ReadModel): P
   const differ = (Object.keys(theirs) as (keyof typeof theirs)[]).filter(
     (field) => JSON.stringify(theirs[field]) !== JSON.stringify(spec.model[field]),
   );
-  return differ.map((field) => line(`model.${field}, for training.init teacher`, theirs[field], spec.model[field]));
+  const [told, tells] = [model.job.spec.data.augment, spec.data.augment];
+  return [
+    ...differ.map((field) => line(`model.${field}, for training.init teacher`, theirs[field], spec.model[field])),
+    ...(told > 0 === tells > 0 ? [] : [line("data.augment, for training.init teacher", told, tells)]),
+  ];
 }
 
 /** What decides the noise at a time, and not how often training draws it. */

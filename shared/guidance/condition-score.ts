@@ -34,7 +34,7 @@ export function guideScore(step: SamplerStep, gradient: ConditionalGradient): Sa
       },
       x_t,
       t,
-      { ...options, clip: false },
+      { ...options, clip: false, transform: undefined },
     );
 }
 

@@ -8,6 +8,7 @@ import type { Job, JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import { diffusersConfig, toDiffusers } from "../models/diffusers.ts";
 import { unetConfig } from "../models/of-job.ts";
+import { AUGMENT_WEIGHT } from "../models/unet-config.ts";
 import { CARD, type Card, cardOf } from "./card.ts";
 import { schedulerConfig } from "./scheduler.ts";
 
@@ -46,7 +47,7 @@ const diffusers: Format = {
     return lowRes && lowRes.noise > 0 ? "an upsampler that is told a level of noise" : undefined;
   },
   files: (model) => ({
-    [diffusers.file]: encodeSafetensors(model.tensors.map(toDiffusers), { format: "pt" }),
+    [diffusers.file]: encodeSafetensors(drawn(model).map(toDiffusers), { format: "pt" }),
     [UNET_CONFIG]: json(
       diffusersConfig(
         unetConfig(model.job.spec, model.imageSet.channels),
@@ -57,6 +58,10 @@ const diffusers: Format = {
     ...(fitsPipeline(model) ? { "model_index.json": json(PIPELINE) } : {}),
   }),
 };
+
+/** What UNet2DModel has too, which draws the same: it is told of no augmentation. */
+const drawn = ({ tensors }: ModelWeights): ModelWeights["tensors"] =>
+  tensors.filter(({ name }) => name !== AUGMENT_WEIGHT);
 
 /** DDPMPipeline calls the network with x_t alone, and takes its pixels for an image's. */
 const fitsPipeline = ({ job: { spec } }: ModelWeights): boolean =>

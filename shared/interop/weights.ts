@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { ImageShape } from "../models/of-job.ts";
+import { AUGMENT_WEIGHT } from "../models/unet-config.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout, type Layout } from "../tensor/layout.ts";
 import { differencesOf, lacksNoLabel } from "./agree.ts";
@@ -35,6 +36,11 @@ export async function weightsFor(spec: JobSpec, image: ImageShape, folder: Model
   for (const { name, shape, size } of layout.tensors) {
     const there = folder.tensors.get(name);
     const added = name === CLASS_ROWS && lacksNoLabel(spec, folder) ? shape[1]! : 0;
+    // The map of augmentations adds nothing until it is trained, and diffusers has none.
+    if (!there && name === AUGMENT_WEIGHT) {
+      values.set(name, new Float32Array(size));
+      continue;
+    }
     if (there?.values.length !== size - added)
       throw unlike(
         folder,

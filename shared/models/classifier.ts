@@ -49,5 +49,12 @@ export function buildEncoder(config: EncoderConfig): Network {
 export function classifierOf(fields: NetworkFields, { channels }: ImageShape): Network {
   const { channelMult, classes, pool } = fields.model;
   const bottomSide = sideOf(fields, channelMult.length - 1);
-  return buildEncoder({ ...unetConfig(fields, channels), outC: classes, classRows: 0, pool, bottomSide });
+  return buildEncoder({
+    ...unetConfig(fields, channels),
+    outC: classes,
+    classRows: 0,
+    augmentLabels: undefined,
+    pool,
+    bottomSide,
+  });
 }

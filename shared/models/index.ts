@@ -8,6 +8,7 @@ export const NETWORKS = {
     gives: "image",
     pyramid: true,
     lowRes: true,
+    augments: true,
     load: async () => (await import("./unet.ts")).unetOf,
   },
   mlp: {
@@ -28,10 +29,12 @@ export type NetworkName = keyof typeof NETWORKS;
 /** Whether a network denoises, so that pictures can be drawn with it and labels be its condition. */
 export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
 
-/** Whether a network can be an upsampler. */
-export const takesLowRes = (type: NetworkName): boolean => (NETWORKS[type] as NetworkKind).lowRes ?? false;
+const networksThat = (hold: (kind: NetworkKind) => true | undefined): readonly NetworkName[] =>
+  (Object.keys(NETWORKS) as NetworkName[]).filter((name) => hold(NETWORKS[name]));
 
 /** Those whose feature maps come in several sizes. */
-export const PYRAMIDS = (Object.keys(NETWORKS) as NetworkName[]).filter(
-  (name) => (NETWORKS[name] as NetworkKind).pyramid,
-);
+export const PYRAMIDS = networksThat(({ pyramid }) => pyramid);
+/** Those that can be told how an image was augmented. */
+export const AUGMENTED = networksThat(({ augments }) => augments);
+/** Those that can be upsamplers. */
+export const UPSAMPLERS = networksThat(({ lowRes }) => lowRes);

@@ -1,5 +1,6 @@
 // The settings of networks that a job's fields come to.
 
+import { AUGMENT_LABELS } from "../augmentation/augment.ts";
 import { isLearned, type VarianceType } from "../diffusion/prediction.ts";
 import { chainKind, type ProcessName } from "../diffusion/processes/index.ts";
 import type { ProcessOptions } from "../diffusion/processes/process.ts";
@@ -7,7 +8,7 @@ import type { UnetConfig } from "./unet-config.ts";
 
 /** The fields of a job's spec that networks are made of. */
 export interface NetworkFields {
-  readonly data: { readonly imageSize: number; readonly patch: number };
+  readonly data: { readonly imageSize: number; readonly patch: number; readonly augment: number };
   readonly model: Pick<
     UnetConfig,
     "channels" | "channelMult" | "resBlocks" | "headChannels" | "groups" | "dropout" | "scaleShift" | "resample"
@@ -69,5 +70,6 @@ export function unetConfig(fields: NetworkFields, channels: number): UnetConfig 
     scaleShift: model.scaleShift,
     resample: model.resample,
     classRows: classRowsOf(model),
+    augmentLabels: data.augment > 0 ? AUGMENT_LABELS : undefined,
   };
 }

@@ -29,7 +29,12 @@ export interface UnetConfig {
   readonly resample: "conv" | "resblock";
   /** Rows of the class embedding; 0 for none. A job has one more than its classes: the last means "no label". */
   readonly classRows: number;
+  /** Numbers that tell how an image was augmented, which EDM adds to the sinusoids by a map without bias; none when absent. */
+  readonly augmentLabels?: number | undefined;
 }
+
+/** The tensor of that map, which what is drawn does not need. */
+export const AUGMENT_WEIGHT = "augment_embedding.weight";
 
 export const levelChannels = ({ channels, channelMult }: UnetConfig): number[] =>
   channelMult.map((mult) => channels * mult);

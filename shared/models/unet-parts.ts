@@ -6,7 +6,7 @@ import { PlumeError } from "../errors.ts";
 import { attentionBlock } from "../nn/attention.ts";
 import { cosSinEmbedding } from "../nn/embeddings.ts";
 import { silu } from "../nn/fused.ts";
-import { conv2d, dense, downsample, embedding, type Scope, upsample } from "../nn/layers.ts";
+import { conv2d, dense, downsample, embedding, project, type Scope, upsample } from "../nn/layers.ts";
 import type { Forward, NetworkInput } from "../nn/network.ts";
 import { resBlock } from "./res-block.ts";
 import { headsOf, levelChannels, sinusoidsOf, type UnetConfig } from "./unet-config.ts";
@@ -19,18 +19,21 @@ export interface UpBlock {
   readonly join: boolean;
 }
 
-/** emb = MLP(sinusoids(t)) + class; what the blocks want is its SiLU. */
+/** emb = MLP(sinusoids(t) + augmentation) + class; what the blocks want is its SiLU. */
 export function timeEmbedding(scope: Scope, config: UnetConfig) {
-  const { classRows } = config;
+  const { classRows, augmentLabels } = config;
   const sinusoids = sinusoidsOf(config);
   const dim = 4 * sinusoids;
   const linear1 = dense(scope.child("time_embedding.linear_1"), sinusoids, dim);
   const linear2 = dense(scope.child("time_embedding.linear_2"), dim, dim);
   const classes = classRows > 0 ? embedding(scope.child("class_embedding"), classRows, dim) : null;
+  const told = augmentLabels ? project(scope.child("augment_embedding"), augmentLabels, sinusoids) : null;
   const level = config.lowRes === "augmented" ? levelEmbedding(scope.child("aug_embedding"), sinusoids, dim) : null;
   return (f: Forward, input: NetworkInput): tf.Tensor2D => {
-    const { t, y } = input;
-    const steps = linear2(f, silu(linear1(f, cosSinEmbedding(t, sinusoids))));
+    const { t, y, augment } = input;
+    const waves = cosSinEmbedding(t, sinusoids);
+    const seen = told && augment ? (tf.add(waves, told(f, augment)) as tf.Tensor2D) : waves;
+    const steps = linear2(f, silu(linear1(f, seen)));
     const time = level ? (tf.add(steps, level(f, input)) as tf.Tensor2D) : steps;
     if (!classes) return silu(time);
     if (!y)

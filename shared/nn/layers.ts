@@ -69,6 +69,12 @@ export function dense(scope: Scope, inner: number, outer: number, options: Layer
     denseProduct(x, f.param(weight) as tf.Tensor2D, f.param(bias) as tf.Tensor1D) as X;
 }
 
+/** x float32 [B, inner] to [B, outer], x W, which is 0 for x = 0 and, until it is trained, for any other. */
+export function project(scope: Scope, inner: number, outer: number) {
+  const weight = scope.param("weight", [inner, outer], ZEROS);
+  return (f: Forward, x: tf.Tensor2D): tf.Tensor2D => tf.matMul(x, f.param(weight) as tf.Tensor2D);
+}
+
 /** Applies to x [B, ..., channels] and, for AdaGN, a modulation [B, 2 channels]: scale | shift. */
 export function groupNorm(
   scope: Scope,

@@ -1,7 +1,7 @@
 // The contract between networks and everything that runs them. A network is declared once (its parameters, by name)
 // and applied many times: the parameters are looked up by name, so the same network trains, samples and is exported.
 
-import type { Tensor, Tensor1D, Tensor4D } from "@tensorflow/tfjs-core";
+import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 import type { ParamSpec } from "../tensor/layout.ts";
 
 /** What a forward pass may ask for. */
@@ -21,6 +21,8 @@ export interface NetworkInput {
   readonly y: Tensor1D | null;
   /** Of an upsampler: what it is told of the image that it denoises. */
   readonly lowRes?: LowResInput | null;
+  /** float32 [B, n]: how each image was augmented, for networks that are told; absent for images as they are. */
+  readonly augment?: Tensor2D | null;
 }
 
 export interface LowResInput {

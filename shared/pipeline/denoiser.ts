@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
+import { processX0, type X0Options } from "../diffusion/gaussian.ts";
 import { type Level, parameterizationOf, type Reading, scoreReading } from "../diffusion/parameterization.ts";
 import { isLearned, learnedRangeLogVariance } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
@@ -35,8 +36,8 @@ export interface Condition {
 export interface Denoisers {
   /** By the steps of a discrete process. */
   byStep(process: Process): Denoiser;
-  /** By sigma, in x / alpha. @param clip whether x_0 is clipped to [-1, 1]. */
-  bySigma(clip: boolean): SigmaDenoiser;
+  /** By sigma, in x / alpha. */
+  bySigma(options: X0Options): SigmaDenoiser;
   /** The score of x_t, by the times of the process. */
   byTime(): Score;
   /** The level of a time of the process. */
@@ -142,12 +143,12 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const [x0, learned] = evaluateAll({ ...condition, x, scale: 1, level, reading, label });
       return { x0, ...(learned && { logVariance: learnedRangeLogVariance(process, step, learned) }) };
     },
-    bySigma: (clip) => (x, sigma) => {
+    bySigma: (options) => (x, sigma) => {
       const t = noise.timeOf(sigma);
       const level = noise.level(t);
       const reading = reads.reading(level);
       const x0 = evaluate({ ...condition, x, scale: level.alpha, level, reading, label: noise.label(t) });
-      return clip ? tf.clipByValue(x0, -1, 1) : x0;
+      return processX0(x0, options);
     },
     byTime: () => (x, t) => evaluate({ ...condition, ...scoreAt(t), x }),
     byTimeWithSlope: (epsilon) => (x, t) => {

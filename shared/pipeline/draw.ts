@@ -2,12 +2,13 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
-import { GRIDS } from "../diffusion/grids.ts";
+import { GRIDS, type GridName } from "../diffusion/grids.ts";
 import type { Level } from "../diffusion/parameterization.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import type { NoiseProcess } from "../diffusion/processes/process.ts";
 import { linspace } from "../diffusion/schedules.ts";
+import { type Thresholding, thresholded } from "../diffusion/threshold.ts";
 import { PlumeError } from "../errors.ts";
 import { guideMean } from "../guidance/condition-mean.ts";
 import { guideDenoiser, guideScore, guideTimeScore } from "../guidance/condition-score.ts";
@@ -21,13 +22,19 @@ import type { Denoisers } from "./denoiser.ts";
 
 type OnStep = (done: number, total: number) => Promise<void> | void;
 
-interface Course {
+/** What may be said of a way beside its sampler. */
+export interface Manner extends Thresholding {
+  readonly steps: number;
+  /** The sampler's own when absent. */
+  readonly eta?: number | undefined;
+  readonly grid?: GridName | undefined;
+}
+
+interface Course extends Manner {
   readonly spec: JobSpec;
   readonly denoise: Denoisers;
   /** Of a classifier that guides the way to images. */
   readonly gradients?: Gradients | undefined;
-  readonly steps: number;
-  readonly eta: number;
 }
 
 /** A part of a way, and what is met on it. */
@@ -79,14 +86,15 @@ export async function wayOf(sampler: LevelSampler, course: Course): Promise<Way>
 
 const GUIDES = { mean: guideMean, score: guideScore };
 
-async function byStep(sampler: StepSampler, { spec, denoise, gradients, steps, eta }: Course): Promise<Way> {
+async function byStep(sampler: StepSampler, course: Course): Promise<Way> {
+  const { spec, denoise, gradients, steps, eta = sampler.eta } = course;
   const { schedule, timesteps, variance } = spec.diffusion;
   const process = createProcess({ schedule, timesteps, respacing: steps === timesteps ? null : [steps] });
   const [plain, up] = [await sampler.load(), await sampler.invert?.()];
   const step = gradients ? GUIDES[sampler.guided](plain, gradients.byStep(process)) : plain;
   const { T, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = process;
   const denoiser = denoise.byStep(process);
-  const options = { process, clip: true, eta, variance };
+  const options = { process, eta, variance, ...thresholded(course) };
   return {
     steps: T,
     prior: 1,
@@ -98,9 +106,10 @@ async function byStep(sampler: StepSampler, { spec, denoise, gradients, steps, e
   };
 }
 
-function bySigma(walk: Walk, sampler: SigmaSampler, { spec, denoise, gradients, steps, eta }: Course): Way {
-  const sigmas = levelsOf(sampler, steps, noiseProcess(spec.diffusion));
-  const plain = denoise.bySigma(true);
+function bySigma(walk: Walk, sampler: SigmaSampler, course: Course): Way {
+  const { spec, denoise, gradients, steps, eta = sampler.eta, grid = sampler.grid } = course;
+  const sigmas = levelsOf({ ...sampler, grid }, steps, noiseProcess(spec.diffusion));
+  const plain = denoise.bySigma(thresholded(course));
   // As in a step: x_0 is clipped before it is guided, and not again.
   const denoiser = gradients ? guideDenoiser(plain, gradients.bySigma()) : plain;
   const goesUp = sampler.stepwise && sampler.eta === 0;
@@ -130,8 +139,13 @@ const unasked = (): never => {
 };
 
 /** The noise levels of so many steps, highest first: float64 [steps + 1]. */
-export function levelsOf({ ends, grid = "karras" }: SigmaSampler, steps: number, process: NoiseProcess): Float64Array {
-  return ends === "zero" ? Float64Array.of(...GRIDS[grid](steps, process), 0) : GRIDS[grid](steps + 1, process);
+export function levelsOf(
+  { ends, grid = "karras" }: Pick<SigmaSampler, "ends" | "grid">,
+  steps: number,
+  process: NoiseProcess,
+): Float64Array {
+  const { levels } = GRIDS[grid];
+  return ends === "zero" ? Float64Array.of(...levels(steps, process), 0) : levels(steps + 1, process);
 }
 
 function inTime(walk: SdeWalk, up: SdeWalk | undefined, { spec, denoise, gradients, steps }: Course): Way {

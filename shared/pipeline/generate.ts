@@ -16,7 +16,7 @@ import { createChainDrawing } from "./chain.ts";
 import { createGradients } from "./classifier.ts";
 import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
-import { draw } from "./draw.ts";
+import { draw, type Manner } from "./draw.ts";
 import type { FrozenNetwork } from "./frozen.ts";
 import { type LowResImages, lowResPart, sampledLowRes, streamOf } from "./low-res.ts";
 import { imageRandom, shown } from "./pixels.ts";
@@ -33,16 +33,13 @@ export interface GeneratorOptions {
   readonly onEvaluation?: (images: number) => void;
 }
 
-interface Wanted {
+interface Wanted extends Manner {
   /** Which images of the endless grid. */
   readonly indices: readonly number[];
   /** What each image shall show; null where neither the model nor a classifier has classes. */
   readonly labels: readonly number[] | null;
   readonly seed: number;
   readonly sampler: SamplerName;
-  readonly steps: number;
-  /** The sampler's own when absent. */
-  readonly eta?: number | undefined;
   readonly guidance: number;
   /** Of the classifier's gradient: 1 when absent, 0 for none. */
   readonly classifierScale?: number | undefined;
@@ -79,19 +76,16 @@ function drawnByLevels(options: GeneratorOptions): Drawn {
   const denoisers = createDenoisers(options);
   const gradients = classifier && createGradients(classifier, program);
   return (wanted, random) => {
-    const { sampler, steps, eta, guidance, classifierScale: scale = 1, onStep } = wanted;
+    const { sampler, guidance, classifierScale: scale = 1 } = wanted;
     const labels = wanted.labels && Int32Array.from(wanted.labels);
-    const entry = levelSampler(sampler);
     const lowRes = wanted.lowRes && sampledLowRes(spec, image, wanted.lowRes, wanted);
-    return draw(entry, {
+    return draw(levelSampler(sampler), {
+      ...wanted,
       spec,
       denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance, lowRes }),
       gradients: labels && scale !== 0 ? gradients?.({ labels, scale }) : undefined,
       start: random(PURPOSE.sampleNoise, 0).normals(),
-      steps,
-      eta: eta ?? entry.eta,
       noise: (call) => random(PURPOSE.sampleStep, call).normals(),
-      onStep,
     });
   };
 }

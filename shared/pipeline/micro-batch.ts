@@ -2,6 +2,14 @@
 // images): every random number comes from a stream keyed by (seed, purpose, step, index).
 
 import * as tf from "@tensorflow/tfjs-core";
+import {
+  AUGMENT_LABELS,
+  type Augmentation,
+  augment,
+  augmentLabels,
+  drawAugmentation,
+} from "../augmentation/augment.ts";
+import { mirror } from "../augmentation/mirror.ts";
 import type { JobSpec } from "../config/schema.ts";
 import type { PatchShape } from "../data/patch.ts";
 import type { NetworkOutput } from "../diffusion/consistency.ts";
@@ -10,7 +18,7 @@ import { PlumeError } from "../errors.ts";
 import { givesImages } from "../models/index.ts";
 import type { Forward, LowResInput, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
-import { drawsOf, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
+import { drawsOf, normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
@@ -55,6 +63,8 @@ interface Drawn extends Times {
   readonly y: Int32Array;
   /** Of an upsampler. */
   readonly lowRes: LowRes | null;
+  /** float32 [n, AUGMENT_LABELS]: how x0 was augmented; null where it never is. */
+  readonly augmented: Float32Array | null;
 }
 
 /** @param frozen the job's other models, on the device. */
@@ -79,13 +89,15 @@ export function createMicroBatch(
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
+    const changes = data.augment > 0 ? augmentations(key(PURPOSE.augment), n, data.augment) : null;
     const shown = flips ? mirrored(pixels, image, flips) : pixels;
-    const x0 = normalise(shown, image, data.patch);
+    const x0 = normalise(shown, image, data.patch, (one, i) => changes && augment(one, image, changes[i]!));
     const times = loss.draw(drawsOf(key(PURPOSE.time)), n, step, weights);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
     const lowRes = trainingLowRes(spec, image, shown, { step, index });
-    return { step, index, x0, ...times, labels, y, lowRes };
+    const augmented = changes && Float32Array.from(changes.flatMap(augmentLabels));
+    return { step, index, x0, ...times, labels, y, lowRes, augmented };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
@@ -98,9 +110,11 @@ export function createMicroBatch(
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
       // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
       const classes = (of: "labels" | "y") => () => feed([n], "int32", () => drawn()[of].slice()) as tf.Tensor1D;
+      const augmented = () => feed([n, AUGMENT_LABELS], "float32", () => drawn().augmented!) as tf.Tensor2D;
       const told: Told = {
         labels: conditional ? classes("y") : null,
         lowRes: model.lowRes ? feedLowRes(feed, shape, model.lowRes, () => drawn().lowRes!) : null,
+        augment: data.augment > 0 ? augmented() : null,
       };
       // Each evaluation has the same dropout: a network and its target differ in their parameters alone.
       const learning = (tensors: readonly tf.Tensor[]) =>
@@ -153,15 +167,17 @@ interface Told {
   /** int32 [n]; null for networks without labels. */
   readonly labels: (() => tf.Tensor1D) | null;
   readonly lowRes: LowResInput | null;
+  /** float32 [n, AUGMENT_LABELS]; null where nothing is augmented. */
+  readonly augment: tf.Tensor2D | null;
 }
 
 /** A network under what it is told. @param forward a fresh one for each evaluation. */
 const outputOf =
-  (network: Network, param: Param, { labels, lowRes }: Told, forward: (param: Param) => Forward): NetworkOutput =>
+  (network: Network, param: Param, { labels, ...told }: Told, forward: (param: Param) => Forward): NetworkOutput =>
   (x, label) => {
     // What a recorded computation is told of its levels is one a sample: [n, 1, 1, 1].
     const t = tf.reshape(label as tf.Tensor, [x.shape[0]!]) as tf.Tensor1D;
-    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null, lowRes });
+    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null, ...told });
   };
 
 /** The job's other models, without dropout. @param tensors of all of them, in their order. */
@@ -181,28 +197,34 @@ function frozenOutputs(
   return Object.fromEntries(outputs);
 }
 
-/** uint8 [n, H, W, C] to [-1, 1], unshuffled: float32 [n, h, w, c]. */
-export const normalise = (pixels: Uint8Array, image: PatchShape, patch: number): Float32Array =>
-  seen(scaled(pixels), image, patch);
+/**
+ * uint8 [n, H, W, C] to [-1, 1], changed, unshuffled: float32 [n, h, w, c].
+ * @param change of image i, float32 [H, W, C], in place.
+ */
+export function normalise(
+  pixels: Uint8Array,
+  image: PatchShape,
+  patch: number,
+  change: (one: Float32Array, i: number) => void = () => {},
+): Float32Array {
+  const floats = scaled(pixels);
+  const size = image.height * image.width * image.channels;
+  for (let i = 0; i * size < floats.length; i++) change(floats.subarray(i * size, (i + 1) * size), i);
+  return seen(floats, image, patch);
+}
 
 /** uint8 [n, H, W, C], mirrored where flips[i] < 1/2. */
-function mirrored(pixels: Uint8Array, { height, width, channels }: PatchShape, flips: Float64Array): Uint8Array {
+function mirrored(pixels: Uint8Array, image: PatchShape, flips: Float64Array): Uint8Array {
   const images = pixels.slice();
-  const size = height * width * channels;
+  const size = image.height * image.width * image.channels;
   flips.forEach((u, i) => {
-    if (u < 0.5) mirror(images.subarray(i * size, (i + 1) * size), width, channels);
+    if (u < 0.5) mirror(images.subarray(i * size, (i + 1) * size), image);
   });
   return images;
 }
 
-function mirror(image: Uint8Array, width: number, channels: number): void {
-  const row = width * channels;
-  for (let start = 0; start < image.length; start += row) {
-    const copy = image.slice(start, start + row);
-    for (let x = 0; x < width; x++)
-      image.set(copy.subarray((width - 1 - x) * channels, (width - x) * channels), start + x * channels);
-  }
-}
+const augmentations = (key: StreamKey, n: number, p: number): Augmentation[] =>
+  Array.from({ length: n }, (_, i) => drawAugmentation(key, i, p));
 
 /** Classifier-free guidance (Ho and Salimans 2022): a share of the labels becomes "none", the row behind the classes. */
 function droppedLabels(labels: Int32Array, classes: number, u: Float64Array, share: number): Int32Array {

@@ -5,8 +5,8 @@ import { processX0 } from "../diffusion/gaussian.ts";
 import { toEps } from "../diffusion/prediction.ts";
 import type { InversionStep, SamplerStep } from "./sampler.ts";
 
-export const ddimStep: SamplerStep = (denoise, x_t, t, { process, clip, eta, noise }) => {
-  const x0 = processX0(denoise(x_t, t).x0, { clip });
+export const ddimStep: SamplerStep = (denoise, x_t, t, { process, eta, noise, ...options }) => {
+  const x0 = processX0(denoise(x_t, t).x0, options);
   // eps belongs to the clipped x_0.
   const eps = toEps(process, x_t, t, x0);
   const alphaBar = process.alphasCumprod[t]!;
@@ -17,8 +17,8 @@ export const ddimStep: SamplerStep = (denoise, x_t, t, { process, clip, eta, noi
 };
 
 /** Eta is 0. */
-export const ddimInversionStep: InversionStep = (denoise, x_t, t, { process, clip }) => {
-  const x0 = processX0(denoise(x_t, t).x0, { clip });
+export const ddimInversionStep: InversionStep = (denoise, x_t, t, { process, ...options }) => {
+  const x0 = processX0(denoise(x_t, t).x0, options);
   const eps = toEps(process, x_t, t, x0);
   const alphaBarNext = process.alphasCumprodNext[t]!;
   return { x: tf.add(tf.mul(x0, Math.sqrt(alphaBarNext)), tf.mul(eps, Math.sqrt(1 - alphaBarNext))), x0 };

@@ -147,6 +147,15 @@ export function levelSampler(name: SamplerName): LevelSampler {
   return sampler;
 }
 
+/** Whether it goes on from predictions of x_0, which can be thresholded. */
+export const seesX0 = (name: SamplerName): boolean => ["steps", "sigma"].includes(SAMPLERS[name].walks);
+
+/** Whether it walks any grid of levels: neither steps of a process nor of its own. */
+export function takesGrid(name: SamplerName): boolean {
+  const sampler: Sampler = SAMPLERS[name];
+  return sampler.walks === "sigma" && sampler.ends === "zero";
+}
+
 /** Whether its images would depend on each other, so that each must be walked by itself. */
 export const isAdaptive = (name: SamplerName): boolean => (SAMPLERS[name] as Sampler).adaptive === true;
 

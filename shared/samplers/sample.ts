@@ -31,7 +31,7 @@ export function invert(
   step: InversionStep,
   denoise: Denoiser,
   x_0: tf.Tensor,
-  options: Pick<SampleOptions, "process" | "clip">,
+  options: Parameters<InversionStep>[3],
   onStep?: OnStep,
 ): Promise<tf.Tensor> {
   const steps = Array.from({ length: options.process.T - 1 }, (_, t) => t);

@@ -1,6 +1,7 @@
 // The contracts of samplers: they see a denoiser and noise levels, and know no model. Noise is injected.
 
 import type * as tf from "@tensorflow/tfjs-core";
+import type { X0Options } from "../diffusion/gaussian.ts";
 import type { GridName } from "../diffusion/grids.ts";
 import type { Chain, Random, Reverse, Seen } from "../diffusion/nonequilibrium/chain.ts";
 import type { Prediction, VarianceType } from "../diffusion/prediction.ts";
@@ -20,10 +21,8 @@ interface InParts {
 
 export const partOf = ({ part }: InParts, steps: number): readonly [from: number, to: number] => part ?? [0, steps];
 
-export interface SampleOptions extends InParts {
+export interface SampleOptions extends InParts, X0Options {
   readonly process: Process;
-  /** Clip x_0 to [-1, 1] at every step. */
-  readonly clip: boolean;
   /** DDIM's eta, in [0, 1]. */
   readonly eta: number;
   /** The variance of the ancestral step, where the denoiser gives none. */
@@ -45,7 +44,7 @@ export type InversionStep = (
   denoise: Denoiser,
   x_t: tf.Tensor,
   step: number,
-  options: Pick<SampleOptions, "process" | "clip">,
+  options: X0Options & Pick<SampleOptions, "process">,
 ) => StepResult;
 
 /** D(x; sigma) of Karras et al. 2022: the expected x_0 of x = x_0 + sigma eps, float32 [B, H, W, C]. Inside a tidy scope. */
@@ -139,7 +138,7 @@ export interface SigmaSampler extends Entry {
   /** Whether its grid ends at sigma 0, or at the least sigma of the process. */
   readonly ends: "zero" | "min";
   /** Its noise levels; Karras' where absent. */
-  readonly grid?: GridName;
+  readonly grid?: GridName | undefined;
   load(): Promise<Walk>;
 }
 

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
-import { dataSchema } from "../../shared/config/schema.ts";
+import { dataSchema } from "../../shared/config/data.ts";
 import { openImageSet } from "../../shared/data/open.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { ROOT } from "../../shared/root.ts";

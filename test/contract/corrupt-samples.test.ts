@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { dataSchema } from "../../shared/config/schema.ts";
+import { dataSchema } from "../../shared/config/data.ts";
 import { type OpenOptions, openImageSet } from "../../shared/data/open.ts";
 import { drawPicture, faultOf, PARQUET, PICTURES, writeShards } from "../support/pictures.ts";
 import { scratchFolder } from "../support/plume.ts";

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import { zipSync } from "fflate";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { dataSchema } from "../../shared/config/schema.ts";
+import { dataSchema } from "../../shared/config/data.ts";
 import { openImageSet } from "../../shared/data/open.ts";
 import { scratchFolder } from "../support/plume.ts";
 

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { dataSchema } from "../../shared/config/schema.ts";
+import { dataSchema } from "../../shared/config/data.ts";
 import { openImageSet } from "../../shared/data/open.ts";
 import { blurred, noise, shuffledLabels } from "../../shared/eval/anchors.ts";
 import { type Judges, openJudges } from "../../shared/eval/judge.ts";

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
-import { dataSchema } from "../../shared/config/schema.ts";
+import { dataSchema } from "../../shared/config/data.ts";
 import type { ImageBatch } from "../../shared/data/image-set.ts";
 import { encodeNpy } from "../../shared/data/npy.ts";
 import { openImageSet } from "../../shared/data/open.ts";

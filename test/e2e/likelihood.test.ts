@@ -28,8 +28,11 @@ describe("plume likelihood", () => {
     expect(few.values).toEqual(told.values.slice(0, 3));
   });
 
-  it("tells the density of an SDE", async () => {
-    const run = await trained("vp", "diffusion.process=vp");
+  it.each([
+    ["vp", "v"],
+    ["edm", "edm"],
+  ])("tells the density of a model of %s", async (process, predict) => {
+    const run = await trained(process, `diffusion.process=${process}`, `diffusion.predict=${predict}`);
     const told = JSON.parse((await plume("likelihood", run, "--count", "4", "--json")).stdout);
     expect(told).toMatchObject({ kind: "estimate", images: 4 });
     expect(told.bits.model).toBeGreaterThan(0);
@@ -37,11 +40,12 @@ describe("plume likelihood", () => {
   });
 
   it("refuses with exit code 2 what it cannot tell", async () => {
-    const run = await trained("edm", "diffusion.process=edm", "diffusion.predict=edm");
+    const consistency = ["objective", "predict"].map((field) => `diffusion.${field}=consistency`);
+    const run = await trained("distant", "diffusion.process=edm", ...consistency, "sampling.sampler=consistency");
     const { code, stderr } = await plume("likelihood", run);
     expect({ code, stderr }).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("the likelihood of a model of edm is not known"),
+      stderr: expect.stringContaining("a model of the objective consistency jumps along its paths"),
     });
     expect((await plume("likelihood", run, "--count", "0")).stderr).toContain("--count 0");
   });

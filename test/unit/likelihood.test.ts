@@ -40,26 +40,27 @@ spec:
 const numbers = (seed: number) => tf.tensor4d(noise(seed, 2 * 4 * 4 * 4), [2, 4, 4, 4]);
 
 describe("the slope of a network's score", () => {
-  it.each(["vp", "ve"])(
-    "is that of its differences along epsilon, and the score the one of sampling: %s",
-    async (process) => {
-      const model = await lively(`process: ${process}, predict: v`);
-      const denoisers = createDenoisers(model)({ labels: Int32Array.of(1, 2), guidance: 1 });
-      const [x, epsilon] = [numbers(1), numbers(2)];
-      const h = 1e-2;
-      const [t, near] = [0.4, (side: number) => tf.add(x, tf.mul(epsilon, side * h))];
-      const { score, slope } = tf.tidy(() => denoisers.byTimeWithSlope(epsilon)(x, t));
-      const plain = tf.tidy(() => denoisers.byTime()(x, t));
-      expect([...score.dataSync()]).toEqual([...plain.dataSync()]);
-      const [exact, measured] = tf.tidy(() => {
-        const along = (y: tf.Tensor) => tf.sum(tf.mul(y, epsilon)).dataSync()[0]!;
-        const ends = [1, -1].map((side) => along(denoisers.byTime()(near(side), t)));
-        return [along(slope), (ends[0]! - ends[1]!) / (2 * h)];
-      });
-      // epsilon^T J^T epsilon is epsilon^T J epsilon.
-      expect(Math.abs(exact! - measured!)).toBeLessThan(2e-2 * Math.max(1, Math.abs(measured!)));
-    },
-  );
+  it.each([
+    ["vp", "v", 0.4],
+    ["ve", "v", 0.4],
+    ["edm", "edm", 0.7],
+  ])("is that of its differences along epsilon, and the score the one of sampling: %s", async (process, predict, t) => {
+    const model = await lively(`process: ${process}, predict: ${predict}`);
+    const denoisers = createDenoisers(model)({ labels: Int32Array.of(1, 2), guidance: 1 });
+    const [x, epsilon] = [numbers(1), numbers(2)];
+    const h = 1e-2;
+    const near = (side: number) => tf.add(x, tf.mul(epsilon, side * h));
+    const { score, slope } = tf.tidy(() => denoisers.byTimeWithSlope(epsilon)(x, t));
+    const plain = tf.tidy(() => denoisers.byTime()(x, t));
+    expect([...score.dataSync()]).toEqual([...plain.dataSync()]);
+    const [exact, measured] = tf.tidy(() => {
+      const along = (y: tf.Tensor) => tf.sum(tf.mul(y, epsilon)).dataSync()[0]!;
+      const ends = [1, -1].map((side) => along(denoisers.byTime()(near(side), t)));
+      return [along(slope), (ends[0]! - ends[1]!) / (2 * h)];
+    });
+    // epsilon^T J^T epsilon is epsilon^T J epsilon.
+    expect(Math.abs(exact! - measured!)).toBeLessThan(2e-2 * Math.max(1, Math.abs(measured!)));
+  });
 });
 
 describe("bits a dimension", () => {
@@ -89,6 +90,34 @@ describe("bits a dimension", () => {
     const expected = (Math.log(128) + Math.log(2 * Math.PI) / 2) / Math.LN2;
     for (const value of bits) expect(Math.abs(value - expected)).toBeLessThan(2e-3);
   });
+
+  it("by the flow of EDM are those of a Gaussian where the denoiser is that of one, with the noise it is left with", async () => {
+    // A fresh network gives F = 0: D = c_skip x, which is right for N(0, sigmaData^2 I).
+    const model = await lively("process: edm, predict: edm, sigmaData: 0.4, sigmaMin: 0.3, sigmaMax: 60");
+    model.params.load(new Float32Array(buildLayout(model.network.params).size));
+    const { kind, measure } = createBits({ ...model, image, seed: 0 });
+    expect(kind).toBe("estimate");
+    const batch = await read([0, 1]);
+    const bits = await measure({ ...batch, pixels: batch.pixels.fill(128) }, () => {});
+    // x in [0, 1 / 128), of variance 0.4^2 + 0.3^2.
+    const expected = (Math.log(128) + Math.log(2 * Math.PI) / 2 + Math.log(0.5)) / Math.LN2;
+    for (const value of bits) expect(Math.abs(value - expected)).toBeLessThan(2e-3);
+  });
+
+  it.each(["consistency, objective: consistency", "edm, objective: progressive"])(
+    "are not of a model that predicts %s: it has no score",
+    async (predict) => {
+      const model = await lively("process: edm, predict: edm");
+      const [name, objective] = predict.split(", objective: ");
+      const spec = { ...model.spec, diffusion: { ...model.spec.diffusion, predict: name, objective } };
+      expect(() => createBits({ ...model, spec: spec as typeof model.spec, image, seed: 0 })).toThrow(
+        expect.objectContaining({
+          code: "FAILED_PRECONDITION",
+          message: expect.stringContaining(`the objective ${objective}`),
+        }),
+      );
+    },
+  );
 
   it("stop between two steps when they are told to", async () => {
     const { measure } = createBits({ ...(await lively("predict: v, timesteps: 20")), image, seed: 0 });

@@ -126,6 +126,17 @@ describe("what a U-Net listens to", () => {
     expect(first.subarray(half)).toEqual(second.subarray(half));
   });
 
+  it("how an image was augmented, where it has a map of that: zeros are no augmentation, and it draws without any", () => {
+    const told = buildUnet({ ...base, augmentLabels: 4 });
+    const tensors = filled(told);
+    const out = (augment?: number[]) => {
+      const labels = augment && tf.tensor2d([...augment, ...augment], [2, 4]);
+      return told.forward(over(told, tensors), { ...input(base), ...(labels && { augment: labels }) }).dataSync();
+    };
+    expect(out([0, 0, 0, 0])).toEqual(out());
+    expect(out([0, 1, 0, 0])).not.toEqual(out());
+  });
+
   it("the time step", () => expect(outputs({ t: tf.tensor1d([4, 40]) })).not.toEqual(outputs({})));
 
   it("labels must be given when there are classes", () =>

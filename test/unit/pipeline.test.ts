@@ -25,9 +25,9 @@ beforeAll(async () => {
 
 const image = { height: 8, width: 8, channels: 1 };
 
-async function tiny(spec = "", diffusion = "labelDrop: 0.1") {
+async function tiny(spec = "", diffusion = "labelDrop: 0.1", set: string[] = []) {
   const type = diffusion.includes("cross-entropy") ? "classifier, pool: adaptive" : "unet";
-  const job = parseJob(`
+  const text = `
 metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
@@ -35,7 +35,8 @@ spec:
   diffusion: { ${diffusion.includes("predict") ? "" : "predict: v, "}${diffusion} }
   training: { globalBatch: 16, microBatch: 4 }
   sampling: { sampler: heun } # fits every process
-${spec}`);
+${spec}`;
+  const job = parseJob(text, { set });
   const network = await buildNetwork(job.spec, image);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
@@ -137,6 +138,22 @@ describe("a micro-batch", () => {
     expect(mean()).not.toBeCloseTo(weighted, 2);
   });
 
+  it("tells the network how its images were augmented, which changes a loss as soon as that is learned", async () => {
+    const { compute, params, layout } = await tiny("", "labelDrop: 0", ["data.augment=1", "data.flip=false"]);
+    const gradient = new Float32Array(layout.size);
+    const flat = initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k));
+    const told = layout.tensors.find(({ name }) => name === "augment_embedding.weight")!;
+    const losses = [];
+    for (const scale of [1, 1, 0]) {
+      params.load(flat.map((w, k) => (k >= told.offset && k < told.offset + told.size ? scale * w : w)));
+      losses.push(await compute(params, await batch(0, 0), gradient));
+      const own = gradient.subarray(told.offset, told.offset + told.size);
+      expect(own.some((g) => g !== 0)).toBe(true);
+    }
+    expect(losses[1]).toBe(losses[0]);
+    expect(losses[2]).not.toBe(losses[0]);
+  });
+
   it("leaves no tensor behind in 100 steps", async () => {
     const { compute, params, layout } = await tiny();
     const gradient = new Float32Array(layout.size);
@@ -185,6 +202,28 @@ describe("generated images", () => {
     expect(done.at(-1)).toBe(1);
     expect(done.filter((share, i) => share < (done[i - 1] ?? 0))).toEqual([done[0]]);
   });
+});
+
+describe("grids and thresholds", () => {
+  it.each([
+    ["heun", "process: vp", { grid: "time" }, {}],
+    ["dpmpp-2m", "process: edm, predict: edm", { grid: "time-quadratic" }, { grid: "exponential" }],
+    ["heun", "process: vp", { threshold: "dynamic", percentile: 80 }, { threshold: "static" }],
+    ["ddim", "process: ddpm", { threshold: "none" }, { threshold: "dynamic" }],
+    ["ancestral", "process: ddpm", { threshold: "dynamic", percentile: 50 }, { threshold: "dynamic" }],
+  ] as const)(
+    "of %s (%s) make %j another picture than %j, and the same in any batch",
+    async (sampler, diffusion, first, second) => {
+      const { spec, network, params, layout } = await tiny("", diffusion);
+      params.load(initialParameters(layout, 3).map((w, k) => w + 0.05 * Math.sin(k)));
+      const generate = createGenerator({ spec, network, params, image, program: backend.program });
+      const drawn = (manner: object, ...indices: number[]) =>
+        generate({ seed: 1, sampler, steps: 6, guidance: 2, ...manner, indices, labels: indices });
+      const [one, other] = [await drawn(first, 7), await drawn(second, 7)];
+      expect([...one]).not.toEqual([...other]);
+      expect([...(await drawn(first, 3, 7)).subarray(64)]).toEqual([...one]);
+    },
+  );
 });
 
 describe("a sampler that chooses its own steps", () => {
@@ -242,7 +281,7 @@ describe("the denoiser's forms", () => {
     const { alpha, sigma } = noiseProcess(spec.diffusion).level(0.5);
     tf.tidy(() => {
       const x_t = tf.reshape(tf.linspace(-1, 1, 128), [2, 4, 4, 4]);
-      const x0 = denoisers.bySigma(false)(tf.div(x_t, alpha), sigma / alpha);
+      const x0 = denoisers.bySigma({ clip: false })(tf.div(x_t, alpha), sigma / alpha);
       const expected = tf.div(tf.sub(tf.mul(x0, alpha), x_t), sigma * sigma).dataSync();
       const score = denoisers.byTime()(x_t, 0.5).dataSync();
       score.forEach((value, i) => {

@@ -144,7 +144,7 @@ describe("the error along the ODE", () => {
 
   /** Along the ODE of a Gaussian every quantile stays one. */
   const error = async (sampler: SigmaSampler, steps: number): Promise<number> => {
-    const sigmas = GRIDS[sampler.grid ?? "karras"](steps + 1, between);
+    const sigmas = GRIDS[sampler.grid ?? "karras"].levels(steps + 1, between);
     const values = await trip(sampler, { sigmas, z: tf.tensor(QUANTILES, [4, 1, 1, 1]) });
     return Math.max(...QUANTILES.map((z, i) => Math.abs(values[i]! - MEAN - z * spreadAt(LOW))));
   };
@@ -169,7 +169,7 @@ describe("a grid", () => {
 
   it.each(grids)("%s falls from the noisiest level of any process to the least noisy", (name) => {
     for (const [, own] of processes) {
-      const sigmas = GRIDS[name](20, own);
+      const sigmas = GRIDS[name].levels(20, own);
       expect(sigmas).toHaveLength(20);
       expect([...sigmas].sort((a, b) => b - a)).toEqual([...sigmas]);
     }

@@ -1,7 +1,7 @@
 // plume data: which data sets there are, what is in one, and fetching it.
 
 import { Command } from "commander";
-import { dataSchema } from "../../../shared/config/schema.ts";
+import { dataSchema } from "../../../shared/config/data.ts";
 import type { SetStorage } from "../../../shared/data/image-set.ts";
 import { openImageSet } from "../../../shared/data/open.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";

@@ -36,7 +36,7 @@ interface EvalOptions extends WayOptions {
 
 /** What of a model's images may be said. */
 const OF_IMAGES = [
-  ...["seeds", "stages", "sampler", "steps", "guidance", "eta"],
+  ...["seeds", "stages", "sampler", "steps", "guidance", "eta", "grid", "threshold", "percentile"],
   ...["classifier", "classifierScale"],
 ] as readonly (keyof EvalOptions)[];
 const flagOf = (option: keyof EvalOptions): string =>
@@ -80,6 +80,8 @@ Examples:
   plume eval runs/fashion --stages final --seeds 0 --count 100
   plume eval runs/fashion --stages final --seeds 0 --sampler heun,dpmpp-2m,ddim --steps 5,10,20
   plume eval runs/fashion --stages final --guidance 1,1.5,2,4
+  plume eval runs/edm --stages final --sampler dpmpp-2m --steps 5,10 --grid karras,exponential,time,time-quadratic
+  plume eval runs/fashion --stages final --guidance 4,8 --threshold static,dynamic
   plume eval --against pictures/
   plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
@@ -87,8 +89,8 @@ Examples:
   plume eval runs/classifier
   plume eval runs/heartbeat --bound
 
-Where --sampler, --steps, --guidance or --classifier-scale list several values, separated by commas, every combination is
-drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
+Where --sampler, --steps, --guidance, --grid, --threshold, --percentile or --classifier-scale list several values, separated by
+commas, every combination is drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
 neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.

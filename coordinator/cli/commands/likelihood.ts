@@ -13,7 +13,7 @@ import { spreadOf } from "../../../shared/spread.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { wholeNumber } from "../options.ts";
-import { breathe } from "../sampling.ts";
+import { breathe, checkDraws } from "../sampling.ts";
 import { table } from "../table.ts";
 
 interface LikelihoodOptions {
@@ -45,10 +45,11 @@ export function likelihoodCommand(): Command {
       `
 Examples:
   plume likelihood runs/iddpm
+  plume likelihood runs/edm --count 20
   plume likelihood runs/fashion --count 500 --json
 
 Of a discrete process (ddpm) it is the variational bound, all T steps: an upper bound of what the model needs, T evaluations
-of the network an image. Of an SDE (vp, sub-vp, ve) it is the density under the probability flow, by Hutchinson's estimate.
+of the network an image. Of vp, sub-vp, ve and edm it is the density under the probability flow, by Hutchinson's estimate.
 A model with labels is asked about each image under its own label, an upsampler given the image itself, shrunk.`,
     )
     .action(action(likelihood));
@@ -59,6 +60,7 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
   const seed = wholeNumber("--seed", options.seed);
   const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
   const { job, step, weights, imageSet, network, params, backend } = model;
+  checkDraws(checkpoint, job.spec);
   const { height, width, channels } = imageSet;
   const image = { height, width, channels };
   const bitsOf = createBits({ spec: job.spec, network, params, program: backend.program, image, seed });

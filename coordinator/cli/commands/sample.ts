@@ -63,6 +63,8 @@ export function sampleCommand(): Command {
 Examples:
   plume sample runs/fashion --class Sneaker --count 16 --guidance 2 -o sneakers.png
   plume sample runs/fashion --sampler dpmpp-2m --steps 10 --count 1000 -o images.npy
+  plume sample runs/fashion --guidance 8 --threshold dynamic -o guided-far.png
+  plume sample runs/edm --sampler dpmpp-2m --steps 10 --grid time-quadratic -o quadratic.png
   plume sample runs/fashion --classifier runs/classifier --classifier-scale 4 -o guided.png
   plume sample runs/consistency --steps 1 -o one-step.png
   plume sample runs/upsampler --base runs/adm-14 --count 16 -o cascade.png
@@ -111,9 +113,9 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   if (small) await writeEnlarged(output, pixels, small, image, spec.model.lowRes!.size);
   else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
   io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
-  const { seed, steps, guidance } = sampling;
+  const { seed, steps, guidance, grid, threshold, percentile } = sampling;
   io.result({
-    ...{ file: output, count, step, weights, seed, steps, guidance, backend, workers },
+    ...{ file: output, count, step, weights, seed, steps, guidance, grid, threshold, percentile, backend, workers },
     ...(classifier && { classifierScale: classifierScale ?? 1 }),
     ...(small && { ...small.told, lowResNoise: noise }),
   });

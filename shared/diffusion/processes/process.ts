@@ -27,8 +27,10 @@ export interface NoiseProcess extends Times {
   level(t: number): Level;
   /** The time whose sigma / alpha is this ratio: how a sampler in x / alpha finds its way back. Outside the span, its end. */
   timeOf(ratio: number): number;
-  /** The same noise as a stochastic differential equation, where it is one. */
+  /** The same noise as a stochastic differential equation, where samplers know one. */
   readonly sde?: Sde;
+  /** The same in t, for its probability flow alone, where there is no `sde`. */
+  readonly flow?: ContinuousNoise;
 }
 
 export type SdeProcess = NoiseProcess & { readonly sde: Sde };
@@ -39,10 +41,14 @@ export interface LinearNoise {
   diffusion(t: number): number;
 }
 
-/** dx = drift(t) x dt + diffusion(t) dw: Song et al. 2021, Eq. 5, with the linear drift that all of theirs have. t in (0, 1]. */
-export interface Sde extends LinearNoise {
-  /** The prior is N(0, prior^2 I): what x_1 is taken for. */
+/** dx = drift(t) x dt + diffusion(t) dw: Song et al. 2021, Eq. 5, with the linear drift that all of theirs have. */
+export interface ContinuousNoise extends LinearNoise {
+  /** The prior is N(0, prior^2 I): what x at the last time is taken for. */
   readonly prior: number;
+}
+
+/** t in (0, 1]. */
+export interface Sde extends ContinuousNoise {
   /** @throws PlumeError INVALID_ARGUMENT where so few steps would each be more than all noise. */
   discrete(N: number): Discretization;
 }

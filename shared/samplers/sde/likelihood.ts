@@ -1,7 +1,7 @@
 // Log-likelihoods of images under the probability flow: Song et al. 2021, Section 4.3 and Eq. 39.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { Sde, SdeProcess } from "../../diffusion/processes/process.ts";
+import type { ContinuousNoise, Times } from "../../diffusion/processes/process.ts";
 import { exactLog } from "../../rng/exact-math.ts";
 import type { Score } from "../sampler.ts";
 import { drive, type OnStep } from "../walk.ts";
@@ -19,6 +19,11 @@ interface Likelihood {
   /** log p_1(z), and what the flow's divergence adds to it: nats, float32 [B] each. Their sum is log p_0. */
   readonly priorLogDensity: Float32Array;
   readonly change: Float32Array;
+}
+
+/** Whose probability flow runs from the least time to the largest. */
+interface Followed extends Pick<Times, "span"> {
+  readonly sde: ContinuousNoise;
 }
 
 export interface LikelihoodOptions extends Tolerances {
@@ -40,7 +45,7 @@ export const withSlope =
  */
 export async function likelihood(
   score: ScoreWithSlope,
-  { sde, span }: SdeProcess,
+  { sde, span }: Followed,
   data: T,
   epsilon: T,
   { onStep, ...tolerances }: LikelihoodOptions = {},
@@ -57,7 +62,7 @@ export async function likelihood(
 }
 
 /** log p_1 of the prior N(0, prior^2 I), in nats. @param z float32 [B, H, W, C]. @returns float32 [B]. */
-export function priorLogDensity({ prior }: Sde, z: T): tf.Tensor1D {
+export function priorLogDensity({ prior }: ContinuousNoise, z: T): tf.Tensor1D {
   const D = z.size / z.shape[0]!;
   const squares = tf.sum(tf.square(rows(z)), 1);
   return tf.sub((-D / 2) * exactLog(2 * Math.PI * prior * prior), tf.div(squares, 2 * prior * prior));
@@ -65,7 +70,7 @@ export function priorLogDensity({ prior }: Sde, z: T): tf.Tensor1D {
 
 /** The flow of x and, in a column beside it, of the estimate of div f: epsilon^T (df/dx) epsilon. [B, H W C + 1]. */
 const withDivergence =
-  (sde: Sde, scoreAt: ScoreWithSlope, epsilon: T): Field =>
+  (sde: ContinuousNoise, scoreAt: ScoreWithSlope, epsilon: T): Field =>
   (both, t) => {
     const [x] = split(both, epsilon.shape);
     const { score, slope } = scoreAt(x, t);

@@ -103,6 +103,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     source: few("shapes:", "heartbeat:", "heartbeat", "heartbeats:"),
     imageSize: few(1, 7, 8, 12, 16, 28, 32),
     patch: few(1, 2, 4),
+    augment: few(0, 0.12, 1),
   },
   model: {
     channels: few(1, 4, 6, 8, 12, 32, 65_536),
@@ -139,9 +140,12 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
   },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
   sampling: {
-    sampler: few("ddim", "ancestral", "heun", "consistency", "reverse-kernel"),
+    sampler: few("ddim", "ancestral", "heun", "pc", "dpm-fast", "consistency", "reverse-kernel"),
     everySteps: few(0, 0, 5),
     steps: few(1, 20, 21, 50, 1000),
+    grid: few("karras", "time"),
+    threshold: few("static", "dynamic"),
+    percentile: few(50, 100),
     guidance: few(0, 1, 1.5, 2),
     classifierScale: few(0, 1, 2.5),
     lowResNoise: few(0, 0.25, 0.5),

@@ -28,6 +28,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.data.patch: Forbidden: 2 does not divide imageSize 15; choose another of the two",
   ),
   wrong(
+    { data: { source: "shapes:", augment: 0.12 }, model: { type: "mlp" } },
+    "spec.data.augment: Forbidden: 0.12: a mlp cannot be told how an image was augmented; choose unet, or 0",
+  ),
+  wrong(
     { model: { channelMult: [1, 2, 3, 4] } },
     "spec.model.channelMult: Forbidden: 4 levels halve 28 pixels 3 times, and 28 is not divisible by 8; use fewer levels or another imageSize",
   ),
@@ -149,6 +153,18 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.models.classifier: Forbidden: guides what is sampled, and a classifier draws no pictures; leave it out",
   ),
   wrong(
+    { sampling: { grid: "karras" } },
+    "spec.sampling.grid: Forbidden: karras is for samplers that walk any levels of noise, such as euler, heun; ddim has its own, so leave it out",
+  ),
+  wrong(
+    { diffusion: { process: "vp" }, sampling: { sampler: "pc", threshold: "dynamic" } },
+    "spec.sampling.threshold: Forbidden: dynamic is of predictions of x_0, which pc does not see; leave it out",
+  ),
+  wrong(
+    { sampling: { percentile: 99.5 } },
+    "spec.sampling.percentile: Forbidden: 99.5 is of the threshold dynamic; set that too, or leave it out",
+  ),
+  wrong(
     { diffusion: { process: "nonequilibrium", objective: "trajectory-bound" }, sampling: ALL_STEPS },
     "spec.diffusion.predict: Forbidden: eps is nothing that nonequilibrium could step back by; choose kernel",
   ),
@@ -159,6 +175,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { diffusion: { ...BITS, timesteps: 1000 }, sampling: ALL_STEPS },
     "spec.data.source: Forbidden: holds no bits, which binomial flips; choose heartbeat",
+  ),
+  wrong(
+    { data: { ...HEARTBEAT, augment: 0.12 }, diffusion: BITS, sampling: ALL_STEPS },
+    "spec.data.augment: Forbidden: 0.12 makes of bits what are none, which binomial flips; set it to 0",
   ),
   wrong(
     { data: HEARTBEAT, diffusion: { ...BITS, timesteps: 400 }, sampling: ALL_STEPS },
@@ -179,6 +199,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { data: HEARTBEAT, model: { lowRes: { size: 14 } }, diffusion: BITS, sampling: ALL_STEPS },
     "spec.model.lowRes: Forbidden: is not told to the steps of binomial; leave it out, or choose another process",
+  ),
+  wrong(
+    { data: { augment: 0.12 }, model: { lowRes: { size: 14 } } },
+    "spec.model.lowRes: Forbidden: is of an image before data.augment 0.12 changes it; leave it out, or set data.augment 0",
   ),
   wrong(
     { model: { lowRes: { size: 14, noise: 0.25 } }, sampling: { lowResNoise: 0.5 } },
@@ -305,6 +329,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "data.imageSize": 32,
   "data.patch": 2,
   "data.flip": true,
+  "data.augment": 0.12,
   "data.limit": 100,
   "model.type": "classifier",
   "model.channels": 64,

@@ -2,7 +2,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { dataSchema } from "../../../../shared/config/schema.ts";
+import { dataSchema } from "../../../../shared/config/data.ts";
 import { grey } from "../../../../shared/data/decode.ts";
 import type { ImageSet } from "../../../../shared/data/image-set.ts";
 import { decodeNpy, imagesOf, labelsOf } from "../../../../shared/data/npy.ts";

@@ -1,6 +1,6 @@
 // The real images that others are measured against, and the rows that make their numbers readable.
 
-import { dataSchema } from "../../../../shared/config/schema.ts";
+import { dataSchema } from "../../../../shared/config/data.ts";
 import type { ImageSet } from "../../../../shared/data/image-set.ts";
 import { openImageSet } from "../../../../shared/data/open.ts";
 import { PlumeError } from "../../../../shared/errors.ts";

@@ -36,16 +36,19 @@ export function waysOf(options: WayOptions): (spec: JobSpec, classifier: FrozenN
     }));
 }
 
-function combinations({ eta, sampler, steps, guidance, classifierScale }: WayOptions): WayOptions[] {
+const LISTED = ["sampler", "steps", "guidance", "grid", "threshold", "percentile", "classifierScale"] as const;
+
+function combinations({ eta, ...options }: WayOptions): WayOptions[] {
   let all: WayOptions[] = [eta === undefined ? {} : { eta }];
-  for (const [field, values] of Object.entries({ sampler, steps, guidance, classifierScale }))
+  for (const [field, values] of LISTED.map((each) => [each, options[each]] as const))
     if (values !== undefined) all = all.flatMap((way) => listOf(values).map((value) => ({ ...way, [field]: value })));
   return all;
 }
 
-export function tell({ sampler, steps, guidance, classifierScale }: Way): string {
-  const scale = classifierScale === undefined ? "" : `, classifier scale ${classifierScale}`;
-  return `${sampler}, ${steps} steps, guidance ${guidance}${scale}`;
+export function tell({ sampler, steps, guidance, grid, threshold, percentile, classifierScale }: Way): string {
+  const more = { grid, threshold, percentile, "classifier scale": classifierScale };
+  const told = Object.entries(more).flatMap(([name, value]) => (value === undefined ? [] : [`, ${name} ${value}`]));
+  return `${sampler}, ${steps} steps, guidance ${guidance}${told.join("")}`;
 }
 
 /** One a stage and way. */
