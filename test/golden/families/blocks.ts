@@ -48,7 +48,8 @@ function outputOf(golden: GoldenCase): tf.Tensor {
   }
   if (name.startsWith("silu")) return silu(x);
   if (has("qkv.weight") && has("norm.weight")) {
-    const heads = p.num_head_channels ? p.channels! / p.num_head_channels : (p.num_heads ?? 1);
+    const perHead = p.num_head_channels ?? -1;
+    const heads = perHead > 0 ? p.channels! / perHead : (p.num_heads ?? 1);
     const block = attentionBlock(scope, p.channels!, { heads, groups: ADM_GROUPS, eps: EPS });
     const modules = new Map([
       ["norm", "group_norm"],

@@ -89,11 +89,27 @@ function noiseOf({ schedule = "linear", num_timesteps, beta_0 = 0.1, beta_1 = 20
   if (num_timesteps === undefined) return { N: 1000, ...PROCESSES.vp.create(options) };
   const { span, level, timeOf, label } = PROCESSES.ddpm.create(options);
   const N = span.max + 1;
+  const before = beforeFirst(level(0), level(1));
   return {
     N,
-    level: (t) => level(nearWhole(t * N - 1)),
-    timeOf: (ratio) => (timeOf(ratio) + 1) / N,
+    level(t) {
+      const step = nearWhole(t * N - 1);
+      return step < 0 ? before.level(step) : level(step);
+    },
+    timeOf: (ratio) => ((ratio < ratioOf(level(0)) ? before.timeOf(ratio) : timeOf(ratio)) + 1) / N,
     label: (t) => (label(t * N - 1) * 1000) / N,
+  };
+}
+
+/** Steps below 0, which DPM-Solver's interpolation knows: the line of the first two through log alpha goes on. */
+function beforeFirst({ alpha: first }: Level, { alpha: second }: Level) {
+  const [start, slope] = [Math.log(first), Math.log(second / first)];
+  return {
+    level(step: number): Level {
+      const logAlpha = start + step * slope;
+      return { alpha: Math.exp(logAlpha), sigma: Math.sqrt(-Math.expm1(2 * logAlpha)) };
+    },
+    timeOf: (ratio: number): number => (-0.5 * Math.log1p(ratio * ratio) - start) / slope,
   };
 }
 

@@ -55,8 +55,20 @@ const values = (tensor: tf.Tensor): number[] => [...tensor.dataSync()];
 function predictorOf(name: string, flow = false): MakeRule {
   if (name.includes("none")) return none;
   if (name.includes("euler")) return eulerMaruyama;
-  return name.includes("ancestral") ? ancestralSampling : reverseDiffusion(flow);
+  if (name.includes("ancestral")) return ancestralSampling;
+  return flow ? drawing(reverseDiffusion(true)) : reverseDiffusion();
 }
+
+/** score_sde draws at every step, of the flow as well, which has no use for it. */
+const drawing =
+  (make: MakeRule): MakeRule =>
+  (...args) => {
+    const rule = make(...args);
+    return (state) => {
+      state.noise();
+      return rule(state);
+    };
+  };
 
 function correctorOf(name: string, { snr = 0.16, n_steps: steps = 1 }: Params): MakeRule {
   if (name.includes("none")) return none;
