@@ -55,6 +55,13 @@ describe("an upsampler's job", () => {
     expect(await json("audit", three, "--replay", "5")).toMatchObject({ ok: true, replay: { ok: true } });
   });
 
+  it("shows in its grid what each image was drawn from", async () => {
+    const [grid] = readdirSync(join(one, "samples"));
+    const { width, height } = await sharp(join(one, "samples", grid!)).metadata();
+    // Ten pairs, three side by side; cells as below.
+    expect([width, height]).toEqual([3 * 2 * 84 + 4, 18 + 4 * 84 + 4]);
+  });
+
   it("learns another network than without what it is told", async () => {
     const plain = await train(job, scratch.file("plain"), "--steps", "1", ...sets("model.lowRes.size=4"));
     expect(plain.weightsSha256).not.toBe(alone.weightsSha256);
