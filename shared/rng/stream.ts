@@ -28,7 +28,7 @@ export const PURPOSE = {
   editMask: 17,
   likelihoodNoise: 18,
   hutchinson: 19,
-  augment: 20,
+  augment: 30,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];
