@@ -33,7 +33,7 @@ export const PURPOSE = {
   sampleLowRes: 22,
   upsampleNoise: 23,
   upsampleStep: 24,
-  augment: 25,
+  augment: 30,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

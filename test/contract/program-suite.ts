@@ -31,12 +31,16 @@ const OBJECTIVES = [
   "predict: v, timestepSampling: loss-second-moment",
 ];
 
+/** Networks that can be told of it see images augmented. */
+const networkOf = (objective: string) =>
+  objective.includes("cross-entropy") ? { type: "classifier", augment: 0 } : { type: "unet", augment: 0.5 };
+
 const jobWith = (objective: string) =>
   parseJob(`
 metadata: { name: tiny }
 spec:
-  data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
-  model: { type: ${objective.includes("cross-entropy") ? "classifier" : "unet"}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
+  data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true, augment: ${networkOf(objective).augment} }
+  model: { type: ${networkOf(objective).type}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
   diffusion: { ${objective} }
   training: { globalBatch: 16, microBatch: 4 }
   sampling: { sampler: ${objective.includes("consistency") ? "consistency" : "ddim"} }

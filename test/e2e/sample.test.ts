@@ -34,6 +34,24 @@ describe("plume sample", () => {
     expect(drawn[2]!.equals(drawn[0]!)).toBe(true);
   });
 
+  it("walks the grid and thresholds as it is told, to other pictures, and says so", async () => {
+    const drawn = async (...more: string[]) => {
+      const file = scratch.file("manner.npy");
+      const args = ["--count", "4", "--sampler", "dpmpp-2m", "--steps", "5", ...more];
+      const { code, stdout, stderr } = await plume("sample", run, ...args, "-o", file, "--json");
+      expect(code, stderr).toBe(0);
+      return { told: JSON.parse(stdout), pixels: readFileSync(file) };
+    };
+    const plain = await drawn();
+    const quadratic = await drawn("--grid", "time-quadratic");
+    const dynamic = await drawn("--threshold", "dynamic", "--percentile", "90");
+    expect(quadratic.told).toMatchObject({ grid: "time-quadratic" });
+    expect(dynamic.told).toMatchObject({ threshold: "dynamic", percentile: 90 });
+    for (const { pixels } of [quadratic, dynamic]) expect(pixels.equals(plain.pixels)).toBe(false);
+    const refused = await plume("sample", run, "--sampler", "ddim", "--grid", "time", "-o", scratch.file("none.npy"));
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("--grid time: ddim has levels") });
+  });
+
   it("starts no more processes than there are batches", async () => {
     const { stdout } = await plume(
       "sample",

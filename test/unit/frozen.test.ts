@@ -81,6 +81,23 @@ describe("a model that a job names", () => {
   });
 });
 
+describe("a teacher and how images are augmented", () => {
+  const told = scratch.file("told");
+  beforeAll(() => writeModel(told, 4, teacherJob("data.augment=0.5")));
+
+  it("is refused augmented images that it was never told of, and its copy where it knows of them and the student does not", async () => {
+    const augmented = student(`file://${store}`, "data.augment=0.12");
+    await expect(read(augmented)).rejects.toThrow("data.augment: the model has 0, the job 0.12");
+    const copied = student(`file://${told}`, "training.init=teacher");
+    await expect(read(copied)).rejects.toThrow("data.augment, for training.init teacher: the model has 0.5, the job 0");
+  });
+
+  it("teaches of augmented images where it was told of them, and of others in any case", async () => {
+    for (const chance of ["0", "0.12"])
+      expect(await read(student(`file://${told}`, `data.augment=${chance}`))).toHaveProperty("teacher");
+  });
+});
+
 describe("a run that has begun", () => {
   const job = student(`file://${store}`);
 

@@ -1,10 +1,8 @@
 // plume likelihood: how many bits a dimension a model needs for images it was not trained on, beside what others need.
 
 import { Command } from "commander";
-import type { ImageBatch, ImageSet } from "../../../shared/data/image-set.ts";
-import { openImageSet } from "../../../shared/data/open.ts";
+import type { ImageBatch } from "../../../shared/data/image-set.ts";
 import type { PatchShape } from "../../../shared/data/patch.ts";
-import { PlumeError } from "../../../shared/errors.ts";
 import { histogramBits, UNIFORM_BITS } from "../../../shared/eval/baseline-bits.ts";
 import { createBits, type MeasureBits } from "../../../shared/eval/model-bits.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
@@ -12,6 +10,7 @@ import { batchesOf } from "../../../shared/pipeline/tiles.ts";
 import { spreadOf } from "../../../shared/spread.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { openHeldOut } from "../held-out.ts";
 import { wholeNumber } from "../options.ts";
 import { breathe, checkDraws } from "../sampling.ts";
 import { table } from "../table.ts";
@@ -64,21 +63,8 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
   const { height, width, channels } = imageSet;
   const image = { height, width, channels };
   const bitsOf = createBits({ spec: job.spec, network, params, program: backend.program, image, seed });
-  const sets = await Promise.all(
-    (["test", "train"] as const).map((split) =>
-      openImageSet(job.spec.data, { split, access: job.spec.store, signal: io.signal }),
-    ),
-  );
-  await using _closed = { [Symbol.asyncDispose]: async () => void (await Promise.all(sets.map((set) => set.close()))) };
-  const [test, train] = sets as [ImageSet, ImageSet];
-  if (test.fallback ?? train.fallback)
-    throw new PlumeError(
-      "UNAVAILABLE",
-      `the images of ${job.spec.data.source} are not here: ${test.fallback ?? train.fallback}`,
-      {
-        remedy: "put them where the job names them; Fashion-MNIST by npm run setup:data",
-      },
-    );
+  await using sets = await openHeldOut(model, io.signal);
+  const { test, train, heldOut, which } = sets;
   const n = Math.min(count, test.size);
   const images = await test.read(first(n), io.signal);
   const values = await measured(io, bitsOf, images);
@@ -91,8 +77,6 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
     ...(await compressed(images.pixels, image)),
     uniform: UNIFORM_BITS,
   };
-  const heldOut = test.digest !== train.digest;
-  const which = heldOut ? "test images" : "images that it was trained on (the source has no others)";
   io.print(`${job.metadata.name}, ${weights} weights of step ${step}: ${n} ${which} of ${test.name}`);
   const row = (name: string, value: number, more = "") => [name, value.toFixed(3) + more];
   io.print(

@@ -3,7 +3,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Backend } from "../../../../shared/backends/backend.ts";
 import type { Job } from "../../../../shared/config/schema.ts";
-import { openImageSet } from "../../../../shared/data/open.ts";
 import { CHAIN_NAMES, chainKind, loadChain } from "../../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { boundOfTrajectory } from "../../../../shared/eval/trajectory.ts";
@@ -15,6 +14,7 @@ import { batchesOf } from "../../../../shared/pipeline/tiles.ts";
 import { PURPOSE, type Purpose } from "../../../../shared/rng/stream.ts";
 import { spreadOf } from "../../../../shared/spread.ts";
 import type { CommandIo } from "../../action.ts";
+import { openHeldOut } from "../../held-out.ts";
 import { breathe } from "../../sampling.ts";
 
 /** Images computed together: bounds the memory; what comes out does not depend on it. */
@@ -37,12 +37,8 @@ export async function evaluateBound(
   const { job, step, weights, network, params, backend } = model;
   const { spec } = job;
   checkProcess(checkpoint, job);
-  const options = { access: spec.store, signal: io.signal };
-  const [train, test] = await Promise.all([
-    openImageSet(spec.data, options),
-    openImageSet(spec.data, { ...options, split: "test" }),
-  ]);
-  await using _closed = { [Symbol.asyncDispose]: async () => void (await Promise.all([train.close(), test.close()])) };
+  await using sets = await openHeldOut(model, io.signal);
+  const { test, heldOut, which } = sets;
   const chain = await loadChain(spec.diffusion);
   const { program } = backend;
   const kernels = createKernels({ spec, network, params, program });
@@ -70,9 +66,8 @@ export async function evaluateBound(
   const dims = test.height * test.width * test.channels;
   const { mean, std } = spreadOf(bits);
   const error = (std ?? 0) / Math.sqrt(bits.length);
-  const heldOut = test.digest !== train.digest;
-  const of = `${images} images of ${test.name} ${heldOut ? "that it was not trained on" : "that it was trained on: there are no others"}`;
-  io.print(`${job.metadata.name}, step ${step}, ${weights} weights; ${of}, seeds ${seeds.join(", ")}`);
+  const of = `${images} ${which} of ${test.name}`;
+  io.print(`${job.metadata.name}, ${weights} weights of step ${step}: ${of}, seeds ${seeds.join(", ")}`);
   const line = (name: string, total: number) =>
     `${name} ${total.toFixed(3)} ± ${error.toFixed(3)} bits an image, ${(total / dims).toFixed(4)} a dimension`;
   io.print(line("log likelihood, at least:", -mean));

@@ -1,15 +1,13 @@
 // A classifier's accuracy by noise level, on images that it was not trained on.
 
 import type { Backend } from "../../../../shared/backends/backend.ts";
-import type { JobSpec } from "../../../../shared/config/schema.ts";
-import { openImageSet } from "../../../../shared/data/open.ts";
 import { noiseProcess } from "../../../../shared/diffusion/processes/index.ts";
-import { PlumeError } from "../../../../shared/errors.ts";
 import { accuracyAt, type NoisedAccuracy, timesOf } from "../../../../shared/eval/noised-accuracy.ts";
 import type { LoadedModel } from "../../../../shared/interop/load-model.ts";
 import { createLogits } from "../../../../shared/pipeline/classifier.ts";
 import { meanOf } from "../../../../shared/spread.ts";
 import type { CommandIo } from "../../action.ts";
+import { openHeldOut } from "../../held-out.ts";
 import { breathe } from "../../sampling.ts";
 import { table } from "../../table.ts";
 
@@ -22,10 +20,10 @@ export async function evaluateClassifier(
   model: LoadedModel & { readonly backend: Backend },
   asked: { readonly count: number | undefined },
 ): Promise<undefined> {
-  const { job, step, weights, network, params, imageSet, backend } = model;
+  const { job, step, weights, network, params, backend } = model;
   const { spec } = job;
-  await using set = await openTestImages(spec, io.signal);
-  const heldOut = set.digest !== imageSet.digest;
+  await using sets = await openHeldOut(model, io.signal);
+  const { test: set, heldOut, which } = sets;
   const n = Math.min(asked.count ?? COUNT, set.size);
   const images = await set.read(
     Array.from({ length: n }, (_, k) => k),
@@ -38,22 +36,11 @@ export async function evaluateClassifier(
     levels.push(await accuracyAt(t, { spec, logits }, images, set));
     io.note(`  noise level ${levels.length} of ${LEVELS}`);
   }
-  const which = heldOut ? "test images" : "images that it was trained on (the source has no others)";
   io.print(`${job.metadata.name}, a classifier, ${weights} weights of step ${step}: ${n} ${which} of ${set.name}`);
   io.print(levelTable(levels));
   io.print(legend(spec.model.classes));
   io.result({ checkpoint, step, weights, images: n, set: set.name, heldOut, classes: spec.model.classes, levels });
   return undefined;
-}
-
-/** Images of the classifier's classes that its run has not seen, where the source has a part for that; else those that it has. */
-async function openTestImages({ data, store, model }: JobSpec, signal: AbortSignal) {
-  const set = await openImageSet(data, { split: "test", access: store, signal });
-  if (set.fallback !== undefined || set.classes.length !== model.classes)
-    throw new PlumeError("UNAVAILABLE", `the images of ${data.source} are not here`, {
-      remedy: data.source === "fashion-mnist" ? "npm run setup:data" : "put them where the job names them",
-    });
-  return { ...set, [Symbol.asyncDispose]: () => set.close() };
 }
 
 const levelTable = (levels: readonly NoisedAccuracy[]): string =>
