@@ -134,10 +134,23 @@ describe("plume eval of a checkpoint", () => {
     expect(new Set(drawn.map(({ metrics }) => metrics.frechet!.mean)).size).toBe(4);
     expect(drawn[0]!.name).toBe("final, step 4: heun, 2 steps, guidance 1.5");
   });
+
+  it("measures the same whatever number of processes draws, each with every row's weights", async () => {
+    const few = ["--count", "100", "--seeds", "0", "--steps", "1,2"];
+    const [one, three] = await Promise.all(["1", "3"].map((n) => evaluated(out, ...few, "--workers", n)));
+    expect(three!.rows).toEqual(one!.rows);
+    expect(one!.rows.slice(0, 6).map(({ step, steps, evaluations }) => [step, steps, evaluations])).toEqual([
+      ...[1, 2].map((steps) => [0, steps, steps]),
+      ...[1, 2].map((steps) => [2, steps, steps]),
+      ...[1, 2].map((steps) => [4, steps, steps]),
+    ]);
+  });
 });
 
 describe("plume eval refuses with exit code 2", () => {
   it.each([
+    ["no processes that draw", ["runs/x", "--workers", "0"], "--workers 0 is no whole number of at least 1"],
+    ["processes that draw where nothing is drawn", ["runs/x", "--bound", "--workers", "2"], "--workers 2 draws images"],
     ["nothing to measure", [], "has nothing to measure"],
     ["images that are not there", ["--against", "no/such"], "no/such: there is no such folder or file"],
     [

@@ -3,24 +3,27 @@
 import { Command } from "commander";
 import { BACKEND_CHOICES } from "../../../shared/backends/backend.ts";
 import { openBackend } from "../../../shared/backends/index.ts";
+import type { Job } from "../../../shared/config/schema.ts";
 import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../shared/eval/score.ts";
-import { loadModel } from "../../../shared/interop/load-model.ts";
+import { checkWeights, placeModel, readModel } from "../../../shared/interop/load-model.ts";
 import { givesImages } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
-import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
-import { CLASSIFIER_OPTION, openGuide } from "../guide.ts";
+import { BACKEND_OPTION, chooseBackendFor, openBackendFor } from "../backend.ts";
+import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
+import { CLASSIFIER_OPTION, readGuide } from "../guide.ts";
 import { oneOf, wholeNumber } from "../options.ts";
 import { SAMPLING_OPTIONS } from "../sampling.ts";
 import { evaluateBound } from "./eval/bound.ts";
+import { generatedRows } from "./eval/drawn.ts";
 import { readImages } from "./eval/images.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES, openReal, openScorer } from "./eval/real.ts";
 import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
-import { openStages, STAGES } from "./eval/stages.ts";
-import { generatedRows, listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
+import { readStages, STAGES } from "./eval/stages.ts";
+import { listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
 
 interface EvalOptions extends WayOptions {
   readonly bound?: true;
@@ -31,13 +34,14 @@ interface EvalOptions extends WayOptions {
   readonly stages?: string;
   readonly classifier?: string;
   readonly weights?: string;
+  readonly workers?: string;
   readonly backend?: string;
 }
 
 /** What of a model's images may be said. */
 const OF_IMAGES = [
   ...["seeds", "stages", "sampler", "steps", "guidance", "eta"],
-  ...["classifier", "classifierScale"],
+  ...["classifier", "classifierScale", "workers"],
 ] as readonly (keyof EvalOptions)[];
 const flagOf = (option: keyof EvalOptions): string =>
   `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
@@ -71,13 +75,14 @@ export function evalCommand(): Command {
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
+    .option(...WORKERS_OPTION)
     .option(...BACKEND_OPTION)
     .addHelpText(
       "after",
       `
 Examples:
   plume eval runs/fashion
-  plume eval runs/fashion --stages final --seeds 0 --count 100
+  plume eval runs/fashion --stages final --seeds 0 --count 100 --workers 8
   plume eval runs/fashion --stages final --seeds 0 --sampler heun,dpmpp-2m,ddim --steps 5,10,20
   plume eval runs/fashion --stages final --guidance 1,1.5,2,4
   plume eval --against pictures/
@@ -128,7 +133,8 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
     seeds: listOf(options.seeds ?? "0,1,2").map((seed) => wholeNumber("--seeds", seed)),
     stages: listOf(options.stages ?? STAGES.join(",")).map((stage) => oneOf("--stages", stage, STAGES)),
     waysOf: waysOf(options),
-    weights: options.weights,
+    weights: options.weights === undefined ? undefined : checkWeights(options.weights),
+    workers: parseDrawers(options.workers),
   };
 }
 
@@ -149,24 +155,22 @@ function checkBound(options: EvalOptions, checkpoint: string | undefined): void 
 
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string): Promise<undefined> {
   const asked = parse(options, checkpoint);
+  const open = (job: Job) => openBackendFor(options.backend, job);
   if (options.bound) {
     const seeds = options.seeds === undefined ? [0] : asked.seeds;
-    await evaluateBound(io, checkpoint!, { ...asked, seeds }, (job) => openBackendFor(options.backend, job));
+    await evaluateBound(io, checkpoint!, { ...asked, seeds }, open);
     return undefined;
   }
   const { against } = options;
-  const loaded =
-    checkpoint === undefined
-      ? null
-      : await loadModel(checkpoint, asked.weights, (trained) => openBackendFor(options.backend, trained));
-  if (loaded && !givesImages(loaded.job.spec.model.type)) {
+  const model = checkpoint === undefined ? null : await readModel(checkpoint, asked.weights);
+  if (model && !givesImages(model.job.spec.model.type)) {
     refuseForClassifier(options, checkpoint!);
-    return evaluateClassifier(io, checkpoint!, loaded, {
+    return evaluateClassifier(io, checkpoint!, await placeModel(model, open), {
       count: options.count === undefined ? undefined : asked.count,
     });
   }
-  const classifier = loaded ? await openGuide(options.classifier, loaded.job.spec, loaded.imageSet) : undefined;
-  const ways = loaded ? asked.waysOf(loaded.job.spec, classifier) : [];
+  const classifier = model ? await readGuide(options.classifier, model.job.spec, model.imageSet) : undefined;
+  const ways = model ? asked.waysOf(model.job.spec, classifier) : [];
   const real = await openReal(io.signal);
   const given =
     against === undefined
@@ -175,13 +179,21 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
           io,
           await readImages(against, { labels: options.labels, classes: real.test.classes, signal: io.signal }),
         );
-  const model = loaded && (await openStages(checkpoint!, loaded, { ...asked, classifier }));
-  if (!model) await openBackend(oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES));
+  const stages = model ? await readStages(checkpoint!, model, { ...asked, classifier }) : [];
+  const backend = model
+    ? await chooseBackendFor(options.backend, model.job)
+    : oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES);
+  const opened = await openBackend(backend);
   const count = model ? asked.count : sizeOf(given!);
   using scorer = await openScorer(real, count, io.signal);
   const rows: Row[] = [];
   if (given) rows.push({ kind: "given", name: against!, scores: [scorer.score(given)] });
-  if (model) rows.push(...(await generatedRows(io, scorer, model, { ...asked, ways })));
+  if (model) {
+    const { height, width, channels } = model.imageSet;
+    const drawn = { spec: model.job.spec, image: { height, width, channels } };
+    const drawing = { backend: opened.name, model: drawn, classifier, stages };
+    rows.push(...(await generatedRows(io, scorer, drawing, { ...asked, ways })));
+  }
   for (const { kind, name, images } of scorer.rows) {
     io.signal.throwIfAborted();
     rows.push({ kind, name, scores: [scorer.score(images)] });

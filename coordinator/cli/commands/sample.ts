@@ -1,8 +1,6 @@
 // plume sample: pictures from a checkpoint.
 
-import { availableParallelism } from "node:os";
 import { Command } from "commander";
-import type { BackendName } from "../../../shared/backends/backend.ts";
 import type { PatchShape } from "../../../shared/data/patch.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
 import { checkWeights, flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
@@ -13,6 +11,7 @@ import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
 import type { DrawerWanted, Drawing } from "../drawing/messages.ts";
 import { openPool } from "../drawing/pool.ts";
 import { createImageProgress } from "../drawing/progress.ts";
+import { drawersFor, parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
 import { CLASSIFIER_OPTION, readGuide, scaleOf } from "../guide.ts";
 import { classOf, wholeNumber } from "../options.ts";
 import { checkOutput, OUTPUT_OPTION, writeArray } from "../output.ts";
@@ -51,7 +50,7 @@ export function sampleCommand(): Command {
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option(...SEED_OPTION)
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
-    .option("--workers <n>", "processes that draw (default: one a core, one on a GPU); their number changes no pixel")
+    .option(...WORKERS_OPTION)
     .option(...BACKEND_OPTION)
     .requiredOption(...OUTPUT_OPTION)
     .addHelpText(
@@ -88,8 +87,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     return { ...sampling, classifierScale, indices, labels: labelsOf(indices) };
   });
   const backend = await chooseBackendFor(options.backend, job);
-  const most = asked.workers ?? (ON_GPU.has(backend) ? 1 : availableParallelism());
-  const workers = Math.min(most, batches.length);
+  const workers = drawersFor(asked.workers, backend, batches.length);
   const pixels = await draw(io, model, { backend, classifier, workers, batches });
 
   await write(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
@@ -102,16 +100,13 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   return undefined;
 }
 
-/** One process fills it. */
-const ON_GPU: ReadonlySet<BackendName> = new Set(["tfjs-node-gpu", "webgpu"]);
-
 /** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
 function parse(options: SampleCommandOptions) {
   const { count, workers, weights } = options;
   return {
     sampling: parseSampling(options),
     count: count === undefined ? undefined : wholeNumber("--count", count, 1),
-    workers: workers === undefined ? undefined : wholeNumber("--workers", workers, 1),
+    workers: parseDrawers(workers),
     weights: weights === undefined ? undefined : checkWeights(weights),
   };
 }
@@ -126,10 +121,12 @@ async function draw(io: CommandIo, model: ReadModel, { batches, workers, ...how 
   const { height, width, channels } = model.imageSet;
   const image = { height, width, channels };
   const { flat } = await flatOf(model);
-  using pool = await openPool(workers, { ...how, model: { spec: model.job.spec, image, flat } }, io.signal);
+  using pool = await openPool(workers, { ...how, model: { spec: model.job.spec, image } }, io.signal);
+  await pool.load(flat);
   const count = batches.reduce((sum, { indices }) => sum + indices.length, 0);
   const progress = createImageProgress(process.stderr, count, Date.now);
-  return await pool.draw(batches, progress.show).finally(progress.end);
+  const { pixels } = await pool.draw(batches, progress.show).finally(progress.end);
+  return pixels;
 }
 
 type Pictures = PatchShape & { readonly count: number; readonly classes: readonly string[] };

@@ -10,7 +10,7 @@ export interface Row {
   readonly kind: "generated" | "given" | "real" | "anchor";
   readonly name: string;
   /** Of generated images. */
-  readonly drawn?: Omit<Way, "seed"> & {
+  readonly drawn?: Way & {
     readonly step: number;
     /** Of the network, an image. */
     readonly evaluations: number;
