@@ -150,7 +150,11 @@ describe("plume eval of a checkpoint", () => {
 describe("plume eval refuses with exit code 2", () => {
   it.each([
     ["no processes that draw", ["runs/x", "--workers", "0"], "--workers 0 is no whole number of at least 1"],
-    ["processes that draw where nothing is drawn", ["runs/x", "--bound", "--workers", "2"], "--workers 2 draws images"],
+    [
+      "processes that draw where nothing is drawn",
+      ["runs/x", "--bound", "--workers", "2"],
+      "--workers 2 is for images",
+    ],
     ["nothing to measure", [], "has nothing to measure"],
     ["images that are not there", ["--against", "no/such"], "no/such: there is no such folder or file"],
     [

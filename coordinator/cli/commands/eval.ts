@@ -7,7 +7,7 @@ import type { Job } from "../../../shared/config/schema.ts";
 import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
-import type { LabelledImages } from "../../../shared/eval/score.ts";
+import { ALL_METRIC_NAMES, type LabelledImages, METRIC_NAMES } from "../../../shared/eval/score.ts";
 import { checkWeights, placeModel, readModel } from "../../../shared/interop/load-model.ts";
 import { givesImages } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
@@ -21,12 +21,13 @@ import { generatedRows } from "./eval/drawn.ts";
 import { readImages } from "./eval/images.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES, openReal, openScorer } from "./eval/real.ts";
-import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
+import { LEARNED_LEGEND, LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
 import { readStages, STAGES } from "./eval/stages.ts";
 import { listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
 
 interface EvalOptions extends WayOptions {
   readonly bound?: true;
+  readonly trainJudges?: true;
   readonly against?: string;
   readonly labels?: string;
   readonly count?: string;
@@ -43,8 +44,14 @@ const OF_IMAGES = [
   ...["seeds", "stages", "sampler", "steps", "guidance", "eta"],
   ...["classifier", "classifierScale", "workers"],
 ] as readonly (keyof EvalOptions)[];
-const flagOf = (option: keyof EvalOptions): string =>
-  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** And of any set of images. */
+const OF_SETS = ["against", "trainJudges"] as const;
+
+/** As it was typed. */
+function toldOf(option: keyof EvalOptions, { [option]: value }: EvalOptions): string {
+  const flag = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return value === true ? flag : `${flag} ${value}`;
+}
 
 const COUNT = 500;
 const FEWEST = 100;
@@ -72,6 +79,10 @@ export function evalCommand(): Command {
     );
   for (const option of SAMPLING_OPTIONS) command.option(...option);
   return command
+    .option(
+      "--train-judges",
+      "train two classifiers on each set, too: what it teaches of real images, and whether it can be told from them",
+    )
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
@@ -85,6 +96,7 @@ Examples:
   plume eval runs/fashion --stages final --seeds 0 --count 100 --workers 8
   plume eval runs/fashion --stages final --seeds 0 --sampler heun,dpmpp-2m,ddim --steps 5,10,20
   plume eval runs/fashion --stages final --guidance 1,1.5,2,4
+  plume eval runs/fashion --train-judges
   plume eval --against pictures/
   plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
@@ -116,7 +128,7 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
   if (options.bound) checkBound(options, checkpoint);
   for (const flag of [...OF_IMAGES, "count", "weights"] as (keyof EvalOptions)[])
     if (checkpoint === undefined && options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]} is for a checkpoint's images`, {
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)} is for a checkpoint's images`, {
         remedy: "name a checkpoint, or leave it out",
       });
   const count = wholeNumber("--count", options.count ?? String(COUNT), FEWEST);
@@ -146,9 +158,9 @@ const nothingToMeasure = (): PlumeError =>
 /** What draws images has no use where none are drawn. */
 function checkBound(options: EvalOptions, checkpoint: string | undefined): void {
   if (checkpoint === undefined) throw nothingToMeasure();
-  for (const flag of [...OF_IMAGES.filter((each) => each !== "seeds"), "against"] as (keyof EvalOptions)[])
+  for (const flag of [...OF_IMAGES.filter((each) => each !== "seeds"), ...OF_SETS])
     if (options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]} draws images, --bound draws none`, {
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)} is for images, --bound draws none`, {
         remedy: "leave one of them out",
       });
 }
@@ -185,43 +197,43 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     : oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES);
   const opened = await openBackend(backend);
   const count = model ? asked.count : sizeOf(given!);
-  using scorer = await openScorer(real, count, io.signal);
+  const learns = options.trainJudges === true;
+  const metrics = learns ? ALL_METRIC_NAMES : METRIC_NAMES;
+  using scorer = await openScorer(real, { count, learns }, io.signal);
   const rows: Row[] = [];
-  if (given) rows.push({ kind: "given", name: against!, scores: [scorer.score(given)] });
+  if (given) rows.push({ kind: "given", name: against!, scores: [await scorer.score(given)] });
   if (model) {
     const { height, width, channels } = model.imageSet;
     const drawn = { spec: model.job.spec, image: { height, width, channels } };
     const drawing = { backend: opened.name, model: drawn, classifier, stages };
     rows.push(...(await generatedRows(io, scorer, drawing, { ...asked, ways })));
   }
-  for (const { kind, name, images } of scorer.rows) {
-    io.signal.throwIfAborted();
-    rows.push({ kind, name, scores: [scorer.score(images)] });
-  }
+  for (const { kind, name, images } of scorer.rows) rows.push({ kind, name, scores: [await scorer.score(images)] });
   if (model) {
     const { job, weights } = model;
     const how = ways.length === 1 ? `, ${tell(ways[0]!)}` : "";
     io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${asked.seeds.join(", ")}${how}`);
   }
   if (given) io.print(`${against}: ${sizeOf(given)} images${given.labels ? "" : ", without labels"}`);
-  io.print(rowTable(rows));
+  io.print(rowTable(rows, metrics));
   io.print(LEGEND);
+  if (learns) io.print(LEARNED_LEGEND);
   io.result({
     count,
     ...(model ? { checkpoint, step: model.step, weights: model.weights, seeds: asked.seeds } : {}),
     ...(given ? { against, images: sizeOf(given) } : {}),
     judge: { features: JUDGES.features.sha256, labels: JUDGES.labels.sha256 },
     reference: { set: "fashion-mnist", split: "test", images: MOST_IMAGES },
-    rows: rows.map(rowJson),
+    rows: rows.map((row) => rowJson(row, metrics)),
   });
   return undefined;
 }
 
 /** It draws no images that these could be about. */
 function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
-  for (const flag of [...OF_IMAGES, "against"] as const)
+  for (const flag of [...OF_IMAGES, ...OF_SETS])
     if (options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]}: ${checkpoint} is a classifier`, {
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a classifier`, {
         remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
       });
 }

@@ -51,7 +51,7 @@ export async function generatedRows(
           const onProgress = (images: number) => progress.show(before + images, name);
           const drawn = await pool.draw(batches(way, seed), onProgress);
           evaluations += drawn.evaluations / (seeds.length * count);
-          scores.push(scorer.score({ pixels: drawn.pixels, labels }));
+          scores.push(await scorer.score({ pixels: drawn.pixels, labels }));
           before += count;
         }
         rows.push({ kind: "generated", name, scores, drawn: { step, ...way, evaluations } });
