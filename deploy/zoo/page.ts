@@ -36,8 +36,8 @@ export function systemPage(measured: Measured, madeMs: number): string {
 
 /** The models that its job names. */
 function needed({ system: { needs = {} } }: Measured): string {
-  const models = Object.entries(needs).map(([model, name]) => `${model} ${name}`);
-  return models.length === 0 ? "" : note(`Needs the ${models.join(", the ")}, trained with the same seed.`);
+  const models = Object.entries(needs).map(([model, name]) => `${name} as its ${model}`);
+  return models.length === 0 ? "" : note(`Needs ${models.join(", ")}, trained with the same seed.`);
 }
 
 export function indexPage(all: readonly Measured[], madeMs: number): string {

@@ -28,7 +28,7 @@ export async function learnedOf(
 }
 
 /** As many steps whatever the number of images: sets are compared at the same number. */
-const RECIPE = { seed: 2, steps: 300, rate: 2e-3 } as const;
+const RECIPE = { seed: 2, steps: 150, rate: 3e-3 } as const;
 const BATCH = 50;
 const SIZE = JUDGE_SIDE * JUDGE_SIDE;
 

@@ -93,6 +93,26 @@ describe("plume eval --against", () => {
   });
 });
 
+describe("plume eval --train-judges", () => {
+  it("tells of every row what classifiers learn of it, beside the same figures as without it", async () => {
+    const [plain, more] = [
+      await evaluated("--against", images),
+      await evaluated("--against", images, "--train-judges"),
+    ];
+    for (const [k, { metrics }] of plain.rows.entries()) {
+      const { cas, twoSample, ...rest } = more.rows[k]!.metrics;
+      expect(rest).toEqual(metrics);
+      expect(cas === null).toBe(metrics.accuracy === null);
+      expect(twoSample!.mean).toBeGreaterThan(0.2);
+    }
+    const real = row(more, "real test images");
+    expect(real.cas!.mean).toBeGreaterThan(row(more, "test images, labels shuffled").cas!.mean + 0.2);
+    expect(row(more, "noise").twoSample!.mean).toBeGreaterThan(0.95);
+    // Four standard errors of a hundred held-out ones.
+    expect(Math.abs(real.twoSample!.mean - 0.5)).toBeLessThan(0.2);
+  });
+});
+
 describe("plume eval of a checkpoint", () => {
   const out = scratch.file("run");
   beforeAll(async () => {
@@ -169,6 +189,11 @@ describe("plume eval refuses with exit code 2", () => {
     ],
     ["more images than can be compared", ["runs/x", "--count", "6000"], "--count 6000 is above 5000"],
     ["a sampler in a list that is none", ["runs/x", "--sampler", "heun,hein"], "--sampler hein is unknown"],
+    [
+      "what is for images where there are none",
+      ["runs/x", "--bound", "--train-judges"],
+      "--train-judges is for images",
+    ],
     ["an unknown stage", ["runs/x", "--stages", "late"], "--stages late is unknown"],
     ["a seed that is none", ["runs/x", "--seeds", "1,a"], "--seeds a is no whole number"],
   ])("%s", async (_, args, words) => {

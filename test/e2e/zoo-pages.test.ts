@@ -62,7 +62,7 @@ it("trains a model that a job names first, with the same seed, and draws what mo
   );
   expect(readFileSync(join(out, "guided/seed-3/job.yaml"), "utf8")).toContain("classifier/seed-3");
   const page = readFileSync(join(out, "guided.html"), "utf8");
-  expect(page).toContain("Needs the classifier classifier, trained with the same seed.");
+  expect(page).toContain("Needs classifier as its classifier, trained with the same seed.");
   expect(page).toMatch(/<td class="n">16<\/td>/);
   expect(page.slice(page.indexOf("Classifier scale"))).toMatch(/<svg class="chart"[^>]*by classifier scale"/);
 });

@@ -98,7 +98,7 @@ describe("a page of the zoo", () => {
     ];
     const sweep: Sweep = systemOf("consistency-distillation").sweeps![0]!;
     const page = systemPage(measured("consistency-distillation", { sweeps: [{ sweep, points, count: 100 }] }), 0);
-    expect(page).toContain("Needs the teacher edm, trained with the same seed.");
+    expect(page).toContain("Needs edm as its teacher, trained with the same seed.");
     const legend = /<div class="legend">.*?<\/div>/.exec(page.slice(page.indexOf("Few evaluations")))![0];
     expect(legend.replace(/<[^>]*>/g, " ").trim()).toMatch(/^Consistency distillation\s+EDM$/);
     expect(page).toMatch(/Consistency distillation, 1 steps.*?60\.0/s);
