@@ -63,7 +63,6 @@ function figuresOf(measured: Measured): [string, string][] {
   return [
     ["parameters", short(summary?.parameters)],
     ["steps", summary ? whole(summary.steps) : "-"],
-    ["samples", summary ? whole(summary.samples) : "-"],
     ["training, each seed", wall],
     ["images a second", rate],
     ["workers", String(summary?.workers ?? "-")],
