@@ -5,7 +5,7 @@ import type { JobSpec } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import type { Images } from "../../shared/frozen/fits.ts";
 import { readFrozen } from "../../shared/frozen/read.ts";
-import { type FrozenNetwork, type FrozenWeights, onDevice } from "../../shared/pipeline/frozen.ts";
+import type { FrozenWeights } from "../../shared/pipeline/frozen.ts";
 import { decimal } from "./options.ts";
 
 export const CLASSIFIER_OPTION = [
@@ -23,12 +23,6 @@ export async function readGuide(
   if (!given) return undefined;
   const called = () => (asked === undefined ? "models.classifier" : `--classifier ${asked}`);
   return (await readFrozen({ ...spec, models: { classifier: given } }, images, called)).classifier;
-}
-
-/** The same, on the device. */
-export async function openGuide(...asked: Parameters<typeof readGuide>): Promise<FrozenNetwork | undefined> {
-  const classifier = await readGuide(...asked);
-  return classifier && onDevice(classifier);
 }
 
 const placeOf = (path: string): string => (/^[a-z0-9]+:\/\//.test(path) ? path : `file://${resolve(path)}`);

@@ -4,17 +4,18 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { describeError, PlumeError } from "../../shared/errors.ts";
-import { type Measured, measure } from "./measure.ts";
+import { type Measured, openZoo } from "./measure.ts";
 import { indexPage, systemPage } from "./page.ts";
-import { resultsTable } from "./results.ts";
+import { resultsText } from "./results.ts";
 import { SYSTEM_NAMES, SYSTEMS, type SystemName } from "./systems.ts";
 
 const USAGE = `npm run zoo [-- options]: trains the small job of each system with three seeds, measures it, writes a page of each
 
-      --only NAMES     of ${SYSTEM_NAMES.join(", ")} (default: all)
+      --only NAMES     of those that --list tells (default: all); the models that a job names are trained first
       --seeds LIST     seeds of training (default: 0,1,2)
       --count N        images a seed that the table is made of (default: 500)
       --sweep-count N  images a point of a curve (default: 200)
+      --bits-count N   images whose bits a dimension are computed, each seed (default: 100)
       --out DIR        runs and pages (default: runs/zoo)
       --set KEY=VALUE  a field of every job, as plume train has it
       --list           the systems and their jobs
@@ -24,6 +25,8 @@ Stopped by Ctrl-C it goes on where it was when it is started again; what is ther
 Examples:
   npm run zoo
   npm run zoo -- --only edm
+  npm run zoo -- --only classifier,guided
+  npm run zoo -- --only heartbeat --seeds 0
   npm run zoo -- --only vp,ve --seeds 0 --count 100 --sweep-count 100`;
 
 const { values: options } = parseArgs({
@@ -32,6 +35,7 @@ const { values: options } = parseArgs({
     seeds: { type: "string", default: "0,1,2" },
     count: { type: "string", default: "500" },
     "sweep-count": { type: "string", default: "200" },
+    "bits-count": { type: "string", default: "100" },
     out: { type: "string", default: "runs/zoo" },
     set: { type: "string", multiple: true, default: [] },
     list: { type: "boolean", default: false },
@@ -64,33 +68,34 @@ async function main(signal: AbortSignal): Promise<void> {
   if (options.list)
     return console.log(
       Object.entries(SYSTEMS)
-        .map(([name, { title, job }]) => `${name.padEnd(8)} ${title} (deploy/jobs/${job}.yaml)`)
+        .map(([name, { title, job }]) => `${name.padEnd(24)} ${title} (deploy/jobs/${job}.yaml)`)
         .join("\n"),
     );
   const names = chosen(options.only);
-  const zoo = {
+  const zoo = openZoo({
     out: options.out,
     seeds: listed(options.seeds).map((seed) => whole("--seeds", seed, 0)),
     count: whole("--count", options.count, 100),
     sweepCount: whole("--sweep-count", options["sweep-count"], 100),
+    bitsCount: whole("--bits-count", options["bits-count"], 2),
     set: options.set,
     signal,
     say: (line: string) => console.error(line),
-  };
-  mkdirSync(zoo.out, { recursive: true });
+  });
+  mkdirSync(options.out, { recursive: true });
   const write = (file: string, text: string) => {
-    const path = join(zoo.out, file);
+    const path = join(options.out, file);
     writeFileSync(path, text);
     return relative(process.cwd(), path);
   };
   const all: Measured[] = [];
   for (const name of names) {
-    const measured = await measure(name, SYSTEMS[name], zoo);
+    const measured = await zoo.measure(name);
     all.push(measured);
     console.log(`${name}: ${write(`${name}.html`, systemPage(measured, Date.now()))}`);
   }
   console.log(`all: ${write("index.html", indexPage(all, Date.now()))}`);
-  console.log(`\n${resultsTable(all)}`);
+  console.log(`\n${resultsText(all)}`);
 }
 
 const abort = new AbortController();

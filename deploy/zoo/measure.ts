@@ -1,36 +1,20 @@
 // One system, trained with each seed and measured: everything that its page is made of.
 
 import { join } from "node:path";
-import type { MetricName } from "../../shared/eval/score.ts";
 import { type RunRecord, readRun } from "../../shared/report/read-run.ts";
 import { ROOT } from "../../shared/root.ts";
 import { answer, plume } from "./command.ts";
-import type { Sweep, System } from "./systems.ts";
+import type { Evaluation, Row } from "./measures/evaluation.ts";
+import { type MeasureName, measureKind } from "./measures/index.ts";
+import type { MeasureAsked } from "./measures/kind.ts";
+import { type Sweep, SYSTEMS, type System } from "./systems.ts";
 
-/** A row of `plume eval --json`. */
-export interface Row {
-  readonly kind: "generated" | "given" | "real" | "anchor";
-  readonly name: string;
-  readonly sampler?: string;
-  readonly steps?: number;
-  readonly guidance?: number;
-  readonly step?: number;
-  readonly evaluations?: number;
-  readonly metrics: Readonly<Record<MetricName, { readonly mean: number } | null>>;
-}
-
-interface Evaluation {
-  readonly count: number;
-  readonly rows: readonly Row[];
-}
-
-export interface ZooOptions {
+export interface ZooOptions extends Omit<MeasureAsked, "seed"> {
   /** Folder of all runs and pages. */
   readonly out: string;
   /** Of training; the noise of the images has the same. */
   readonly seeds: readonly number[];
-  /** Images a row of the table, and a point of a curve. */
-  readonly count: number;
+  /** Images a point of a curve. */
   readonly sweepCount: number;
   /** Passed on to `plume train`. */
   readonly set: readonly string[];
@@ -38,56 +22,102 @@ export interface ZooOptions {
   say(line: string): void;
 }
 
+/** A row, and the curve that it is a point of. */
+export type Point = Row & { readonly curve: string };
+
 export interface Measured {
   readonly name: string;
   readonly system: System;
   readonly seeds: readonly number[];
   readonly runs: readonly RunRecord[];
-  /** One a seed. */
-  readonly evaluations: readonly Evaluation[];
-  readonly sweeps: readonly { readonly sweep: Sweep; readonly rows: readonly Row[]; readonly count: number }[];
+  /** Of each kind one a seed. */
+  readonly answers: ReadonlyMap<MeasureName, readonly unknown[]>;
+  readonly sweeps: readonly { readonly sweep: Sweep; readonly points: readonly Point[]; readonly count: number }[];
 }
 
-export async function measure(name: string, system: System, options: ZooOptions): Promise<Measured> {
-  const { out, seeds, count, sweepCount, signal, say } = options;
-  const folder = (seed: number) => join(out, name, `seed-${seed}`);
-  const runs: RunRecord[] = [];
-  const evaluations: Evaluation[] = [];
-  for (const seed of seeds) {
+export interface Zoo {
+  measure(name: string): Promise<Measured>;
+}
+
+export function openZoo(options: ZooOptions): Zoo {
+  const { out, seeds, sweepCount, signal, say } = options;
+  const folderOf = (name: string, seed: number) => join(out, name, `seed-${seed}`);
+  const runs = new Map<string, Promise<RunRecord>>();
+
+  /** With the models that its job names, each once. */
+  function trained(name: string, seed: number): Promise<RunRecord> {
+    const folder = folderOf(name, seed);
+    if (!runs.has(folder)) runs.set(folder, train(name, seed, folder));
+    return runs.get(folder)!;
+  }
+
+  async function train(name: string, seed: number, folder: string): Promise<RunRecord> {
+    const { job, set = [], needs = {} } = systemOf(name);
+    const fields = [`seed=${seed}`, ...set];
+    for (const [model, needed] of Object.entries(needs)) {
+      await trained(needed, seed);
+      fields.push(`models.${model}.from=file://${folderOf(needed, seed)}`);
+    }
     say(`${name}: training with seed ${seed}`);
-    await plume(
-      ["train", "-f", join(ROOT, "deploy/jobs", `${system.job}.yaml`), ...fields(seed, folder(seed), options)],
-      signal,
-    );
-    const run = await readRun(folder(seed));
-    runs.push(run);
-    say(`${name}: measuring seed ${seed}`);
-    const how = ["--seeds", String(seed), "--count", String(count)];
-    evaluations.push(
-      await answer(join(folder(seed), "zoo/eval.json"), ["eval", folder(seed), ...how], weightsOf(run), signal),
-    );
+    const file = join(ROOT, "deploy/jobs", `${job}.yaml`);
+    const flags = [...fields, ...options.set].flatMap((field) => ["--set", field]);
+    await plume(["train", "-f", file, "--out", folder, ...flags], signal);
+    return readRun(folder);
   }
-  const sweeps = [];
-  for (const [k, sweep] of (system.sweeps ?? []).entries()) {
-    say(`${name}: ${sweep.title.toLowerCase()}`);
-    const [seed, run] = [seeds[0]!, runs[0]!];
-    const args = ["eval", folder(seed), "--seeds", String(seed), "--count", String(sweepCount), "--stages", "final"];
-    const file = join(folder(seed), `zoo/sweep-${k}.json`);
-    const { rows } = await answer<Evaluation>(file, [...args, ...lists(sweep)], weightsOf(run), signal);
-    sweeps.push({ sweep, rows: rows.filter(({ kind }) => kind === "generated"), count: sweepCount });
+
+  async function asked<A>(name: string, seed: number, what: string, args: readonly string[]): Promise<A> {
+    const { summary } = await trained(name, seed);
+    const file = join(folderOf(name, seed), "zoo", `${what}.json`);
+    return answer<A>(file, args, summary?.emaSha256 ?? "", signal);
   }
-  return { name, system, seeds, runs, evaluations, sweeps };
+
+  async function pointsOf(name: string, sweep: Sweep, k: number): Promise<Point[]> {
+    const [seed] = seeds as [number, ...number[]];
+    const args = ["eval", folderOf(name, seed), "--seeds", String(seed), "--count", String(sweepCount)];
+    const all = [...args, "--stages", "final", ...lists(sweep)];
+    const { rows } = await asked<Evaluation>(name, seed, `sweep-${k}`, all);
+    return rows
+      .filter(({ kind }) => kind === "generated")
+      .map((row) => ({ ...row, curve: sweep.curve ?? row.sampler! }));
+  }
+
+  /** Those of other systems that run over the same. */
+  async function beside(name: string, by: Sweep["by"]): Promise<Point[]> {
+    const { title, sweeps = [] } = systemOf(name);
+    const points = [];
+    for (const [k, sweep] of sweeps.entries())
+      if (sweep.by === by) points.push(...(await pointsOf(name, { curve: title, ...sweep }, k)));
+    return points;
+  }
+
+  return {
+    async measure(name) {
+      const system = systemOf(name);
+      const answers = new Map<MeasureName, unknown[]>(system.measures.map((measure) => [measure, []]));
+      const own = [];
+      for (const seed of seeds) {
+        own.push(await trained(name, seed));
+        for (const [measure, said] of answers) {
+          say(`${name}: measuring seed ${seed}, ${measureKind(measure).title.toLowerCase()}`);
+          const args = measureKind(measure).args(folderOf(name, seed), { ...options, seed });
+          said.push(await asked(name, seed, measure, args));
+        }
+      }
+      const sweeps = [];
+      for (const [k, sweep] of (system.sweeps ?? []).entries()) {
+        say(`${name}: ${sweep.title.toLowerCase()}`);
+        const points = await pointsOf(name, sweep, k);
+        for (const other of sweep.beside ?? []) points.push(...(await beside(other, sweep.by)));
+        sweeps.push({ sweep, points, count: sweepCount });
+      }
+      return { name, system, seeds, runs: own, answers, sweeps };
+    },
+  };
 }
 
-const fields = (seed: number, out: string, { set }: ZooOptions): readonly string[] => [
-  "--out",
-  out,
-  ...[`seed=${seed}`, ...set].flatMap((field) => ["--set", field]),
-];
+const systemOf = (name: string): System => (SYSTEMS as Readonly<Record<string, System>>)[name]!;
 
-const weightsOf = ({ summary }: RunRecord): string => summary?.emaSha256 ?? "";
-
-const lists = ({ sampler, steps, guidance }: Sweep): readonly string[] =>
-  Object.entries({ sampler, steps, guidance }).flatMap(([field, values]) =>
+const lists = ({ sampler, steps, guidance, classifierScale }: Sweep): readonly string[] =>
+  Object.entries({ sampler, steps, guidance, "classifier-scale": classifierScale }).flatMap(([field, values]) =>
     values ? [`--${field}`, values.join(",")] : [],
   );

@@ -1,28 +1,11 @@
-// The zoo in numbers: the mean over the seeds of training, and how far they lie apart.
+// The zoo in numbers: of each kind of measuring a table of all systems that have it.
 
-import { METRIC_NAMES, METRICS, type MetricName } from "../../shared/eval/score.ts";
 import { seconds } from "../../shared/report/numbers.ts";
-import { meanOf, spreadOf } from "../../shared/spread.ts";
-import type { Measured, Row } from "./measure.ts";
-
-/** Mean and, of several, the standard deviation with n - 1. */
-function spread(values: readonly number[], digits: number): string {
-  if (values.length === 0) return "-";
-  const { mean, std } = spreadOf(values);
-  return mean.toFixed(digits) + (std === null ? "" : ` ± ${std.toFixed(digits)}`);
-}
-
-/** The same row of each seed's evaluation. */
-export function cellsOf(rows: readonly Row[]): string[] {
-  const cell = (metric: MetricName) =>
-    spread(
-      rows.flatMap(({ metrics }) => metrics[metric]?.mean ?? []),
-      METRICS[metric].digits,
-    );
-  return METRIC_NAMES.map(cell);
-}
-
-export const HEADINGS = METRIC_NAMES.map((metric) => METRICS[metric].heading);
+import { meanOf } from "../../shared/spread.ts";
+import type { Measured } from "./measure.ts";
+import { MEASURE_NAMES, type MeasureName, measureKind } from "./measures/index.ts";
+import type { Answered } from "./measures/kind.ts";
+import { spread } from "./spread-text.ts";
 
 /** Seconds of all steps of a run, whoever computed them and when, and images of them a second. */
 export function costOf({ runs }: Measured): readonly string[] {
@@ -39,35 +22,35 @@ export function costOf({ runs }: Measured): readonly string[] {
   ];
 }
 
-const finalRows = ({ evaluations }: Measured): Row[] =>
-  evaluations.flatMap(({ rows }) => rows.findLast(({ kind }) => kind === "generated") ?? []);
+export const answered = (measured: Measured, measure: MeasureName): Answered<unknown> => ({
+  name: measured.name,
+  system: measured.system,
+  seeds: measured.seeds,
+  answers: measured.answers.get(measure) ?? [],
+  cost: costOf(measured),
+});
 
-const rowOf = ({ evaluations }: Measured, name: string): Row[] =>
-  evaluations.flatMap(({ rows }) => rows.find((row) => row.name === name) ?? []);
+interface Results {
+  readonly title: string;
+  readonly note: string;
+  /** The head first; names stand in the first column. */
+  readonly rows: readonly (readonly string[])[];
+}
 
-/** Systems, then what real images and noise score: the head first. */
-export function resultRows(all: readonly Measured[]): string[][] {
-  const last = all.at(-1);
-  const bounds = last
-    ? ["real test images", "noise"].map((name) => [name, ...cellsOf(rowOf(last, name)), "-", "-", "-"])
-    : [];
-  return [
-    ["", ...HEADINGS, "evaluations", "training", "images/s"],
-    ...all.map((each) => {
-      const rows = finalRows(each);
-      const evaluations = spread(
-        rows.flatMap((row) => row.evaluations ?? []),
-        0,
-      );
-      return [each.name, ...cellsOf(rows), evaluations, ...costOf(each)];
-    }),
-    ...bounds,
-  ];
+export function resultsOf(all: readonly Measured[]): Results[] {
+  return MEASURE_NAMES.flatMap((measure) => {
+    const { title, note, compare } = measureKind(measure);
+    const having = all.filter(({ answers }) => answers.has(measure));
+    return having.length === 0 ? [] : [{ title, note, rows: compare(having.map((each) => answered(each, measure))) }];
+  });
 }
 
 /** For a README. */
-export function resultsTable(all: readonly Measured[]): string {
-  const [head, ...rows] = resultRows(all);
+export function resultsText(all: readonly Measured[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(head!), line(head!.map(() => "---")), ...rows.map(line)].join("\n");
+  return resultsOf(all)
+    .map(({ title, rows: [head, ...rows] }) =>
+      [`${title}:`, "", line(head!), line(head!.map(() => "---")), ...rows.map(line)].join("\n"),
+    )
+    .join("\n\n");
 }

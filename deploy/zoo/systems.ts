@@ -1,16 +1,23 @@
-// What the zoo trains and how each system is measured. A system is one line here; its job is in deploy/jobs.
+// What the zoo trains and how each system is measured. A system is one entry here; its job is in deploy/jobs.
 
+import type { FrozenName } from "../../shared/config/models.ts";
 import { fitsModel, SAMPLER_NAMES, type SamplerName } from "../../shared/samplers/index.ts";
+import type { MeasureName } from "./measures/index.ts";
 
 /** Rows of `plume eval` beside those of the job's own sampler: every combination of what is listed. */
 export interface Sweep {
   readonly title: string;
   readonly about: string;
   /** What the pictures' curves run over. */
-  readonly by: "evaluations" | "guidance";
+  readonly by: "evaluations" | "guidance" | "classifierScale";
   readonly sampler?: readonly SamplerName[];
   readonly steps?: readonly number[];
   readonly guidance?: readonly number[];
+  readonly classifierScale?: readonly number[];
+  /** The curve that all of its points belong to; absent, one a sampler. */
+  readonly curve?: string;
+  /** Systems whose curves by evaluations are in the same picture. */
+  readonly beside?: readonly string[];
 }
 
 export interface System {
@@ -18,8 +25,17 @@ export interface System {
   readonly source: string;
   /** In deploy/jobs, without its ending. */
   readonly job: string;
+  /** Fields of the job that are others here, as `plume train --set` has them. */
+  readonly set?: readonly string[];
+  /** Other systems that its job names: they are trained first, with the same seed. */
+  readonly needs?: Readonly<Partial<Record<FrozenName, string>>>;
   readonly about: string;
+  /** Of each seed. */
+  readonly measures: readonly MeasureName[];
+  /** Of the first seed. */
   readonly sweeps?: readonly Sweep[];
+  /** The exact log likelihood of its data in bits, where that is known. */
+  readonly exact?: number;
 }
 
 const guidance: Sweep = {
@@ -38,12 +54,49 @@ const samplers = (process: "ddpm" | "vp"): Sweep => ({
   steps: [5, 10, 20, 40],
 });
 
+const FEW_STEPS = {
+  title: "Few evaluations",
+  about: "Students beside their teacher, and what learns few steps without one.",
+  by: "evaluations",
+} as const;
+
+/** A curve of each that draws in few steps. */
+const fewSteps = (of: string, curve: string, steps: readonly number[]): Sweep => ({
+  ...FEW_STEPS,
+  curve,
+  steps,
+  beside: [
+    "edm",
+    "progressive",
+    "progressive-4",
+    "progressive-2",
+    "progressive-1",
+    "consistency-distillation",
+    "consistency",
+  ].filter((name) => name !== of),
+});
+
+const HALVING = "Progressive distillation";
+
+/** A student of half as many steps as the one before. */
+const halved = (steps: number, teacher: string): System => ({
+  title: `${HALVING}: ${steps === 1 ? "one step" : `${steps} steps`}`,
+  source: "Salimans and Ho 2022",
+  job: "progressive",
+  set: [`diffusion.scales.start=${steps}`, `sampling.steps=${steps}`],
+  needs: { teacher },
+  about: `A student whose ${steps} steps lead where ${2 * steps} of the one before do.`,
+  measures: ["eval"],
+  sweeps: [fewSteps(`progressive-${steps}`, HALVING, [steps])],
+});
+
 export const SYSTEMS = {
   ddpm: {
     title: "DDPM with v-prediction and a cosine schedule",
     source: "Ho et al. 2020; Nichol and Dhariwal 2021; Salimans and Ho 2022",
     job: "fashion",
     about: "The main job: a discrete process of 1,000 steps, drawn by DDIM in 50.",
+    measures: ["eval", "likelihood"],
     sweeps: [guidance, samplers("ddpm")],
   },
   iddpm: {
@@ -51,12 +104,14 @@ export const SYSTEMS = {
     source: "Nichol and Dhariwal 2021",
     job: "iddpm",
     about: "The network learns the variance of its steps from the bound, beside L_simple; ancestral sampling.",
+    measures: ["eval", "likelihood"],
   },
   vp: {
     title: "Variance-preserving SDE",
     source: "Song et al. 2021",
     job: "vp",
     about: "DDPM's noise in continuous time, drawn along the probability-flow ODE.",
+    measures: ["eval", "likelihood"],
     sweeps: [samplers("vp")],
   },
   "sub-vp": {
@@ -64,18 +119,94 @@ export const SYSTEMS = {
     source: "Song et al. 2021",
     job: "sub-vp",
     about: "Less noise than VP at every time, for better likelihoods.",
+    measures: ["eval", "likelihood"],
   },
   ve: {
     title: "Variance-exploding SDE",
     source: "Song et al. 2021",
     job: "ve",
     about: "Noise that grows without shrinking the image, with a preconditioned network.",
+    measures: ["eval", "likelihood"],
   },
   edm: {
     title: "EDM",
     source: "Karras et al. 2022",
     job: "edm",
     about: "Sigma itself as the time, a preconditioned network, Heun's method.",
+    measures: ["eval"],
+    sweeps: [{ ...FEW_STEPS, about: "The teacher of the students.", sampler: ["heun"], steps: [1, 2, 4, 8, 18] }],
+  },
+  classifier: {
+    title: "A classifier of noised images",
+    source: "Dhariwal and Nichol 2021",
+    job: "classifier",
+    about: "The U-Net's way down and an attention pool: tells classes apart under any noise of the process.",
+    measures: ["noised"],
+  },
+  guided: {
+    title: "Classifier guidance of a model without labels",
+    source: "Dhariwal and Nichol 2021",
+    job: "fashion",
+    set: ["model.classes=0", "sampling.guidance=1", "sampling.classifierScale=4"],
+    needs: { classifier: "classifier" },
+    about: "The main job, told no classes: a classifier's gradient alone leads its images to them.",
+    measures: ["eval"],
+    sweeps: [
+      {
+        title: "Classifier scale",
+        about: "What more of the classifier's gradient does to likeness (accuracy, precision) and to variety (recall).",
+        by: "classifierScale",
+        classifierScale: [0, 1, 2, 4, 8, 16],
+      },
+    ],
+  },
+  progressive: {
+    ...halved(8, "edm"),
+    about: "A student whose 8 steps lead where 16 of its teacher, EDM, do.",
+    sweeps: [fewSteps("progressive", HALVING, [8])],
+  },
+  "progressive-4": halved(4, "progressive"),
+  "progressive-2": halved(2, "progressive-4"),
+  "progressive-1": halved(1, "progressive-2"),
+  "consistency-distillation": {
+    title: "Consistency distillation",
+    source: "Song et al. 2023",
+    job: "consistency-distillation",
+    needs: { teacher: "edm" },
+    about: "From any noise straight to the image, in one step or a few: learned from EDM's path between two levels.",
+    measures: ["eval"],
+    sweeps: [fewSteps("consistency-distillation", "Consistency distillation", [1, 2, 4, 8])],
+  },
+  consistency: {
+    title: "Consistency training",
+    source: "Song et al. 2023",
+    job: "consistency",
+    about: "The same function learned without a teacher, from images alone.",
+    measures: ["eval"],
+    sweeps: [fewSteps("consistency", "Consistency training", [1, 2, 4, 8])],
+  },
+  "swiss-roll": {
+    title: "EDM on points of the plane",
+    source: "Karras et al. 2022, on the data of Sohl-Dickstein et al. 2015",
+    job: "swiss-roll",
+    about: "A thousand points of a Swiss roll, as images of one pixel.",
+    measures: [],
+  },
+  "thermo-swiss-roll": {
+    title: "The model of 2015 on a Swiss roll",
+    source: "Sohl-Dickstein et al. 2015, Fig. 1",
+    job: "thermo-swiss-roll",
+    about: "A network gives mean and variance of every step back, learned from the bound on the log likelihood.",
+    measures: ["bound"],
+  },
+  heartbeat: {
+    title: "The model of 2015 on bits",
+    source: "Sohl-Dickstein et al. 2015, Sec. 3.1.2",
+    job: "heartbeat",
+    about:
+      "Diffusion of bits: a pulse every fifth of twenty, in one of five phases, which is known to need log2 5 bits.",
+    measures: ["bound"],
+    exact: -Math.log2(5),
   },
 } satisfies Record<string, System>;
 

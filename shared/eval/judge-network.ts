@@ -8,18 +8,18 @@ import { conv2d, createScope, dense, type Scope } from "../nn/layers.ts";
 import type { Forward } from "../nn/network.ts";
 import type { ParamSpec } from "../tensor/layout.ts";
 
-export const JUDGE_FEATURES = 64;
+const JUDGE_FEATURES = 64;
 export const JUDGE_SIDE = 28;
 export const JUDGE_CLASSES = 10;
 
 interface Judged {
   /** What the last layer sees: float32 [B, F]. */
   readonly features: tf.Tensor2D;
-  /** float32 [B, 10]. */
+  /** float32 [B, K]. */
   readonly logits: tf.Tensor2D;
 }
 
-interface JudgeNetwork {
+export interface JudgeNetwork {
   readonly params: readonly ParamSpec[];
   /** @param x float32 [B, 28, 28, 1] in [-1, 1]. */
   forward(f: Forward, x: tf.Tensor4D): Judged;
@@ -30,7 +30,8 @@ interface JudgeDefinition {
   readonly file: string;
   /** Of the committed file: numbers of another judge are not comparable. */
   readonly sha256: string;
-  build(): JudgeNetwork;
+  /** @param classes K: Fashion-MNIST's when absent. */
+  build(classes?: number): JudgeNetwork;
 }
 
 export const JUDGES = {
@@ -63,11 +64,11 @@ function convolutions(scope: Scope, first: number, second: number) {
 }
 
 /** Features from a dense layer that sees where things are. */
-function buildFeatureJudge(): JudgeNetwork {
+function buildFeatureJudge(classes = JUDGE_CLASSES): JudgeNetwork {
   const scope = createScope();
   const sees = convolutions(scope, 16, 32);
   const hidden = dense(scope.child("hidden"), SEEN, JUDGE_FEATURES);
-  const head = dense(scope.child("head"), JUDGE_FEATURES, JUDGE_CLASSES);
+  const head = dense(scope.child("head"), JUDGE_FEATURES, classes);
   return {
     params: scope.params,
     forward(f, x) {
@@ -78,10 +79,10 @@ function buildFeatureJudge(): JudgeNetwork {
 }
 
 /** No hidden layer between what it sees where and its classes. */
-function buildLabelJudge(): JudgeNetwork {
+function buildLabelJudge(classes = JUDGE_CLASSES): JudgeNetwork {
   const scope = createScope();
   const sees = convolutions(scope, 24, 48);
-  const head = dense(scope.child("head"), SEEN, JUDGE_CLASSES);
+  const head = dense(scope.child("head"), SEEN, classes);
   return {
     params: scope.params,
     forward(f, x) {

@@ -9,20 +9,62 @@ import { createDeviceParams, inference } from "../pipeline/device-params.ts";
 import { asset } from "../root.ts";
 import { packed } from "../tensor/flat.ts";
 import { buildLayout } from "../tensor/layout.ts";
-import { JUDGE_CLASSES, JUDGE_FEATURES, JUDGE_SIDE, JUDGES, type JudgeName } from "./judge-network.ts";
+import { JUDGE_SIDE, JUDGES, type JudgeName, type JudgeNetwork } from "./judge-network.ts";
 import type { Rows } from "./rows.ts";
 
 /** Images computed together. */
 const BATCH = 250;
+const SIZE = JUDGE_SIDE * JUDGE_SIDE;
+
+/** Images as a judge sees them: float32 [n, 28, 28, 1] in [-1, 1]. @param pixels uint8. */
+export function judgeInput(pixels: Uint8Array): tf.Tensor4D {
+  const values = Float32Array.from(pixels, (v) => v / 127.5 - 1);
+  return tf.tensor4d(values, [pixels.length / SIZE, JUDGE_SIDE, JUDGE_SIDE, 1]);
+}
 
 interface Judge {
-  /** @param pixels uint8 [n, 28, 28, 1]. @returns what it says of each: float32 [n, width]. */
-  judge(pixels: Uint8Array): Rows & { readonly values: Float32Array };
+  /** @param pixels uint8 [n, 28, 28, 1]. @returns what it sees of each: float32 [n, width]. */
+  features(pixels: Uint8Array): Rows;
+  /** @param pixels uint8 [n, 28, 28, 1]. @returns the class that each shows: int32 [n]. */
+  classes(pixels: Uint8Array): Int32Array;
   dispose(): void;
 }
 
+/** The backend must be open. @param flat its weights: float32 [layout.size]. */
+export function openNetworkJudge(network: JudgeNetwork, flat: Float32Array): Judge {
+  const params = createDeviceParams(buildLayout(network.params));
+  params.load(flat);
+  const f = inference(params.get);
+  const judged = (pixels: Uint8Array, said: "features" | "logits"): Rows => {
+    const n = pixels.length / SIZE;
+    let [values, d] = [new Float32Array(), 0];
+    for (let from = 0; from < n; from += BATCH)
+      tf.tidy(() => {
+        const answer = network.forward(f, judgeInput(pixels.subarray(from * SIZE, (from + BATCH) * SIZE)))[said];
+        if (from === 0) [values, d] = [new Float32Array(n * answer.shape[1]), answer.shape[1]];
+        values.set(answer.dataSync<"float32">(), from * d);
+      });
+    return { values, d };
+  };
+  return {
+    features: (pixels) => judged(pixels, "features"),
+    classes(pixels) {
+      const logits = judged(pixels, "logits");
+      return Int32Array.from({ length: logits.values.length / logits.d }, (_, i) => bestOf(logits, i));
+    },
+    dispose: () => params.dispose(),
+  };
+}
+
+/** The place of the largest value of row i. */
+function bestOf({ values, d }: Rows, i: number): number {
+  let best = 0;
+  for (let k = 1; k < d; k++) if (values[i * d + k]! > values[i * d + best]!) best = k;
+  return best;
+}
+
 /** The backend must be open. @throws PlumeError DATA_LOSS when the file is not the recorded one. */
-function openJudge(name: JudgeName, said: "features" | "logits", d: number): Judge {
+function openJudge(name: JudgeName): Judge {
   const { file, sha256, build } = JUDGES[name];
   const bytes = readFileSync(asset(file));
   const digest = createHash("sha256").update(bytes).digest("hex");
@@ -31,28 +73,11 @@ function openJudge(name: JudgeName, said: "features" | "logits", d: number): Jud
       remedy: "restore deploy/judge",
     });
   const network = build();
-  const layout = buildLayout(network.params);
   const tensors = decodeSafetensors(bytes, file);
-  const params = createDeviceParams(layout);
-  params.load(packed(layout, (tensor) => tensors.get(tensor)!.values));
-  const f = inference(params.get);
-  return {
-    judge(pixels) {
-      const size = JUDGE_SIDE * JUDGE_SIDE;
-      const n = pixels.length / size;
-      const values = new Float32Array(n * d);
-      for (let from = 0; from < n; from += BATCH) {
-        const count = Math.min(BATCH, n - from);
-        const batch = new Float32Array(pixels.subarray(from * size, (from + count) * size)).map((v) => v / 127.5 - 1);
-        tf.tidy(() => {
-          const judged = network.forward(f, tf.tensor4d(batch, [count, JUDGE_SIDE, JUDGE_SIDE, 1]));
-          values.set(judged[said].dataSync() as Float32Array, from * d);
-        });
-      }
-      return { values, d };
-    },
-    dispose: () => params.dispose(),
-  };
+  return openNetworkJudge(
+    network,
+    packed(buildLayout(network.params), (tensor) => tensors.get(tensor)!.values),
+  );
 }
 
 export interface Judges {
@@ -67,26 +92,12 @@ export interface Judges {
 
 /** Both of them; the backend must be open. @throws PlumeError DATA_LOSS when a file is not the recorded one. */
 export function openJudges(): Judges {
-  const features = openJudge("features", "features", JUDGE_FEATURES);
-  const labels = openJudge("labels", "logits", JUDGE_CLASSES);
+  const [features, labels] = [openJudge("features"), openJudge("labels")];
   return {
-    judge(pixels) {
-      const { values, d } = labels.judge(pixels);
-      const best = (i: number) => bestOf(values.subarray(i * d, (i + 1) * d));
-      return {
-        features: features.judge(pixels),
-        classes: Int32Array.from({ length: values.length / d }, (_, i) => best(i)),
-      };
-    },
+    judge: (pixels) => ({ features: features.features(pixels), classes: labels.classes(pixels) }),
     dispose() {
       features.dispose();
       labels.dispose();
     },
   };
 }
-
-const bestOf = (scores: ArrayLike<number>): number => {
-  let best = 0;
-  for (let k = 1; k < scores.length; k++) if (scores[k]! > scores[best]!) best = k;
-  return best;
-};

@@ -4,6 +4,7 @@ import { frechetDistance, type Gaussian, gaussianOf } from "./frechet.ts";
 import type { Judges } from "./judge.ts";
 import { JUDGE_SIDE } from "./judge-network.ts";
 import { kernelDistance } from "./kernel-distance.ts";
+import type { Learned } from "./learned.ts";
 import { nearestDistances } from "./nearest.ts";
 import { type Manifold, manifoldOf, precisionRecall } from "./precision-recall.ts";
 
@@ -23,6 +24,8 @@ export interface Examined {
   readonly manifold: Manifold;
   /** Distances to the nearest training image: float64 [n], ascending. */
   readonly nearest: Float64Array;
+  /** Where classifiers were trained on them. */
+  readonly learned?: Learned | undefined;
 }
 
 /** Kynkäänniemi et al. 2019 take the third neighbour. */
@@ -53,6 +56,8 @@ interface Metric {
   /** As a column is headed. */
   readonly heading: string;
   readonly digits: number;
+  /** Of a classifier that is trained for it, which takes seconds. */
+  readonly learns?: true;
   /** null where it cannot be told. */
   of(images: Examined, reference: Examined): number | null;
 }
@@ -99,12 +104,29 @@ export const METRICS = {
       return nearest.filter((distance) => distance < closest).length / nearest.length;
     },
   },
+  cas: {
+    heading: "classification accuracy score",
+    digits: 3,
+    learns: true,
+    of: ({ learned }) => learned?.classificationAccuracy ?? null,
+  },
+  twoSample: {
+    heading: "two-sample accuracy",
+    digits: 3,
+    learns: true,
+    of: ({ learned }) => learned?.twoSample ?? null,
+  },
 } satisfies Record<string, Metric>;
 
 export type MetricName = keyof typeof METRICS;
 export type Score = Readonly<Record<MetricName, number | null>>;
 
-export const METRIC_NAMES = Object.keys(METRICS) as readonly MetricName[];
+const ALL = Object.entries<Metric>(METRICS) as readonly [MetricName, Metric][];
+
+/** Of the frozen judges. */
+export const METRIC_NAMES: readonly MetricName[] = ALL.flatMap(([name, { learns }]) => (learns ? [] : [name]));
+/** Of classifiers that are trained for it, too. */
+export const ALL_METRIC_NAMES: readonly MetricName[] = ALL.map(([name]) => name);
 
 export const score = (images: Examined, reference: Examined): Score =>
-  Object.fromEntries(METRIC_NAMES.map((name) => [name, METRICS[name].of(images, reference)])) as Score;
+  Object.fromEntries(ALL.map(([name, metric]) => [name, metric.of(images, reference)])) as Score;

@@ -31,6 +31,8 @@ export interface LoadedModel {
   readonly params: DeviceParams;
 }
 
+type PlacedModel<B> = LoadedModel & { readonly backend: B };
+
 /** Weights in memory, and what they are of. */
 export interface ReadModel extends Pick<LoadedModel, "job" | "step" | "weights" | "imageSet"> {
   readonly values: ReadonlyMap<string, Float32Array>;
@@ -47,8 +49,12 @@ export async function loadModel<B>(
   checkpoint: string,
   asked: string | undefined,
   open: (job: Job) => Promise<B>,
-): Promise<LoadedModel & { readonly backend: B }> {
-  const model = await readModel(checkpoint, asked === undefined ? undefined : checkWeights(asked));
+): Promise<PlacedModel<B>> {
+  return placeModel(await readModel(checkpoint, asked === undefined ? undefined : checkWeights(asked)), open);
+}
+
+/** Weights that were read, on the device. @param open as for loadModel. */
+export async function placeModel<B>(model: ReadModel, open: (job: Job) => Promise<B>): Promise<PlacedModel<B>> {
   const { values: _, at: __, ...source } = model;
   const { network, layout, flat } = await flatOf(model);
   const backend = await open(source.job);

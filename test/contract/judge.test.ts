@@ -3,6 +3,7 @@ import { dataSchema } from "../../shared/config/data.ts";
 import { openImageSet } from "../../shared/data/open.ts";
 import { blurred, noise, shuffledLabels } from "../../shared/eval/anchors.ts";
 import { type Judges, openJudges } from "../../shared/eval/judge.ts";
+import { learnedOf } from "../../shared/eval/learned.ts";
 import { nearestDistances } from "../../shared/eval/nearest.ts";
 import { type Examined, examine, type LabelledImages, score } from "../../shared/eval/score.ts";
 import { testBackend } from "../support/backend.ts";
@@ -57,6 +58,40 @@ describe("the judges of plume eval", () => {
     const copied = scoreOf({ pixels: train.subarray(0, 200 * SIZE), labels: null });
     expect(copied).toMatchObject({ nearest: 0, copies: 1 });
     expect(scoreOf(real).copies).toBeLessThan(0.05);
+  });
+});
+
+describe("classifiers that learn from images alone", () => {
+  const N = 400;
+  const calm = async () => {};
+  const first = (n: number) => ({ pixels: real.pixels.subarray(0, n * SIZE), labels: real.labels.subarray(0, n) });
+  const learn = (images: LabelledImages) => learnedOf(images, others, calm);
+  let others: LabelledImages & { readonly labels: Int32Array };
+  beforeAll(() => {
+    const at = (COUNT - N) * SIZE;
+    others = { pixels: real.pixels.subarray(at), labels: real.labels.subarray(COUNT - N) };
+  });
+
+  it("learn classes of real images, cannot tell them from others, and learn the same again", async () => {
+    const learned = await learn(first(N));
+    expect(learned.classificationAccuracy).toBeGreaterThan(0.65);
+    // Four standard errors of so many held-out ones.
+    expect(Math.abs(learned.twoSample - 0.5)).toBeLessThan(2 / Math.sqrt(N));
+    expect(await learn(first(N))).toEqual(learned);
+  });
+
+  it("learn nothing of wrong labels and tell noise from real images at once", async () => {
+    const shuffled = await learn({ ...first(N), labels: shuffledLabels(first(N).labels) });
+    expect(shuffled.classificationAccuracy).toBeLessThan(0.3);
+    const lost = await learn({ pixels: noise(N * SIZE, 0), labels: null });
+    expect(lost).toMatchObject({ classificationAccuracy: null, twoSample: expect.closeTo(1, 1) });
+  });
+
+  it("see the halves of images that lie in the order of their classes mixed", async () => {
+    const order = Array.from({ length: N }, (_, k) => k).sort((a, b) => real.labels[a]! - real.labels[b]!);
+    const pixels = Uint8Array.from(order.flatMap((k) => [...real.pixels.subarray(k * SIZE, (k + 1) * SIZE)]));
+    const { twoSample } = await learn({ pixels, labels: null });
+    expect(Math.abs(twoSample - 0.5)).toBeLessThan(2 / Math.sqrt(N));
   });
 });
 

@@ -42,7 +42,7 @@ describe("plume eval --bound", () => {
   });
 
   it("has no use for what draws images", async () => {
-    expect(await refused("eval", run, "--bound", "--steps", "5")).toContain("--steps 5 draws images");
+    expect(await refused("eval", run, "--bound", "--steps", "5")).toContain("--steps 5 is for images");
     expect(await refused("eval", "--bound")).toContain("nothing to measure");
   });
 });

@@ -93,6 +93,26 @@ describe("plume eval --against", () => {
   });
 });
 
+describe("plume eval --train-judges", () => {
+  it("tells of every row what classifiers learn of it, beside the same figures as without it", async () => {
+    const [plain, more] = [
+      await evaluated("--against", images),
+      await evaluated("--against", images, "--train-judges"),
+    ];
+    for (const [k, { metrics }] of plain.rows.entries()) {
+      const { cas, twoSample, ...rest } = more.rows[k]!.metrics;
+      expect(rest).toEqual(metrics);
+      expect(cas === null).toBe(metrics.accuracy === null);
+      expect(twoSample!.mean).toBeGreaterThan(0.2);
+    }
+    const real = row(more, "real test images");
+    expect(real.cas!.mean).toBeGreaterThan(row(more, "test images, labels shuffled").cas!.mean + 0.2);
+    expect(row(more, "noise").twoSample!.mean).toBeGreaterThan(0.95);
+    // Four standard errors of a hundred held-out ones.
+    expect(Math.abs(real.twoSample!.mean - 0.5)).toBeLessThan(0.2);
+  });
+});
+
 describe("plume eval of a checkpoint", () => {
   const out = scratch.file("run");
   beforeAll(async () => {
@@ -134,6 +154,17 @@ describe("plume eval of a checkpoint", () => {
     expect(new Set(drawn.map(({ metrics }) => metrics.frechet!.mean)).size).toBe(4);
     expect(drawn[0]!.name).toBe("final, step 4: heun, 2 steps, guidance 1.5");
   });
+
+  it("measures the same whatever number of processes draws, each with every row's weights", async () => {
+    const few = ["--count", "100", "--seeds", "0", "--steps", "1,2"];
+    const [one, three] = await Promise.all(["1", "3"].map((n) => evaluated(out, ...few, "--workers", n)));
+    expect(three!.rows).toEqual(one!.rows);
+    expect(one!.rows.slice(0, 6).map(({ step, steps, evaluations }) => [step, steps, evaluations])).toEqual([
+      ...[1, 2].map((steps) => [0, steps, steps]),
+      ...[1, 2].map((steps) => [2, steps, steps]),
+      ...[1, 2].map((steps) => [4, steps, steps]),
+    ]);
+  });
 });
 
 describe("plume eval of an upsampler", () => {
@@ -152,6 +183,12 @@ describe("plume eval of an upsampler", () => {
 
 describe("plume eval refuses with exit code 2", () => {
   it.each([
+    ["no processes that draw", ["runs/x", "--workers", "0"], "--workers 0 is no whole number of at least 1"],
+    [
+      "processes that draw where nothing is drawn",
+      ["runs/x", "--bound", "--workers", "2"],
+      "--workers 2 is for images",
+    ],
     ["nothing to measure", [], "has nothing to measure"],
     ["images that are not there", ["--against", "no/such"], "no/such: there is no such folder or file"],
     [
@@ -166,6 +203,11 @@ describe("plume eval refuses with exit code 2", () => {
     ],
     ["more images than can be compared", ["runs/x", "--count", "6000"], "--count 6000 is above 5000"],
     ["a sampler in a list that is none", ["runs/x", "--sampler", "heun,hein"], "--sampler hein is unknown"],
+    [
+      "what is for images where there are none",
+      ["runs/x", "--bound", "--train-judges"],
+      "--train-judges is for images",
+    ],
     ["an unknown stage", ["runs/x", "--stages", "late"], "--stages late is unknown"],
     ["a seed that is none", ["runs/x", "--seeds", "1,a"], "--seeds a is no whole number"],
   ])("%s", async (_, args, words) => {

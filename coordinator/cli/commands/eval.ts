@@ -3,27 +3,31 @@
 import { Command } from "commander";
 import { BACKEND_CHOICES } from "../../../shared/backends/backend.ts";
 import { openBackend } from "../../../shared/backends/index.ts";
+import type { Job } from "../../../shared/config/schema.ts";
 import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
-import type { LabelledImages } from "../../../shared/eval/score.ts";
-import { loadModel } from "../../../shared/interop/load-model.ts";
+import { ALL_METRIC_NAMES, type LabelledImages, METRIC_NAMES } from "../../../shared/eval/score.ts";
+import { checkWeights, placeModel, readModel } from "../../../shared/interop/load-model.ts";
 import { givesImages } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
-import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
-import { CLASSIFIER_OPTION, openGuide } from "../guide.ts";
+import { BACKEND_OPTION, chooseBackendFor, openBackendFor } from "../backend.ts";
+import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
+import { CLASSIFIER_OPTION, readGuide } from "../guide.ts";
 import { oneOf, wholeNumber } from "../options.ts";
 import { SAMPLING_OPTIONS } from "../sampling.ts";
 import { evaluateBound } from "./eval/bound.ts";
+import { drawnFrom, generatedRows } from "./eval/drawn.ts";
 import { readImages } from "./eval/images.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES, openReal, openScorer } from "./eval/real.ts";
-import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
-import { openStages, STAGES } from "./eval/stages.ts";
-import { generatedRows, listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
+import { LEARNED_LEGEND, LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
+import { readStages, STAGES } from "./eval/stages.ts";
+import { listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
 
 interface EvalOptions extends WayOptions {
   readonly bound?: true;
+  readonly trainJudges?: true;
   readonly against?: string;
   readonly labels?: string;
   readonly count?: string;
@@ -31,16 +35,23 @@ interface EvalOptions extends WayOptions {
   readonly stages?: string;
   readonly classifier?: string;
   readonly weights?: string;
+  readonly workers?: string;
   readonly backend?: string;
 }
 
 /** What of a model's images may be said. */
 const OF_IMAGES = [
   ...["seeds", "stages", "sampler", "steps", "guidance", "eta", "grid", "threshold", "percentile"],
-  ...["classifier", "classifierScale"],
+  ...["classifier", "classifierScale", "workers"],
 ] as readonly (keyof EvalOptions)[];
-const flagOf = (option: keyof EvalOptions): string =>
-  `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+/** And of any set of images. */
+const OF_SETS = ["against", "trainJudges"] as const;
+
+/** As it was typed. */
+function toldOf(option: keyof EvalOptions, { [option]: value }: EvalOptions): string {
+  const flag = `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  return value === true ? flag : `${flag} ${value}`;
+}
 
 const COUNT = 500;
 const FEWEST = 100;
@@ -68,20 +79,26 @@ export function evalCommand(): Command {
     );
   for (const option of SAMPLING_OPTIONS) command.option(...option);
   return command
+    .option(
+      "--train-judges",
+      "train two classifiers on each set, too: what it teaches of real images, and whether it can be told from them",
+    )
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
+    .option(...WORKERS_OPTION)
     .option(...BACKEND_OPTION)
     .addHelpText(
       "after",
       `
 Examples:
   plume eval runs/fashion
-  plume eval runs/fashion --stages final --seeds 0 --count 100
+  plume eval runs/fashion --stages final --seeds 0 --count 100 --workers 8
   plume eval runs/fashion --stages final --seeds 0 --sampler heun,dpmpp-2m,ddim --steps 5,10,20
   plume eval runs/fashion --stages final --guidance 1,1.5,2,4
   plume eval runs/edm --stages final --sampler dpmpp-2m --steps 5,10 --grid karras,exponential,time,time-quadratic
   plume eval runs/fashion --stages final --guidance 4,8 --threshold static,dynamic
+  plume eval runs/fashion --train-judges
   plume eval --against pictures/
   plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
@@ -115,7 +132,7 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
   if (options.bound) checkBound(options, checkpoint);
   for (const flag of [...OF_IMAGES, "count", "weights"] as (keyof EvalOptions)[])
     if (checkpoint === undefined && options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]} is for a checkpoint's images`, {
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)} is for a checkpoint's images`, {
         remedy: "name a checkpoint, or leave it out",
       });
   const count = wholeNumber("--count", options.count ?? String(COUNT), FEWEST);
@@ -132,7 +149,8 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
     seeds: listOf(options.seeds ?? "0,1,2").map((seed) => wholeNumber("--seeds", seed)),
     stages: listOf(options.stages ?? STAGES.join(",")).map((stage) => oneOf("--stages", stage, STAGES)),
     waysOf: waysOf(options),
-    weights: options.weights,
+    weights: options.weights === undefined ? undefined : checkWeights(options.weights),
+    workers: parseDrawers(options.workers),
   };
 }
 
@@ -144,33 +162,31 @@ const nothingToMeasure = (): PlumeError =>
 /** What draws images has no use where none are drawn. */
 function checkBound(options: EvalOptions, checkpoint: string | undefined): void {
   if (checkpoint === undefined) throw nothingToMeasure();
-  for (const flag of [...OF_IMAGES.filter((each) => each !== "seeds"), "against"] as (keyof EvalOptions)[])
+  for (const flag of [...OF_IMAGES.filter((each) => each !== "seeds"), ...OF_SETS])
     if (options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]} draws images, --bound draws none`, {
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)} is for images, --bound draws none`, {
         remedy: "leave one of them out",
       });
 }
 
 async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string): Promise<undefined> {
   const asked = parse(options, checkpoint);
+  const open = (job: Job) => openBackendFor(options.backend, job);
   if (options.bound) {
     const seeds = options.seeds === undefined ? [0] : asked.seeds;
-    await evaluateBound(io, checkpoint!, { ...asked, seeds }, (job) => openBackendFor(options.backend, job));
+    await evaluateBound(io, checkpoint!, { ...asked, seeds }, open);
     return undefined;
   }
   const { against } = options;
-  const loaded =
-    checkpoint === undefined
-      ? null
-      : await loadModel(checkpoint, asked.weights, (trained) => openBackendFor(options.backend, trained));
-  if (loaded && !givesImages(loaded.job.spec.model.type)) {
+  const model = checkpoint === undefined ? null : await readModel(checkpoint, asked.weights);
+  if (model && !givesImages(model.job.spec.model.type)) {
     refuseForClassifier(options, checkpoint!);
-    return evaluateClassifier(io, checkpoint!, loaded, {
+    return evaluateClassifier(io, checkpoint!, await placeModel(model, open), {
       count: options.count === undefined ? undefined : asked.count,
     });
   }
-  const classifier = loaded ? await openGuide(options.classifier, loaded.job.spec, loaded.imageSet) : undefined;
-  const ways = loaded ? asked.waysOf(loaded.job.spec, classifier) : [];
+  const classifier = model ? await readGuide(options.classifier, model.job.spec, model.imageSet) : undefined;
+  const ways = model ? asked.waysOf(model.job.spec, classifier) : [];
   const real = await openReal(io.signal);
   const given =
     against === undefined
@@ -179,41 +195,50 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
           io,
           await readImages(against, { labels: options.labels, classes: real.test.classes, signal: io.signal }),
         );
-  const model = loaded && (await openStages(checkpoint!, loaded, { ...asked, classifier, test: real.test }));
-  if (!model) await openBackend(oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES));
+  const stages = model ? await readStages(checkpoint!, model, { ...asked, classifier }) : [];
+  const from = model && (await drawnFrom(model.job.spec, { ...asked, test: real.test }));
+  const backend = model
+    ? await chooseBackendFor(options.backend, model.job)
+    : oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES);
+  const opened = await openBackend(backend);
   const count = model ? asked.count : sizeOf(given!);
-  using scorer = await openScorer(real, count, io.signal);
+  const learns = options.trainJudges === true;
+  const metrics = learns ? ALL_METRIC_NAMES : METRIC_NAMES;
+  using scorer = await openScorer(real, { count, learns }, io.signal);
   const rows: Row[] = [];
-  if (given) rows.push({ kind: "given", name: against!, scores: [scorer.score(given)] });
-  if (model) rows.push(...(await generatedRows(io, scorer, model, { ...asked, ways })));
-  for (const { kind, name, images } of scorer.rows) {
-    io.signal.throwIfAborted();
-    rows.push({ kind, name, scores: [scorer.score(images)] });
+  if (given) rows.push({ kind: "given", name: against!, scores: [await scorer.score(given)] });
+  if (model && from) {
+    const { height, width, channels } = model.imageSet;
+    const drawn = { spec: model.job.spec, image: { height, width, channels } };
+    const drawing = { backend: opened.name, model: drawn, classifier, stages };
+    rows.push(...(await generatedRows(io, scorer, drawing, { ...asked, ways, from })));
   }
+  for (const { kind, name, images } of scorer.rows) rows.push({ kind, name, scores: [await scorer.score(images)] });
   if (model) {
     const { job, weights } = model;
     const how = ways.length === 1 ? `, ${tell(ways[0]!)}` : "";
     io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${asked.seeds.join(", ")}${how}`);
   }
   if (given) io.print(`${against}: ${sizeOf(given)} images${given.labels ? "" : ", without labels"}`);
-  io.print(rowTable(rows));
+  io.print(rowTable(rows, metrics));
   io.print(LEGEND);
+  if (learns) io.print(LEARNED_LEGEND);
   io.result({
     count,
     ...(model ? { checkpoint, step: model.step, weights: model.weights, seeds: asked.seeds } : {}),
     ...(given ? { against, images: sizeOf(given) } : {}),
     judge: { features: JUDGES.features.sha256, labels: JUDGES.labels.sha256 },
     reference: { set: "fashion-mnist", split: "test", images: MOST_IMAGES },
-    rows: rows.map(rowJson),
+    rows: rows.map((row) => rowJson(row, metrics)),
   });
   return undefined;
 }
 
 /** It draws no images that these could be about. */
 function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
-  for (const flag of [...OF_IMAGES, "against"] as const)
+  for (const flag of [...OF_IMAGES, ...OF_SETS])
     if (options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]}: ${checkpoint} is a classifier`, {
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a classifier`, {
         remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
       });
 }

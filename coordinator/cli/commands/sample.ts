@@ -7,6 +7,7 @@ import { gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
+import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
 import { CLASSIFIER_OPTION, readGuide, scaleOf } from "../guide.ts";
 import { classOf, wholeNumber } from "../options.ts";
 import { checkOutput, OUTPUT_OPTION } from "../output.ts";
@@ -54,7 +55,7 @@ export function sampleCommand(): Command {
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option(...SEED_OPTION)
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
-    .option("--workers <n>", "processes that draw (default: one a core, one on a GPU); their number changes no pixel")
+    .option(...WORKERS_OPTION)
     .option(...BACKEND_OPTION)
     .requiredOption(...OUTPUT_OPTION)
     .addHelpText(
@@ -130,7 +131,7 @@ function parse(options: SampleCommandOptions) {
     lowRes: parseLowRes(options),
     named: options.class,
     count: count === undefined ? undefined : wholeNumber("--count", count, 1),
-    workers: workers === undefined ? undefined : wholeNumber("--workers", workers, 1),
+    workers: parseDrawers(workers),
     weights: weights === undefined ? undefined : checkWeights(weights),
   };
 }

@@ -2,31 +2,42 @@
 
 import { openBackend } from "../../../shared/backends/index.ts";
 import { describeError, PlumeError } from "../../../shared/errors.ts";
+import { createDeviceParams, type DeviceParams } from "../../../shared/pipeline/device-params.ts";
 import { onDevice } from "../../../shared/pipeline/frozen.ts";
 import { createGenerator, type Generate } from "../../../shared/pipeline/generate.ts";
-import type { DrawerReply, DrawerRequest, Drawing } from "./messages.ts";
+import { buildNetwork } from "../../../shared/pipeline/network.ts";
+import { buildLayout } from "../../../shared/tensor/layout.ts";
+import type { DrawerReply, DrawerRequest, DrawerWanted, Drawing, Drawn } from "./messages.ts";
 
 /** Between two words of progress. */
 const OFTEN_MS = 100;
 
 const reply = (message: DrawerReply): void => void process.send!(message);
 
-async function open({ backend, model, classifier }: Drawing): Promise<Generate> {
+let evaluations = 0;
+async function open({ backend, model, classifier }: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
   const { program } = await openBackend(backend);
-  return createGenerator({
-    ...(await onDevice(model)),
-    image: model.image,
-    program,
+  const network = await buildNetwork(model.spec, model.image);
+  const params = createDeviceParams(buildLayout(network.params));
+  const generate = createGenerator({
+    ...{ ...model, network, params, program },
     classifier: classifier && (await onDevice(classifier)),
+    onEvaluation: (images) => {
+      evaluations += images;
+    },
   });
+  return { generate, params };
 }
 
-let generate: Generate;
+let opened: Awaited<ReturnType<typeof open>>;
 async function answer(request: DrawerRequest): Promise<DrawerReply> {
-  if (request.kind === "open") {
-    generate = await open(request.drawing);
-    return { kind: "ready" };
-  }
+  if (request.kind === "open") opened = await open(request.drawing);
+  else if (request.kind === "load") opened.params.load(request.flat);
+  else return { kind: "drawn", ...(await draw(request.wanted)) };
+  return { kind: "ready" };
+}
+
+async function draw(wanted: DrawerWanted): Promise<Drawn> {
   let last = 0;
   const onStep = async (done: number, total: number) => {
     await new Promise((resolve) => setImmediate(resolve)); // lets the end of the command in
@@ -34,7 +45,9 @@ async function answer(request: DrawerRequest): Promise<DrawerReply> {
     last = Date.now();
     reply({ kind: "progress", done, total });
   };
-  return { kind: "drawn", pixels: await generate({ ...request.wanted, onStep }) };
+  evaluations = 0;
+  const pixels = await opened.generate({ ...wanted, onStep });
+  return { pixels, evaluations };
 }
 
 function failure(error: unknown): DrawerReply {

@@ -5,10 +5,10 @@ import type { ErrorCode } from "../../../shared/errors.ts";
 import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
 import type { Generate } from "../../../shared/pipeline/generate.ts";
 
-/** What is drawn from. */
+/** What draws, whatever its weights. */
 export interface Drawing {
   readonly backend: BackendName;
-  readonly model: FrozenWeights;
+  readonly model: Pick<FrozenWeights, "spec" | "image">;
   readonly classifier: FrozenWeights | undefined;
 }
 
@@ -17,14 +17,22 @@ export type DrawerWanted = Omit<Parameters<Generate>[0], "onStep">;
 
 export type DrawerRequest =
   | { readonly kind: "open"; readonly drawing: Drawing }
+  /** float32 [layout.size]: from now on the model's weights. */
+  | { readonly kind: "load"; readonly flat: Float32Array }
   | { readonly kind: "draw"; readonly wanted: DrawerWanted };
+
+export interface Drawn {
+  /** uint8 [n, H, W, C]. */
+  readonly pixels: Uint8Array;
+  /** Of the network, times images. */
+  readonly evaluations: number;
+}
 
 export type DrawerReply =
   | { readonly kind: "ready" }
   /** Steps of the batch. */
   | { readonly kind: "progress"; readonly done: number; readonly total: number }
-  /** uint8 [n, H, W, C]. */
-  | { readonly kind: "drawn"; readonly pixels: Uint8Array }
+  | ({ readonly kind: "drawn" } & Drawn)
   | {
       readonly kind: "failed";
       readonly code: ErrorCode;

@@ -7,20 +7,23 @@ import { PlumeError } from "../../../shared/errors.ts";
 import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
 import { entry } from "../../../shared/root.ts";
 import { isChatter } from "../chatter.ts";
-import type { DrawerReply, DrawerRequest, DrawerWanted, Drawing } from "./messages.ts";
+import type { DrawerReply, DrawerRequest, DrawerWanted, Drawing, Drawn } from "./messages.ts";
 
 export interface Pool extends Disposable {
+  /** Before anything is drawn, and again for other weights of the same network. @param flat float32 [layout.size]. */
+  load(flat: Float32Array): Promise<void>;
   /**
    * @param batches in the order of their images. @param onProgress with how many images are there, those in the making as
-   * shares. @returns uint8 [all images, H, W, C]. @throws PlumeError of the first drawer that fails.
+   * shares. @returns all images. @throws PlumeError of the first drawer that fails.
    */
-  draw(batches: readonly DrawerWanted[], onProgress: (images: number) => void): Promise<Uint8Array>;
+  draw(batches: readonly DrawerWanted[], onProgress: (images: number) => void): Promise<Drawn>;
 }
 
 /** @param n drawers. @param signal ends them. */
 export async function openPool(n: number, asked: Drawing, signal: AbortSignal): Promise<Pool> {
-  const { model, classifier } = asked;
-  const drawing = { ...asked, model: sendable(model), classifier: classifier && sendable(classifier) };
+  const { backend, model, classifier } = asked;
+  const { spec, image } = model;
+  const drawing = { backend, model: { spec, image }, classifier: classifier && sendable(classifier) };
   const drawers = Array.from({ length: n }, () => startDrawer(drawing, signal));
   const close = () => {
     for (const drawer of drawers) drawer.close();
@@ -33,8 +36,11 @@ export async function openPool(n: number, asked: Drawing, signal: AbortSignal): 
   }
   return {
     [Symbol.dispose]: close,
+    async load(flat) {
+      await Promise.all(drawers.map(({ ask }) => ask({ kind: "load", flat })));
+    },
     async draw(batches, onProgress) {
-      const images: Uint8Array[] = new Array(batches.length);
+      const drawn: Drawn[] = new Array(batches.length);
       const share = new Float64Array(batches.length);
       const tell = () => onProgress(batches.reduce((sum, { indices }, k) => sum + indices.length * share[k]!, 0));
       let next = 0;
@@ -44,13 +50,16 @@ export async function openPool(n: number, asked: Drawing, signal: AbortSignal): 
             share[k] = done / total;
             tell();
           };
-          images[k] = (await ask({ kind: "draw", wanted: batches[k]! }, onStep))!;
+          drawn[k] = (await ask({ kind: "draw", wanted: batches[k]! }, onStep))!;
           share[k] = 1;
           tell();
         }
       };
       await Promise.all(drawers.map(work));
-      return Buffer.concat(images);
+      return {
+        pixels: Buffer.concat(drawn.map(({ pixels }) => pixels)),
+        evaluations: drawn.reduce((sum, { evaluations }) => sum + evaluations, 0),
+      };
     },
   };
 }
@@ -64,7 +73,7 @@ const sendable = ({ flat, ...model }: FrozenWeights): FrozenWeights => ({
 
 interface Drawer {
   /** One question at a time. @returns what was drawn. */
-  ask(request: DrawerRequest, onStep?: (done: number, total: number) => void): Promise<Uint8Array | undefined>;
+  ask(request: DrawerRequest, onStep?: (done: number, total: number) => void): Promise<Drawn | undefined>;
   close(): void;
 }
 
@@ -104,7 +113,7 @@ function startDrawer({ backend }: Drawing, signal: AbortSignal): Drawer {
           if (message.kind === "progress") onStep(message.done, message.total);
           else if (message.kind === "failed")
             reject(new PlumeError(message.code, message.message, { remedy: message.remedy }));
-          else resolve(message.kind === "drawn" ? message.pixels : undefined);
+          else resolve(message.kind === "drawn" ? message : undefined);
         };
         child.send(request);
       }),

@@ -1,8 +1,8 @@
 // How far a command's images are: a line that renews itself on a terminal, now and then a line elsewhere.
 
 export interface ImageProgress {
-  /** @param images that are there, those in the making as shares. */
-  show(images: number): void;
+  /** @param images that are there, those in the making as shares. @param of what they are, where there are several sets. */
+  show(images: number, of?: string): void;
   /** Takes the line away. */
   end(): void;
 }
@@ -15,10 +15,10 @@ export function createImageProgress(output: NodeJS.WriteStream, count: number, n
   const started = now();
   let last = output.isTTY ? Number.NEGATIVE_INFINITY : started;
   return {
-    show(images) {
+    show(images, of) {
       if (now() - last < (output.isTTY ? LIVE_MS : QUIET_MS)) return;
       last = now();
-      const text = words(images, count, (last - started) / 1000);
+      const text = words(images, count, (last - started) / 1000) + (of === undefined ? "" : `: ${of}`);
       output.write(output.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
     },
     end: () => void (output.isTTY && output.write("\r\x1b[K")),

@@ -7,7 +7,10 @@ import { PlumeError } from "../../../../shared/errors.ts";
 import { blurred, noise, shuffledLabels } from "../../../../shared/eval/anchors.ts";
 import { openJudges } from "../../../../shared/eval/judge.ts";
 import { JUDGE_SIDE } from "../../../../shared/eval/judge-network.ts";
+import { learnedOf } from "../../../../shared/eval/learned.ts";
 import { examine, type LabelledImages, type Score, score } from "../../../../shared/eval/score.ts";
+
+import { breathe } from "../../sampling.ts";
 
 export interface RealImages {
   readonly train: ImageSet;
@@ -32,7 +35,7 @@ export async function openReal(signal: AbortSignal): Promise<RealImages> {
 }
 
 export interface Scorer extends Disposable {
-  score(images: LabelledImages): Score;
+  score(images: LabelledImages): Promise<Score>;
   /** Floors, then anchors: so many images each. */
   readonly rows: readonly {
     readonly kind: "real" | "anchor";
@@ -41,8 +44,12 @@ export interface Scorer extends Disposable {
   }[];
 }
 
-/** The backend must be open. @param count at most MOST_IMAGES. */
-export async function openScorer({ train, test }: RealImages, count: number, signal: AbortSignal): Promise<Scorer> {
+/** The backend must be open. @param count at most MOST_IMAGES. @param learns whether classifiers are trained on each set. */
+export async function openScorer(
+  { train, test }: RealImages,
+  { count, learns }: { readonly count: number; readonly learns: boolean },
+  signal: AbortSignal,
+): Promise<Scorer> {
   const part = (set: ImageSet, from: number, n: number) =>
     set.read(
       Array.from({ length: n }, (_, k) => from + k),
@@ -50,11 +57,16 @@ export async function openScorer({ train, test }: RealImages, count: number, sig
     );
   const all = await part(train, 0, train.size);
   const judges = openJudges();
-  const reference = examine(judges, await part(test, 0, MOST_IMAGES), all.pixels, MEASURED);
+  const real = await part(test, 0, MOST_IMAGES);
+  const reference = examine(judges, real, all.pixels, MEASURED);
   const others = await part(test, MOST_IMAGES, count);
   const size = JUDGE_SIDE * JUDGE_SIDE;
   return {
-    score: (images) => score(examine(judges, images, all.pixels), reference),
+    async score(images) {
+      await breathe(signal);
+      const learned = learns ? await learnedOf(images, real, () => breathe(signal)) : undefined;
+      return score({ ...examine(judges, images, all.pixels), learned }, reference);
+    },
     rows: [
       { kind: "real", name: "real test images", images: others },
       {

@@ -1,7 +1,7 @@
 // What is told of each set of images: the mean over its seeds, and how far they lie apart.
 
 import { JUDGES } from "../../../../shared/eval/judge-network.ts";
-import { METRIC_NAMES, METRICS, type MetricName, type Score } from "../../../../shared/eval/score.ts";
+import { METRICS, type MetricName, type Score } from "../../../../shared/eval/score.ts";
 import { type Spread, spreadOf } from "../../../../shared/spread.ts";
 import { table } from "../../table.ts";
 import type { Way } from "./ways.ts";
@@ -10,7 +10,7 @@ export interface Row {
   readonly kind: "generated" | "given" | "real" | "anchor";
   readonly name: string;
   /** Of generated images. */
-  readonly drawn?: Omit<Way, "seed"> & {
+  readonly drawn?: Way & {
     readonly step: number;
     /** Of the network, an image. */
     readonly evaluations: number;
@@ -28,16 +28,16 @@ function summarise({ scores }: Row, metric: MetricName): Summary | null {
   return values.length === 0 ? null : { ...spreadOf(values), values };
 }
 
-export function rowJson(row: Row) {
+export function rowJson(row: Row, metrics: readonly MetricName[]) {
   const { scores: _, drawn, ...named } = row;
   return {
     ...named,
     ...drawn,
-    metrics: Object.fromEntries(METRIC_NAMES.map((metric) => [metric, summarise(row, metric)])),
+    metrics: Object.fromEntries(metrics.map((metric) => [metric, summarise(row, metric)])),
   };
 }
 
-export function rowTable(rows: readonly Row[]): string {
+export function rowTable(rows: readonly Row[], metrics: readonly MetricName[]): string {
   const cell = (row: Row, metric: MetricName): string => {
     const found = summarise(row, metric);
     const { digits } = METRICS[metric];
@@ -45,10 +45,10 @@ export function rowTable(rows: readonly Row[]): string {
     return found.mean.toFixed(digits) + (found.std === null ? "" : ` ± ${found.std.toFixed(digits)}`);
   };
   return table([
-    ["images", ...METRIC_NAMES.map((metric) => METRICS[metric].heading), "evaluations"],
+    ["images", ...metrics.map((metric) => METRICS[metric].heading), "evaluations"],
     ...rows.map((row) => [
       row.name,
-      ...METRIC_NAMES.map((metric) => cell(row, metric)),
+      ...metrics.map((metric) => cell(row, metric)),
       row.drawn ? String(Math.round(10 * row.drawn.evaluations) / 10) : "-",
     ]),
   ]);
@@ -58,3 +58,7 @@ export const LEGEND = `judge-64: the 64 features of plume's own judge, trained o
   no FID, and comparable with this judge's numbers only, at the same number of images. class accuracy: by a second judge of
   another architecture and seed (${JUDGES.labels.sha256.slice(0, 12)}). nearest training image: the median distance, pixels from 0 to 1. copies: the
   share that lies nearer to a training image than 99 of 100 test images do. evaluations: of the network, an image.`;
+
+export const LEARNED_LEGEND = `classification accuracy score: the share of real test images that a classifier names rightly which was trained on the
+  images of the row alone, under the labels that they were asked for. two-sample accuracy: how often one tells them from real
+  ones, of which it saw half: 0.5 is the goal, give or take 1 / (2 sqrt n) for n images of a row.`;

@@ -1,15 +1,10 @@
 // The ways to draw that are compared on the same weights: every combination of the values that are listed.
 
 import type { JobSpec } from "../../../../shared/config/schema.ts";
-import type { FrozenNetwork } from "../../../../shared/pipeline/frozen.ts";
-import type { CommandIo } from "../../action.ts";
 import { scaleOf } from "../../guide.ts";
 import { parseSampling, type Sampling, type SamplingOptions, samplingFor } from "../../sampling.ts";
-import type { Scorer } from "./real.ts";
-import type { Row } from "./rows.ts";
-import { generateImages, type Model } from "./stages.ts";
 
-export interface Way extends Sampling {
+export interface Way extends Omit<Sampling, "seed"> {
   /** Where a classifier guides. */
   readonly classifierScale?: number | undefined;
 }
@@ -21,19 +16,20 @@ export interface WayOptions extends Omit<SamplingOptions, "seed"> {
 export const listOf = (text: string): string[] => text.split(",").map((each) => each.trim());
 
 /** Checks what is listed before anything is opened. @returns the ways of a model. @throws PlumeError INVALID_ARGUMENT, both times. */
-export function waysOf(options: WayOptions): (spec: JobSpec, classifier: FrozenNetwork | undefined) => readonly Way[] {
+export function waysOf(options: WayOptions): (spec: JobSpec, classifier: object | undefined) => readonly Way[] {
   const asked = combinations(options).map(({ classifierScale, ...rest }) => ({
     asked: parseSampling({ ...rest, seed: "0" }),
     classifierScale,
   }));
   return (spec, classifier) =>
-    asked.map((each) => ({
-      ...samplingFor(spec, each.asked),
-      classifierScale:
+    asked.map((each) => {
+      const { seed: _, ...sampling } = samplingFor(spec, each.asked);
+      const classifierScale =
         each.classifierScale === undefined
           ? classifier && (spec.sampling.classifierScale ?? 1)
-          : scaleOf("--classifier-scale", each.classifierScale, classifier),
-    }));
+          : scaleOf("--classifier-scale", each.classifierScale, classifier);
+      return { ...sampling, classifierScale };
+    });
 }
 
 const LISTED = ["sampler", "steps", "guidance", "grid", "threshold", "percentile", "classifierScale"] as const;
@@ -49,33 +45,4 @@ export function tell({ sampler, steps, guidance, grid, threshold, percentile, cl
   const more = { grid, threshold, percentile, "classifier scale": classifierScale };
   const told = Object.entries(more).flatMap(([name, value]) => (value === undefined ? [] : [`, ${name} ${value}`]));
   return `${sampler}, ${steps} steps, guidance ${guidance}${told.join("")}`;
-}
-
-/** One a stage and way. */
-export async function generatedRows(
-  io: CommandIo,
-  scorer: Scorer,
-  model: Model,
-  asked: { readonly count: number; readonly seeds: readonly number[]; readonly ways: readonly Way[] },
-): Promise<Row[]> {
-  const { count, seeds, ways } = asked;
-  const rows: Row[] = [];
-  for (const { name: stage, step, load } of model.stages) {
-    load();
-    for (const way of ways) {
-      const name = `${stage}, step ${step}${ways.length > 1 ? `: ${tell(way)}` : ""}`;
-      const before = model.evaluations();
-      const scores = [];
-      for (const seed of seeds) {
-        const onBatch = (done: number) => {
-          if (done % 80 === 0) io.note(`  ${name}, seed ${seed}: ${done} of ${count} images`);
-        };
-        scores.push(scorer.score(await generateImages(model, { ...way, count, seed, signal: io.signal, onBatch })));
-      }
-      const evaluations = (model.evaluations() - before) / (seeds.length * count);
-      const { seed: _, ...drawn } = way;
-      rows.push({ kind: "generated", name, scores, drawn: { step, ...drawn, evaluations } });
-    }
-  }
-  return rows;
 }

@@ -1,0 +1,81 @@
+// Images of every stage, way and seed, drawn by processes that are opened once for all of them, and what they score.
+
+import type { JobSpec } from "../../../../shared/config/schema.ts";
+import type { ImageSet } from "../../../../shared/data/image-set.ts";
+import { JUDGE_CLASSES } from "../../../../shared/eval/judge-network.ts";
+import { gridLabels } from "../../../../shared/pipeline/generate.ts";
+import { type LowResImages, shrunk } from "../../../../shared/pipeline/low-res.ts";
+import type { CommandIo } from "../../action.ts";
+import { drawerBatches } from "../../drawing/batches.ts";
+import type { Drawing } from "../../drawing/messages.ts";
+import { openPool } from "../../drawing/pool.ts";
+import { createImageProgress } from "../../drawing/progress.ts";
+import { drawersFor } from "../../drawing/workers.ts";
+import { MOST_IMAGES, type Scorer } from "./real.ts";
+import type { Row } from "./rows.ts";
+import type { Stage } from "./stages.ts";
+import { tell, type Way } from "./ways.ts";
+
+/** What images are drawn from: all classes in turn; of an upsampler, test images that are not the reference, shrunk. */
+interface DrawnFrom {
+  readonly labels: Int32Array;
+  readonly lowRes: LowResImages | undefined;
+}
+
+export async function drawnFrom(
+  { model: { lowRes }, sampling }: JobSpec,
+  { count, test }: { readonly count: number; readonly test: ImageSet },
+): Promise<DrawnFrom> {
+  const all = Array.from({ length: count }, (_, k) => k);
+  if (!lowRes) return { labels: Int32Array.from(gridLabels(all, JUDGE_CLASSES)!), lowRes: undefined };
+  const { pixels, labels } = await test.read(all.map((k) => MOST_IMAGES + k));
+  return { labels, lowRes: { pixels: shrunk(pixels, test, lowRes.size), noise: sampling.lowResNoise } };
+}
+
+interface Asked {
+  /** Images a seed. */
+  readonly count: number;
+  readonly seeds: readonly number[];
+  readonly ways: readonly Way[];
+  readonly from: DrawnFrom;
+  /** Processes that draw; absent, as many as there are cores. */
+  readonly workers: number | undefined;
+}
+
+/** One a stage and way. */
+export async function generatedRows(
+  { signal }: CommandIo,
+  scorer: Scorer,
+  { stages, ...drawing }: Drawing & { readonly stages: readonly Stage[] },
+  { count, seeds, ways, from, workers }: Asked,
+): Promise<Row[]> {
+  const { labels, lowRes } = from;
+  const labelsOf = (indices: readonly number[]) => indices.map((k) => labels[k]!);
+  const batches = (way: Way, seed: number) => drawerBatches({ ...way, seed, count, labelsOf, lowRes });
+  const most = batches(ways[0]!, seeds[0]!).length;
+  using pool = await openPool(drawersFor(workers, drawing.backend, most), drawing, signal);
+  const progress = createImageProgress(process.stderr, stages.length * ways.length * seeds.length * count, Date.now);
+  const rows: Row[] = [];
+  let before = 0;
+  try {
+    for (const { name: stage, step, flat } of stages) {
+      await pool.load(flat);
+      for (const way of ways) {
+        const name = `${stage}, step ${step}${ways.length > 1 ? `: ${tell(way)}` : ""}`;
+        const scores = [];
+        let evaluations = 0;
+        for (const seed of seeds) {
+          const onProgress = (images: number) => progress.show(before + images, name);
+          const drawn = await pool.draw(batches(way, seed), onProgress);
+          evaluations += drawn.evaluations / (seeds.length * count);
+          scores.push(await scorer.score({ pixels: drawn.pixels, labels }));
+          before += count;
+        }
+        rows.push({ kind: "generated", name, scores, drawn: { step, ...way, evaluations } });
+      }
+    }
+  } finally {
+    progress.end();
+  }
+  return rows;
+}

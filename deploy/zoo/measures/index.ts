@@ -1,0 +1,15 @@
+// The table of what systems are measured by.
+
+import { bound } from "./bound.ts";
+import { evaluation } from "./evaluation.ts";
+import type { MeasureKind } from "./kind.ts";
+import { likelihood } from "./likelihood.ts";
+import { noised } from "./noised.ts";
+
+export const MEASURES = { eval: evaluation, likelihood, noised, bound } satisfies Record<string, MeasureKind>;
+
+export type MeasureName = keyof typeof MEASURES;
+
+export const MEASURE_NAMES = Object.keys(MEASURES) as readonly MeasureName[];
+
+export const measureKind = (name: MeasureName): MeasureKind => MEASURES[name];
