@@ -133,7 +133,7 @@ export const SYSTEMS = {
     source: "Karras et al. 2022",
     job: "edm",
     about: "Sigma itself as the time, a preconditioned network, Heun's method.",
-    measures: ["eval"],
+    measures: ["eval", "likelihood"],
     sweeps: [{ ...FEW_STEPS, about: "The teacher of the students.", sampler: ["heun"], steps: [1, 2, 4, 8, 18] }],
   },
   classifier: {
