@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Result } from "../../coordinator/aggregation/round.ts";
 import type { AppliedStep } from "../../coordinator/training/apply.ts";
 import { createImportance, unweightedLoss } from "../../coordinator/training/importance.ts";
+import { type Lease, WorkKind } from "../../proto/gen/plume/v1/training.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import {
   drawTimesteps,
@@ -20,6 +21,9 @@ import {
 } from "../../shared/pipeline/importance.ts";
 import { drawsOf, PURPOSE, uniforms } from "../../shared/rng/stream.ts";
 import { seal, unseal } from "../../shared/rpc/sealed.ts";
+import { noTracer } from "../../shared/tracing/tracer.ts";
+import type { Reports } from "../../worker/session.ts";
+import { createSteps, type StepOptions } from "../../worker/step.ts";
 
 const key = { seed: 3, purpose: PURPOSE.time, step: 0, index: 0 } as const;
 
@@ -144,5 +148,15 @@ describe("numbers under a seal", () => {
       expect(unseal(damaged)).toBeNull();
     }
     expect(unseal(sealed.subarray(0, 3))).toBeNull();
+  });
+
+  it("of a lease that was damaged on its way compute nothing: the session ends, and the next one brings them anew", async () => {
+    const damaged = seal(Float64Array.of(0.5, 0.5));
+    damaged[6]! ^= 1;
+    const tuple = { job: "tiny", incarnation: 1, step: 3, attempt: 1 };
+    const what = { paramsVersion: 3, kind: WorkKind.WORK_KIND_GRADIENT, vectorDigest: "", traceParent: "" };
+    const lease: Lease = { tuple, lo: 0, hi: 1, ...what, timestepWeights: damaged };
+    const steps = createSteps({ workerId: "worker-0", tracer: noTracer } as StepOptions);
+    await expect(steps.gradient(lease, {} as Reports)).rejects.toMatchObject({ code: "UNAVAILABLE" });
   });
 });
