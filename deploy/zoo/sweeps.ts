@@ -65,7 +65,7 @@ function distanceCharts(points: readonly Point[]): string[] {
   const wide = parts.length === 1;
   const pictures = parts.map((part) => {
     const series = part.map((each, colour) => ({ ...each, colour }));
-    const picture = chart({ series, xLabel: LABELS.evaluations, scale: "log", wide });
+    const picture = chart({ series, xLabel: LABELS.evaluations, scale: "log", xScale: "log", wide });
     const which = wide ? "" : `: ${part[0]!.name} to ${part.at(-1)!.name}`;
     return figure(METRICS.frechet.heading + which, picture);
   });

@@ -27,6 +27,8 @@ interface ChartOptions {
   readonly series: readonly Series[];
   readonly xLabel: string;
   readonly scale?: "linear" | "log";
+  /** Of the axis of steps and their kin, which are then above 0. */
+  readonly xScale?: "log";
   /** Areas on top of each other instead of curves. */
   readonly stacked?: boolean;
   readonly marks?: readonly Mark[];
@@ -41,21 +43,23 @@ const BOTTOM = 32;
 
 /** Empty when there is nothing to draw. */
 export function chart(options: ChartOptions): string {
-  const { series, xLabel, marks = [], wide = false, stacked = false, unit = "" } = options;
+  const { series, xLabel, marks = [], wide = false, stacked = false, unit = "", xScale } = options;
   const all = series.flatMap(({ columns }) => columns);
   if (all.length === 0) return "";
   const [W, H] = wide ? [1130, 300] : [552, 210];
   const xs = all.map(({ x }) => x);
-  const [x0, x1] = [min(xs), Math.max(max(xs), min(xs) + 1e-9)];
+  const along = xScale === "log" ? Math.log : (value: number) => value;
+  const [x0, x1] = [min(xs), max(xs)];
+  const [from, to] = [along(x0), Math.max(along(x1), along(x0) + 1e-9)];
   const domain = stacked ? stackedDomain(series) : curveDomain(series, options.scale ?? "linear");
-  const x = (value: number) => LEFT + ((W - LEFT - RIGHT) * (value - x0)) / (x1 - x0);
+  const x = (value: number) => LEFT + ((W - LEFT - RIGHT) * (along(value) - from)) / (to - from);
   const y = (value: number) => H - BOTTOM - (H - TOP - BOTTOM) * domain.share(value);
   const parts = [
     ...domain.ticks.map(
       (tick) =>
         `<path class="grid" d="M${LEFT} ${place(y(tick))}H${W - RIGHT}"/><text x="${LEFT - 7}" y="${place(y(tick) + 4)}" text-anchor="end">${short(tick)}</text>`,
     ),
-    ...linearTicks(x0, x1, wide ? 10 : 5).map(
+    ...(xScale === "log" ? logTicks(x0, x1) : linearTicks(x0, x1, wide ? 10 : 5)).map(
       (tick) => `<text x="${place(x(tick))}" y="${H - BOTTOM + 15}" text-anchor="middle">${short(tick)}</text>`,
     ),
     `<text x="${W - RIGHT}" y="${H - 4}" text-anchor="end">${safe(xLabel)}</text>`,
@@ -63,9 +67,9 @@ export function chart(options: ChartOptions): string {
     ...markLines(marks, x0, x1, (at) => `M${place(x(at))} ${TOP}V${H - BOTTOM}`),
     `<line class="cursor" y1="${TOP}" y2="${H - BOTTOM}"/>`,
   ];
-  const frame = [x0, x1, LEFT, W - RIGHT].map((value) => Number(value.toPrecision(9))).join(" ");
+  const frame = [from, to, LEFT, W - RIGHT].map((value) => Number(value.toPrecision(9))).join(" ");
   const label = safe(`${series.map(({ name }) => name).join(", ")} by ${xLabel}`);
-  return `${legend(series)}<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="${label}" data-x="${frame}">${parts.join("\n")}</svg>${numbersOf(series, xLabel, unit)}`;
+  return `${legend(series)}<svg class="chart" viewBox="0 0 ${W} ${H}" role="img" aria-label="${label}" data-x="${frame}"${xScale === "log" ? " data-log" : ""}>${parts.join("\n")}</svg>${numbersOf(series, xLabel, unit)}`;
 }
 
 const RANK = { good: 0, warn: 1, bad: 2 } as const;

@@ -6,6 +6,7 @@ for (const svg of document.querySelectorAll("svg[data-x]")) {
   const box = svg.parentElement;
   const data = JSON.parse(box.querySelector("script").textContent);
   const frame = svg.dataset.x.split(" ").map(Number);
+  const along = svg.dataset.log === undefined ? (x) => x : Math.log;
   const tip = box.appendChild(document.createElement("div"));
   const cursor = svg.querySelector(".cursor");
   tip.className = "tip";
@@ -17,9 +18,9 @@ for (const svg of document.querySelectorAll("svg[data-x]")) {
     const want = frame[0] + (px - frame[2]) / (frame[3] - frame[2]) * (frame[1] - frame[0]);
     if (px < frame[2] - 8 || px > frame[3] + 8 || !data.x.length) return hide();
     let a = 0, b = data.x.length - 1;
-    while (a < b) { const m = (a + b) >> 1; if (data.x[m] < want) a = m + 1; else b = m; }
-    if (a > 0 && want - data.x[a - 1] < data.x[a] - want) a--;
-    const at = frame[2] + (data.x[a] - frame[0]) / ((frame[1] - frame[0]) || 1) * (frame[3] - frame[2]);
+    while (a < b) { const m = (a + b) >> 1; if (along(data.x[m]) < want) a = m + 1; else b = m; }
+    if (a > 0 && want - along(data.x[a - 1]) < along(data.x[a]) - want) a--;
+    const at = frame[2] + (along(data.x[a]) - frame[0]) / ((frame[1] - frame[0]) || 1) * (frame[3] - frame[2]);
     cursor.setAttribute("x1", at); cursor.setAttribute("x2", at); cursor.style.visibility = "visible";
     tip.textContent = "";
     const lines = [data.label + " " + data.x[a].toLocaleString("en-US")];

@@ -101,6 +101,16 @@ describe("a page of the zoo", () => {
     expect(page).toContain("Needs edm as its teacher, trained with the same seed.");
     const legend = /<div class="legend">.*?<\/div>/.exec(page.slice(page.indexOf("Few evaluations")))![0];
     expect(legend.replace(/<[^>]*>/g, " ").trim()).toMatch(/^Consistency distillation\s+EDM$/);
+    // Where few evaluations are, there is room: from 1 to 2 as far as from 5 to 10.
+    const picture = /<svg class="chart"[^>]* data-log>.*?<\/svg>/s.exec(
+      page.slice(page.indexOf("Few evaluations")),
+    )![0];
+    const ticks = [...picture.matchAll(/<text x="([\d.]+)"[^>]*text-anchor="middle">(\d+)</g)].map(([, at, tick]) => [
+      tick,
+      at,
+    ]);
+    expect(ticks.map(([tick]) => tick)).toEqual(["1", "2", "5", "10", "20"]);
+    expect(Number(ticks[3]![1]) - Number(ticks[2]![1])).toBeCloseTo(Number(ticks[1]![1]) - Number(ticks[0]![1]), 0);
     expect(page).toMatch(/Consistency distillation, 1 steps.*?60\.0/s);
     expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
   });

@@ -6,7 +6,7 @@ import type { MeasureKind } from "./kind.ts";
 import { likelihood } from "./likelihood.ts";
 import { noised } from "./noised.ts";
 
-export const MEASURES = { eval: evaluation, likelihood, noised, bound } satisfies Record<string, MeasureKind>;
+const MEASURES = { eval: evaluation, likelihood, noised, bound } satisfies Record<string, MeasureKind>;
 
 export type MeasureName = keyof typeof MEASURES;
 
