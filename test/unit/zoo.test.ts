@@ -31,7 +31,10 @@ function specOf({ job, set = [], needs = {} }: System): JobSpec {
 const FITS: Readonly<Record<MeasureName, (spec: JobSpec) => boolean>> = {
   eval: ({ data, model, models }) =>
     data.source === "fashion-mnist" && (model.classes === 10 || models.classifier !== undefined),
-  likelihood: ({ diffusion }) => diffusion.process === "ddpm" || noiseProcess(diffusion).sde !== undefined,
+  likelihood: ({ diffusion }) => {
+    const { sde, flow } = noiseProcess(diffusion);
+    return diffusion.process === "ddpm" || (sde ?? flow) !== undefined;
+  },
   noised: ({ model }) => model.type === "classifier",
   bound: ({ diffusion }) => chainKind(diffusion.process) !== undefined,
 };

@@ -89,12 +89,11 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   checkLowRes(checkpoint, spec, options);
   const sampling = samplingFor(spec, asked.sampling);
   const noise = noiseOf(spec, asked.lowRes);
-  const classifier = await readGuide(options.classifier, spec, imageSet);
-  const { classifierScale: scale } = options;
-  const classifierScale =
-    scale === undefined ? spec.sampling.classifierScale : scaleOf("--classifier-scale", scale, classifier);
-  const classes = shownClasses(spec, classifier);
-  const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, classes);
+  const guide = await guideOf(options, spec, imageSet);
+  const classes = shownClasses(spec, guide.classifier);
+  // An upsampler without classes may have a base with some.
+  const ofBase = classes === 0 && options.base !== undefined;
+  const only = options.class === undefined || ofBase ? null : classOf(options.class, imageSet.classes, classes);
   const backend = await chooseBackendFor(options.backend, job);
   const processes = { backend, workers: asked.workers };
 
@@ -107,7 +106,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     return indices.map((k) => small.labels?.[k] ?? noLabel(spec, imageSet.classes));
   };
   const lowRes = small && { pixels: small.pixels, noise };
-  const wanted = { ...sampling, classifierScale, count, classifier, labelsOf, lowRes };
+  const wanted = { ...sampling, ...guide, count, labelsOf, lowRes };
   const { pixels, workers } = await drawImages(io, model, wanted, processes);
 
   const image = { height, width, channels };
@@ -117,7 +116,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const { seed, steps, guidance, grid, threshold, percentile } = sampling;
   io.result({
     ...{ file: output, count, step, weights, seed, steps, guidance, grid, threshold, percentile, backend, workers },
-    ...(classifier && { classifierScale: classifierScale ?? 1 }),
+    ...(guide.classifier && { classifierScale: guide.classifierScale ?? 1 }),
     ...(small && { ...small.told, lowResNoise: noise }),
   });
   return undefined;
@@ -134,6 +133,17 @@ function parse(options: SampleCommandOptions) {
     workers: parseDrawers(workers),
     weights: weights === undefined ? undefined : checkWeights(weights),
   };
+}
+
+/** The classifier that guides, if any, and how much. */
+async function guideOf(
+  { classifier: asked, classifierScale: scale }: SampleCommandOptions,
+  spec: JobSpec,
+  images: ReadModel["imageSet"],
+) {
+  const classifier = await readGuide(asked, spec, images);
+  const own = spec.sampling.classifierScale;
+  return { classifier, classifierScale: scale === undefined ? own : scaleOf("--classifier-scale", scale, classifier) };
 }
 
 /** Of an upsampler: what it draws from. */
