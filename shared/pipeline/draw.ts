@@ -44,7 +44,7 @@ interface Leg {
   /** Standard normal of x's shape, for each call of the sampler. */
   readonly noise: WalkOptions["noise"];
   /** Held at every step, where the sampler is stepwise; its noise comes from `noise` too. */
-  readonly known?: Known;
+  readonly known?: Known | undefined;
   readonly onStep?: OnStep | undefined;
 }
 
@@ -70,11 +70,14 @@ export interface Drawing extends Course, Omit<Leg, "part"> {
 }
 
 /** @returns x_0, float32 [B, H, W, C], the caller's to dispose. */
-export async function draw(sampler: LevelSampler, { start, ...drawing }: Drawing): Promise<tf.Tensor> {
-  const way = await wayOf(sampler, drawing);
+export async function draw(
+  sampler: LevelSampler,
+  { start, noise, known, onStep, ...course }: Drawing,
+): Promise<tf.Tensor> {
+  const way = await wayOf(sampler, course);
   const x = tf.tidy(() => tf.mul(start, way.prior));
   start.dispose();
-  return way.walk(x, { ...drawing, part: [0, way.steps] });
+  return way.walk(x, { part: [0, way.steps], noise, known, onStep });
 }
 
 /** @throws PlumeError INVALID_ARGUMENT for a sampler of SDEs on another process. */

@@ -204,6 +204,24 @@ describe("generated images", () => {
   });
 });
 
+it.each([
+  ["ddim", "process: ddpm"],
+  ["heun", "process: vp"],
+  ["pc", "process: vp, betaMax: 4"],
+] as const)(
+  "what is not said of %s (%s) is the sampler's own, whether it is left out or undefined",
+  async (sampler, diffusion) => {
+    const { spec, network, params, layout } = await tiny("", diffusion);
+    params.load(initialParameters(layout, 3).map((w, k) => w + 0.02 * Math.sin(k)));
+    const generate = createGenerator({ spec, network, params, image, program: backend.program });
+    const wanted = { seed: 1, sampler, steps: 5, guidance: 2, indices: [7], labels: [7] };
+    const pixels = await generate(wanted);
+    const unsaid = { eta: undefined, grid: undefined, threshold: undefined, percentile: undefined };
+    expect([...(await generate({ ...wanted, ...unsaid }))]).toEqual([...pixels]);
+    expect(new Set(pixels).size).toBeGreaterThan(9);
+  },
+);
+
 describe("grids and thresholds", () => {
   it.each([
     ["heun", "process: vp", { grid: "time" }, {}],
