@@ -187,6 +187,9 @@ describe("the likelihood's weights", () => {
 describe("what cannot be", () => {
   it("too few steps for the betas are refused with the least number", () => {
     expect(() => reverseDiffusion()(sdeOf("vp"), 20)).toThrow("20 steps are too few for betaMax 20");
+    // Of sub-VP a move of its own needs no betas, and a correction does.
+    expect(() => reverseDiffusion()(sdeOf("sub-vp"), 20)).not.toThrow();
+    expect(() => langevin()(sdeOf("sub-vp"), 20)).toThrow("20 steps are too few for betaMax 20");
   });
 
   it("ancestral sampling of sub-VP is refused", () => {

@@ -30,8 +30,8 @@ interface Shape {
   integral(ratio: number): number;
   /** g^2 / beta. */
   share(B: number): number;
-  /** Its steps, given those of DDPM with the same betas. */
-  steps(sde: LinearNoise, ddpm: Process): Discretization;
+  /** Its N steps. @param ddpm those of DDPM with the same betas; throws where they are too few for that. */
+  steps(sde: LinearNoise, N: number, ddpm: () => Discretization): Discretization;
 }
 
 /** sigma^2 = 1 - exp(-B). */
@@ -39,7 +39,7 @@ const preserving: Shape = {
   sigma: (B) => Math.sqrt(-exactExpm1(-B)),
   integral: (ratio) => exactLog1p(ratio * ratio),
   share: () => 1,
-  steps: (_sde, ddpm) => ddpmSteps(ddpm),
+  steps: (_sde, _N, ddpm) => ddpm(),
 };
 
 /** sigma = 1 - exp(-B): no square root. */
@@ -48,8 +48,13 @@ const below: Shape = {
   // alpha = y, sigma = 1 - y^2, so y^2 + ratio y - 1 = 0.
   integral: (ratio) => -2 * exactLog((Math.sqrt(ratio * ratio + 4) - ratio) / 2),
   share: (B) => -exactExpm1(-2 * B),
-  // No discrete process has it as its limit.
-  steps: (sde, ddpm) => ({ ...eulerSteps(sde, ddpm.T), alpha: ddpmSteps(ddpm).alpha }),
+  // No discrete process has it as its limit: DDPM's steps matter to Langevin's alone.
+  steps: (sde, N, ddpm) => ({
+    ...eulerSteps(sde, N),
+    get alpha() {
+      return ddpm().alpha;
+    },
+  }),
 };
 
 /** DDPM's steps: Song et al. 2021, App. E and F. */
@@ -99,7 +104,7 @@ const process = (shape: Shape, options: Betas): NoiseProcess => {
     timeOf: (ratio) => Math.min(1, timeOf(integral(ratio))),
     label: (t) => LABEL_SCALE * t,
     draw: (draws, n) => draws.uniforms(n).map((u) => TRAIN_EPS + u * (1 - TRAIN_EPS)),
-    sde: { ...sde, prior: 1, discrete: (N) => steps(sde, processOf(discreteBetas(options, N))) },
+    sde: { ...sde, prior: 1, discrete: (N) => steps(sde, N, () => ddpmSteps(processOf(discreteBetas(options, N)))) },
   };
 };
 

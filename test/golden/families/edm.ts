@@ -14,6 +14,7 @@ import {
 import { createProcess } from "../../../shared/diffusion/process.ts";
 import { PROCESSES } from "../../../shared/diffusion/processes/index.ts";
 import { type NoiseProcess, type ProcessOptions, ratioOf } from "../../../shared/diffusion/processes/process.ts";
+import { linearBeta } from "../../../shared/diffusion/processes/vp.ts";
 import { churned, euler, eulerWalk, heun, heunWalk } from "../../../shared/samplers/ode.ts";
 import type { Walk } from "../../../shared/samplers/sampler.ts";
 import { type AnalyticModel, analyticDenoiser, exactFlow } from "../analytic.ts";
@@ -64,7 +65,10 @@ function precondOf(p: Readonly<Record<string, unknown>>): Precond {
   switch (p.precond) {
     case "VPPrecond": {
       const process = PROCESSES.vp.create({ ...DEFAULTS, betaMin: beta_min, betaMax: beta_min + beta_d });
-      return { process, parameterization: by("eps"), ...told(process), output: asIs };
+      // Of sigmas beyond the process' end as well.
+      const { timeOf } = linearBeta(beta_min, beta_d);
+      const label = (sigma: number) => process.label(timeOf(Math.log1p(sigma * sigma)));
+      return { process, parameterization: by("eps"), label, output: asIs };
     }
     case "VEPrecond": {
       // This network gives sigma times the score, and is told ln(sigma / 2).
