@@ -77,6 +77,21 @@ describe("plume eval --against", () => {
     expect(told.rows.map(({ kind }) => kind)).toEqual(["given", "real", "real", "anchor", "anchor", "anchor"]);
   });
 
+  it("tells with --train-judges what classifiers learn of every row, beside the same figures as without it", async () => {
+    const more = await evaluated("--against", folder, "--train-judges");
+    for (const [k, { metrics }] of told.rows.entries()) {
+      const { cas, twoSample, ...rest } = more.rows[k]!.metrics;
+      expect(rest).toEqual(metrics);
+      expect(cas === null).toBe(metrics.accuracy === null);
+      expect(twoSample!.mean).toBeGreaterThan(0.2);
+    }
+    const real = row(more, "real test images");
+    expect(real.cas!.mean).toBeGreaterThan(row(more, "test images, labels shuffled").cas!.mean + 0.2);
+    expect(row(more, "noise").twoSample!.mean).toBeGreaterThan(0.95);
+    // Four standard errors of a hundred held-out ones.
+    expect(Math.abs(real.twoSample!.mean - 0.5)).toBeLessThan(0.2);
+  });
+
   it("scores the same images in a .npy file the same, and tells it to people without calling it FID", async () => {
     const { code, stdout, stderr } = await plume("eval", "--against", images, "--labels", classes);
     expect(code, stderr).toBe(0);
@@ -90,26 +105,6 @@ describe("plume eval --against", () => {
     ]);
     expect(stdout).toContain("Fréchet, judge-64");
     expect(stdout.replace("no FID", "")).not.toContain("FID");
-  });
-});
-
-describe("plume eval --train-judges", () => {
-  it("tells of every row what classifiers learn of it, beside the same figures as without it", async () => {
-    const [plain, more] = [
-      await evaluated("--against", images),
-      await evaluated("--against", images, "--train-judges"),
-    ];
-    for (const [k, { metrics }] of plain.rows.entries()) {
-      const { cas, twoSample, ...rest } = more.rows[k]!.metrics;
-      expect(rest).toEqual(metrics);
-      expect(cas === null).toBe(metrics.accuracy === null);
-      expect(twoSample!.mean).toBeGreaterThan(0.2);
-    }
-    const real = row(more, "real test images");
-    expect(real.cas!.mean).toBeGreaterThan(row(more, "test images, labels shuffled").cas!.mean + 0.2);
-    expect(row(more, "noise").twoSample!.mean).toBeGreaterThan(0.95);
-    // Four standard errors of a hundred held-out ones.
-    expect(Math.abs(real.twoSample!.mean - 0.5)).toBeLessThan(0.2);
   });
 });
 
