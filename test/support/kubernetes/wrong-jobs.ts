@@ -201,7 +201,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.model.lowRes: Forbidden: is not told to the steps of binomial; leave it out, or choose another process",
   ),
   wrong(
-    { data: { augment: 0.12 }, model: { lowRes: { size: 14 } } },
+    { data: { source: "shapes:", augment: 0.12 }, model: { lowRes: { size: 14 } } },
     "spec.model.lowRes: Forbidden: is of an image before data.augment 0.12 changes it; leave it out, or set data.augment 0",
   ),
   wrong(
