@@ -35,6 +35,7 @@ export interface Checked {
     readonly guidance: number;
     readonly classifierScale?: number | undefined;
   };
+  readonly adversarial: { readonly labelSmoothing: number };
   readonly store: { readonly endpoint?: string | undefined };
 }
 

@@ -10,6 +10,7 @@ import { NETWORKS } from "../models/index.ts";
 import { OBJECTIVES } from "../objectives/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
+import { adversarialSchema } from "./adversarial.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
 import { INIT, modelsSchema } from "./models.ts";
@@ -55,7 +56,10 @@ const modelSchema = z.strictObject({
   type: oneOf(NETWORKS)
     .default("unet")
     .describe(`the network: ${listed(NETWORKS)}`),
-  channels: positiveInt.max(MOST_CHANNELS).default(32).describe("channels of the first level; units of a layer of mlp"),
+  channels: positiveInt
+    .max(MOST_CHANNELS)
+    .default(32)
+    .describe("channels of the first level; units of a layer of mlp and gan-mlp"),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
     .min(1)
@@ -80,7 +84,7 @@ const modelSchema = z.strictObject({
     .default("conv")
     .describe("down and up by a convolution, or by a residual block (BigGAN)"),
   classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels, which a classifier cannot"),
-  layers: positiveInt.max(64).default(3).describe("hidden layers of mlp"),
+  layers: positiveInt.max(64).default(3).describe("hidden layers of mlp and gan-mlp"),
   bases: z.int().min(2).max(1000).default(10).describe("bumps over time by which mlp's outputs depend on it"),
   pool: z
     .enum(["attention", "adaptive"])
@@ -339,8 +343,13 @@ const specSchema = z
   .strictObject({
     seed: z.int().min(0).default(0).describe("the one seed: weights, order, noise, samples"),
     data: dataSchema.describe("where the pictures come from, and what becomes of them before training"),
-    model: modelSchema.prefault({}).describe("the network that learns to denoise, or to tell noised images apart"),
+    model: modelSchema
+      .prefault({})
+      .describe("the network that learns to denoise, or to tell noised images apart; or two"),
     diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
+    adversarial: adversarialSchema
+      .prefault({})
+      .describe("what a GAN has beside a denoiser; read where model.type is one"),
     models: modelsSchema.prefault({}).describe("other trained models that the job reads and does not change"),
     training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
     workers: workersSchema

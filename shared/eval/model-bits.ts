@@ -6,6 +6,7 @@ import type { PatchShape } from "../data/patch.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { chainKind, noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
+import { plays } from "../models/index.ts";
 import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
 import { imageRandom, scaled, seen } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
@@ -40,6 +41,11 @@ interface Options extends DenoiserOptions {
 /** @throws PlumeError FAILED_PRECONDITION for a process whose likelihood is not known here. */
 export function createBits(options: Options): MeasureBits {
   const { process } = options.spec.diffusion;
+  const { type } = options.spec.model;
+  if (plays(type))
+    throw new PlumeError("FAILED_PRECONDITION", `a ${type} has no likelihood: of an image it knows no density`, {
+      remedy: "use a model that denoises; plume eval measures what this one draws",
+    });
   if (chainKind(process))
     throw new PlumeError("FAILED_PRECONDITION", `a model of ${process} has a bound of its own, in bits an image`, {
       remedy: "plume eval CHECKPOINT --bound tells it",

@@ -6,7 +6,7 @@ export const NETWORKS = {
   unet: {
     about: "ADM's U-Net, which denoises",
     gives: "image",
-    pyramid: true,
+    pyramid: "attentive",
     load: async () => (await import("./unet.ts")).unetOf,
   },
   mlp: {
@@ -17,17 +17,45 @@ export const NETWORKS = {
   classifier: {
     about: "ADM's classifier of noised images, which guides what denoises",
     gives: "classes",
-    pyramid: true,
+    pyramid: "attentive",
     load: async () => (await import("./classifier.ts")).classifierOf,
+  },
+  dcgan: {
+    about: "a generator and a discriminator of convolutions, Radford et al. 2016 without batch norm",
+    gives: "game",
+    pyramid: "plain",
+    load: async () => (await import("./dcgan.ts")).dcganOf,
+  },
+  "gan-resnet": {
+    about: "the same of residual blocks, Miyato et al. 2018 without batch norm",
+    gives: "game",
+    pyramid: "plain",
+    load: async () => (await import("./gan-resnet.ts")).ganResnetOf,
+  },
+  "gan-mlp": {
+    about: "the same of dense layers, for data of few pixels",
+    gives: "game",
+    load: async () => (await import("./gan-mlp.ts")).ganMlpOf,
   },
 } satisfies Record<string, NetworkKind>;
 
 export type NetworkName = keyof typeof NETWORKS;
 
-/** Whether a network denoises, so that pictures can be drawn with it and labels be its condition. */
-export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
+/** Whether a network denoises. */
+export const denoises = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
 
-/** Those whose feature maps come in several sizes. */
-export const PYRAMIDS = (Object.keys(NETWORKS) as NetworkName[]).filter(
-  (name) => (NETWORKS[name] as NetworkKind).pyramid,
-);
+/** Whether it is a generator and a discriminator. */
+export const plays = (type: NetworkName): boolean => NETWORKS[type].gives === "game";
+
+/** Whether pictures can be drawn with it, and labels be its condition. */
+export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives !== "classes";
+
+const sized = (...sorts: readonly NetworkKind["pyramid"][]): readonly NetworkName[] =>
+  (Object.keys(NETWORKS) as NetworkName[]).filter((name) => {
+    const { pyramid }: NetworkKind = NETWORKS[name];
+    return pyramid !== undefined && sorts.includes(pyramid);
+  });
+
+/** Those whose feature maps come in several sizes, and those that have group norms and attention at some of them. */
+export const PYRAMIDS = sized("plain", "attentive");
+export const ATTENTIVE = sized("attentive");

@@ -6,7 +6,6 @@ import type { JobSpec } from "../config/schema.ts";
 import type { PatchShape } from "../data/patch.ts";
 import type { NetworkOutput } from "../diffusion/consistency.ts";
 import type { LookUp } from "../diffusion/prediction.ts";
-import { PlumeError } from "../errors.ts";
 import { givesImages } from "../models/index.ts";
 import type { Forward, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
@@ -14,8 +13,10 @@ import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/strea
 import type { Layout } from "../tensor/layout.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
+import { droppedLabels, normalise } from "./images.ts";
 import { type Loss, openLoss, type Times } from "./loss.ts";
-import { scaled, seen } from "./pixels.ts";
+import { createPlayersMicroBatch } from "./players.ts";
+import { readGradient } from "./read-gradient.ts";
 import { shuffleShape } from "./shape.ts";
 
 export interface MicroBatch {
@@ -51,9 +52,11 @@ export function createMicroBatch(
   network: Network,
   layout: Layout,
   image: PatchShape,
-  { program }: { readonly program: MakeProgram },
+  backend: { readonly program: MakeProgram },
   frozen: FrozenNetworks = {},
 ): ComputeMicroBatch {
+  if (network.game) return createPlayersMicroBatch(spec, network.game, layout, image, backend);
+  const { program } = backend;
   const { seed, data, diffusion, model } = spec;
   const loading = openLoss(spec);
   const { height, width, channels } = shuffleShape(image, data.patch);
@@ -114,14 +117,7 @@ export function createMicroBatch(
     if (!programs.has(n)) programs.set(n, program(computation(loss, n, () => current)));
     current = draw(loss, batch);
     const outputs = programs.get(n)!.run([...params.tensors, ...others.flatMap(([, model]) => model.params.tensors)]);
-    try {
-      const [loss, ...grads] = await Promise.all(outputs.map((output) => output.data<"float32">()));
-      gradient.fill(0);
-      layout.tensors.forEach(({ offset }, i) => gradient.set(grads[i]!, offset));
-      return loss![0]!;
-    } finally {
-      tf.dispose([...outputs]);
-    }
+    return readGradient(outputs, layout.tensors, gradient);
   };
 }
 
@@ -154,42 +150,6 @@ function frozenOutputs(
     return [name, { diffusion: spec.diffusion, output }] as const;
   });
   return Object.fromEntries(outputs);
-}
-
-/** uint8 [n, H, W, C] to [-1, 1], mirrored where flips[i] < 1/2, unshuffled: float32 [n, h, w, c]. */
-export function normalise(
-  pixels: Uint8Array,
-  image: PatchShape,
-  patch: number,
-  flips: Float64Array | null = null,
-): Float32Array {
-  const { height, width, channels } = image;
-  const floats = scaled(pixels);
-  flips?.forEach((u, i) => {
-    if (u < 0.5)
-      mirror(floats.subarray(i * height * width * channels, (i + 1) * height * width * channels), width, channels);
-  });
-  return seen(floats, image, patch);
-}
-
-function mirror(image: Float32Array, width: number, channels: number): void {
-  const row = width * channels;
-  for (let start = 0; start < image.length; start += row) {
-    const copy = image.slice(start, start + row);
-    for (let x = 0; x < width; x++)
-      image.set(copy.subarray((width - 1 - x) * channels, (width - x) * channels), start + x * channels);
-  }
-}
-
-/** Classifier-free guidance (Ho and Salimans 2022): a share of the labels becomes "none", the row behind the classes. */
-function droppedLabels(labels: Int32Array, classes: number, u: Float64Array, share: number): Int32Array {
-  return labels.map((label, i) => {
-    if (label < 0 || label >= classes)
-      throw new PlumeError("INVALID_ARGUMENT", `label ${label} is outside the model's ${classes} classes`, {
-        remedy: "set model.classes to the number of the data set's classes",
-      });
-    return u[i]! < share ? classes : label;
-  });
 }
 
 /** Dropout masks come from the counter-based generator, one stretch of the stream a call, in call order. */

@@ -28,6 +28,7 @@ export const PURPOSE = {
   editMask: 17,
   likelihoodNoise: 18,
   hutchinson: 19,
+  fakeLabel: 20,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

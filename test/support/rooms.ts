@@ -43,11 +43,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/config": [
     "shared/backends/backend.ts",
     "shared/data/sources",
+    "shared/data/order.ts",
     "shared/diffusion/parameterization.ts",
     "shared/diffusion/processes",
     "shared/models/index.ts",
     "shared/objectives/index.ts",
     "shared/objectives/objective.ts",
+    "shared/objectives/adversarial/index.ts",
     "shared/optim/optimizers.ts",
     "shared/samplers/index.ts",
     "shared/wire/index.ts",
