@@ -347,9 +347,7 @@ const specSchema = z
       .prefault({})
       .describe("the network that learns to denoise, or to tell noised images apart; or two"),
     diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
-    adversarial: adversarialSchema
-      .prefault({})
-      .describe("what a GAN has beside a denoiser; read where model.type is one"),
+    adversarial: adversarialSchema.prefault({}).describe("the two networks of a GAN; no other job reads it"),
     models: modelsSchema.prefault({}).describe("other trained models that the job reads and does not change"),
     training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
     workers: workersSchema

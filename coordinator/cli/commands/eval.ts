@@ -6,7 +6,7 @@ import { openBackend } from "../../../shared/backends/index.ts";
 import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
-import type { LabelledImages } from "../../../shared/eval/score.ts";
+import { type LabelledImages, METRICS } from "../../../shared/eval/score.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
 import { givesImages } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
@@ -15,12 +15,13 @@ import { CLASSIFIER_OPTION, openGuide } from "../guide.ts";
 import { oneOf, wholeNumber } from "../options.ts";
 import { SAMPLING_OPTIONS } from "../sampling.ts";
 import { evaluateBound } from "./eval/bound.ts";
+import { evaluateCoverage, isGrid } from "./eval/coverage.ts";
 import { readImages } from "./eval/images.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES, openReal, openScorer } from "./eval/real.ts";
 import { LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
-import { openStages, STAGES } from "./eval/stages.ts";
-import { generatedRows, listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
+import { checkImages, openStages, STAGES } from "./eval/stages.ts";
+import { drawnRows, listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
 
 interface EvalOptions extends WayOptions {
   readonly bound?: true;
@@ -86,12 +87,15 @@ Examples:
   plume eval runs/fashion --stages final --classifier runs/classifier --classifier-scale 0,1,2,4,8
   plume eval runs/classifier
   plume eval runs/heartbeat --bound
+  plume eval runs/gan-grid --stages final
 
 Where --sampler, --steps, --guidance or --classifier-scale list several values, separated by commas, every combination is
 drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
 neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
+
+A model of the source gaussian-grid is measured by how many of the 25 modes its points cover: 2500 points by default.
 
 The judges are two small classifiers of Fashion-MNIST, trained by plume on the training images alone and frozen. Their
 numbers compare with each other only, at the same number of images, and are no FID. Read them together: class means score
@@ -167,6 +171,12 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   }
   const classifier = loaded ? await openGuide(options.classifier, loaded.job.spec, loaded.imageSet) : undefined;
   const ways = loaded ? asked.waysOf(loaded.job.spec, classifier) : [];
+  if (loaded && isGrid(loaded) && against === undefined) {
+    const { seeds, stages } = asked;
+    const count = options.count === undefined ? undefined : asked.count;
+    return evaluateCoverage(io, checkpoint!, loaded, { count, seeds, stages, ways });
+  }
+  if (loaded) checkImages(checkpoint!, loaded, classifier);
   const real = await openReal(io.signal);
   const given =
     against === undefined
@@ -181,7 +191,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   using scorer = await openScorer(real, count, io.signal);
   const rows: Row[] = [];
   if (given) rows.push({ kind: "given", name: against!, scores: [scorer.score(given)] });
-  if (model) rows.push(...(await generatedRows(io, scorer, model, { ...asked, ways })));
+  if (model) rows.push(...(await drawnRows(io, model, { ...asked, ways }, scorer.score)));
   for (const { kind, name, images } of scorer.rows) {
     io.signal.throwIfAborted();
     rows.push({ kind, name, scores: [scorer.score(images)] });
@@ -192,7 +202,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${asked.seeds.join(", ")}${how}`);
   }
   if (given) io.print(`${against}: ${sizeOf(given)} images${given.labels ? "" : ", without labels"}`);
-  io.print(rowTable(rows));
+  io.print(rowTable(METRICS, rows));
   io.print(LEGEND);
   io.result({
     count,
@@ -200,7 +210,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     ...(given ? { against, images: sizeOf(given) } : {}),
     judge: { features: JUDGES.features.sha256, labels: JUDGES.labels.sha256 },
     reference: { set: "fashion-mnist", split: "test", images: MOST_IMAGES },
-    rows: rows.map(rowJson),
+    rows: rows.map((row) => rowJson(METRICS, row)),
   });
   return undefined;
 }

@@ -17,8 +17,8 @@ import { packed } from "../../../../shared/tensor/flat.ts";
 import { breathe } from "../../sampling.ts";
 import type { Way } from "./ways.ts";
 
-/** Images computed together: bounds the memory; what comes out does not depend on it. */
-const BATCH = 8;
+/** Numbers computed together, and images at most: bounds the memory; what comes out does not depend on it. */
+const BATCH = { numbers: 8 * JUDGE_SIDE ** 2, images: 250 };
 
 export const STAGES = ["untrained", "early", "final"] as const;
 export type StageName = (typeof STAGES)[number];
@@ -34,11 +34,12 @@ export interface Model extends LoadedModel {
   /** Those that were asked for and are there. */
   readonly stages: readonly Stage[];
   readonly generate: Generate;
+  /** Classes that images are asked for; 0 for none. */
+  readonly classes: number;
   /** Evaluations of the network so far, times images. */
   evaluations(): number;
 }
 
-/** @throws PlumeError FAILED_PRECONDITION for a model of other images than the judge knows. */
 export async function openStages(
   checkpoint: string,
   model: LoadedModel & { readonly backend: Backend },
@@ -46,7 +47,6 @@ export async function openStages(
 ): Promise<Model> {
   const { job, network, layout, params, imageSet, backend } = model;
   const { classifier } = asked;
-  checkImages(checkpoint, model, classifier);
   const final = packed(layout, (name) => params.get(name).dataSync() as Float32Array);
   const stage = (name: StageName, step: number, flat: Float32Array): Stage => ({
     name,
@@ -77,10 +77,15 @@ export async function openStages(
     },
   });
   const stages = all.filter(({ name }) => asked.stages.includes(name));
-  return { ...model, stages, generate, evaluations: () => evaluated };
+  return { ...model, stages, generate, classes: shownClasses(job.spec, classifier), evaluations: () => evaluated };
 }
 
-function checkImages(checkpoint: string, { job, imageSet }: LoadedModel, classifier: FrozenNetwork | undefined): void {
+/** @throws PlumeError FAILED_PRECONDITION for a model of other images than the judge knows. */
+export function checkImages(
+  checkpoint: string,
+  { job, imageSet }: LoadedModel,
+  classifier: FrozenNetwork | undefined,
+): void {
   const { name, height, width } = imageSet;
   const classes = shownClasses(job.spec, classifier);
   if (name === "fashion-mnist" && height === JUDGE_SIDE && classes === JUDGE_CLASSES) return;
@@ -108,20 +113,15 @@ export interface Wanted extends Way {
 }
 
 /** All classes in turn. */
-export async function generateImages({ generate }: Model, wanted: Wanted): Promise<LabelledImages> {
+export async function generateImages({ generate, classes, imageSet }: Model, wanted: Wanted): Promise<LabelledImages> {
   const { count, signal, onBatch, ...way } = wanted;
-  const pixels = new Uint8Array(count * JUDGE_SIDE * JUDGE_SIDE);
-  const labels = Int32Array.from(
-    gridLabels(
-      Array.from({ length: count }, (_, k) => k),
-      JUDGE_CLASSES,
-    )!,
-  );
+  const size = imageSet.height * imageSet.width * imageSet.channels;
+  const pixels = new Uint8Array(count * size);
   const onStep = () => breathe(signal);
-  for (const indices of batchesOf(count, BATCH)) {
-    const batch = await generate({ ...way, indices, labels: indices.map((k) => labels[k]!), onStep });
-    pixels.set(batch, indices[0]! * JUDGE_SIDE * JUDGE_SIDE);
+  for (const indices of batchesOf(count, Math.min(BATCH.images, Math.ceil(BATCH.numbers / size)))) {
+    pixels.set(await generate({ ...way, indices, labels: gridLabels(indices, classes), onStep }), indices[0]! * size);
     onBatch(indices.at(-1)! + 1);
   }
-  return { pixels, labels };
+  const all = Array.from({ length: count }, (_, k) => k);
+  return { pixels, labels: classes > 0 ? Int32Array.from(gridLabels(all, classes)!) : null };
 }

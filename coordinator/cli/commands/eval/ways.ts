@@ -1,12 +1,11 @@
 // The ways to draw that are compared on the same weights: every combination of the values that are listed.
 
 import type { JobSpec } from "../../../../shared/config/schema.ts";
+import type { LabelledImages } from "../../../../shared/eval/score.ts";
 import type { FrozenNetwork } from "../../../../shared/pipeline/frozen.ts";
 import type { CommandIo } from "../../action.ts";
 import { scaleOf } from "../../guide.ts";
 import { parseSampling, type Sampling, type SamplingOptions, samplingFor } from "../../sampling.ts";
-import type { Scorer } from "./real.ts";
-import type { Row } from "./rows.ts";
 import { generateImages, type Model } from "./stages.ts";
 
 export interface Way extends Sampling {
@@ -48,30 +47,30 @@ export function tell({ sampler, steps, guidance, classifierScale }: Way): string
   return `${sampler}, ${steps} steps, guidance ${guidance}${scale}`;
 }
 
-/** One a stage and way. */
-export async function generatedRows(
+/** One a stage and way. @param score of the images of a seed. */
+export async function drawnRows<S>(
   io: CommandIo,
-  scorer: Scorer,
   model: Model,
   asked: { readonly count: number; readonly seeds: readonly number[]; readonly ways: readonly Way[] },
-): Promise<Row[]> {
+  score: (images: LabelledImages) => S,
+) {
   const { count, seeds, ways } = asked;
-  const rows: Row[] = [];
+  const rows = [];
   for (const { name: stage, step, load } of model.stages) {
     load();
     for (const way of ways) {
       const name = `${stage}, step ${step}${ways.length > 1 ? `: ${tell(way)}` : ""}`;
       const before = model.evaluations();
-      const scores = [];
+      const scores: S[] = [];
       for (const seed of seeds) {
         const onBatch = (done: number) => {
           if (done % 80 === 0) io.note(`  ${name}, seed ${seed}: ${done} of ${count} images`);
         };
-        scores.push(scorer.score(await generateImages(model, { ...way, count, seed, signal: io.signal, onBatch })));
+        scores.push(score(await generateImages(model, { ...way, count, seed, signal: io.signal, onBatch })));
       }
       const evaluations = (model.evaluations() - before) / (seeds.length * count);
       const { seed: _, ...drawn } = way;
-      rows.push({ kind: "generated", name, scores, drawn: { step, ...drawn, evaluations } });
+      rows.push({ kind: "generated" as const, name, scores, drawn: { step, ...drawn, evaluations } });
     }
   }
   return rows;
