@@ -1,4 +1,5 @@
-// Layers of plain TensorFlow.js operations, whose gradients have gradients: what a penalty on slopes is learned through. Without norm
+// Layers of plain TensorFlow.js operations, whose gradients have gradients: what a penalty on slopes is learned through. So have products,
+// strided convolutions, means, leaky ReLU and tanh; not pooling, resizing, norms, sigmoid or softmax (backends/gradients). Without norm
 // layers a signal keeps its size by its weights alone: uniform with variance 2 / fan in (He et al. 2015).
 
 import * as tf from "@tensorflow/tfjs-core";
