@@ -26,17 +26,30 @@ const OBJECTIVES = [
   "predict: v, variance: learned-range, objective: hybrid, vlbWeight: 1",
   "process: edm, predict: consistency, objective: consistency, scales: { start: 2, end: 9, steps: 3 }",
   "objective: cross-entropy",
+  // Second derivatives, and steps in turn.
+  "objective: non-saturating",
 ];
+
+const typeOf = (objective: string): string => {
+  if (objective.includes("non-saturating")) return "dcgan";
+  return objective.includes("cross-entropy") ? "classifier" : "unet";
+};
+
+const samplingOf = (objective: string): string => {
+  if (objective.includes("non-saturating")) return "sampler: generator, steps: 1";
+  return `sampler: ${objective.includes("consistency") ? "consistency" : "ddim"}`;
+};
 
 const jobWith = (objective: string) =>
   parseJob(`
 metadata: { name: tiny }
 spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true }
-  model: { type: ${objective.includes("cross-entropy") ? "classifier" : "unet"}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
+  model: { type: ${typeOf(objective)}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
   diffusion: { ${objective} }
+  adversarial: { latent: 4, penalty: r1, spectralNorm: true }
   training: { globalBatch: 16, microBatch: 4 }
-  sampling: { sampler: ${objective.includes("consistency") ? "consistency" : "ddim"} }
+  sampling: { ${samplingOf(objective)} }
 `);
 
 /** Loss and gradient of some micro-batches, with parameters that change in between. */
@@ -55,7 +68,9 @@ export const runMicroBatches = async (program: Backend["program"], objective = O
     // Away from the zeros of the fresh output convolution, so that every gradient is felt.
     params.load(initialParameters(layout, step).map((w, k) => w + 0.02 * Math.sin(k)));
     const gradient = new Float32Array(layout.size);
-    const samples = await set.read([0, 1, 2, 3].map((k) => 4 * step + k));
+    // A generator's turn has none.
+    const isReal = !network.game || step % 2 === 0;
+    const samples = await set.read(isReal ? [0, 1, 2, 3].map((k) => 4 * step + k) : []);
     results.push({ loss: await compute(params, { step, index: 1, ...samples }, gradient), gradient });
     params.dispose();
   }
