@@ -6,6 +6,7 @@ import { computeEnvironment } from "../shared/backends/environment.ts";
 import type { Clock } from "../shared/clock.ts";
 import { parseJob } from "../shared/config/load.ts";
 import type { JobSpec } from "../shared/config/schema.ts";
+import { orderOf } from "../shared/config/turns.ts";
 import type { ImageSet } from "../shared/data/image-set.ts";
 import { openImageSet } from "../shared/data/open.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
@@ -109,7 +110,7 @@ async function open(
   log: Logger,
 ): Promise<Prepared> {
   const { spec } = parseJob(jobYaml);
-  const { seed, training, data, store, workers } = spec;
+  const { training, data, store, workers } = spec;
   const set = await openImageSet(data, {
     access: store,
     onSkip: (skipped, reason) => log.warn({ ...skipped, reason }, "sample skipped"),
@@ -120,7 +121,6 @@ async function open(
   const environment = computeEnvironment(workers);
   const heldOut = await readHeldOut(spec, gridImages(spec));
   const compute = await openCompute({ jobYaml, image, frozen, heldOut, environment });
-  const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };
-  const prefetch = createPrefetch(set, order, training.steps);
+  const prefetch = createPrefetch(set, orderOf(spec, set.size), training.steps);
   return { spec, specDigest, set, compute, prefetch, numericsClass: await compute.canary() };
 }

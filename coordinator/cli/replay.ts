@@ -88,7 +88,7 @@ export const replay: Replay = async (run, step, io) => {
         };
 
       // Its update.
-      const { skipped } = await applyGradient(withRate(spec, ledger.get(at)!.lr), reducer, at, root, gradNorm);
+      const { skipped } = await applyGradient(spec, reducer, at, root, gradNorm, ledger.get(at)!.lr);
       if (history && !skipped) history = withStep(history, spec, at, sampleLosses);
     }
   } finally {
@@ -198,13 +198,6 @@ function differenceOf(recorded: LedgerEntry | undefined, digest: string, gradNor
   return skipped
     ? "its gradient is not finite, the ledger says that it was applied"
     : "its gradient is finite, the ledger says that it was skipped";
-}
-
-/** The job at the learning rate of the ledger: a run that was resumed with other training.steps had another schedule then. */
-function withRate(spec: JobSpec, lr: number): JobSpec {
-  const { training } = spec;
-  const optimizer = { ...training.optimizer, lr };
-  return { ...spec, training: { ...training, warmup: 0, schedule: "constant", optimizer } };
 }
 
 function onTheWay(replayed: number): string {

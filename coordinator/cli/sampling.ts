@@ -5,7 +5,7 @@ import { GRIDS, type GridName } from "../../shared/diffusion/grids.ts";
 import { chainKind } from "../../shared/diffusion/processes/index.ts";
 import { PERCENTILE, THRESHOLDS, type ThresholdName } from "../../shared/diffusion/thresholds.ts";
 import { PlumeError } from "../../shared/errors.ts";
-import { givesImages } from "../../shared/models/index.ts";
+import { givesImages, plays } from "../../shared/models/index.ts";
 import type { Manner } from "../../shared/pipeline/draw.ts";
 import { fitsModel, SAMPLER_NAMES, type SamplerName, seesX0, takesGrid } from "../../shared/samplers/index.ts";
 import { decimal, oneOf, wholeNumber } from "./options.ts";
@@ -80,14 +80,17 @@ export interface Sampling extends AskedSampling, Manner {
 /** With the job's own choices. @throws PlumeError INVALID_ARGUMENT for what the model cannot do. */
 export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: AskedSampling): Sampling {
   const { sampler = sampling.sampler, steps = sampling.steps, guidance = sampling.guidance } = asked;
-  if (!fitsModel(sampler, diffusion))
+  const isGame = plays(model.type);
+  const fits = (name: SamplerName) => fitsModel(name, { ...diffusion, plays: isGame });
+  if (!fits(sampler)) {
+    const drawnFrom = `model's process ${diffusion.process}, of which it predicts ${diffusion.predict}`;
     throw new PlumeError(
       "INVALID_ARGUMENT",
-      `--sampler ${sampler} does not fit the model's process ${diffusion.process}, of which it predicts ${diffusion.predict}`,
-      {
-        remedy: `use one of ${SAMPLER_NAMES.filter((name) => fitsModel(name, diffusion)).join(", ")}`,
-      },
+      `--sampler ${sampler} does not fit the ${isGame ? `model, a ${model.type}` : drawnFrom}`,
+      { remedy: `use one of ${SAMPLER_NAMES.filter(fits).join(", ")}` },
     );
+  }
+  if (isGame) checkGame(model.type, steps, guidance);
   if (diffusion.process === "ddpm" && steps > diffusion.timesteps)
     throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
       remedy: `use at most --steps ${diffusion.timesteps}`,
@@ -136,6 +139,24 @@ function checkChain({ process, timesteps }: JobSpec["diffusion"], steps: number,
       "INVALID_ARGUMENT",
       `--guidance ${guidance} mixes two predictions of x_0, which the model's process ${process} does not make`,
       { remedy: "use --guidance 1" },
+    );
+}
+
+/** A generator makes an image of noise at once. */
+function checkGame(type: string, steps: number, guidance: number): void {
+  if (steps !== 1)
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--steps ${steps}: the model is a ${type}, which draws in one evaluation`,
+      {
+        remedy: "leave --steps out",
+      },
+    );
+  if (guidance !== 1)
+    throw new PlumeError(
+      "INVALID_ARGUMENT",
+      `--guidance ${guidance} mixes two predictions of x_0, which the model, a ${type}, does not make`,
+      { remedy: "leave --guidance out" },
     );
 }
 

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { basename } from "node:path";
 import type { MemberView } from "../../shared/bus/events.ts";
 import type { Job } from "../../shared/config/schema.ts";
+import { samplesOf } from "../../shared/config/turns.ts";
 import type { ImageSetCard } from "../../shared/data/image-set.ts";
 import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
 import { bytesOf } from "../../shared/rpc/call.ts";
@@ -49,10 +50,9 @@ export async function summarise({
   checkpoint,
   unsaved,
 }: SummaryInput): Promise<Summary> {
-  const { globalBatch } = job.spec.training;
   const { wallSeconds, goodput, secondsByState } = accounts.view();
   const { passedOver, ...checkpoints } = accounts.saves;
-  const samples = outcome.step * globalBatch;
+  const samples = samplesOf(job.spec, outcome.step);
   return {
     job: job.metadata.name,
     outcome: outcome.kind,

@@ -7,7 +7,7 @@
 
 import type { Bus } from "../../shared/bus/bus.ts";
 import { type Job, microBatchesPerStep } from "../../shared/config/schema.ts";
-import { rangesOfStep } from "../../shared/data/order.ts";
+import { orderOf } from "../../shared/config/turns.ts";
 import { invariant } from "../../shared/invariant.ts";
 import type { Reducer, Vector } from "../../shared/kernels/reducer.ts";
 import type { LedgerWriter } from "../../shared/ledger/ledger.ts";
@@ -103,10 +103,8 @@ async function commit(context: StepContext, step: number, gradient: SummedGradie
 
 /** The step exists once its line is in the ledger. */
 function record({ job, datasetSize, ledger, onOtherBits }: StepContext, applied: AppliedStep): void {
-  const { seed, training } = job.spec;
   const { step, gradDigest } = applied;
-  const order = { seed, datasetSize, globalBatch: training.globalBatch, microBatch: training.microBatch };
-  ledger.append(ledgerLine(applied, rangesOfStep(order, step)));
+  ledger.append(ledgerLine(applied, orderOf(job.spec, datasetSize)));
   const before = ledger.cut.get(step);
   if (before !== undefined && before !== gradDigest) onOtherBits(step, gradDigest, before);
 }

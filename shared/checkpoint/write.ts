@@ -8,6 +8,7 @@
 import { randomUUID } from "node:crypto";
 import { dumpJob } from "../config/load.ts";
 import type { Job } from "../config/schema.ts";
+import { samplesOf } from "../config/turns.ts";
 import type { ImageSetCard } from "../data/image-set.ts";
 import { PlumeError } from "../errors.ts";
 import { inParallel } from "../parallel.ts";
@@ -154,8 +155,8 @@ export function* partsOf({ layout, vectors }: CheckpointContent): Generator<Part
 export const metadataOf = (vector: string): Record<string, string> => ({ format: "plume", vector });
 
 function stateOf({ job, layout, step, set }: CheckpointHead): CheckpointState {
-  const { training, seed } = job.spec;
-  const samples = step * training.globalBatch;
+  const { seed } = job.spec;
+  const samples = samplesOf(job.spec, step);
   const { name, size, digest, height, width, channels, classes } = set;
   return {
     step,

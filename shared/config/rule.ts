@@ -47,6 +47,7 @@ export interface Checked {
     readonly classifierScale?: number | undefined;
     readonly lowResNoise: number;
   };
+  readonly adversarial: { readonly labelSmoothing: number };
   readonly store: { readonly endpoint?: string | undefined };
 }
 

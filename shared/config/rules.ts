@@ -1,9 +1,10 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
-import { AUGMENTED, givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
+import { ATTENTIVE, AUGMENTED, denoises, givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
 import { OBJECTIVE_NAMES, type ObjectiveName, objectiveKind } from "../objectives/index.ts";
 import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
+import { ADVERSARIAL_RULES, DENOISES, PLAYS } from "./adversarial-rules.ts";
 import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
 import { DIFFUSION_RULES } from "./diffusion-rules.ts";
 import { LOW_RES_RULES } from "./low-res-rules.ts";
@@ -35,12 +36,14 @@ const PICKY = SAMPLER_NAMES.filter((name) => fitting(name) !== undefined);
 /** Those that draw from consistency functions. */
 const OF_FUNCTIONS = SAMPLER_NAMES.filter((name) => fitsPrediction(name, "consistency"));
 
-/** Networks that have levels, groups and attention. */
+/** Networks that have levels, and those that have groups and attention. */
 const isPyramid = ({ model }: Checked): boolean => PYRAMIDS.includes(model.type);
-const PLAIN = `!(self.model.type in ${quoted(PYRAMIDS)})`;
+const attends = ({ model }: Checked): boolean => ATTENTIVE.includes(model.type);
+const FLAT = `!(self.model.type in ${quoted(PYRAMIDS)})`;
+const PLAIN = `!(self.model.type in ${quoted(ATTENTIVE)})`;
 
 /** Networks by what they give, and the objectives that judge it. */
-const GIVES = ["image", "classes"] as const;
+const GIVES = ["image", "classes", "game"] as const;
 const TYPES = Object.keys(NETWORKS) as NetworkName[];
 const giving = (gives: (typeof GIVES)[number]) => TYPES.filter((type) => NETWORKS[type].gives === gives);
 const judged = (name: ObjectiveName) => objectiveKind(name).of ?? "image";
@@ -100,7 +103,7 @@ export const RULES: readonly Rule[] = [
       );
     },
     cel: {
-      holds: `${PLAIN} || ${LEVELS} == 0 || !(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
+      holds: `${FLAT} || ${LEVELS} == 0 || !(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
       message: `'%d levels halve %d pixels %d times, and %d is not divisible by %d; use fewer levels or another imageSize'.format([${LEVELS}, ${PIXELS}, ${LEVELS} - 1, ${PIXELS}, ${MOST_HALVED}])`,
     },
   },
@@ -110,7 +113,7 @@ export const RULES: readonly Rule[] = [
       const { channels, channelMult, groups } = spec.model;
       return channelMult.flatMap((mult, level) =>
         unless(
-          !isPyramid(spec) || (channels * mult) % groups === 0,
+          !attends(spec) || (channels * mult) % groups === 0,
           () =>
             `${groups} does not divide the ${channels * mult} channels of level ${level}; choose a divisor of channels`,
         ),
@@ -127,7 +130,7 @@ export const RULES: readonly Rule[] = [
       const known = resolutions(spec);
       return spec.model.attention.flatMap((r) =>
         unless(
-          !isPyramid(spec) || !isWhole(spec) || known.includes(r),
+          !attends(spec) || !isWhole(spec) || known.includes(r),
           () => `${r} is no resolution of this network; choose from its own, [${known.join(", ")}]`,
         ),
       );
@@ -184,7 +187,7 @@ export const RULES: readonly Rule[] = [
         (gives) =>
           `(self.model.type in ${quoted(giving(gives))} && self.diffusion.objective in ${quoted(judging(gives))})`,
       ).join(" || "),
-      message: `'%s does not judge what the network %s gives; choose %s'.format([self.diffusion.objective, self.model.type, ${TELLS} ? '${judging("classes").join(", ")}' : '${judging("image").join(", ")}'])`,
+      message: `'%s does not judge what the network %s gives; choose %s'.format([self.diffusion.objective, self.model.type, ${TELLS} ? '${judging("classes").join(", ")}' : ${PLAYS} ? '${judging("game").join(", ")}' : '${judging("image").join(", ")}'])`,
     },
   },
   {
@@ -279,17 +282,18 @@ export const RULES: readonly Rule[] = [
     path: ["models", "classifier"],
     faults: ({ models: { classifier }, model: { type } }) =>
       unless(
-        classifier === undefined || givesImages(type),
-        () => `guides what is sampled, and a ${type} draws no pictures; leave it out`,
+        classifier === undefined || denoises(type),
+        () => `guides what denoises, which a ${type} does not; leave it out`,
       ),
     cel: {
-      holds: `!has(self.models.classifier) || !(${TELLS})`,
-      message: "'guides what is sampled, and a %s draws no pictures; leave it out'.format([self.model.type])",
+      holds: `!has(self.models.classifier) || ${DENOISES}`,
+      message: "'guides what denoises, which a %s does not; leave it out'.format([self.model.type])",
     },
   },
   ...SAMPLING_RULES,
   ...CHAIN_RULES,
   ...LOW_RES_RULES,
+  ...ADVERSARIAL_RULES,
   {
     path: ["store", "endpoint"],
     // Here rather than with the field: a message about a field repeats its value.

@@ -9,6 +9,7 @@ import { NETWORKS } from "../models/index.ts";
 import { OBJECTIVES } from "../objectives/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
+import { adversarialSchema } from "./adversarial.ts";
 import { dataSchema } from "./data.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
@@ -28,7 +29,10 @@ const modelSchema = z.strictObject({
   type: oneOf(NETWORKS)
     .default("unet")
     .describe(`the network: ${listed(NETWORKS)}`),
-  channels: positiveInt.max(MOST_CHANNELS).default(32).describe("channels of the first level; units of a layer of mlp"),
+  channels: positiveInt
+    .max(MOST_CHANNELS)
+    .default(32)
+    .describe("channels of the first level; units of a layer of mlp and gan-mlp"),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
     .min(1)
@@ -53,7 +57,7 @@ const modelSchema = z.strictObject({
     .default("conv")
     .describe("down and up by a convolution, or by a residual block (BigGAN)"),
   classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels, which a classifier cannot"),
-  layers: positiveInt.max(64).default(3).describe("hidden layers of mlp"),
+  layers: positiveInt.max(64).default(3).describe("hidden layers of mlp and gan-mlp"),
   bases: z.int().min(2).max(1000).default(10).describe("bumps over time by which mlp's outputs depend on it"),
   pool: z
     .enum(["attention", "adaptive"])
@@ -319,8 +323,11 @@ const specSchema = z
   .strictObject({
     seed: z.int().min(0).default(0).describe("the one seed: weights, order, noise, samples"),
     data: dataSchema.describe("where the pictures come from, and what becomes of them before training"),
-    model: modelSchema.prefault({}).describe("the network that learns to denoise, or to tell noised images apart"),
+    model: modelSchema
+      .prefault({})
+      .describe("the network that learns to denoise, or to tell noised images apart; or two"),
     diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
+    adversarial: adversarialSchema.prefault({}).describe("the two networks of a GAN; no other job reads it"),
     models: modelsSchema.prefault({}).describe("other trained models that the job reads and does not change"),
     training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
     workers: workersSchema

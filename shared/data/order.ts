@@ -1,6 +1,6 @@
 // Which samples a micro-batch holds: one endless stream of positions, walked by (epoch, cursor). Position
 // p = step * globalBatch + i * microBatch + k lies in epoch floor(p / n) at cursor p mod n. No worker and no number of
-// workers occurs in it.
+// workers occurs in it. Where some steps use no samples, `step` counts those that do.
 
 import { crc32 } from "../rng/crc32.ts";
 import { permute } from "./permutation.ts";
@@ -10,7 +10,25 @@ export interface SampleOrder {
   readonly datasetSize: number;
   readonly globalBatch: number;
   readonly microBatch: number;
+  /** The steps that use samples; all when absent. */
+  readonly cycle?: Cycle | undefined;
 }
+
+/** The first so many of every `of` steps. */
+export interface Cycle {
+  readonly of: number;
+  readonly first: number;
+}
+
+/** How many of the steps before this one are among them. */
+export const countOf = ({ of, first }: Cycle, step: number): number =>
+  Math.floor(step / of) * first + Math.min(step % of, first);
+
+/** Samples that the steps before this one use: the position of its own first one. */
+export const samplesBefore = (
+  { globalBatch, cycle }: Pick<SampleOrder, "globalBatch" | "cycle">,
+  step: number,
+): number => globalBatch * (cycle ? countOf(cycle, step) : step);
 
 /** Positions [from, to) of one epoch's permutation. */
 export interface CursorRange {
@@ -19,9 +37,11 @@ export interface CursorRange {
   readonly to: number;
 }
 
-/** Ids of micro-batch `index` of a step, in the order of the batch: `microBatch` of them. */
+/** Ids of micro-batch `index` of a step, in the order of the batch: `microBatch` of them, or none where the step uses none. */
 export function sampleIds(order: SampleOrder, step: number, index: number): number[] {
-  const first = step * order.globalBatch + index * order.microBatch;
+  const from = samplesBefore(order, step);
+  if (samplesBefore(order, step + 1) === from) return [];
+  const first = from + index * order.microBatch;
   return Array.from({ length: order.microBatch }, (_, k) => idAt(order, first + k));
 }
 
@@ -29,11 +49,12 @@ function idAt({ seed, datasetSize }: SampleOrder, position: number): number {
   return permute(seed, Math.floor(position / datasetSize), datasetSize, position % datasetSize);
 }
 
-/** The cursor ranges that a step walks through; more than one where an epoch ends inside it. */
-export function rangesOfStep({ datasetSize, globalBatch }: SampleOrder, step: number): CursorRange[] {
+/** The cursor ranges that a step walks through: more than one where an epoch ends inside it, none where it uses no samples. */
+export function rangesOfStep(order: SampleOrder, step: number): CursorRange[] {
+  const { datasetSize } = order;
   const ranges: CursorRange[] = [];
-  let position = step * globalBatch;
-  const end = position + globalBatch;
+  let position = samplesBefore(order, step);
+  const end = samplesBefore(order, step + 1);
   while (position < end) {
     const epoch = Math.floor(position / datasetSize);
     const from = position % datasetSize;

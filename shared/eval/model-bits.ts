@@ -7,6 +7,7 @@ import { createProcess } from "../diffusion/process.ts";
 import { chainKind, noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
 import { invariant } from "../invariant.ts";
+import { plays } from "../models/index.ts";
 import { objectiveKind } from "../objectives/index.ts";
 import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
 import { type LowRes, sampledLowRes, shrunk } from "../pipeline/low-res.ts";
@@ -43,6 +44,11 @@ interface Options extends DenoiserOptions {
 /** @throws PlumeError FAILED_PRECONDITION for a model whose likelihood is not known here. */
 export function createBits(options: Options): MeasureBits {
   const { process, objective } = options.spec.diffusion;
+  const { type } = options.spec.model;
+  if (plays(type))
+    throw new PlumeError("FAILED_PRECONDITION", `a ${type} has no likelihood: of an image it knows no density`, {
+      remedy: "use a model that denoises; plume eval measures what this one draws",
+    });
   if (chainKind(process))
     throw new PlumeError("FAILED_PRECONDITION", `a model of ${process} has a bound of its own, in bits an image`, {
       remedy: "plume eval CHECKPOINT --bound tells it",

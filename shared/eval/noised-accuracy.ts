@@ -7,7 +7,7 @@ import type { Level } from "../diffusion/parameterization.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { type NoiseProcess, ratioOf } from "../diffusion/processes/process.ts";
 import type { Logits } from "../pipeline/classifier.ts";
-import { normalise } from "../pipeline/micro-batch.ts";
+import { normalise } from "../pipeline/images.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
 import { exactExp, exactLog } from "../rng/exact-math.ts";
 import { normals, PURPOSE } from "../rng/stream.ts";

@@ -4,7 +4,7 @@ import type { FrozenName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel } from "../interop/load-model.ts";
-import { givesImages } from "../models/index.ts";
+import { denoises, givesImages } from "../models/index.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout } from "../tensor/layout.ts";
 
@@ -21,7 +21,7 @@ type Differences = (spec: JobSpec, images: Images, model: ReadModel) => Promise<
 const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
   async teacher(spec, images, model) {
     const { type } = model.job.spec.model;
-    if (!givesImages(type)) return [`model.type: the model is a ${type}, the job distils what denoises`];
+    if (!denoises(type)) return [`model.type: the model is a ${type}, the job distils what denoises`];
     return [
       ...imagesOf(spec, images, model),
       ...labelsOf(spec, model),
@@ -34,6 +34,8 @@ const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
   async classifier(spec, images, model) {
     const { type, classes } = model.job.spec.model;
     if (givesImages(type)) return [`model.type: the model is a ${type}, and no classifier of noised images`];
+    if (!denoises(spec.model.type))
+      return [`model.type: the job's is a ${spec.model.type}, which walks no way to guide`];
     const others = spec.model.classes > 0 && spec.model.classes !== classes;
     return [
       ...(spec.diffusion.predict === "consistency" ? [NO_SCORE] : []),

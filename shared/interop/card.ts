@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { WEIGHTS } from "../config/models.ts";
 import type { Job } from "../config/schema.ts";
-import { givesImages } from "../models/index.ts";
+import { denoises } from "../models/index.ts";
 import { PLUME_VERSION } from "../version.ts";
 
 export const CARD = "plume.json";
@@ -59,7 +59,7 @@ export function cardOf({ job, imageSet, ...rest }: CardInput): Card {
         ? `pixel (y, x) of the network is pixel (y, x) of the image, in [-1, 1]`
         : `channel (dy * ${p} + dx) * ${channels} + c of the network's pixel (y, x) is channel c of the image's pixel (${p} y + dy, ${p} x + dx), in [-1, 1]`,
     classes: model.classes,
-    noLabel: givesImages(model.type) && model.classes > 0 ? model.classes : null,
+    noLabel: denoises(model.type) && model.classes > 0 ? model.classes : null,
     labelDrop: diffusion.labelDrop,
   };
 }

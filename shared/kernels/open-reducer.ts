@@ -6,7 +6,7 @@
 import { availableParallelism } from "node:os";
 import { PlumeError } from "../errors.ts";
 import { OPTIMIZERS, type OptimizerName, type OptimizerStep, optimizerCalls } from "../optim/optimizers.ts";
-import type { Layout, PlacedTensor, Shard } from "../tensor/layout.ts";
+import type { Layout, PlacedTensor, Shard, Span } from "../tensor/layout.ts";
 import { EXACT, type Wire, wireBytes } from "../wire/index.ts";
 import {
   type Addresses,
@@ -118,6 +118,16 @@ export function reducerOver<V extends Vector>(
     );
     return results;
   };
+  /** Kernels on the part of each shard that lies in a span; none where nothing does. */
+  const within =
+    (
+      { from, to }: Span = { from: 0, to: layout.size },
+      of: (at: (vector: Vector) => number, n: number) => readonly KernelCall[],
+    ) =>
+    (s: Shard): readonly KernelCall[] => {
+      const [first, end] = [Math.max(from, s.offset), Math.min(to, s.offset + s.size)];
+      return first < end ? of((vector) => pointer(vector, s) + 4 * (first - s.offset), end - first) : [];
+    };
   const digestOf = (vector: Vector) => (s: Shard) => [["digest", pointer(vector, s), s.size, BigInt(s.index)]] as const;
 
   // A gradient lands at the end of its vector's shards, from where it is decoded in place.
@@ -189,20 +199,16 @@ export function reducerOver<V extends Vector>(
       return chainDigests(digests as bigint[]);
     },
 
-    async optimize(gradient, step: OptimizerStep) {
-      await onShards((s) => {
-        const at = (vector: Vector) => pointer(vector, s);
-        return optimizerCalls(step, {
-          p: at(params),
-          g: at(gradient),
-          moment: (name) => at(moments[name]!),
-          n: s.size,
-        });
-      });
+    async optimize(gradient, step: OptimizerStep, span) {
+      await onShards(
+        within(span, (at, n) =>
+          optimizerCalls(step, { p: at(params), g: at(gradient), moment: (name) => at(moments[name]!), n }),
+        ),
+      );
     },
 
-    async updateEma(decay) {
-      await onShards((s) => [["ema", pointer(ema, s), pointer(params, s), s.size, decay]]);
+    async updateEma(decay, span) {
+      await onShards(within(span, (at, n) => [["ema", at(ema), at(params), n, decay]]));
     },
 
     async read(vector, shard) {

@@ -2,7 +2,7 @@
 // process, or in processes of their own (open-reducer.ts).
 
 import type { OptimizerStep } from "../optim/optimizers.ts";
-import type { Layout, PlacedTensor, Shard } from "../tensor/layout.ts";
+import type { Layout, PlacedTensor, Shard, Span } from "../tensor/layout.ts";
 import type { TreeNode } from "../wire/codec.ts";
 import type { Source } from "./group.ts";
 
@@ -40,10 +40,10 @@ export interface Reducer<V extends Vector = Vector> extends AsyncDisposable {
   firstNonFinite(vector: V): Promise<number>;
   /** 16 hex digits that change with any bit; independent of thread count. */
   digest(vector: V): Promise<string>;
-  /** Updates params and moments in place. */
-  optimize(gradient: V, step: OptimizerStep): Promise<void>;
-  /** ema = ema * decay + params * (1 - decay). */
-  updateEma(decay: number): Promise<void>;
+  /** Updates params and moments in place. @param span what moves; all when absent, and else no bit beside it. */
+  optimize(gradient: V, step: OptimizerStep, span?: Span): Promise<void>;
+  /** ema = ema * decay + params * (1 - decay). @param span as optimize. */
+  updateEma(decay: number, span?: Span): Promise<void>;
   /** A copy of a shard's floats. */
   read(vector: V, shard: Shard): Promise<Float32Array>;
   /** Copies a shard's tensors without their padding, one behind the other, to the start of `into`. */

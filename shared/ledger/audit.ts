@@ -1,7 +1,7 @@
 // The proof that every sample was used exactly once an epoch, from what the ledger records: the cursor ranges of every
 // step, and the digests of the ids that the workers read. One line at a time; memory is one bit a sample.
 
-import { idsDigest, type SampleOrder } from "../data/order.ts";
+import { idsDigest, type SampleOrder, samplesBefore } from "../data/order.ts";
 import { permute } from "../data/permutation.ts";
 import type { LedgerLine } from "./line.ts";
 
@@ -37,7 +37,7 @@ interface Fault {
  * @param from the step at which the ledger says that it begins.
  */
 export function auditLedger(lines: Iterable<LedgerLine>, order: SampleOrder, from = 0): AuditReport {
-  const walk = startWalk(order, from * order.globalBatch);
+  const walk = startWalk(order, samplesBefore(order, from));
   const workers = new Set<string>();
   let steps = from;
   let skippedSteps = 0;
@@ -57,10 +57,9 @@ export function auditLedger(lines: Iterable<LedgerLine>, order: SampleOrder, fro
     if (line.skipped) skippedSteps++;
     steps++;
   }
-  const samples = (steps - from) * order.globalBatch;
-  const wholeEpochs =
-    Math.floor((steps * order.globalBatch) / order.datasetSize) -
-    Math.ceil((from * order.globalBatch) / order.datasetSize);
+  const [first, end] = [samplesBefore(order, from), samplesBefore(order, steps)];
+  const samples = end - first;
+  const wholeEpochs = Math.floor(end / order.datasetSize) - Math.ceil(first / order.datasetSize);
   return {
     ok: firstFault === null,
     from,
@@ -97,17 +96,19 @@ function blocksFault({ blocks, ids }: LedgerLine, V: number): string | null {
 
 /** The samples of the recorded ranges, each new in its epoch, are those that the workers read. */
 function samplesFault(
-  { ranges, ids, skippedSamples = [] }: LedgerLine,
-  { globalBatch, microBatch, datasetSize }: SampleOrder,
+  { step, ranges, ids, skippedSamples = [] }: LedgerLine,
+  order: SampleOrder,
   walk: Walk,
   stoodIn: Map<number, number>,
 ): string | null {
+  const { microBatch, datasetSize } = order;
   const used: number[] = [];
   for (const [epoch, from, to] of ranges) {
     const fault = walk.use(epoch, from, to, used);
     if (fault !== null) return fault;
   }
-  if (used.length !== globalBatch) return `${used.length} samples in a step of ${globalBatch}`;
+  const due = samplesBefore(order, step + 1) - samplesBefore(order, step);
+  if (used.length !== due) return `${used.length} samples in a step of ${due}`;
   for (const [index, digest] of ids.entries()) {
     const expected = idsDigest(used.slice(index * microBatch, (index + 1) * microBatch));
     if (digest !== expected)

@@ -4,10 +4,10 @@ import { z } from "zod";
 
 export const ledgerLineSchema = z.strictObject({
   step: z.int().min(0),
-  /** Epoch of the step's first sample. */
+  /** Epoch of the step's first sample, or of the next one where it uses none. */
   epoch: z.int().min(0),
-  /** Cursor ranges [epoch, from, to) in the order they were used; two where an epoch ends inside the step. */
-  ranges: z.array(z.tuple([z.int().min(0), z.int().min(0), z.int().min(0)])).min(1),
+  /** Cursor ranges [epoch, from, to) in the order they were used: two where an epoch ends inside the step, none of one without samples. */
+  ranges: z.array(z.tuple([z.int().min(0), z.int().min(0), z.int().min(0)])),
   /** Digest of each micro-batch's sample ids, as its worker reported them, in index order. */
   ids: z.array(z.string().regex(/^[0-9a-f]{8}$/)),
   /** Who computed which micro-batches [lo, hi). */

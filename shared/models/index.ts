@@ -6,7 +6,7 @@ export const NETWORKS = {
   unet: {
     about: "ADM's U-Net, which denoises",
     gives: "image",
-    pyramid: true,
+    pyramid: "attentive",
     lowRes: true,
     augments: true,
     load: async () => (await import("./unet.ts")).unetOf,
@@ -19,21 +19,45 @@ export const NETWORKS = {
   classifier: {
     about: "ADM's classifier of noised images, which guides what denoises",
     gives: "classes",
-    pyramid: true,
+    pyramid: "attentive",
     load: async () => (await import("./classifier.ts")).classifierOf,
+  },
+  dcgan: {
+    about: "a generator and a discriminator of convolutions, Radford et al. 2016 without batch norm",
+    gives: "game",
+    pyramid: "plain",
+    load: async () => (await import("./dcgan.ts")).dcganOf,
+  },
+  "gan-resnet": {
+    about: "the same of residual blocks, Miyato et al. 2018 without batch norm",
+    gives: "game",
+    pyramid: "plain",
+    load: async () => (await import("./gan-resnet.ts")).ganResnetOf,
+  },
+  "gan-mlp": {
+    about: "the same of dense layers, for data of few pixels",
+    gives: "game",
+    load: async () => (await import("./gan-mlp.ts")).ganMlpOf,
   },
 } satisfies Record<string, NetworkKind>;
 
 export type NetworkName = keyof typeof NETWORKS;
 
-/** Whether a network denoises, so that pictures can be drawn with it and labels be its condition. */
-export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
+/** Whether a network denoises. */
+export const denoises = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
 
-const networksThat = (hold: (kind: NetworkKind) => true | undefined): readonly NetworkName[] =>
+/** Whether it is a generator and a discriminator. */
+export const plays = (type: NetworkName): boolean => NETWORKS[type].gives === "game";
+
+/** Whether pictures can be drawn with it, and labels be its condition. */
+export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives !== "classes";
+
+const networksThat = (hold: (kind: NetworkKind) => boolean | undefined): readonly NetworkName[] =>
   (Object.keys(NETWORKS) as NetworkName[]).filter((name) => hold(NETWORKS[name]));
 
-/** Those whose feature maps come in several sizes. */
-export const PYRAMIDS = networksThat(({ pyramid }) => pyramid);
+/** Those whose feature maps come in several sizes, and those that have group norms and attention at some of them. */
+export const PYRAMIDS = networksThat(({ pyramid }) => pyramid !== undefined);
+export const ATTENTIVE = networksThat(({ pyramid }) => pyramid === "attentive");
 /** Those that can be told how an image was augmented. */
 export const AUGMENTED = networksThat(({ augments }) => augments);
 /** Those that can be upsamplers. */

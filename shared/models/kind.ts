@@ -5,10 +5,13 @@ import type { ImageShape, NetworkFields } from "./of-job.ts";
 
 export interface NetworkKind {
   readonly about: string;
-  /** What comes out of it: an image as large as its input, or logits of classes. Objectives are of one of them. */
-  readonly gives: "image" | "classes";
-  /** Its feature maps come in several sizes: what a job says of levels, groups and attention is of them. */
-  readonly pyramid?: true;
+  /**
+   * What comes out of it: an image as large as its input, or logits of classes, or a game of two networks. Objectives are of one
+   * of them.
+   */
+  readonly gives: "image" | "classes" | "game";
+  /** Its feature maps come in several sizes: what a job says of levels is of them; of groups and attention too unless they are plain. */
+  readonly pyramid?: "plain" | "attentive";
   /** It may be told its image at a lower resolution. */
   readonly lowRes?: true;
   /** It can be told how an image was augmented. */

@@ -26,6 +26,7 @@ export interface NetworkFields {
     readonly sigmaData: number;
     readonly variance: VarianceType;
   };
+  readonly adversarial: { readonly latent: number; readonly spectralNorm: boolean };
 }
 
 /** Of the data set's images. */

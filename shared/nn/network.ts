@@ -32,8 +32,20 @@ export interface LowResInput {
   readonly level: Tensor1D | null;
 }
 
+/** A generator and a discriminator, whose parameters are named `generator.` and `discriminator.`. */
+export interface Game {
+  /** Numbers of z. */
+  readonly latent: number;
+  /** z standard normal, float32 [B, latent], to images in [-1, 1], float32 [B, H, W, C]. */
+  generate(f: Forward, z: Tensor2D, y: Tensor1D | null): Tensor4D;
+  /** Images to logits, float32 [B]. Its gradient with respect to x has a gradient. */
+  discriminate(f: Forward, x: Tensor4D, y: Tensor1D | null): Tensor1D;
+}
+
 export interface Network {
   readonly params: readonly ParamSpec[];
+  /** Of what is two networks. Its forward is the generator's, of z as [B, 1, 1, latent]. */
+  readonly game?: Game;
   /** @returns float32 [B, H, W, C_out]; of what tells classes apart their logits, [B, 1, 1, K]. */
   forward(f: Forward, input: NetworkInput): Tensor4D;
 }

@@ -6,6 +6,10 @@ import type { ObjectiveKind } from "./objective.ts";
 const BOUND = { asks: "output", fits: ["ddpm"], teachesVariance: true } as const;
 /** Of levels sigma. */
 const LEVELS = { asks: "denoisers", fits: ["edm"] } as const;
+/** Of two networks that play against each other. */
+const GAME = { asks: "players", of: "game" } as const;
+const SMOOTHED = { ...GAME, smooths: true } as const;
+const firstLosses = () => import("./adversarial/non-saturating.ts");
 
 export const OBJECTIVES = {
   simple: {
@@ -43,6 +47,31 @@ export const OBJECTIVES = {
     asks: "chain",
     about: "Sohl-Dickstein et al. 2015, the bound by one step of the trajectory, in bits a pixel beyond the prior",
     load: async () => (await import("./trajectory-bound.ts")).trajectoryBound,
+  },
+  minimax: {
+    ...SMOOTHED,
+    about: "Goodfellow et al. 2014, Eq. 1, of a generator and a discriminator",
+    load: async () => (await firstLosses()).minimax,
+  },
+  "non-saturating": {
+    ...SMOOTHED,
+    about: "the same with a generator that learns while it loses, their Section 3",
+    load: async () => (await firstLosses()).nonSaturating,
+  },
+  hinge: {
+    ...GAME,
+    about: "of the same two, Lim and Ye 2017",
+    load: async () => (await import("./adversarial/hinge.ts")).hinge,
+  },
+  "least-squares": {
+    ...GAME,
+    about: "of the same two, Mao et al. 2017",
+    load: async () => (await import("./adversarial/least-squares.ts")).leastSquares,
+  },
+  wasserstein: {
+    ...GAME,
+    about: "of a generator and a critic, Arjovsky et al. 2017",
+    load: async () => (await import("./adversarial/wasserstein.ts")).wasserstein,
   },
 } satisfies Record<string, ObjectiveKind>;
 

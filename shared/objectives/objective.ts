@@ -1,4 +1,5 @@
-// The contracts of objectives: of one output of the network at a time of the process, or of denoisers at levels of their own.
+// The contracts of objectives: of one output of the network at a time of the process, of denoisers at levels of their own, of a
+// chain's steps, or of two networks that play against each other.
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { LevelDenoiser } from "../diffusion/consistency.ts";
@@ -84,7 +85,7 @@ export interface LevelObjective {
 interface Entry {
   readonly about: string;
   /** What it judges, as networks give it (shared/models); an image when absent. */
-  readonly of?: "classes";
+  readonly of?: "classes" | "game";
   /** The processes that it is for; all when absent. */
   readonly fits?: readonly ProcessName[];
   /** Whether it has a bound that teaches a variance. */
@@ -116,5 +117,21 @@ interface OfChain extends Entry {
   load(): Promise<ChainObjective>;
 }
 
+/** Of a discriminator's logits, float32 [B], for real images and for generated ones: means over them. */
+export interface AdversarialObjective {
+  /** @param smoothing what the target of real images lacks of 1; read by those that smooth. */
+  discriminator(real: tf.Tensor, fake: tf.Tensor, smoothing: number): tf.Scalar;
+  generator(fake: tf.Tensor): tf.Scalar;
+}
+
+/** Of a generator and a discriminator, which move in turn. */
+interface OfPlayers extends Entry {
+  readonly asks: "players";
+  readonly of: "game";
+  /** Whether its target of real images can be smoothed. */
+  readonly smooths?: true;
+  load(): Promise<AdversarialObjective>;
+}
+
 /** An entry of the table. */
-export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain;
+export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain | OfPlayers;

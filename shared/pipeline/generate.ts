@@ -1,21 +1,21 @@
 // Pictures from weights. Image k depends on the weights, the seed, its label and k alone: its noise comes from streams
 // keyed by k, so a grid is the same however it is cut into batches.
 
-import type { Tensor } from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import type { PatchShape } from "../data/patch.ts";
 import type { Random, Seen } from "../diffusion/nonequilibrium/chain.ts";
 import { chainKind } from "../diffusion/processes/index.ts";
 import { invariant } from "../invariant.ts";
-import type { Network } from "../nn/network.ts";
-import type { MakeProgram } from "../nn/program.ts";
-import { PURPOSE, type Purpose } from "../rng/stream.ts";
+import type { Game, Network } from "../nn/network.ts";
+import type { Computation, MakeProgram, Program } from "../nn/program.ts";
+import { normals, PURPOSE, type Purpose } from "../rng/stream.ts";
 import { isAdaptive, levelSampler, SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import type { Sampler } from "../samplers/sampler.ts";
 import { createChainDrawing } from "./chain.ts";
 import { createGradients } from "./classifier.ts";
 import { createDenoisers } from "./denoiser.ts";
-import type { DeviceParams } from "./device-params.ts";
+import { type DeviceParams, inference, named } from "./device-params.ts";
 import { draw, type Manner } from "./draw.ts";
 import type { FrozenNetwork } from "./frozen.ts";
 import { type LowResImages, lowResPart, sampledLowRes, streamOf } from "./low-res.ts";
@@ -55,7 +55,7 @@ export type Generate = (wanted: Wanted) => Promise<Uint8Array>;
 
 export function createGenerator(options: GeneratorOptions): Generate {
   const { spec, image } = options;
-  const drawn = chainKind(spec.diffusion.process) ? drawnByChain(options) : drawnByLevels(options);
+  const drawn = drawnBy(options);
   const together: Generate = async (wanted) => {
     const { indices, seed } = wanted;
     const x = await drawn(wanted, (purpose, step) =>
@@ -69,7 +69,13 @@ export function createGenerator(options: GeneratorOptions): Generate {
 }
 
 /** @returns images in [-1, 1], float32 [n, H, W, C] as the network sees them. */
-type Drawn = (wanted: Wanted, random: (purpose: Purpose, step: number) => Random) => Promise<Tensor>;
+type Drawn = (wanted: Wanted, random: (purpose: Purpose, step: number) => Random) => Promise<tf.Tensor>;
+
+function drawnBy(options: GeneratorOptions): Drawn {
+  const { game } = options.network;
+  if (game) return drawnByGenerator(options, game);
+  return chainKind(options.spec.diffusion.process) ? drawnByChain(options) : drawnByLevels(options);
+}
 
 function drawnByLevels(options: GeneratorOptions): Drawn {
   const { spec, program, classifier, image } = options;
@@ -102,6 +108,34 @@ function drawnByChain(options: GeneratorOptions): Drawn {
       seen,
       onStep,
     });
+  };
+}
+
+/** In one evaluation, which is a computation for each number of images. */
+function drawnByGenerator({ spec, network, params, program, onEvaluation }: GeneratorOptions, game: Game): Drawn {
+  const { latent } = game;
+  let asked: Wanted;
+  const computation =
+    (n: number): Computation =>
+    (feed, tensors) => {
+      const key = (index: number) => ({ seed: asked.seed, purpose: PURPOSE.sampleNoise, step: 0, index });
+      const z = feed([n, latent], "float32", () => {
+        const flat = new Float32Array(n * latent);
+        asked.indices.forEach((index, i) => flat.set(normals(key(index), latent), i * latent));
+        return flat;
+      }) as tf.Tensor2D;
+      const labels = () => feed([n], "int32", () => Int32Array.from(asked.labels!)) as tf.Tensor1D;
+      return [game.generate(inference(named(network.params, tensors)), z, spec.model.classes > 0 ? labels() : null)];
+    };
+  const programs = new Map<number, Program>();
+  return async (wanted) => {
+    const n = wanted.indices.length;
+    if (!programs.has(n)) programs.set(n, program(computation(n)));
+    asked = wanted;
+    onEvaluation?.(n);
+    const images = programs.get(n)!.run(params.tensors)[0]!;
+    await wanted.onStep?.(1, 1);
+    return images;
   };
 }
 

@@ -12,6 +12,7 @@ import { type LookUp, readVariance } from "../diffusion/prediction.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { loadChain, noiseProcess, timesOf } from "../diffusion/processes/index.ts";
 import { type Draws, SIGMA_RANGES, sigmaRange } from "../diffusion/processes/process.ts";
+import { invariant } from "../invariant.ts";
 import { aimedLoss } from "../objectives/aim.ts";
 import { objectiveKind } from "../objectives/index.ts";
 import type {
@@ -67,6 +68,7 @@ export interface Loss {
 
 export async function openLoss({ diffusion }: JobSpec): Promise<Loss> {
   const kind = objectiveKind(diffusion.objective);
+  invariant(kind.asks !== "players", `${diffusion.objective} is no loss of one network`);
   if (kind.asks === "chain") return chainLoss(diffusion, await kind.load());
   return kind.asks === "output"
     ? outputLoss(diffusion, await kind.load())

@@ -9,12 +9,10 @@ import {
   augmentLabels,
   drawAugmentation,
 } from "../augmentation/augment.ts";
-import { mirror } from "../augmentation/mirror.ts";
 import type { JobSpec } from "../config/schema.ts";
 import type { PatchShape } from "../data/patch.ts";
 import type { NetworkOutput } from "../diffusion/consistency.ts";
 import type { LookUp } from "../diffusion/prediction.ts";
-import { PlumeError } from "../errors.ts";
 import { givesImages } from "../models/index.ts";
 import type { Forward, LowResInput, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
@@ -22,10 +20,12 @@ import { drawsOf, normals, PURPOSE, type Purpose, type StreamKey, uniforms } fro
 import type { Layout } from "../tensor/layout.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
+import { droppedLabels, mirrored, normalise } from "./images.ts";
 import { isWeighted } from "./importance.ts";
 import { type Loss, openLoss, type Times } from "./loss.ts";
 import { feedLowRes, type LowRes, trainingLowRes } from "./low-res.ts";
-import { scaled, seen } from "./pixels.ts";
+import { createPlayersMicroBatch } from "./players.ts";
+import { readGradient } from "./read-gradient.ts";
 import { shuffleShape } from "./shape.ts";
 
 export interface MicroBatch {
@@ -73,9 +73,11 @@ export function createMicroBatch(
   network: Network,
   layout: Layout,
   image: PatchShape,
-  { program }: { readonly program: MakeProgram },
+  backend: { readonly program: MakeProgram },
   frozen: FrozenNetworks = {},
 ): ComputeMicroBatch {
+  if (network.game) return createPlayersMicroBatch(spec, network.game, layout, image, backend);
+  const { program } = backend;
   const { seed, data, diffusion, model } = spec;
   const loading = openLoss(spec);
   const { height, width, channels } = shuffleShape(image, data.patch);
@@ -90,7 +92,7 @@ export function createMicroBatch(
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
     const changes = data.augment > 0 ? augmentations(key(PURPOSE.augment), n, data.augment) : null;
-    const shown = flips ? mirrored(pixels, image, flips) : pixels;
+    const shown = mirrored(pixels, image, flips);
     const x0 = normalise(shown, image, data.patch, (one, i) => changes && augment(one, image, changes[i]!));
     const times = loss.draw(drawsOf(key(PURPOSE.time)), n, step, weights);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
@@ -145,16 +147,10 @@ export function createMicroBatch(
     if (!programs.has(n)) programs.set(n, program(computation(loss, n, () => current)));
     current = draw(loss, batch);
     const outputs = programs.get(n)!.run([...params.tensors, ...others.flatMap(([, model]) => model.params.tensors)]);
-    try {
-      const [value, ...grads] = await Promise.all(outputs.map((output) => output.data<"float32">()));
-      gradient.fill(0);
-      layout.tensors.forEach(({ offset }, i) => gradient.set(grads[i]!, offset));
-      if (!weighted) return value![0]!;
-      losses?.set(value!);
-      return countsOf(current, n).reduce((sum, count, i) => sum + count * value![i]!, 0) / n;
-    } finally {
-      tf.dispose([...outputs]);
-    }
+    const value = await readGradient(outputs, layout.tensors, gradient);
+    if (!weighted) return value[0]!;
+    losses?.set(value);
+    return countsOf(current, n).reduce((sum, count, i) => sum + count * value[i]!, 0) / n;
   };
 }
 
@@ -197,45 +193,8 @@ function frozenOutputs(
   return Object.fromEntries(outputs);
 }
 
-/**
- * uint8 [n, H, W, C] to [-1, 1], changed, unshuffled: float32 [n, h, w, c].
- * @param change of image i, float32 [H, W, C], in place.
- */
-export function normalise(
-  pixels: Uint8Array,
-  image: PatchShape,
-  patch: number,
-  change: (one: Float32Array, i: number) => void = () => {},
-): Float32Array {
-  const floats = scaled(pixels);
-  const size = image.height * image.width * image.channels;
-  for (let i = 0; i * size < floats.length; i++) change(floats.subarray(i * size, (i + 1) * size), i);
-  return seen(floats, image, patch);
-}
-
-/** uint8 [n, H, W, C], mirrored where flips[i] < 1/2. */
-function mirrored(pixels: Uint8Array, image: PatchShape, flips: Float64Array): Uint8Array {
-  const images = pixels.slice();
-  const size = image.height * image.width * image.channels;
-  flips.forEach((u, i) => {
-    if (u < 0.5) mirror(images.subarray(i * size, (i + 1) * size), image);
-  });
-  return images;
-}
-
 const augmentations = (key: StreamKey, n: number, p: number): Augmentation[] =>
   Array.from({ length: n }, (_, i) => drawAugmentation(key, i, p));
-
-/** Classifier-free guidance (Ho and Salimans 2022): a share of the labels becomes "none", the row behind the classes. */
-function droppedLabels(labels: Int32Array, classes: number, u: Float64Array, share: number): Int32Array {
-  return labels.map((label, i) => {
-    if (label < 0 || label >= classes)
-      throw new PlumeError("INVALID_ARGUMENT", `label ${label} is outside the model's ${classes} classes`, {
-        remedy: "set model.classes to the number of the data set's classes",
-      });
-    return u[i]! < share ? classes : label;
-  });
-}
 
 /** Dropout masks come from the counter-based generator, one stretch of the stream a call, in call order. */
 function trainingForward(param: Param, feed: Feed, seed: number, drawn: () => Drawn): Forward {

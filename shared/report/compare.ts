@@ -2,6 +2,7 @@
 // same bits.
 
 import type { StepLine } from "../bus/step-line.ts";
+import { samplesOf } from "../config/turns.ts";
 import { chart, type Series } from "./chart.ts";
 import { figure, note, page, safe, section, table } from "./html.ts";
 import { when } from "./numbers.ts";
@@ -154,8 +155,7 @@ type Axis = (run: RunRecord) => readonly number[];
 
 const byStep: Axis = ({ steps }) => steps.map(({ step }) => step);
 
-const bySamples: Axis = ({ steps, job }) =>
-  steps.map(({ step }) => (step + 1) * (job?.spec.training.globalBatch ?? Number.NaN));
+const bySamples: Axis = ({ steps, job }) => steps.map(({ step }) => (job ? samplesOf(job.spec, step + 1) : Number.NaN));
 
 /** By the steps' own times; without those, by what they took, pauses and restarts left out. */
 const byTime: Axis = ({ steps }) => {

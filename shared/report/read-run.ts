@@ -9,6 +9,7 @@ import { readEvents, type StampedEvent } from "../bus/event-log.ts";
 import type { Recovery } from "../bus/events.ts";
 import type { StepLine } from "../bus/step-line.ts";
 import { type Job, jobSchema } from "../config/schema.ts";
+import { orderOf } from "../config/turns.ts";
 import { describeError, PlumeError } from "../errors.ts";
 import { type AuditReport, auditLedger } from "../ledger/audit.ts";
 import type { LedgerLine } from "../ledger/line.ts";
@@ -173,9 +174,7 @@ function readProof(file: string, job: Job | null, dataset: { size: number } | nu
   let audit: AuditReport | null = null;
   try {
     if (job && dataset) {
-      const { globalBatch, microBatch } = job.spec.training;
-      const order = { seed: job.spec.seed, datasetSize: dataset.size, globalBatch, microBatch };
-      audit = auditLedger(tapped(), order, readBegin(file)?.begins);
+      audit = auditLedger(tapped(), orderOf(job.spec, dataset.size), readBegin(file)?.begins);
     }
     if (!audit?.ok) for (const _ of tapped()); // what is behind the fault is drawn nevertheless
   } catch (error) {

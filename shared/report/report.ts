@@ -2,6 +2,7 @@
 
 import { stringify } from "yaml";
 import type { StepLine } from "../bus/step-line.ts";
+import { samplesOf } from "../config/turns.ts";
 import { chart, type Series } from "./chart.ts";
 import { facts, figure, folded, note, page, safe, section, table } from "./html.ts";
 import { marksOf } from "./moments.ts";
@@ -61,7 +62,7 @@ export function figuresOf({
   const last = steps.at(-1);
   const done = summary?.steps ?? (last ? last.step + 1 : 0);
   const batch = job?.spec.training.globalBatch;
-  const samples = summary?.samples ?? (batch === undefined ? null : done * batch);
+  const samples = summary?.samples ?? (job ? samplesOf(job.spec, done) : null);
   const epochs = summary?.epochs ?? (samples !== null && dataset ? samples / dataset.size : null);
   const wall = summary?.wallSeconds ?? sum(Object.values(secondsByState));
   const goodput = summary?.goodput ?? (wall > 0 ? (secondsByState.productive ?? 0) / wall : null);

@@ -33,6 +33,7 @@ export const PURPOSE = {
   sampleLowRes: 22,
   upsampleNoise: 23,
   upsampleStep: 24,
+  fakeLabel: 25,
   augment: 30,
 } as const;
 

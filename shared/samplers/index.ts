@@ -119,6 +119,7 @@ export const SAMPLERS = {
     eta: 1,
     load: async () => (await import("./reverse-kernel.ts")).reverseKernel,
   },
+  generator: { about: "Goodfellow et al. 2014, one evaluation of a GAN's generator", walks: "nothing", eta: 0 },
 } satisfies Record<string, Sampler>;
 
 export type SamplerName = keyof typeof SAMPLERS;
@@ -129,6 +130,8 @@ export const SAMPLER_NAMES = Object.keys(SAMPLERS) as SamplerName[];
 export interface Drawable {
   readonly process: ProcessName;
   readonly predict: string;
+  /** Whether it is a generator, and no network that is walked with. */
+  readonly plays: boolean;
 }
 
 /** The processes that a sampler can walk; undefined for all of its sort. */
@@ -140,10 +143,13 @@ export const walksChains = (name: SamplerName): boolean => SAMPLERS[name].walks 
 export const fitsProcess = (name: SamplerName, process: ProcessName): boolean =>
   walksChains(name) === (chainKind(process) !== undefined) && (fitting(name)?.includes(process) ?? true);
 
-/** One that walks through levels: any but a chain's. */
+/** Whether it draws from generators, and from nothing else. */
+export const ofGenerators = (name: SamplerName): boolean => SAMPLERS[name].walks === "nothing";
+
+/** One that walks through levels: any but a chain's and a generator's. */
 export function levelSampler(name: SamplerName): LevelSampler {
   const sampler: Sampler = SAMPLERS[name];
-  invariant(sampler.walks !== "chain", `${name} walks through levels`);
+  invariant(sampler.walks !== "chain" && sampler.walks !== "nothing", `${name} walks through levels`);
   return sampler;
 }
 
@@ -165,12 +171,12 @@ export const isStepwise = (name: SamplerName): boolean => (SAMPLERS[name] as Sam
 /** Whether it finds the noise that it would make images of. */
 export function inverts(name: SamplerName): boolean {
   const sampler: Sampler = SAMPLERS[name];
-  if (sampler.walks === "chain") return false;
+  if (sampler.walks === "chain" || sampler.walks === "nothing") return false;
   return sampler.walks === "sigma" ? isStepwise(name) && sampler.eta === 0 : sampler.invert !== undefined;
 }
 /** A consistency function is the end of a path, a denoiser a mean of ends: neither does for the other. */
 export const fitsPrediction = (name: SamplerName, predict: string): boolean =>
   ((SAMPLERS[name] as Sampler).ofConsistency ?? false) === (predict === "consistency");
 
-export const fitsModel = (name: SamplerName, { process, predict }: Drawable): boolean =>
-  fitsProcess(name, process) && fitsPrediction(name, predict);
+export const fitsModel = (name: SamplerName, { process, predict, plays }: Drawable): boolean =>
+  fitsProcess(name, process) && fitsPrediction(name, predict) && ofGenerators(name) === plays;

@@ -157,8 +157,13 @@ interface ChainSampler extends Entry {
   load(): Promise<ChainWalk>;
 }
 
+/** Of no walk at all: what it draws from makes images of noise at once. */
+interface GeneratorSampler extends Entry {
+  readonly walks: "nothing";
+}
+
 /** Of what processes of levels have. */
 export type LevelSampler = StepSampler | SigmaSampler | SdeSampler;
 
 /** An entry of the table. */
-export type Sampler = LevelSampler | ChainSampler;
+export type Sampler = LevelSampler | ChainSampler | GeneratorSampler;

@@ -47,6 +47,19 @@ export interface Layout {
   readonly digest: string;
 }
 
+/** Floats [from, to) of the flat vector, whole tensors with their padding. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The tensors whose names begin so, which lie together. */
+export function spanOf({ tensors, size }: Layout, prefix: string): Span {
+  const first = tensors.findIndex(({ name }) => name.startsWith(prefix));
+  const last = tensors.findLastIndex(({ name }) => name.startsWith(prefix));
+  return { from: tensors[first]!.offset, to: tensors[last + 1]?.offset ?? size };
+}
+
 /** 2 Mi floats = 8 MiB a shard: large enough to stream well, small enough to spread over threads and processes. */
 const SHARD_FLOATS = 2 * 1024 * 1024;
 

@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { dataSchema } from "../../shared/config/data.ts";
 import { openImageSet } from "../../shared/data/open.ts";
+import { pointsOf } from "../../shared/data/sources/gaussian-grid.ts";
 import { scratchFolder } from "../support/plume.ts";
 
 /** Written by NumPy 1.24: savez_compressed(file, images [12, 8, 8, 3], labels int64), savez(file, images=[4, 8, 8]). */
@@ -114,6 +115,24 @@ describe.each(sources)("image set $name", ({ source, size, channels, classes }) 
     const set = await open(source());
     await expect(set.read([0], AbortSignal.abort(new Error("enough")))).rejects.toThrow("enough");
   });
+});
+
+it("gaussian-grid: points around 25 centres of the plane, all modes alike, others to test on", async () => {
+  const set = await open("gaussian-grid:5000", 28);
+  expect(set).toMatchObject({ size: 5000, height: 1, width: 1, channels: 2, classes: [] });
+  const { pixels } = await set.read(Array.from({ length: 5000 }, (_, k) => k));
+  const points = pointsOf(pixels);
+  const counts = new Map<string, number>();
+  for (let k = 0; k < points.length; k += 2) {
+    const centre = [points[k]!, points[k + 1]!].map((x) => 2 * Math.round(x / 2));
+    // 6.7 standard deviations, the most that is drawn, and half of a 255th of an axis.
+    expect(Math.hypot(points[k]! - centre[0]!, points[k + 1]! - centre[1]!)).toBeLessThan(0.37);
+    counts.set(centre.join(), (counts.get(centre.join()) ?? 0) + 1);
+  }
+  expect(counts.size).toBe(25);
+  for (const n of counts.values()) expect(Math.abs(n - 200)).toBeLessThan(70);
+  const test = await openImageSet(dataSchema.parse({ source: "gaussian-grid:5000" }), { split: "test" });
+  expect((await test.read([0, 1, 2])).pixels).not.toEqual(pixels.subarray(0, 6));
 });
 
 describe("the sets of Sohl-Dickstein et al. 2015", () => {

@@ -29,11 +29,20 @@ const OBJECTIVES = [
   "process: edm, predict: consistency, objective: consistency, scales: { start: 2, end: 9, steps: 3 }",
   "objective: cross-entropy",
   "predict: v, timestepSampling: loss-second-moment",
+  // Second derivatives, and steps in turn.
+  "objective: non-saturating",
 ];
 
 /** Networks that can be told of it see images augmented. */
-const networkOf = (objective: string) =>
-  objective.includes("cross-entropy") ? { type: "classifier", augment: 0 } : { type: "unet", augment: 0.5 };
+const networkOf = (objective: string) => {
+  if (objective.includes("non-saturating")) return { type: "dcgan", augment: 0 };
+  return objective.includes("cross-entropy") ? { type: "classifier", augment: 0 } : { type: "unet", augment: 0.5 };
+};
+
+const samplingOf = (objective: string): string => {
+  if (objective.includes("non-saturating")) return "sampler: generator, steps: 1";
+  return `sampler: ${objective.includes("consistency") ? "consistency" : "ddim"}`;
+};
 
 const jobWith = (objective: string) =>
   parseJob(`
@@ -42,8 +51,9 @@ spec:
   data: { source: "shapes:64", imageSize: 8, patch: 2, flip: true, augment: ${networkOf(objective).augment} }
   model: { type: ${networkOf(objective).type}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
   diffusion: { ${objective} }
+  adversarial: { latent: 4, penalty: r1, spectralNorm: true }
   training: { globalBatch: 16, microBatch: 4 }
-  sampling: { sampler: ${objective.includes("consistency") ? "consistency" : "ddim"} }
+  sampling: { ${samplingOf(objective)} }
 `);
 
 /** Loss and gradient of some micro-batches, with parameters that change in between. */
@@ -62,7 +72,9 @@ export const runMicroBatches = async (program: Backend["program"], objective = O
     // Away from the zeros of the fresh output convolution, so that every gradient is felt.
     params.load(initialParameters(layout, step).map((w, k) => w + 0.02 * Math.sin(k)));
     const gradient = new Float32Array(layout.size);
-    const samples = await set.read([0, 1, 2, 3].map((k) => 4 * step + k));
+    // A generator's turn has none.
+    const isReal = !network.game || step % 2 === 0;
+    const samples = await set.read(isReal ? [0, 1, 2, 3].map((k) => 4 * step + k) : []);
     const weights = isWeighted(spec) ? Float64Array.from({ length: 1000 }, (_, t) => t + step) : undefined;
     results.push({ loss: await compute(params, { step, index: 1, weights, ...samples }, gradient), gradient });
     params.dispose();

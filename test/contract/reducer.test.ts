@@ -97,6 +97,20 @@ async function live(reducer: Reducer, type: OptimizerName): Promise<unknown[]> {
   return seen;
 }
 
+/** What a gradient does to all vectors. */
+async function whole(reducer: Reducer, move: (gradient: Vector) => Promise<void>): Promise<number[][]> {
+  const gradient = reducer.allocate();
+  await write(reducer, gradient, draw(1));
+  await move(gradient);
+  const seen: number[][] = [];
+  for (const vector of [reducer.params, reducer.ema, ...Object.values(reducer.moments)]) {
+    const flat: number[] = [];
+    for (const shard of layout.shards) flat.push(...(await reducer.read(vector, shard)));
+    seen.push(flat);
+  }
+  return seen;
+}
+
 const life = (threads: number, type: OptimizerName) => withReducer(threads, type, (reducer) => live(reducer, type));
 
 /** Reducer processes that this one started. */
@@ -119,6 +133,25 @@ describe("the reducer", () => {
     const here = await life(1, "adamw");
     for (const count of [1, 2, 4])
       expect(await withProcesses(count, "adamw", (reducer) => live(reducer, "adamw"))).toEqual(here);
+  });
+
+  it("moves and averages a span alone, to the bits of the whole and whoever holds its shards", async () => {
+    const span = { from: layout.tensors[1]!.offset, to: layout.tensors.at(-1)!.offset };
+    const moved = (reducer: Reducer, within?: typeof span) =>
+      whole(reducer, async (gradient) => {
+        await reducer.optimize(gradient, step("adamw", 1), within);
+        await reducer.updateEma(0.9, within);
+      });
+    const all = await withReducer(1, "adamw", (reducer) => moved(reducer));
+    const none = await withReducer(1, "adamw", (reducer) => whole(reducer, async () => {}));
+    const expected = all.map((flat, k) => [
+      ...none[k]!.slice(0, span.from),
+      ...flat.slice(span.from, span.to),
+      ...none[k]!.slice(span.to),
+    ]);
+    expect(await withReducer(3, "adamw", (reducer) => moved(reducer, span))).toEqual(expected);
+    for (const count of [1, 2, 4])
+      expect(await withProcesses(count, "adamw", (reducer) => moved(reducer, span))).toEqual(expected);
   });
 
   it("says which process is gone, and does nothing more without it", () =>

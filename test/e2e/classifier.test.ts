@@ -10,7 +10,7 @@ import { PlumeError } from "../../shared/errors.ts";
 import { loadModel } from "../../shared/interop/load-model.ts";
 import { logLikelihood } from "../../shared/nn/log-likelihood.ts";
 import { createLogits } from "../../shared/pipeline/classifier.ts";
-import { normalise } from "../../shared/pipeline/micro-batch.ts";
+import { normalise } from "../../shared/pipeline/images.ts";
 import type { Summary } from "../../shared/summary.ts";
 import { testBackend } from "../support/backend.ts";
 import { linesOf, plume, scratchFolder, tinyJob, train } from "../support/plume.ts";

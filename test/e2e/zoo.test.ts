@@ -19,13 +19,16 @@ const fileOf = (job: string): string => join(ROOT, "deploy/jobs", job);
 const jobs = readdirSync(join(ROOT, "deploy/jobs")).filter((file) => !ELSEWHERE.includes(file));
 const specOf = (job: string) => loadJob(fileOf(job), { set: [] }).spec;
 const distils = (job: string): boolean => specOf(job).models.teacher !== undefined;
-/** Their objectives ask other networks than the one that learns. */
-const students = jobs.filter((job) => objectiveKind(specOf(job).diffusion.objective).asks === "denoisers");
+const asks = (job: string) => objectiveKind(specOf(job).diffusion.objective).asks;
+/** Their objectives ask other networks than the one that learns, or of two one at a time. */
+const several = jobs.filter((job) => asks(job) === "denoisers" || asks(job) === "players");
 
 const SHORT = ["--set", "sampling.steps=4", "--set", "sampling.count=10"];
-/** Of a chain all steps are taken. */
-const stepsOf = (job: string): string[] =>
-  chainKind(specOf(job).diffusion.process) ? ["--set", "diffusion.timesteps=4"] : [];
+/** Of a chain all steps are taken, of a generator the only one. */
+const stepsOf = (job: string): string[] => {
+  if (asks(job) === "players") return ["--set", "sampling.steps=1"];
+  return chainKind(specOf(job).diffusion.process) ? ["--set", "diffusion.timesteps=4"] : [];
+};
 
 const scratch = scratchFolder();
 /** What students are told of their teacher. */
@@ -70,7 +73,7 @@ describe("the same bits at 1 and 3 workers", () => {
     expect(three).toEqual(one);
   });
 
-  it.each(students)("of %s, stopped and gone on with by three", async (job) => {
+  it.each(several)("of %s, stopped and gone on with by three", async (job) => {
     using own = scratchFolder();
     expect(await outcome(job, own.file("3"), 3, 2, 3)).toEqual(await alone(job));
   });

@@ -40,3 +40,36 @@ export function gradientErrors(f: (...xs: tf.Tensor[]) => tf.Tensor, xs: readonl
     return Math.abs(numeric - dot(gradient, direction)) / Math.max(scale, 1e-3);
   });
 }
+
+/** A tensor in a flat vector. */
+interface Part {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/**
+ * How far a loss is from rising by the squared norm of a part of its gradient along that part, relative to it; null where the norm is
+ * below `least`, which float32 cannot resolve.
+ * @param lossAt the loss at other parameters. @param step the length of the way, to both sides.
+ */
+export async function slopeError(
+  lossAt: (flat: Float32Array) => Promise<number>,
+  flat: Float32Array,
+  gradient: Float32Array,
+  { offset, size }: Part,
+  { least, step }: { readonly least: number; readonly step: number },
+): Promise<number | null> {
+  const part = gradient.slice(offset, offset + size);
+  const norm2 = dot(part, part);
+  if (norm2 < least) return null;
+  const h = step / Math.sqrt(norm2);
+  const at = (sign: number) => {
+    const moved = flat.slice();
+    part.forEach((g, k) => {
+      moved[offset + k]! += sign * h * g;
+    });
+    return lossAt(moved);
+  };
+  const slope = ((await at(1)) - (await at(-1))) / (2 * h);
+  return Math.abs(slope - norm2) / norm2;
+}

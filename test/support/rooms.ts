@@ -44,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/config": [
     "shared/backends/backend.ts",
     "shared/data/sources",
+    "shared/data/order.ts",
     "shared/diffusion/grids.ts",
     "shared/diffusion/parameterization.ts",
     "shared/diffusion/processes",
@@ -51,6 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "shared/models/index.ts",
     "shared/objectives/index.ts",
     "shared/objectives/objective.ts",
+    "shared/objectives/adversarial/index.ts",
     "shared/optim/optimizers.ts",
     "shared/samplers/index.ts",
     "shared/wire/index.ts",

@@ -6,7 +6,8 @@ import { Command } from "commander";
 import { parse } from "yaml";
 import { z } from "zod";
 import { type Job, jobSchema } from "../../../shared/config/schema.ts";
-import type { SampleOrder } from "../../../shared/data/order.ts";
+import { orderOf } from "../../../shared/config/turns.ts";
+import { type SampleOrder, samplesBefore } from "../../../shared/data/order.ts";
 import { describeError, PlumeError } from "../../../shared/errors.ts";
 import { type AuditReport, auditLedger } from "../../../shared/ledger/audit.ts";
 import { readBegin, readLedger } from "../../../shared/ledger/read.ts";
@@ -92,9 +93,7 @@ function openRun(dir: string): AuditedRun {
       });
   const job = readAs(file("job.yaml"), parse, jobSchema);
   const dataset = readAs(file("dataset.json"), JSON.parse, datasetSchema);
-  const { seed, training } = job.spec;
-  const { globalBatch, microBatch } = training;
-  return { dir, job, dataset, order: { seed, datasetSize: dataset.size, globalBatch, microBatch } };
+  return { dir, job, dataset, order: orderOf(job.spec, dataset.size) };
 }
 
 function readAs<T>(file: string, parseText: (text: string) => unknown, schema: z.ZodType<T>): T {
@@ -128,7 +127,7 @@ function compareWithSummary({ dir }: AuditedRun, report: AuditReport): AuditRepo
 }
 
 function printReport(io: CommandIo, { job, dataset, order }: AuditedRun, report: AuditReport): void {
-  const under = (report.steps * order.globalBatch) % order.datasetSize;
+  const under = samplesBefore(order, report.steps) % order.datasetSize;
   const skipped = report.skippedSteps > 0 ? `, ${report.skippedSteps} skipped for a gradient that was not finite` : "";
   io.print(`run          ${job.metadata.name}, seed ${order.seed}`);
   io.print(`data set     ${dataset.name ?? job.spec.data.source}, ${dataset.size} samples`);

@@ -7,7 +7,7 @@ import type { Job } from "../../../shared/config/schema.ts";
 import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
-import { ALL_METRIC_NAMES, type LabelledImages, METRIC_NAMES } from "../../../shared/eval/score.ts";
+import { ALL_METRIC_NAMES, type LabelledImages, METRIC_NAMES, METRICS } from "../../../shared/eval/score.ts";
 import { checkWeights, placeModel, readModel } from "../../../shared/interop/load-model.ts";
 import { givesImages } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
@@ -17,12 +17,13 @@ import { CLASSIFIER_OPTION, readGuide } from "../guide.ts";
 import { oneOf, wholeNumber } from "../options.ts";
 import { SAMPLING_OPTIONS } from "../sampling.ts";
 import { evaluateBound } from "./eval/bound.ts";
+import { evaluateCoverage, isGrid } from "./eval/coverage.ts";
 import { drawnFrom, generatedRows } from "./eval/drawn.ts";
 import { readImages } from "./eval/images.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES, openReal, openScorer } from "./eval/real.ts";
 import { LEARNED_LEGEND, LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
-import { readStages, STAGES } from "./eval/stages.ts";
+import { checkImages, readStages, STAGES } from "./eval/stages.ts";
 import { listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
 
 interface EvalOptions extends WayOptions {
@@ -105,6 +106,7 @@ Examples:
   plume eval runs/fashion --stages final --classifier runs/classifier --classifier-scale 0,1,2,4,8
   plume eval runs/classifier
   plume eval runs/heartbeat --bound
+  plume eval runs/gan-grid --stages final
 
 Where --sampler, --steps, --guidance, --grid, --threshold, --percentile or --classifier-scale list several values, separated by
 commas, every combination is drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
@@ -113,6 +115,8 @@ A classifier (model.type: classifier) is measured on test images of its own data
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
 An upsampler (model.lowRes) draws from test images, shrunk. What it draws of a base model's images is measured as any others:
 plume sample UPSAMPLER --base BASE --count 500 -o images.npy && plume eval --against images.npy
+
+A model of the source gaussian-grid is measured by how many of the 25 modes its points cover: 2500 points by default.
 
 The judges are two small classifiers of Fashion-MNIST, trained by plume on the training images alone and frozen. Their
 numbers compare with each other only, at the same number of images, and are no FID. Read them together: class means score
@@ -187,6 +191,12 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   }
   const classifier = model ? await readGuide(options.classifier, model.job.spec, model.imageSet) : undefined;
   const ways = model ? asked.waysOf(model.job.spec, classifier) : [];
+  if (model && isGrid(model) && against === undefined) {
+    const count = options.count === undefined ? undefined : asked.count;
+    const backend = await chooseBackendFor(options.backend, model.job);
+    return evaluateCoverage(io, checkpoint!, model, { ...asked, count, ways, backend });
+  }
+  if (model) checkImages(checkpoint!, model, classifier);
   const real = await openReal(io.signal);
   const given =
     against === undefined
@@ -195,7 +205,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
           io,
           await readImages(against, { labels: options.labels, classes: real.test.classes, signal: io.signal }),
         );
-  const stages = model ? await readStages(checkpoint!, model, { ...asked, classifier }) : [];
+  const stages = model ? await readStages(checkpoint!, model, asked.stages) : [];
   const from = model && (await drawnFrom(model.job.spec, { ...asked, test: real.test }));
   const backend = model
     ? await chooseBackendFor(options.backend, model.job)
@@ -211,7 +221,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     const { height, width, channels } = model.imageSet;
     const drawn = { spec: model.job.spec, image: { height, width, channels } };
     const drawing = { backend: opened.name, model: drawn, classifier, stages };
-    rows.push(...(await generatedRows(io, scorer, drawing, { ...asked, ways, from })));
+    rows.push(...(await generatedRows(io, scorer.score, drawing, { ...asked, ways, from })));
   }
   for (const { kind, name, images } of scorer.rows) rows.push({ kind, name, scores: [await scorer.score(images)] });
   if (model) {
@@ -220,7 +230,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${asked.seeds.join(", ")}${how}`);
   }
   if (given) io.print(`${against}: ${sizeOf(given)} images${given.labels ? "" : ", without labels"}`);
-  io.print(rowTable(rows, metrics));
+  io.print(rowTable(METRICS, rows, metrics));
   io.print(LEGEND);
   if (learns) io.print(LEARNED_LEGEND);
   io.result({
@@ -229,7 +239,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     ...(given ? { against, images: sizeOf(given) } : {}),
     judge: { features: JUDGES.features.sha256, labels: JUDGES.labels.sha256 },
     reference: { set: "fashion-mnist", split: "test", images: MOST_IMAGES },
-    rows: rows.map((row) => rowJson(row, metrics)),
+    rows: rows.map((row) => rowJson(METRICS, row, metrics)),
   });
   return undefined;
 }

@@ -1,11 +1,12 @@
 // A command's images, cut into batches.
 
+import type { PatchShape } from "../../../shared/data/patch.ts";
 import { type LowResImages, lowResPart } from "../../../shared/pipeline/low-res.ts";
 import { batchesOf } from "../../../shared/pipeline/tiles.ts";
 import type { DrawerWanted } from "./messages.ts";
 
-/** Images computed together: bounds the memory; what comes out does not depend on it. */
-const BATCH = 8;
+/** Images computed together, more of small ones: bounds the memory; what comes out does not depend on it. */
+const BATCH = { least: 8, most: 250, numbers: 8 * 28 * 28 };
 
 export interface Wanted extends Omit<DrawerWanted, "indices" | "labels" | "lowRes"> {
   readonly count: number;
@@ -14,8 +15,10 @@ export interface Wanted extends Omit<DrawerWanted, "indices" | "labels" | "lowRe
   readonly lowRes?: LowResImages | undefined;
 }
 
-export const drawerBatches = ({ count, labelsOf, lowRes, ...how }: Wanted): DrawerWanted[] =>
-  batchesOf(count, BATCH).map((indices) => ({
+export function drawerBatches({ count, labelsOf, lowRes, ...how }: Wanted, image: PatchShape): DrawerWanted[] {
+  const fitting = Math.floor(BATCH.numbers / (image.height * image.width * image.channels));
+  return batchesOf(count, Math.max(BATCH.least, Math.min(BATCH.most, fitting))).map((indices) => ({
     ...{ ...how, indices, labels: labelsOf(indices) },
     ...(lowRes && { lowRes: lowResPart(lowRes, count, indices[0]!, indices.at(-1)! + 1) }),
   }));
+}

@@ -63,7 +63,8 @@ export const elementwise: Record<string, GradientRule> = {
   Log: unary("x", (dy, x) => div(dy, x)),
   Log1p: unary("x", (dy, x) => div(dy, add(x, 1))),
   Sigmoid: unary("y", (dy, y) => mul(dy, mul(y, sub(1, y)))),
-  Tanh: unary("y", (dy, y) => mul(sub(1, square(y)), dy)),
+  // Of x, so that it has a gradient itself: of an output that was saved the engine knows no way back to x.
+  Tanh: unary("x", (dy, x) => mul(sub(1, square(tf.tanh(x))), dy)),
   Softplus: unary("x", (dy, x) => mul(dy, sigmoid(x))),
   Relu: unary("x", (dy, x) => mul(dy, step(x))),
   LeakyRelu: unary("x", (dy, x, { alpha }) => mul(dy, step(x, alpha as number))),

@@ -52,6 +52,21 @@ export const linear: Record<string, GradientRule> = {
       };
     },
   },
+  // The gradient of a gradient, and of a transposed convolution. In its filter it is linear as Conv2D is.
+  Conv2DBackpropInput: {
+    save: ["dy", "filter"],
+    gradient: (given, saved, { strides, pad, dataFormat }) => {
+      const [dy, filter] = saved as [T, T];
+      const x = given as T;
+      const how = { strides: strides!, pad: pad!, dataFormat: dataFormat! };
+      const run = (kernel: string, inputs: Record<string, T>, attrs: tf.NamedAttrMap): T =>
+        tf.engine().runKernel(kernel, inputs, { ...how, ...attrs }) as T;
+      return {
+        dy: () => run("Conv2D", { x, filter }, { dilations: 1 }),
+        filter: () => run("Conv2DBackpropFilter", { x, dy }, { filterShape: filter.shape }),
+      };
+    },
+  },
   AvgPool: {
     save: ["x"],
     gradient: (dy, [x], { filterSize, strides, pad }) => ({

@@ -2,6 +2,7 @@
 
 import { cifar } from "./cifar.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
+import { gaussianGrid } from "./gaussian-grid.ts";
 import { heartbeat } from "./heartbeat.ts";
 import { idx } from "./idx.ts";
 import { images } from "./images.ts";
@@ -17,6 +18,7 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   "fashion-mnist": fashionMnist,
   shapes,
   "swiss-roll": swissRoll,
+  "gaussian-grid": gaussianGrid,
   heartbeat,
   idx,
   cifar,

@@ -4,6 +4,7 @@
 import { exactCos, exactLog, exactSin } from "../../rng/exact-math.ts";
 import { memorySet } from "../memory-set.ts";
 import { countOf, numbersOf } from "./drawn.ts";
+import { toByte } from "./plane.ts";
 import type { Source, Split } from "./source.ts";
 
 /** Turns of the spiral, its outer radius in [-1, 1], and the standard deviation of what blurs it: scikit-learn's 1.5 to 4.5 pi. */
@@ -39,5 +40,3 @@ function pointOf(k: number, split: Split): number[] {
     radius * exactSin(angle) + blur * exactSin(2 * Math.PI * w),
   ];
 }
-
-const toByte = (x: number): number => Math.max(0, Math.min(255, Math.floor(x * 127.5 + 128)));

@@ -1,5 +1,6 @@
 // What the optimizer sees.
 
+import { turnOf } from "../../config/turns.ts";
 import { emaDecay } from "../../optim/ema.ts";
 import { counter, gauge } from "../metric.ts";
 import { ofRun } from "./source.ts";
@@ -21,7 +22,8 @@ export const learning = ofRun(
       m.loss.set(event.loss);
       m.gradNorm.set(event.gradNorm);
       m.lr.set(event.lr);
-      m.ema.set(emaDecay(spec.training, event.step + 1));
+      const { averaged, count } = turnOf(spec, event.step);
+      if (averaged) m.ema.set(emaDecay(spec.training, count));
       if (event.skipped) m.nonFinite.add(1);
     },
   }),

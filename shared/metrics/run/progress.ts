@@ -1,6 +1,7 @@
 // How far the run is, and what it is doing.
 
 import { PHASES } from "../../bus/events.ts";
+import { samplesOf } from "../../config/turns.ts";
 import { counter, gauge } from "../metric.ts";
 import { ofRun } from "./source.ts";
 
@@ -21,14 +22,14 @@ export const progress = ofRun(
     }),
   },
   (m, { spec, datasetSize, committedBefore }) => {
-    const { steps, globalBatch } = spec.training;
+    const { steps } = spec.training;
     m.target.set(steps);
     return {
       event(event) {
         if (event.kind === "step" && event.step < committedBefore) m.steps.add(1, { result: "discarded" });
       },
       scrape({ status, facts }) {
-        const samples = status.step * globalBatch;
+        const samples = samplesOf(spec, status.step);
         m.step.set(status.step);
         m.epoch.set(Math.floor(samples / datasetSize));
         m.within.set((samples % datasetSize) / datasetSize);

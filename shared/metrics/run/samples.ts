@@ -1,5 +1,6 @@
 // What became of samples: used once each, whatever happened to those who computed them.
 
+import { samplesOf } from "../../config/turns.ts";
 import { counter } from "../metric.ts";
 import { COPY_PURPOSES, ofRun } from "./source.ts";
 
@@ -38,7 +39,7 @@ export const samples = ofRun(
         newest = Math.max(newest, step);
       },
       scrape({ status, facts }) {
-        m.committed.total(facts.committedSteps * globalBatch);
+        m.committed.total(samplesOf(spec, facts.committedSteps));
         m.reassigned.total(facts.work.reassigned * microBatch);
         m.discarded.total(facts.work.discarded * microBatch);
         for (const purpose of COPY_PURPOSES) m.copied.total(facts.work.copied[purpose] * microBatch, { purpose });

@@ -8,6 +8,7 @@ import { norms } from "./norms.ts";
 import { products } from "./products.ts";
 import { reductions } from "./reductions.ts";
 import { resampling } from "./resampling.ts";
+import { second } from "./second.ts";
 
 export const BACKEND_CASES: readonly BackendCase[] = [
   ...convolutions(),
@@ -17,4 +18,5 @@ export const BACKEND_CASES: readonly BackendCase[] = [
   ...reductions(),
   ...moving,
   ...resampling,
+  ...second,
 ];

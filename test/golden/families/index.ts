@@ -8,6 +8,7 @@ import { diffusionCoefficients } from "./diffusion_coefficients.ts";
 import { dpmSolver } from "./dpm_solver.ts";
 import { edm } from "./edm.ts";
 import { embeddings } from "./embeddings.ts";
+import { gan } from "./gan.ts";
 import { gaussianOps } from "./gaussian_ops.ts";
 import { guidance } from "./guidance.ts";
 import { kSamplers } from "./k_samplers.ts";
@@ -35,6 +36,7 @@ export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntri
     optim,
     metrics,
     nonequilibrium,
+    gan,
     sde,
     kSamplers,
     edm,

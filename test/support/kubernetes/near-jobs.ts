@@ -111,7 +111,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     attention: fc.array(few(1, 2, 3, 4, 7, 8, 14, 16, 28), { maxLength: 3 }),
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
-    type: few("unet", "unet", "mlp", "classifier"),
+    type: few("unet", "unet", "mlp", "classifier", "dcgan"),
     lowRes: few({ size: 4 }, { size: 14, noise: 0.25 }, { size: 28, noise: 1 }),
   },
   training: {
@@ -124,7 +124,10 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     weighting: few("simple", "likelihood"),
     timestepSampling: few("uniform", "loss-second-moment"),
     predict: few("eps", "edm", "consistency", "kernel"),
-    objective: few("simple", "hybrid", "consistency", "progressive", "cross-entropy", "trajectory-bound"),
+    objective: few(
+      ...["simple", "hybrid", "consistency", "progressive", "cross-entropy", "trajectory-bound"],
+      ...["non-saturating", "hinge"],
+    ),
     variance: few("fixed-large", "learned-range"),
     scales: fc.record({ start: few(1, 2, 10), end: few(1, 5, 20) }, { requiredKeys: [] }),
     schedule: few("linear", "cosine"),
@@ -134,13 +137,14 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     sigmaMin: few(0.002, 1, 50, 60),
     sigmaMax: few(0.01, 1, 50, 100),
   },
+  adversarial: { labelSmoothing: few(0, 0, 0.1) },
   models: {
     teacher: few({ from: "file://runs/a" }, { from: "s3://b/p", sha256: "f".repeat(64) }),
     classifier: few({ from: "file://runs/classifier" }),
   },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
   sampling: {
-    sampler: few("ddim", "ancestral", "heun", "pc", "dpm-fast", "consistency", "reverse-kernel"),
+    sampler: few("ddim", "ancestral", "heun", "pc", "dpm-fast", "consistency", "reverse-kernel", "generator"),
     everySteps: few(0, 0, 5),
     steps: few(1, 20, 21, 50, 1000),
     grid: few("karras", "time"),

@@ -17,6 +17,11 @@ const HEARTBEAT = { source: "heartbeat:" };
 const BITS = { process: "binomial", predict: "kernel", objective: "trajectory-bound" };
 const ALL_STEPS = { sampler: "reverse-kernel", steps: 1000 };
 
+/** Of a job of two networks. */
+const DCGAN = { type: "dcgan" };
+const HINGE = { objective: "hinge" };
+const AT_ONCE = { sampler: "generator", steps: 1 };
+
 /** Between fields: every rule of shared/config/rules.ts. */
 export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
@@ -150,7 +155,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
       diffusion: { objective: "cross-entropy" },
       models: { classifier: { from: "file:///runs/classifier" } },
     },
-    "spec.models.classifier: Forbidden: guides what is sampled, and a classifier draws no pictures; leave it out",
+    "spec.models.classifier: Forbidden: guides what denoises, which a classifier does not; leave it out",
   ),
   wrong(
     { sampling: { grid: "karras" } },
@@ -209,6 +214,26 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.sampling.lowResNoise: Forbidden: 0.5 is above model.lowRes.noise 0.25, the most that the network has seen; lower it",
   ),
   wrong(
+    { model: DCGAN, diffusion: { ...HINGE, process: "edm" }, sampling: AT_ONCE },
+    "spec.diffusion.process: Forbidden: edm: a dcgan makes images of noise at once, by no process; leave it out",
+  ),
+  wrong(
+    { sampling: AT_ONCE },
+    "spec.sampling.sampler: Forbidden: generator does not draw from a unet; choose another one",
+  ),
+  wrong(
+    { model: DCGAN, diffusion: HINGE, sampling: { ...AT_ONCE, steps: 50 } },
+    "spec.sampling.steps: Forbidden: 50: a dcgan draws in one evaluation; set it to 1",
+  ),
+  wrong(
+    { model: { ...DCGAN, classes: 10 }, diffusion: HINGE, sampling: { ...AT_ONCE, guidance: 2 } },
+    "spec.sampling.guidance: Forbidden: 2 mixes two predictions of x_0, which a dcgan does not make; set it to 1",
+  ),
+  wrong(
+    { model: DCGAN, diffusion: HINGE, adversarial: { labelSmoothing: 0.1 }, sampling: AT_ONCE },
+    "spec.adversarial.labelSmoothing: Forbidden: 0.1: hinge has no target to smooth; set it to 0, or choose non-saturating",
+  ),
+  wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },
     "spec.store.endpoint: Forbidden: holds a user name or a password: they belong in the environment",
   ),
@@ -218,7 +243,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
 export const AGAINST_A_FIELD: readonly WrongJob[] = [
   wrong(
     { data: { source: "floppy:a" } },
-    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], swiss-roll:[COUNT], heartbeat:[COUNT], idx:DIR',
+    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], swiss-roll:[COUNT], gaussian-grid:[COUNT], heartbeat:[COUNT], idx:DIR',
   ),
   wrong({ data: {} }, "spec.data.source: Required value"),
   wrong(
@@ -367,6 +392,15 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "diffusion.scales.steps": 500,
   "diffusion.vlbWeight": 0.01,
   "diffusion.labelDrop": 0,
+  "adversarial.latent": 16,
+  "adversarial.spectralNorm": true,
+  "adversarial.discriminatorSteps": 5,
+  "adversarial.penalty": "r1",
+  "adversarial.penaltyWeight": 1,
+  "adversarial.labelSmoothing": 0.1,
+  "adversarial.discriminator.lr": 4e-4,
+  "adversarial.discriminator.beta1": 0.5,
+  "adversarial.discriminator.beta2": 0.9,
   "models.teacher.sha256": "0".repeat(64),
   "training.globalBatch": 128,
   "training.microBatch": 8,

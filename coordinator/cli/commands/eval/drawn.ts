@@ -3,6 +3,7 @@
 import type { JobSpec } from "../../../../shared/config/schema.ts";
 import type { ImageSet } from "../../../../shared/data/image-set.ts";
 import { JUDGE_CLASSES } from "../../../../shared/eval/judge-network.ts";
+import type { LabelledImages } from "../../../../shared/eval/score.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { type LowResImages, shrunk } from "../../../../shared/pipeline/low-res.ts";
 import type { CommandIo } from "../../action.ts";
@@ -11,14 +12,15 @@ import type { Drawing } from "../../drawing/messages.ts";
 import { openPool } from "../../drawing/pool.ts";
 import { createImageProgress } from "../../drawing/progress.ts";
 import { drawersFor } from "../../drawing/workers.ts";
-import { MOST_IMAGES, type Scorer } from "./real.ts";
+import { MOST_IMAGES } from "./real.ts";
 import type { Row } from "./rows.ts";
 import type { Stage } from "./stages.ts";
 import { tell, type Way } from "./ways.ts";
 
 /** What images are drawn from: all classes in turn; of an upsampler, test images that are not the reference, shrunk. */
 interface DrawnFrom {
-  readonly labels: Int32Array;
+  /** Null without classes. */
+  readonly labels: Int32Array | null;
   readonly lowRes: LowResImages | undefined;
 }
 
@@ -42,33 +44,36 @@ interface Asked {
   readonly workers: number | undefined;
 }
 
-/** One a stage and way. */
-export async function generatedRows(
+type Scored<N extends string> = Row<N>["scores"][number];
+
+/** One a stage and way. @param score of the images of a seed. */
+export async function generatedRows<N extends string>(
   { signal }: CommandIo,
-  scorer: Scorer,
+  score: (images: LabelledImages) => Promise<Scored<N>>,
   { stages, ...drawing }: Drawing & { readonly stages: readonly Stage[] },
   { count, seeds, ways, from, workers }: Asked,
-): Promise<Row[]> {
+): Promise<Row<N>[]> {
   const { labels, lowRes } = from;
-  const labelsOf = (indices: readonly number[]) => indices.map((k) => labels[k]!);
-  const batches = (way: Way, seed: number) => drawerBatches({ ...way, seed, count, labelsOf, lowRes });
+  const labelsOf = (indices: readonly number[]) => labels && indices.map((k) => labels[k]!);
+  const { image } = drawing.model;
+  const batches = (way: Way, seed: number) => drawerBatches({ ...way, seed, count, labelsOf, lowRes }, image);
   const most = batches(ways[0]!, seeds[0]!).length;
   using pool = await openPool(drawersFor(workers, drawing.backend, most), drawing, signal);
   const progress = createImageProgress(process.stderr, stages.length * ways.length * seeds.length * count, Date.now);
-  const rows: Row[] = [];
+  const rows: Row<N>[] = [];
   let before = 0;
   try {
     for (const { name: stage, step, flat } of stages) {
       await pool.load(flat);
       for (const way of ways) {
         const name = `${stage}, step ${step}${ways.length > 1 ? `: ${tell(way)}` : ""}`;
-        const scores = [];
+        const scores: Scored<N>[] = [];
         let evaluations = 0;
         for (const seed of seeds) {
           const onProgress = (images: number) => progress.show(before + images, name);
           const drawn = await pool.draw(batches(way, seed), onProgress);
           evaluations += drawn.evaluations / (seeds.length * count);
-          scores.push(await scorer.score({ pixels: drawn.pixels, labels }));
+          scores.push(await score({ pixels: drawn.pixels, labels }));
           before += count;
         }
         rows.push({ kind: "generated", name, scores, drawn: { step, ...way, evaluations } });

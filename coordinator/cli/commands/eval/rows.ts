@@ -1,12 +1,15 @@
 // What is told of each set of images: the mean over its seeds, and how far they lie apart.
 
 import { JUDGES } from "../../../../shared/eval/judge-network.ts";
-import { METRICS, type MetricName, type Score } from "../../../../shared/eval/score.ts";
+import type { MetricName } from "../../../../shared/eval/score.ts";
 import { type Spread, spreadOf } from "../../../../shared/spread.ts";
 import { table } from "../../table.ts";
 import type { Way } from "./ways.ts";
 
-export interface Row {
+/** What is measured, by name. */
+type Columns<N extends string> = Readonly<Record<N, { readonly heading: string; readonly digits: number }>>;
+
+export interface Row<N extends string = MetricName> {
   readonly kind: "generated" | "given" | "real" | "anchor";
   readonly name: string;
   /** Of generated images. */
@@ -16,39 +19,46 @@ export interface Row {
     readonly evaluations: number;
   };
   /** One a seed; one alone where nothing was drawn. */
-  readonly scores: readonly Score[];
+  readonly scores: readonly Readonly<Record<N, number | null>>[];
 }
 
 interface Summary extends Spread {
   readonly values: readonly number[];
 }
 
-function summarise({ scores }: Row, metric: MetricName): Summary | null {
+function summarise<N extends string>({ scores }: Row<N>, metric: N): Summary | null {
   const values = scores.map((each) => each[metric]).filter((value) => value !== null);
   return values.length === 0 ? null : { ...spreadOf(values), values };
 }
 
-export function rowJson(row: Row, metrics: readonly MetricName[]) {
+const namesOf = <N extends string>(columns: Columns<N>) => Object.keys(columns) as N[];
+
+/** @param names of the columns, where not all are meant. */
+export function rowJson<N extends string>(columns: Columns<N>, row: Row<N>, names: readonly N[] = namesOf(columns)) {
   const { scores: _, drawn, ...named } = row;
   return {
     ...named,
     ...drawn,
-    metrics: Object.fromEntries(metrics.map((metric) => [metric, summarise(row, metric)])),
+    metrics: Object.fromEntries(names.map((metric) => [metric, summarise(row, metric)])),
   };
 }
 
-export function rowTable(rows: readonly Row[], metrics: readonly MetricName[]): string {
-  const cell = (row: Row, metric: MetricName): string => {
+export function rowTable<N extends string>(
+  columns: Columns<N>,
+  rows: readonly Row<N>[],
+  names: readonly N[] = namesOf(columns),
+): string {
+  const cell = (row: Row<N>, metric: N): string => {
     const found = summarise(row, metric);
-    const { digits } = METRICS[metric];
+    const { digits } = columns[metric];
     if (!found) return "-";
     return found.mean.toFixed(digits) + (found.std === null ? "" : ` ± ${found.std.toFixed(digits)}`);
   };
   return table([
-    ["images", ...metrics.map((metric) => METRICS[metric].heading), "evaluations"],
+    ["images", ...names.map((metric) => columns[metric].heading), "evaluations"],
     ...rows.map((row) => [
       row.name,
-      ...metrics.map((metric) => cell(row, metric)),
+      ...names.map((metric) => cell(row, metric)),
       row.drawn ? String(Math.round(10 * row.drawn.evaluations) / 10) : "-",
     ]),
   ]);

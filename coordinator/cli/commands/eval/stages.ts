@@ -22,28 +22,25 @@ export interface Stage {
   readonly flat: Float32Array;
 }
 
-/**
- * Those that were asked for and are there.
- * @throws PlumeError FAILED_PRECONDITION for a model of other images than the judge knows.
- */
-export async function readStages(
-  checkpoint: string,
-  model: ReadModel,
-  asked: { readonly stages: readonly StageName[]; readonly classifier: FrozenWeights | undefined },
-): Promise<Stage[]> {
-  checkImages(checkpoint, model, asked.classifier);
+/** Those that were asked for and are there. */
+export async function readStages(checkpoint: string, model: ReadModel, stages: readonly StageName[]): Promise<Stage[]> {
   const { layout } = await networkOf(model);
-  const early = asked.stages.includes("early") ? await earlyWeights(checkpoint, model) : null;
+  const early = stages.includes("early") ? await earlyWeights(checkpoint, model) : null;
   const flatOf = (values: ReadonlyMap<string, Float32Array>) => packed(layout, (name) => values.get(name)!);
   const all: Stage[] = [
     { name: "untrained", step: 0, flat: initialParameters(layout, model.job.spec.seed) },
     ...(early ? [{ name: "early", step: early.step, flat: flatOf(early.values) } as const] : []),
     { name: "final", step: model.step, flat: flatOf(model.values) },
   ];
-  return all.filter(({ name }) => asked.stages.includes(name));
+  return all.filter(({ name }) => stages.includes(name));
 }
 
-function checkImages(checkpoint: string, { job, imageSet }: ReadModel, classifier: FrozenWeights | undefined): void {
+/** @throws PlumeError FAILED_PRECONDITION for a model of other images than the judge knows. */
+export function checkImages(
+  checkpoint: string,
+  { job, imageSet }: ReadModel,
+  classifier: FrozenWeights | undefined,
+): void {
   const { name, height, width } = imageSet;
   const classes = shownClasses(job.spec, classifier);
   if (name === "fashion-mnist" && height === JUDGE_SIDE && classes === JUDGE_CLASSES) return;

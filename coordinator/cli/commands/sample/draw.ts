@@ -23,11 +23,12 @@ export async function drawImages(
   processes: Processes,
 ) {
   const { height, width, channels } = model.imageSet;
-  const batches = drawerBatches(wanted);
+  const image = { height, width, channels };
+  const batches = drawerBatches(wanted, image);
   const { backend } = processes;
   const workers = drawersFor(processes.workers, backend, batches.length);
   const { flat } = await flatOf(model);
-  const drawn = { spec: model.job.spec, image: { height, width, channels } };
+  const drawn = { spec: model.job.spec, image };
   using pool = await openPool(workers, { backend, classifier, model: drawn }, io.signal);
   await pool.load(flat);
   const progress = createImageProgress(process.stderr, wanted.count, Date.now);
