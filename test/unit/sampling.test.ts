@@ -1,6 +1,7 @@
 // How a command's images are drawn: what is asked, beside what the job says.
 
 import { describe, expect, it } from "vitest";
+import { tell, waysOf } from "../../coordinator/cli/commands/eval/ways.ts";
 import { parseSampling, type SamplingOptions, samplingFor } from "../../coordinator/cli/sampling.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { refusalOf } from "../support/refusal.ts";
@@ -42,5 +43,16 @@ describe("what is asked of a sampler", () => {
     const error = await refusalOf(Promise.resolve().then(() => asked(heun, options)));
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT", exitCode: 2, remedy: expect.stringContaining(remedy) });
     expect(error.message).toContain(message);
+  });
+});
+
+describe("ways that plume eval compares", () => {
+  it("are every combination of the grids and thresholds that are listed, each told by its own", () => {
+    const ways = waysOf({ sampler: "heun, dpmpp-2m", grid: "karras,time", threshold: "static" })(heun, undefined);
+    expect(ways.map(tell)).toEqual(
+      ["heun", "dpmpp-2m"].flatMap((sampler) =>
+        ["karras", "time"].map((grid) => `${sampler}, 50 steps, guidance 1, grid ${grid}, threshold static`),
+      ),
+    );
   });
 });
