@@ -77,6 +77,13 @@ export const SYSTEMS = {
     job: "edm",
     about: "Sigma itself as the time, a preconditioned network, Heun's method.",
   },
+  gan: {
+    title: "A GAN, to compare with",
+    source: "Goodfellow et al. 2014; Radford et al. 2016; Mescheder et al. 2018",
+    job: "gan",
+    about:
+      "As many parameters and as much computation: non-saturating loss, R1, classes by projection; one evaluation an image.",
+  },
 } satisfies Record<string, System>;
 
 export type SystemName = keyof typeof SYSTEMS;
