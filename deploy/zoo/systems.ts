@@ -244,6 +244,21 @@ export const SYSTEMS = {
     measures: ["bound"],
     exact: -Math.log2(5),
   },
+  gan: {
+    title: "A GAN, to compare with",
+    source: "Goodfellow et al. 2014; Radford et al. 2016; Mescheder et al. 2018",
+    job: "gan",
+    about:
+      "As many parameters and as much computation: non-saturating loss, R1, classes by projection; one evaluation an image.",
+    measures: ["eval"],
+  },
+  "gan-grid": {
+    title: "A GAN on a grid of 25 Gaussians",
+    source: "Goodfellow et al. 2014; Mescheder et al. 2018",
+    job: "gan-grid",
+    about: "Two perceptrons on points of the plane: which of 25 modes does it find?",
+    measures: [],
+  },
 } satisfies Record<string, System>;
 
 export type SystemName = keyof typeof SYSTEMS;

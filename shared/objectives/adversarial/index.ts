@@ -4,7 +4,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { Critic } from "./penalties.ts";
 
 /** A micro-batch of the discriminator: float32 [B, H, W, C]. */
-export interface Shown {
+interface Shown {
   readonly real: tf.Tensor;
   readonly fake: tf.Tensor;
   /** Uniform in [0, 1), float32 [B, 1, 1, 1]; asked for where it is read. */
@@ -36,5 +36,3 @@ export const PENALTIES = {
     },
   },
 } satisfies Record<string, PenaltyKind>;
-
-export type PenaltyName = keyof typeof PENALTIES;
