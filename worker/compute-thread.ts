@@ -13,6 +13,8 @@ import { blockGradient } from "../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
 import { openFrozen } from "../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
+import type { HeldOut } from "../shared/pipeline/held-out.ts";
+import { lowResPart } from "../shared/pipeline/low-res.ts";
 import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { shownClasses } from "../shared/pipeline/tiles.ts";
@@ -29,7 +31,7 @@ const { revoked } = workerData as ComputeThreadData;
 
 type Handler = (request: ComputeRequest) => void | Promise<void>;
 
-async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promise<Handler> {
+async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit): Promise<Handler> {
   const { spec } = parseJob(jobYaml);
   const backend = await openBackend(spec.workers.backend, spec.workers.threads);
   const network = await buildNetwork(spec, image);
@@ -40,6 +42,12 @@ async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promis
   const { classifier, ...taught } = await openFrozen(frozen);
   const compute = createMicroBatch(spec, network, layout, image, backend, taught);
   const generate = createGenerator({ spec, network, params, image, program: backend.program, classifier });
+  const classes = shownClasses(spec, classifier);
+  /** What images [from, to) of an upsampler's grid are drawn from. */
+  const drawnFrom = ({ pixels, labels }: HeldOut, from: number, to: number) => ({
+    lowRes: lowResPart({ pixels, noise: spec.sampling.lowResNoise }, labels.length, from, to),
+    labels: classes > 0 ? [...labels.subarray(from, to)] : null,
+  });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
 
@@ -104,7 +112,7 @@ async function open(id: number, { jobYaml, image, frozen }: ComputeInit): Promis
     const { sampler, steps, eta, guidance, classifierScale } = spec.sampling;
     const pixels = await generate({
       indices,
-      labels: gridLabels(indices, shownClasses(spec, classifier)),
+      ...(heldOut ? drawnFrom(heldOut, from, to) : { labels: gridLabels(indices, classes) }),
       seed: spec.seed,
       sampler,
       steps,

@@ -12,6 +12,7 @@ import { describeError, PlumeError } from "../shared/errors.ts";
 import { readFrozen } from "../shared/frozen/read.ts";
 import { invariant } from "../shared/invariant.ts";
 import type { Logger } from "../shared/log.ts";
+import { readHeldOut } from "../shared/pipeline/held-out.ts";
 import { gridImages } from "../shared/pipeline/tiles.ts";
 import type { Tracer } from "../shared/tracing/tracer.ts";
 import type { Compute } from "./compute.ts";
@@ -117,7 +118,8 @@ async function open(
   const image = { height, width, channels };
   const frozen = await readFrozen(spec, image);
   const environment = computeEnvironment(workers);
-  const compute = await openCompute({ jobYaml, image, frozen, environment });
+  const heldOut = await readHeldOut(spec, gridImages(spec));
+  const compute = await openCompute({ jobYaml, image, frozen, heldOut, environment });
   const order = { seed, datasetSize: set.size, globalBatch: training.globalBatch, microBatch: training.microBatch };
   const prefetch = createPrefetch(set, order, training.steps);
   return { spec, specDigest, set, compute, prefetch, numericsClass: await compute.canary() };

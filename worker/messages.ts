@@ -4,6 +4,7 @@
 import type { ErrorCode } from "../shared/errors.ts";
 import type { FrozenModels } from "../shared/frozen/read.ts";
 import type { DeviceFigures } from "../shared/metrics/worker/source.ts";
+import type { HeldOut } from "../shared/pipeline/held-out.ts";
 import type { Layout } from "../shared/tensor/layout.ts";
 import type { Block } from "../shared/tensor/tree.ts";
 
@@ -19,6 +20,8 @@ export interface ComputeInit {
   readonly image: ImageShape;
   /** Their weights lie in shared memory. */
   readonly frozen: FrozenModels;
+  /** Of an upsampler: what its sample grid is drawn from. */
+  readonly heldOut: HeldOut | undefined;
   /** For native code, which reads it once, and which the main thread alone can tell. */
   readonly environment: Readonly<Record<string, string>>;
 }

@@ -103,6 +103,23 @@ export function checkDraws(checkpoint: string, { model }: JobSpec): void {
   });
 }
 
+/** @throws PlumeError FAILED_PRECONDITION for an upsampler, where nothing tells it the low-resolution images. */
+export function checkNoUpsampler(checkpoint: string, { model: { lowRes } }: JobSpec): void {
+  if (!lowRes) return;
+  const { size } = lowRes;
+  throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is an upsampler of images of ${size}x${size}`, {
+    remedy: `plume sample ${checkpoint} --images FILES -o FILE.png enlarges images, --base CHECKPOINT those of another model`,
+  });
+}
+
+/** The label of images that have none. @throws PlumeError INVALID_ARGUMENT where a model has seen no such image. */
+export function noLabel({ model, diffusion }: JobSpec, classes: readonly string[]): number {
+  if (diffusion.labelDrop > 0 && model.classes > 0) return model.classes;
+  throw new PlumeError("INVALID_ARGUMENT", "the model has seen no image without a class, and these have none", {
+    remedy: `add --class, one of ${classes.join(", ") || `0 to ${model.classes - 1}`}`,
+  });
+}
+
 /** Lets a Ctrl-C in: the backend computes on this thread. */
 export async function breathe(signal: AbortSignal): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));

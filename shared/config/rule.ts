@@ -5,6 +5,7 @@ import type { ProcessOptions } from "../diffusion/processes/process.ts";
 import type { NetworkName } from "../models/index.ts";
 import type { ObjectiveName } from "../objectives/index.ts";
 import type { SamplerName } from "../samplers/index.ts";
+import type { LowResFields } from "./low-res.ts";
 
 /** The fields that rules read, defaults filled in. */
 export interface Checked {
@@ -16,6 +17,7 @@ export interface Checked {
     readonly attention: readonly number[];
     readonly groups: number;
     readonly classes: number;
+    readonly lowRes?: LowResFields | undefined;
   };
   readonly training: { readonly globalBatch: number; readonly microBatch: number; readonly init?: string | undefined };
   readonly models: { readonly teacher?: object | undefined; readonly classifier?: object | undefined };
@@ -34,6 +36,7 @@ export interface Checked {
     readonly steps: number;
     readonly guidance: number;
     readonly classifierScale?: number | undefined;
+    readonly lowResNoise: number;
   };
   readonly store: { readonly endpoint?: string | undefined };
 }

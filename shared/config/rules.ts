@@ -6,6 +6,7 @@ import { OBJECTIVE_NAMES, type ObjectiveName, objectiveKind } from "../objective
 import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
 import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
 import { DIFFUSION_RULES } from "./diffusion-rules.ts";
+import { LOW_RES_RULES } from "./low-res-rules.ts";
 import { type Checked, quoted, type Rule, unless } from "./rule.ts";
 
 /** As many levels as a network may have, and what each halves a picture to. */
@@ -274,6 +275,7 @@ export const RULES: readonly Rule[] = [
     },
   },
   ...CHAIN_RULES,
+  ...LOW_RES_RULES,
   {
     path: ["store", "endpoint"],
     // Here rather than with the field: a message about a field repeats its value.

@@ -30,4 +30,10 @@ export const samplingSchema = z.strictObject({
     .max(1000)
     .optional()
     .describe("scale s of classifier guidance by models.classifier: s grad log p(y | x_t); 1 when absent, 0 for none"),
+  lowResNoise: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe("s of conditioning augmentation: how far an upsampler's low-resolution images are noised, 0 for not at all"),
 });

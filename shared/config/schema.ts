@@ -12,6 +12,7 @@ import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
+import { lowResSchema } from "./low-res.ts";
 import { INIT, modelsSchema } from "./models.ts";
 import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
 import { samplingSchema } from "./sampling.ts";
@@ -86,6 +87,7 @@ const modelSchema = z.strictObject({
     .enum(["attention", "adaptive"])
     .default("attention")
     .describe("how a classifier makes one answer of its feature map: by an attention of its own, or by the mean"),
+  lowRes: lowResSchema.optional().describe("makes it an upsampler: the image at a lower resolution, which it is told"),
 });
 
 const scalesSchema = z.strictObject({

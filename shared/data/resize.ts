@@ -1,5 +1,7 @@
-// Resizing uint8 images by area averaging (shrinking) and bilinear interpolation (growing), in exact arithmetic, so that
+// Resizing images by area averaging (shrinking) and bilinear interpolation (growing), in exact arithmetic, so that
 // the same pixels come out everywhere.
+
+import type { PatchShape } from "./patch.ts";
 
 /** [n, H, W, C] to [n, S, S, C]; the same array when nothing changes. */
 export function resizeAll(
@@ -11,9 +13,52 @@ export function resizeAll(
 ): Uint8Array {
   if (height === size && width === size) return pixels;
   const n = pixels.length / (height * width * channels);
+  const out = new Uint8Array(n * size * size * channels);
+  resample(pixels, { height, width, channels, size }, (at, value) => {
+    out[at] = Math.floor(value + 0.5);
+  });
+  return out;
+}
+
+/** Square images of any values, float32 [n, S, S, C], to [n, T, T, C]. */
+export function resizeFloats(values: Float32Array, side: number, channels: number, size: number): Float32Array {
+  const n = values.length / (side * side * channels);
+  const out = new Float32Array(n * size * size * channels);
+  resample(values, { height: side, width: side, channels, size }, (at, value) => {
+    out[at] = value;
+  });
+  return out;
+}
+
+/** Every pixel as a square, as a screen shows it. @returns uint8 [n, H, W, C] of the larger shape. */
+export function magnified(pixels: Uint8Array, small: PatchShape, { height, width, channels }: PatchShape): Uint8Array {
+  const n = pixels.length / (small.height * small.width * channels);
+  const all = new Uint8Array(n * height * width * channels);
+  for (let k = 0; k < all.length; k++) {
+    const [c, x, row] = [k % channels, Math.floor(k / channels) % width, Math.floor(k / channels / width)];
+    const [image, y] = [Math.floor(row / height), row % height];
+    const from = image * small.height + Math.floor((y * small.height) / height);
+    all[k] = pixels[(from * small.width + Math.floor((x * small.width) / width)) * channels + c]!;
+  }
+  return all;
+}
+
+interface Sides {
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+  /** Of what comes out. */
+  readonly size: number;
+}
+
+function resample(
+  pixels: ArrayLike<number>,
+  { height, width, channels, size }: Sides,
+  put: (at: number, value: number) => void,
+): void {
+  const n = pixels.length / (height * width * channels);
   const rows = weights(height, size);
   const columns = weights(width, size);
-  const out = new Uint8Array(n * size * size * channels);
   for (let image = 0; image < n; image++) {
     const from = image * height * width * channels;
     for (let y = 0; y < size; y++)
@@ -23,10 +68,9 @@ export function resizeAll(
           for (const [row, wy] of rows[y]!)
             for (const [column, wx] of columns[x]!)
               sum += wy * wx * pixels[from + (row * width + column) * channels + c]!;
-          out[((image * size + y) * size + x) * channels + c] = Math.floor(sum + 0.5);
+          put(((image * size + y) * size + x) * channels + c, sum);
         }
   }
-  return out;
 }
 
 /** For each output pixel, the input pixels it is made of and their shares. */

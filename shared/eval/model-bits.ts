@@ -7,6 +7,7 @@ import { createProcess } from "../diffusion/process.ts";
 import { chainKind, noiseProcess } from "../diffusion/processes/index.ts";
 import { PlumeError } from "../errors.ts";
 import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
+import { type LowRes, sampledLowRes, shrunk } from "../pipeline/low-res.ts";
 import { imageRandom, scaled, seen } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
 import { PURPOSE, uniforms } from "../rng/stream.ts";
@@ -46,7 +47,8 @@ export function createBits(options: Options): MeasureBits {
     });
   const denoisers = createDenoisers(options);
   const { classes } = options.spec.model;
-  const under = (labels: Int32Array) => denoisers({ labels: classes > 0 ? labels : null, guidance: 1 });
+  const under = (batch: RealBatch) =>
+    denoisers({ labels: classes > 0 ? batch.labels : null, guidance: 1, lowRes: ownLowRes(options, batch) });
   if (process === "ddpm") return { kind: "bound", measure: boundOf(options, under) };
   if (noiseProcess(options.spec.diffusion).sde) return { kind: "estimate", measure: densityOf(options, under) };
   throw new PlumeError("FAILED_PRECONDITION", `the likelihood of a model of ${process} is not known`, {
@@ -54,7 +56,14 @@ export function createBits(options: Options): MeasureBits {
   });
 }
 
-type Under = (labels: Int32Array) => NetworkDenoisers;
+type Under = (batch: RealBatch) => NetworkDenoisers;
+
+/** An upsampler is told of each image the image itself, shrunk. */
+function ownLowRes({ spec, image, seed }: Options, { pixels, ids }: RealBatch): LowRes | undefined {
+  const { lowRes } = spec.model;
+  const small = lowRes && { pixels: shrunk(pixels, image, lowRes.size), noise: 0 };
+  return small && sampledLowRes(spec, image, small, { seed, indices: ids });
+}
 
 /** Ho et al. 2020, Eq. 5: every step once. */
 function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["measure"] {
@@ -62,11 +71,12 @@ function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["mea
   const process = createProcess({ schedule, timesteps });
   const noiseAt = (ids: readonly number[]) => (step: number) =>
     imageRandom({ seed, purpose: PURPOSE.likelihoodNoise, step }, ids, image, spec.data.patch).normals();
-  return async ({ pixels, labels, ids }, onStep) => {
+  return async (batch, onStep) => {
+    const { pixels, ids } = batch;
     const x0 = tensorOf(scaled(pixels), image, spec.data.patch);
     try {
       const how = { process, clip: true, variance, noise: noiseAt(ids) };
-      return (await variationalBound(under(labels).byStep(process), x0, how, onStep)).total;
+      return (await variationalBound(under(batch).byStep(process), x0, how, onStep)).total;
     } finally {
       x0.dispose();
     }
@@ -77,7 +87,8 @@ function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["mea
 function densityOf({ spec, image, seed }: Options, under: Under): MeasureBits["measure"] {
   const process = noiseProcess(spec.diffusion);
   const sdeProcess = { ...process, sde: process.sde! };
-  return async ({ pixels, labels, ids }, onStep) => {
+  return async (batch, onStep) => {
+    const { pixels, ids } = batch;
     const tensor = (floats: Float32Array) => tensorOf(floats, image, spec.data.patch);
     const size = pixels.length / ids.length;
     const drawn = (purpose: typeof PURPOSE.likelihoodNoise | typeof PURPOSE.hutchinson) =>
@@ -86,7 +97,7 @@ function densityOf({ spec, image, seed }: Options, under: Under): MeasureBits["m
     const data = tensor(Float32Array.from(pixels, (value, k) => (value + between[k]!) / 128 - 1));
     const epsilon = tensor(drawn(PURPOSE.hutchinson).map((u) => (u < 0.5 ? -1 : 1)));
     try {
-      const score = under(labels).byTimeWithSlope(epsilon);
+      const score = under(batch).byTimeWithSlope(epsilon);
       const { z, priorLogDensity, change } = await likelihood(score, sdeProcess, data, epsilon, {
         onStep: (done, total) => onStep(done, total),
       });

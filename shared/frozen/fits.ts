@@ -25,6 +25,7 @@ const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
     return [
       ...imagesOf(spec, images, model),
       ...labelsOf(spec, model),
+      ...lowResOf(spec, model),
       ...processOf(spec, model),
       ...(spec.training.init === "teacher" ? await networkFields(spec, images, model) : []),
     ];
@@ -69,6 +70,13 @@ function imagesOf({ data }: JobSpec, images: Images, { job, imageSet }: ReadMode
 function labelsOf({ model }: JobSpec, { job }: ReadModel): string[] {
   const { classes } = job.spec.model;
   return classes === 0 || classes === model.classes ? [] : [line("model.classes", classes, model.classes)];
+}
+
+/** A teacher is told what its student is. */
+function lowResOf({ model }: JobSpec, { job }: ReadModel): string[] {
+  const { lowRes } = job.spec.model;
+  const same = JSON.stringify(lowRes) === JSON.stringify(model.lowRes);
+  return same ? [] : [line("model.lowRes", lowRes ?? null, model.lowRes ?? null)];
 }
 
 /** A teacher is a denoiser at every level, or the last student, at all levels that this one is shown. */

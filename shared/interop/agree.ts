@@ -9,7 +9,7 @@ import type { ModelFolder } from "./read.ts";
 
 /** What each field of a UNet2DModel is in a job. Fields that follow from another one are left out. */
 const FIELDS: Partial<Record<keyof DiffusersConfig, string>> = {
-  in_channels: "data.patch, or the images' channels (channels of the network's input)",
+  in_channels: "data.patch, model.lowRes, or the images' channels (channels of the network's input)",
   out_channels: "diffusion.variance (channels of the network's output)",
   block_out_channels: "model.channels and model.channelMult (channels of each level)",
   layers_per_block: "model.resBlocks",

@@ -4,10 +4,9 @@ import { createHash } from "node:crypto";
 import { encodeSafetensors } from "../checkpoint/safetensors.ts";
 import { dumpJob } from "../config/load.ts";
 import type { Weights } from "../config/models.ts";
-import type { Job } from "../config/schema.ts";
+import type { Job, JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import { diffusersConfig, toDiffusers } from "../models/diffusers.ts";
-import type { NetworkName } from "../models/index.ts";
 import { unetConfig } from "../models/of-job.ts";
 import { CARD, type Card, cardOf } from "./card.ts";
 import { schedulerConfig } from "./scheduler.ts";
@@ -29,8 +28,8 @@ interface Format {
   readonly about: string;
   /** The weights' file. */
   readonly file: string;
-  /** The networks that it can hold; all when absent. */
-  readonly networks?: readonly NetworkName[];
+  /** What of a model it has no form of; nothing when absent. */
+  lacks?(model: JobSpec["model"]): string | undefined;
   /** By path in the folder. */
   files(model: ModelWeights): Record<string, Uint8Array>;
 }
@@ -42,7 +41,10 @@ export const SCHEDULER_CONFIG = "scheduler/scheduler_config.json";
 const diffusers: Format = {
   about: "a folder that Python's diffusers loads: UNet2DModel in unet/, DDPMScheduler in scheduler/",
   file: "unet/diffusion_pytorch_model.safetensors",
-  networks: ["unet"],
+  lacks: ({ type, lowRes }) => {
+    if (type !== "unet") return `a ${type}`;
+    return lowRes && lowRes.noise > 0 ? "an upsampler that is told a level of noise" : undefined;
+  },
   files: (model) => ({
     [diffusers.file]: encodeSafetensors(model.tensors.map(toDiffusers), { format: "pt" }),
     [UNET_CONFIG]: json(
@@ -56,8 +58,9 @@ const diffusers: Format = {
   }),
 };
 
-/** DDPMPipeline calls the network without labels, and takes its pixels for an image's. */
-const fitsPipeline = ({ job }: ModelWeights): boolean => job.spec.model.classes === 0 && job.spec.data.patch === 1;
+/** DDPMPipeline calls the network with x_t alone, and takes its pixels for an image's. */
+const fitsPipeline = ({ job: { spec } }: ModelWeights): boolean =>
+  spec.model.classes === 0 && spec.data.patch === 1 && !spec.model.lowRes;
 
 const PIPELINE = {
   _class_name: "DDPMPipeline",
@@ -85,10 +88,10 @@ export type FormatName = keyof typeof FORMATS;
 
 /** Everything that the folder will hold. @throws PlumeError INVALID_ARGUMENT for a network that the format has no form of. */
 export function filesOf(name: FormatName, model: ModelWeights): Record<string, Uint8Array> {
-  const { file, files, networks } = FORMATS[name];
-  const { type } = model.job.spec.model;
-  if (networks?.includes(type) === false)
-    throw new PlumeError("INVALID_ARGUMENT", `--format ${name} has no form of a ${type}: ${FORMATS[name].about}`, {
+  const { file, files, lacks } = FORMATS[name];
+  const lacking = lacks?.(model.job.spec.model);
+  if (lacking !== undefined)
+    throw new PlumeError("INVALID_ARGUMENT", `--format ${name} has no form of ${lacking}: ${FORMATS[name].about}`, {
       remedy: "use --format safetensors, which holds any network",
     });
   const written = files(model);

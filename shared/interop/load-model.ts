@@ -63,9 +63,21 @@ export const readModel = async (
   weights: Weights | undefined,
   access?: StoreAccess,
 ): Promise<ReadModel> =>
-  isModelFolder(checkpoint)
-    ? fromFolder(readModelFolder(checkpoint), weights)
-    : fromCheckpoint(checkpoint, weights ?? "ema", access);
+  finite(
+    isModelFolder(checkpoint)
+      ? await fromFolder(readModelFolder(checkpoint), weights)
+      : await fromCheckpoint(checkpoint, weights ?? "ema", access),
+  );
+
+/** What is drawn with other weights would be black, and say nothing. @throws PlumeError DATA_LOSS naming the tensor. */
+function finite(model: ReadModel): ReadModel {
+  for (const [name, values] of model.values)
+    if (!values.every(Number.isFinite))
+      throw new PlumeError("DATA_LOSS", `${model.at}: the weights ${name} hold numbers that are not finite`, {
+        remedy: "name an earlier checkpoint of the run (step-...), or train again with a lower learning rate",
+      });
+  return model;
+}
 
 /** Its weights as one vector: float32 [layout.size]. */
 export async function flatOf(model: ReadModel) {

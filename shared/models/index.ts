@@ -7,6 +7,7 @@ export const NETWORKS = {
     about: "ADM's U-Net, which denoises",
     gives: "image",
     pyramid: true,
+    lowRes: true,
     load: async () => (await import("./unet.ts")).unetOf,
   },
   mlp: {
@@ -26,6 +27,9 @@ export type NetworkName = keyof typeof NETWORKS;
 
 /** Whether a network denoises, so that pictures can be drawn with it and labels be its condition. */
 export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
+
+/** Whether a network can be an upsampler. */
+export const takesLowRes = (type: NetworkName): boolean => (NETWORKS[type] as NetworkKind).lowRes ?? false;
 
 /** Those whose feature maps come in several sizes. */
 export const PYRAMIDS = (Object.keys(NETWORKS) as NetworkName[]).filter(

@@ -9,6 +9,8 @@ export interface NetworkKind {
   readonly gives: "image" | "classes";
   /** Its feature maps come in several sizes: what a job says of levels, groups and attention is of them. */
   readonly pyramid?: true;
+  /** It may be told its image at a lower resolution. */
+  readonly lowRes?: true;
   /** @returns what makes the network of a job. */
   load(): Promise<(fields: NetworkFields, image: ImageShape) => Network>;
 }

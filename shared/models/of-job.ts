@@ -18,6 +18,7 @@ export interface NetworkFields {
     readonly pool: "attention" | "adaptive";
     readonly layers: number;
     readonly bases: number;
+    readonly lowRes?: { readonly size: number; readonly noise: number } | undefined;
   };
   readonly diffusion: ProcessOptions & {
     readonly process: ProcessName;
@@ -52,7 +53,8 @@ export function unetConfig(fields: NetworkFields, channels: number): UnetConfig 
   const { data, model, diffusion } = fields;
   const patched = channels * data.patch * data.patch;
   return {
-    inC: patched,
+    inC: model.lowRes ? 2 * patched : patched,
+    lowRes: model.lowRes && (model.lowRes.noise > 0 ? "augmented" : "plain"),
     outC: outputsOf(diffusion) * patched,
     channels: model.channels,
     channelMult: model.channelMult,

@@ -4,8 +4,11 @@
 import { PlumeError } from "../errors.ts";
 
 export interface UnetConfig {
+  /** Those of the low-resolution image among them, behind x's. */
   readonly inC: number;
   readonly outC: number;
+  /** An upsampler: half of its input is the low-resolution image; augmented, it is told the level of its noise too. */
+  readonly lowRes?: "plain" | "augmented" | undefined;
   /** Channels of a level are `channels` times its multiplier. */
   readonly channels: number;
   readonly channelMult: readonly number[];

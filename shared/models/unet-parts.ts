@@ -27,8 +27,11 @@ export function timeEmbedding(scope: Scope, config: UnetConfig) {
   const linear1 = dense(scope.child("time_embedding.linear_1"), sinusoids, dim);
   const linear2 = dense(scope.child("time_embedding.linear_2"), dim, dim);
   const classes = classRows > 0 ? embedding(scope.child("class_embedding"), classRows, dim) : null;
-  return (f: Forward, { t, y }: NetworkInput): tf.Tensor2D => {
-    const time = linear2(f, silu(linear1(f, cosSinEmbedding(t, sinusoids))));
+  const level = config.lowRes === "augmented" ? levelEmbedding(scope.child("aug_embedding"), sinusoids, dim) : null;
+  return (f: Forward, input: NetworkInput): tf.Tensor2D => {
+    const { t, y } = input;
+    const steps = linear2(f, silu(linear1(f, cosSinEmbedding(t, sinusoids))));
+    const time = level ? (tf.add(steps, level(f, input)) as tf.Tensor2D) : steps;
     if (!classes) return silu(time);
     if (!y)
       throw new PlumeError("INVALID_ARGUMENT", `a network of ${classRows} classes was given no labels`, {
@@ -36,6 +39,14 @@ export function timeEmbedding(scope: Scope, config: UnetConfig) {
       });
     return silu(tf.add(time, classes(f, y)) as tf.Tensor2D);
   };
+}
+
+/** Of the level of conditioning augmentation: Saharia et al. 2022, Section 2.4; added to that of the time. */
+function levelEmbedding(scope: Scope, sinusoids: number, dim: number) {
+  const linear1 = dense(scope.child("linear_1"), sinusoids, dim);
+  const linear2 = dense(scope.child("linear_2"), dim, dim);
+  return (f: Forward, { lowRes }: NetworkInput): tf.Tensor2D =>
+    linear2(f, silu(linear1(f, cosSinEmbedding(lowRes!.level!, sinusoids))));
 }
 
 function parts(config: UnetConfig) {

@@ -19,6 +19,15 @@ export interface NetworkInput {
   readonly t: Tensor1D;
   /** int32 [B]: labels, `classes` meaning "no label"; null for an unconditional network. */
   readonly y: Tensor1D | null;
+  /** Of an upsampler: what it is told of the image that it denoises. */
+  readonly lowRes?: LowResInput | null;
+}
+
+export interface LowResInput {
+  /** The low-resolution image, upsampled: of x's shape. */
+  readonly images: Tensor4D;
+  /** float32 [B]: how far it was noised, as a step of 1000; null where the network was trained without noise. */
+  readonly level: Tensor1D | null;
 }
 
 export interface Network {

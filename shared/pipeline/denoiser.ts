@@ -7,11 +7,12 @@ import { isLearned, learnedRangeLogVariance } from "../diffusion/prediction.ts";
 import type { Process } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import { classifierFree } from "../guidance/classifier-free.ts";
-import type { Network } from "../nn/network.ts";
+import type { LowResInput, Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import type { Denoiser, Score, SigmaDenoiser } from "../samplers/sampler.ts";
 import { type ScoreWithSlope, withSlope } from "../samplers/sde/likelihood.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
+import { feedLowRes, type LowRes } from "./low-res.ts";
 
 export interface DenoiserOptions {
   readonly spec: JobSpec;
@@ -26,6 +27,8 @@ export interface Condition {
   /** One a sample; null for an unconditional model. */
   readonly labels: Int32Array | null;
   readonly guidance: number;
+  /** Of an upsampler: what it is told of the images, in their order. */
+  readonly lowRes?: LowRes | undefined;
 }
 
 /** One network under one condition, as each form of sampler wants it. */
@@ -62,7 +65,7 @@ interface Asked extends Condition {
 /** Denoisers under any condition; those of one shape share their computation. */
 export function createDenoisers(options: DenoiserOptions): (condition: Condition) => NetworkDenoisers {
   const { spec, network, params, program, onEvaluation } = options;
-  const { classes } = spec.model;
+  const { classes, lowRes: told } = spec.model;
   const { variance, predict, sigmaData, sigmaMin } = spec.diffusion;
   const noise = noiseProcess(spec.diffusion);
   const reads = parameterizationOf(predict, sigmaData, sigmaMin);
@@ -85,9 +88,11 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const input = reads.input && scalar(() => reads.input!(asked.level));
       const [skip, out] = [scalar(() => asked.reading.skip), scalar(() => asked.reading.out)];
       const forward = inference(named(network.params, tensors));
+      const once = told ? feedLowRes(feed, shape, told, () => asked.lowRes!) : null;
+      const lowRes = once && guided ? twice(once) : once;
       const answer = (x: tf.Tensor): readonly [read: tf.Tensor, learned?: tf.Tensor] => {
         const seen = (input ? tf.mul(x, input) : x) as tf.Tensor4D;
-        const output = network.forward(forward, { x: seen, t, y });
+        const output = network.forward(forward, { x: seen, t, y, lowRes });
         const [F, learned] = isLearned(variance) ? (tf.split(output, 2, 3) as [tf.Tensor, tf.Tensor]) : [output];
         const read = tf.add(tf.mul(x, skip), tf.mul(F, out));
         return learned ? [read, learned] : [read];
@@ -151,3 +156,9 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
     },
   });
 }
+
+/** For both halves of guidance. */
+const twice = ({ images, level }: LowResInput): LowResInput => ({
+  images: tf.concat([images, images], 0),
+  level: level && tf.concat([level, level], 0),
+});

@@ -18,6 +18,7 @@ import { createDenoisers } from "./denoiser.ts";
 import type { DeviceParams } from "./device-params.ts";
 import { draw } from "./draw.ts";
 import type { FrozenNetwork } from "./frozen.ts";
+import { type LowResImages, lowResPart, sampledLowRes, streamOf } from "./low-res.ts";
 import { imageRandom, shown } from "./pixels.ts";
 
 export interface GeneratorOptions {
@@ -45,6 +46,8 @@ interface Wanted {
   readonly guidance: number;
   /** Of the classifier's gradient: 1 when absent, 0 for none. */
   readonly classifierScale?: number | undefined;
+  /** Of an upsampler: what each image is drawn from. */
+  readonly lowRes?: LowResImages | undefined;
   /** Of a chain: what is known of the images beforehand, in the order of the indices. */
   readonly seen?: Seen | undefined;
   readonly onStep?: (done: number, total: number) => Promise<void> | void;
@@ -59,7 +62,7 @@ export function createGenerator(options: GeneratorOptions): Generate {
   const together: Generate = async (wanted) => {
     const { indices, seed } = wanted;
     const x = await drawn(wanted, (purpose, step) =>
-      imageRandom({ seed, purpose, step }, indices, image, spec.data.patch),
+      imageRandom({ seed, ...streamOf(spec, purpose, step) }, indices, image, spec.data.patch),
     );
     const floats = await x.data<"float32">();
     x.dispose();
@@ -72,16 +75,17 @@ export function createGenerator(options: GeneratorOptions): Generate {
 type Drawn = (wanted: Wanted, random: (purpose: Purpose, step: number) => Random) => Promise<Tensor>;
 
 function drawnByLevels(options: GeneratorOptions): Drawn {
-  const { spec, program, classifier } = options;
+  const { spec, program, classifier, image } = options;
   const denoisers = createDenoisers(options);
   const gradients = classifier && createGradients(classifier, program);
   return (wanted, random) => {
     const { sampler, steps, eta, guidance, classifierScale: scale = 1, onStep } = wanted;
     const labels = wanted.labels && Int32Array.from(wanted.labels);
     const entry = levelSampler(sampler);
+    const lowRes = wanted.lowRes && sampledLowRes(spec, image, wanted.lowRes, wanted);
     return draw(entry, {
       spec,
-      denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance }),
+      denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance, lowRes }),
       gradients: labels && scale !== 0 ? gradients?.({ labels, scale }) : undefined,
       start: random(PURPOSE.sampleNoise, 0).normals(),
       steps,
@@ -108,7 +112,8 @@ function drawnByChain(options: GeneratorOptions): Drawn {
 }
 
 /** Images whose sampler would let them depend on each other, each by itself. */
-async function oneByOne(generate: Generate, { indices, labels, onStep, ...wanted }: Wanted): Promise<Uint8Array> {
+async function oneByOne(generate: Generate, wanted: Wanted): Promise<Uint8Array> {
+  const { indices, labels, lowRes, onStep } = wanted;
   const n = indices.length;
   const images: Uint8Array[] = [];
   for (const [i, index] of indices.entries())
@@ -117,6 +122,7 @@ async function oneByOne(generate: Generate, { indices, labels, onStep, ...wanted
         ...wanted,
         indices: [index],
         labels: labels && [labels[i]!],
+        lowRes: lowRes && lowResPart(lowRes, n, i, i + 1),
         ...(onStep && { onStep: (done: number, total: number) => onStep(i * total + done, n * total) }),
       }),
     );

@@ -8,13 +8,14 @@ import type { NetworkOutput } from "../diffusion/consistency.ts";
 import type { LookUp } from "../diffusion/prediction.ts";
 import { PlumeError } from "../errors.ts";
 import { givesImages } from "../models/index.ts";
-import type { Forward, Network } from "../nn/network.ts";
+import type { Forward, LowResInput, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
 import { type Loss, openLoss, type Times } from "./loss.ts";
+import { feedLowRes, type LowRes, trainingLowRes } from "./low-res.ts";
 import { scaled, seen } from "./pixels.ts";
 import { shuffleShape } from "./shape.ts";
 
@@ -43,6 +44,8 @@ interface Drawn extends Times {
   readonly labels: Int32Array;
   /** The same as a condition: the row behind the classes for none. */
   readonly y: Int32Array;
+  /** Of an upsampler. */
+  readonly lowRes: LowRes | null;
 }
 
 /** @param frozen the job's other models, on the device. */
@@ -65,7 +68,8 @@ export function createMicroBatch(
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
-    const x0 = normalise(pixels, image, data.patch, flips);
+    const shown = flips ? mirrored(pixels, image, flips) : pixels;
+    const x0 = normalise(shown, image, data.patch);
     const time = key(PURPOSE.time);
     const draws = {
       uniforms: (count: number) => uniforms(time, count),
@@ -75,7 +79,8 @@ export function createMicroBatch(
     const times = loss.draw(draws, n, step);
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
-    return { step, index, x0, ...times, labels, y };
+    const lowRes = trainingLowRes(spec, image, shown, { step, index });
+    return { step, index, x0, ...times, labels, y, lowRes };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
@@ -88,17 +93,20 @@ export function createMicroBatch(
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
       // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
       const classes = (of: "labels" | "y") => () => feed([n], "int32", () => drawn()[of].slice()) as tf.Tensor1D;
-      const y = conditional ? classes("y") : null;
+      const told: Told = {
+        labels: conditional ? classes("y") : null,
+        lowRes: model.lowRes ? feedLowRes(feed, shape, model.lowRes, () => drawn().lowRes!) : null,
+      };
       // Each evaluation has the same dropout: a network and its target differ in their parameters alone.
       const learning = (tensors: readonly tf.Tensor[]) =>
-        outputOf(network, named(layout.tensors, tensors), y, (param) => trainingForward(param, feed, seed, drawn));
+        outputOf(network, named(layout.tensors, tensors), told, (param) => trainingForward(param, feed, seed, drawn));
       const key = (purpose: Purpose) => ({ seed, purpose, step: drawn().step, index: drawn().index });
       const random = (purpose: Purpose) => ({
         normals: () => feed(shape, "float32", () => normals(key(purpose), x0.size)),
         uniforms: () => feed(shape, "float32", () => Float32Array.from(uniforms(key(purpose), x0.size))),
       });
       const sigmas = (k: number): number => drawn().levels![k]!;
-      const fixed = frozenOutputs(others, params.slice(layout.tensors.length), y);
+      const fixed = frozenOutputs(others, params.slice(layout.tensors.length), told);
       const asked = { x0, random, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixed };
       const lossOf = loss.prepare(asked);
       const mean = (...tensors: tf.Tensor[]) => tf.mean(lossOf(learning(tensors))) as tf.Scalar;
@@ -127,52 +135,54 @@ export function createMicroBatch(
 
 type Param = Forward["param"];
 
-/** int32 [n]; null for networks without labels. */
-type Labels = (() => tf.Tensor1D) | null;
+/** What a network is told of a micro-batch. */
+interface Told {
+  /** int32 [n]; null for networks without labels. */
+  readonly labels: (() => tf.Tensor1D) | null;
+  readonly lowRes: LowResInput | null;
+}
 
-/** A network under its labels. @param forward a fresh one for each evaluation. */
+/** A network under what it is told. @param forward a fresh one for each evaluation. */
 const outputOf =
-  (network: Network, param: Param, labels: Labels, forward: (param: Param) => Forward): NetworkOutput =>
+  (network: Network, param: Param, { labels, lowRes }: Told, forward: (param: Param) => Forward): NetworkOutput =>
   (x, label) => {
     // What a recorded computation is told of its levels is one a sample: [n, 1, 1, 1].
     const t = tf.reshape(label as tf.Tensor, [x.shape[0]!]) as tf.Tensor1D;
-    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null });
+    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null, lowRes });
   };
 
 /** The job's other models, without dropout. @param tensors of all of them, in their order. */
 function frozenOutputs(
   models: readonly (readonly [string, FrozenNetwork])[],
   tensors: readonly tf.Tensor[],
-  labels: Labels,
+  told: Told,
 ) {
   let from = 0;
   const outputs = models.map(([name, { spec, network }]) => {
     const own = named(network.params, tensors.slice(from, from + network.params.length));
     from += network.params.length;
-    const seen = spec.model.classes > 0 ? labels : null;
-    const output = outputOf(network, own, seen, inference);
+    const labels = spec.model.classes > 0 ? told.labels : null;
+    const output = outputOf(network, own, { ...told, labels }, inference);
     return [name, { diffusion: spec.diffusion, output }] as const;
   });
   return Object.fromEntries(outputs);
 }
 
-/** uint8 [n, H, W, C] to [-1, 1], mirrored where flips[i] < 1/2, unshuffled: float32 [n, h, w, c]. */
-export function normalise(
-  pixels: Uint8Array,
-  image: PatchShape,
-  patch: number,
-  flips: Float64Array | null = null,
-): Float32Array {
-  const { height, width, channels } = image;
-  const floats = scaled(pixels);
-  flips?.forEach((u, i) => {
-    if (u < 0.5)
-      mirror(floats.subarray(i * height * width * channels, (i + 1) * height * width * channels), width, channels);
+/** uint8 [n, H, W, C] to [-1, 1], unshuffled: float32 [n, h, w, c]. */
+export const normalise = (pixels: Uint8Array, image: PatchShape, patch: number): Float32Array =>
+  seen(scaled(pixels), image, patch);
+
+/** uint8 [n, H, W, C], mirrored where flips[i] < 1/2. */
+function mirrored(pixels: Uint8Array, { height, width, channels }: PatchShape, flips: Float64Array): Uint8Array {
+  const images = pixels.slice();
+  const size = height * width * channels;
+  flips.forEach((u, i) => {
+    if (u < 0.5) mirror(images.subarray(i * size, (i + 1) * size), width, channels);
   });
-  return seen(floats, image, patch);
+  return images;
 }
 
-function mirror(image: Float32Array, width: number, channels: number): void {
+function mirror(image: Uint8Array, width: number, channels: number): void {
   const row = width * channels;
   for (let start = 0; start < image.length; start += row) {
     const copy = image.slice(start, start + row);

@@ -28,6 +28,11 @@ export const PURPOSE = {
   editMask: 17,
   likelihoodNoise: 18,
   hutchinson: 19,
+  lowResLevel: 20,
+  lowResNoise: 21,
+  sampleLowRes: 22,
+  upsampleNoise: 23,
+  upsampleStep: 24,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

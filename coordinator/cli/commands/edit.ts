@@ -17,6 +17,8 @@ import {
   type AskedSampling,
   breathe,
   checkDraws,
+  checkNoUpsampler,
+  noLabel,
   parseSampling,
   SAMPLING_OPTIONS,
   type SamplingOptions,
@@ -98,6 +100,7 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   const prepared = TASKS[name]!.prepare(options as unknown as Given);
   const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
   checkDraws(checkpoint, model.job.spec);
+  checkNoUpsampler(checkpoint, model.job.spec);
   checkLevels(checkpoint, model.job.spec);
   const image = imageOf(model);
   const { spec } = model.job;
@@ -172,7 +175,7 @@ function subjectsOf(
   named: string | undefined,
   { keepsLabels = false }: Prepared,
 ): Pick<Scene, "pixels" | "subjects"> {
-  const { data, model, diffusion } = job.spec;
+  const { data, model } = job.spec;
   const { height, width, channels } = imageSet;
   const size = height * width * channels;
   const n = pixels.length / size;
@@ -183,10 +186,7 @@ function subjectsOf(
     if (named !== undefined) return all(classOf(named, imageSet.classes, model.classes));
     if (model.classes === 0) return null;
     if (own && keepsLabels) return own;
-    if (diffusion.labelDrop > 0) return all(model.classes);
-    throw new PlumeError("INVALID_ARGUMENT", "the model has seen no image without a class, and these have none", {
-      remedy: `add --class, one of ${imageSet.classes.join(", ") || `0 to ${model.classes - 1}`}`,
-    });
+    return all(noLabel(job.spec, imageSet.classes));
   };
   return { pixels, subjects: { values, keys, labels: labels() } };
 }

@@ -92,6 +92,8 @@ drawn and measured. With growing classifier scale images are more often of their
 neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
+An upsampler (model.lowRes) draws from test images, shrunk. What it draws of a base model's images is measured as any others:
+plume sample UPSAMPLER --base BASE --count 500 -o images.npy && plume eval --against images.npy
 
 The judges are two small classifiers of Fashion-MNIST, trained by plume on the training images alone and frozen. Their
 numbers compare with each other only, at the same number of images, and are no FID. Read them together: class means score
@@ -175,7 +177,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
           io,
           await readImages(against, { labels: options.labels, classes: real.test.classes, signal: io.signal }),
         );
-  const model = loaded && (await openStages(checkpoint!, loaded, { ...asked, classifier }));
+  const model = loaded && (await openStages(checkpoint!, loaded, { ...asked, classifier, test: real.test }));
   if (!model) await openBackend(oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES));
   const count = model ? asked.count : sizeOf(given!);
   using scorer = await openScorer(real, count, io.signal);

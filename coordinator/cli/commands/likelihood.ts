@@ -49,7 +49,7 @@ Examples:
 
 Of a discrete process (ddpm) it is the variational bound, all T steps: an upper bound of what the model needs, T evaluations
 of the network an image. Of an SDE (vp, sub-vp, ve) it is the density under the probability flow, by Hutchinson's estimate.
-A model with labels is asked about each image under its own label.`,
+A model with labels is asked about each image under its own label, an upsampler given the image itself, shrunk.`,
     )
     .action(action(likelihood));
 }

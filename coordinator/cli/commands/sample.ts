@@ -1,31 +1,37 @@
-// plume sample: pictures from a checkpoint.
+// plume sample: pictures from a checkpoint; from an upsampler, of pictures that are there or that a base model draws first.
 
-import { availableParallelism } from "node:os";
 import { Command } from "commander";
-import type { BackendName } from "../../../shared/backends/backend.ts";
-import type { PatchShape } from "../../../shared/data/patch.ts";
-import { writeGrid } from "../../../shared/data/picture.ts";
-import { checkWeights, flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
+import type { JobSpec } from "../../../shared/config/schema.ts";
+import { checkWeights, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
-import { batchesOf, shownClasses } from "../../../shared/pipeline/tiles.ts";
+import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
-import type { DrawerWanted, Drawing } from "../drawing/messages.ts";
-import { openPool } from "../drawing/pool.ts";
-import { createImageProgress } from "../drawing/progress.ts";
 import { CLASSIFIER_OPTION, readGuide, scaleOf } from "../guide.ts";
 import { classOf, wholeNumber } from "../options.ts";
-import { checkOutput, OUTPUT_OPTION, writeArray } from "../output.ts";
+import { checkOutput, OUTPUT_OPTION } from "../output.ts";
 import {
   checkDraws,
+  noLabel,
   parseSampling,
   SAMPLING_OPTIONS,
   type SamplingOptions,
   SEED_OPTION,
   samplingFor,
 } from "../sampling.ts";
+import { drawImages, type Processes } from "./sample/draw.ts";
+import {
+  checkLowRes,
+  LOW_RES_OPTIONS,
+  type LowResOptions,
+  noiseOf,
+  openSmallImages,
+  parseLowRes,
+  type SmallImages,
+} from "./sample/low-res.ts";
+import { writeDrawn, writeEnlarged } from "./sample/show.ts";
 
-interface SampleCommandOptions extends SamplingOptions {
+interface SampleCommandOptions extends SamplingOptions, LowResOptions {
   readonly count?: string;
   readonly class?: string;
   readonly classifier?: string;
@@ -36,16 +42,13 @@ interface SampleCommandOptions extends SamplingOptions {
   readonly output: string;
 }
 
-/** Images computed together: bounds the memory; what comes out does not depend on it. */
-const BATCH = 8;
-
 export function sampleCommand(): Command {
   const command = new Command("sample")
     .description("sample images from a run, a checkpoint store, one checkpoint or an exported folder")
     .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "images (default: the job's sampling.count)")
     .option("--class <k>", "one class, by number or name (default: all in turn)");
-  for (const option of SAMPLING_OPTIONS) command.option(...option);
+  for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
   return command
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
@@ -61,7 +64,13 @@ Examples:
   plume sample runs/fashion --class Sneaker --count 16 --guidance 2 -o sneakers.png
   plume sample runs/fashion --sampler dpmpp-2m --steps 10 --count 1000 -o images.npy
   plume sample runs/fashion --classifier runs/classifier --classifier-scale 4 -o guided.png
-  plume sample runs/consistency --steps 1 -o one-step.png`,
+  plume sample runs/consistency --steps 1 -o one-step.png
+  plume sample runs/upsampler --base runs/adm-14 --count 16 -o cascade.png
+  plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
+
+An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
+of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the
+options alone. To draw from a base by another sampler than its job's, write its images first: plume sample BASE -o base.npy.`,
     )
     .action(action(sample));
 }
@@ -72,73 +81,70 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const asked = parse(options);
   const model = await readModel(checkpoint, asked.weights);
   const { job, step, weights, imageSet } = model;
-  checkDraws(checkpoint, job.spec);
-  const sampling = samplingFor(job.spec, asked.sampling);
-  const classifier = await readGuide(options.classifier, job.spec, imageSet);
+  const { spec } = job;
+  checkDraws(checkpoint, spec);
+  checkLowRes(checkpoint, spec, options);
+  const sampling = samplingFor(spec, asked.sampling);
+  const noise = noiseOf(spec, asked.lowRes);
+  const classifier = await readGuide(options.classifier, spec, imageSet);
   const { classifierScale: scale } = options;
   const classifierScale =
-    scale === undefined ? job.spec.sampling.classifierScale : scaleOf("--classifier-scale", scale, classifier);
-  const classes = shownClasses(job.spec, classifier);
+    scale === undefined ? spec.sampling.classifierScale : scaleOf("--classifier-scale", scale, classifier);
+  const classes = shownClasses(spec, classifier);
   const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, classes);
-  const labelsOf = (indices: readonly number[]) =>
-    only === null ? gridLabels(indices, classes) : indices.map(() => only);
-
-  const count = asked.count ?? Math.max(1, job.spec.sampling.count);
-  const batches = batchesOf(count, BATCH).map((indices) => {
-    return { ...sampling, classifierScale, indices, labels: labelsOf(indices) };
-  });
   const backend = await chooseBackendFor(options.backend, job);
-  const most = asked.workers ?? (ON_GPU.has(backend) ? 1 : availableParallelism());
-  const workers = Math.min(most, batches.length);
-  const pixels = await draw(io, model, { backend, classifier, workers, batches });
+  const processes = { backend, workers: asked.workers };
 
-  await write(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
+  const small = await smallImages(io, model, asked, processes);
+  const { height, width, channels } = imageSet;
+  const count = small ? countOf(small, spec, channels) : (asked.count ?? Math.max(1, spec.sampling.count));
+  const labelsOf = (indices: readonly number[]) => {
+    if (only !== null) return indices.map(() => only);
+    if (!small || classes === 0) return gridLabels(indices, classes);
+    return indices.map((k) => small.labels?.[k] ?? noLabel(spec, imageSet.classes));
+  };
+  const lowRes = small && { pixels: small.pixels, noise };
+  const wanted = { ...sampling, classifierScale, count, classifier, labelsOf, lowRes };
+  const { pixels, workers } = await drawImages(io, model, wanted, processes);
+
+  const image = { height, width, channels };
+  if (small) await writeEnlarged(output, pixels, small, image, spec.model.lowRes!.size);
+  else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
   io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
   const { seed, steps, guidance } = sampling;
   io.result({
     ...{ file: output, count, step, weights, seed, steps, guidance, backend, workers },
     ...(classifier && { classifierScale: classifierScale ?? 1 }),
+    ...(small && { ...small.told, lowResNoise: noise }),
   });
   return undefined;
 }
-
-/** One process fills it. */
-const ON_GPU: ReadonlySet<BackendName> = new Set(["tfjs-node-gpu", "webgpu"]);
 
 /** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
 function parse(options: SampleCommandOptions) {
   const { count, workers, weights } = options;
   return {
     sampling: parseSampling(options),
+    lowRes: parseLowRes(options),
+    named: options.class,
     count: count === undefined ? undefined : wholeNumber("--count", count, 1),
     workers: workers === undefined ? undefined : wholeNumber("--workers", workers, 1),
     weights: weights === undefined ? undefined : checkWeights(weights),
   };
 }
 
-interface Wanted extends Pick<Drawing, "backend" | "classifier"> {
-  readonly workers: number;
-  readonly batches: readonly DrawerWanted[];
+/** Of an upsampler: what it draws from. */
+async function smallImages(
+  io: CommandIo,
+  { job, imageSet }: ReadModel,
+  { lowRes, weights, count, named, sampling }: ReturnType<typeof parse>,
+  processes: Processes,
+): Promise<SmallImages | undefined> {
+  if (!lowRes) return undefined;
+  const { height, width, channels } = imageSet;
+  const frame = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
+  return openSmallImages(io, { lowRes, weights, count, named, seed: sampling.seed }, frame, processes);
 }
 
-/** @returns uint8 [count, H, W, C]. */
-async function draw(io: CommandIo, model: ReadModel, { batches, workers, ...how }: Wanted): Promise<Uint8Array> {
-  const { height, width, channels } = model.imageSet;
-  const image = { height, width, channels };
-  const { flat } = await flatOf(model);
-  using pool = await openPool(workers, { ...how, model: { spec: model.job.spec, image, flat } }, io.signal);
-  const count = batches.reduce((sum, { indices }) => sum + indices.length, 0);
-  const progress = createImageProgress(process.stderr, count, Date.now);
-  return await pool.draw(batches, progress.show).finally(progress.end);
-}
-
-type Pictures = PatchShape & { readonly count: number; readonly classes: readonly string[] };
-
-/** @param columns one a class; 0 for a square. */
-async function write(output: string, pixels: Uint8Array, pictures: Pictures, columns: number): Promise<void> {
-  const { count, height, width, channels, classes } = pictures;
-  if (output.endsWith(".npy")) return writeArray(output, pixels, pictures);
-  const labels = columns > 0 && classes.length > 0 ? { labels: classes.slice(0, columns) } : {};
-  const shape = { count, height, width, channels, columns: columns || Math.ceil(Math.sqrt(count)) };
-  await writeGrid(output, pixels, { ...shape, ...labels });
-}
+const countOf = ({ pixels }: SmallImages, { model }: JobSpec, channels: number): number =>
+  pixels.length / (model.lowRes!.size ** 2 * channels);

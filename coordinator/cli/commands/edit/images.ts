@@ -7,7 +7,7 @@ import { decodeImage, grey, IMAGE } from "../../../../shared/data/decode.ts";
 import { decodeNpy, imagesOf } from "../../../../shared/data/npy.ts";
 import { openImageSet } from "../../../../shared/data/open.ts";
 import type { PatchShape } from "../../../../shared/data/patch.ts";
-import { resizeAll } from "../../../../shared/data/resize.ts";
+import { magnified, resizeAll } from "../../../../shared/data/resize.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { oneOf, wholeNumber } from "../../options.ts";
 import { sidesOf } from "./pictures.ts";
@@ -42,7 +42,7 @@ type Asked =
 /** What can be checked before the model is known. */
 export function parseImages({ images, fromData, indices, resize = false }: ImageOptions): Asked {
   if ((images === undefined) === (fromData === undefined))
-    throw new PlumeError("INVALID_ARGUMENT", "plume edit needs either --images or --from-data", {
+    throw new PlumeError("INVALID_ARGUMENT", "images are named by either --images or --from-data", {
       remedy: "for example --images picture.png, or --from-data test --indices 0,1",
     });
   if (fromData !== undefined)
@@ -63,6 +63,8 @@ interface Frame {
   readonly image: PatchShape;
   /** Images may be so many times smaller: their pixels become squares. */
   readonly enlarges?: number | undefined;
+  /** Whose they must be like, in messages. */
+  readonly called?: string;
 }
 
 /** @throws PlumeError naming the file or image, what it is, and what it must be. */
@@ -123,11 +125,11 @@ function filesIn(path: string): string[] {
 const wrong = (code: "NOT_FOUND" | "INVALID_ARGUMENT", path: string, why: string, remedy: string) =>
   new PlumeError(code, `--images ${path}: ${why}`, { remedy });
 
-const otherSize = (path: string, width: number, height: number, image: PatchShape) =>
+const otherSize = (path: string, width: number, height: number, { image, called = "the model's images" }: Frame) =>
   wrong(
     "INVALID_ARGUMENT",
     path,
-    `${width}x${height}, the model's images are ${image.width}x${image.height}`,
+    `${width}x${height}, ${called} are ${image.width}x${image.height}`,
     "add --resize to crop and resize it",
   );
 
@@ -140,7 +142,7 @@ async function fromPicture(path: string, encoded: Uint8Array, frame: Frame, resi
   const { height, width } = await sidesOf(`--images ${path}`, encoded);
   const small = isSmall(width, height, frame);
   if (!small && !resize && (height !== image.height || width !== image.width))
-    throw otherSize(path, width, height, image);
+    throw otherSize(path, width, height, frame);
   const colours = await decodeImage(encoded, small ? height : image.height, path);
   const pixels = image.channels === 1 ? grey(colours) : colours;
   return small ? enlarged(pixels, frame) : pixels;
@@ -154,20 +156,12 @@ async function fromArray(path: string, encoded: Uint8Array, frame: Frame, resize
   if (channels !== image.channels) throw broken(`its images have ${channels} channels, the model's ${image.channels}`);
   if (height === image.height && width === image.width) return pixels;
   if (isSmall(width, height, frame)) return enlarged(pixels, frame);
-  if (!resize) throw otherSize(path, width, height, image);
+  if (!resize) throw otherSize(path, width, height, frame);
   if (height !== width) throw broken(`its images are ${width}x${height}, and arrays are not cropped`);
   return resizeAll(pixels, height, width, channels, image.height);
 }
 
-/** Every pixel as a square. */
-function enlarged(pixels: Uint8Array, { image: { height, width, channels }, enlarges = 1 }: Frame): Uint8Array {
-  const all = new Uint8Array(pixels.length * enlarges * enlarges);
-  const small = width / enlarges;
-  for (let k = 0; k < all.length; k++) {
-    const [c, x, row] = [k % channels, Math.floor(k / channels) % width, Math.floor(k / channels / width)];
-    const [image, y] = [Math.floor(row / height), row % height];
-    const from = (image * (height / enlarges) + Math.floor(y / enlarges)) * small + Math.floor(x / enlarges);
-    all[k] = pixels[from * channels + c]!;
-  }
-  return all;
+function enlarged(pixels: Uint8Array, { image, enlarges = 1 }: Frame): Uint8Array {
+  const small = { ...image, height: image.height / enlarges, width: image.width / enlarges };
+  return magnified(pixels, small, image);
 }

@@ -3,6 +3,8 @@
 import type { Backend } from "../../../../shared/backends/backend.ts";
 import { listCheckpoints } from "../../../../shared/checkpoint/list.ts";
 import { locateCheckpoint } from "../../../../shared/checkpoint/locate.ts";
+import type { JobSpec } from "../../../../shared/config/schema.ts";
+import type { ImageSet } from "../../../../shared/data/image-set.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { JUDGE_CLASSES, JUDGE_SIDE } from "../../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../../shared/eval/score.ts";
@@ -12,9 +14,11 @@ import { isModelFolder } from "../../../../shared/interop/read.ts";
 import { initialParameters } from "../../../../shared/nn/init.ts";
 import type { FrozenNetwork } from "../../../../shared/pipeline/frozen.ts";
 import { createGenerator, type Generate, gridLabels } from "../../../../shared/pipeline/generate.ts";
+import { type LowResImages, lowResPart, shrunk } from "../../../../shared/pipeline/low-res.ts";
 import { batchesOf, shownClasses } from "../../../../shared/pipeline/tiles.ts";
 import { packed } from "../../../../shared/tensor/flat.ts";
 import { breathe } from "../../sampling.ts";
+import { MOST_IMAGES } from "./real.ts";
 import type { Way } from "./ways.ts";
 
 /** Images computed together: bounds the memory; what comes out does not depend on it. */
@@ -30,10 +34,17 @@ interface Stage {
   load(): void;
 }
 
+/** What images are drawn from: all classes in turn; of an upsampler, test images that are not the reference, shrunk. */
+interface DrawnFrom {
+  readonly labels: Int32Array;
+  readonly lowRes: LowResImages | undefined;
+}
+
 export interface Model extends LoadedModel {
   /** Those that were asked for and are there. */
   readonly stages: readonly Stage[];
   readonly generate: Generate;
+  readonly from: DrawnFrom;
   /** Evaluations of the network so far, times images. */
   evaluations(): number;
 }
@@ -42,7 +53,13 @@ export interface Model extends LoadedModel {
 export async function openStages(
   checkpoint: string,
   model: LoadedModel & { readonly backend: Backend },
-  asked: { readonly stages: readonly StageName[]; readonly classifier: FrozenNetwork | undefined },
+  asked: {
+    readonly stages: readonly StageName[];
+    readonly classifier: FrozenNetwork | undefined;
+    readonly count: number;
+    /** Images that nothing was trained on. */
+    readonly test: ImageSet;
+  },
 ): Promise<Model> {
   const { job, network, layout, params, imageSet, backend } = model;
   const { classifier } = asked;
@@ -77,7 +94,8 @@ export async function openStages(
     },
   });
   const stages = all.filter(({ name }) => asked.stages.includes(name));
-  return { ...model, stages, generate, evaluations: () => evaluated };
+  const from = await drawnFrom(job.spec, asked);
+  return { ...model, stages, generate, from, evaluations: () => evaluated };
 }
 
 function checkImages(checkpoint: string, { job, imageSet }: LoadedModel, classifier: FrozenNetwork | undefined): void {
@@ -90,6 +108,17 @@ function checkImages(checkpoint: string, { job, imageSet }: LoadedModel, classif
     { remedy: "evaluate a run of deploy/jobs/fashion.yaml, or one without classes under a --classifier" },
   );
 }
+
+async function drawnFrom(
+  { model: { lowRes }, sampling }: JobSpec,
+  { count, test }: { readonly count: number; readonly test: ImageSet },
+): Promise<DrawnFrom> {
+  if (!lowRes) return { labels: Int32Array.from(gridLabels(range(count), JUDGE_CLASSES)!), lowRes: undefined };
+  const { pixels, labels } = await test.read(range(count).map((k) => MOST_IMAGES + k));
+  return { labels, lowRes: { pixels: shrunk(pixels, test, lowRes.size), noise: sampling.lowResNoise } };
+}
+
+const range = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
 /** The oldest checkpoint that is kept before this one; null where there is none, or only one's folder was named. */
 async function earlyWeights(checkpoint: string, { step, weights }: LoadedModel) {
@@ -107,19 +136,14 @@ export interface Wanted extends Way {
   onBatch(done: number): void;
 }
 
-/** All classes in turn. */
-export async function generateImages({ generate }: Model, wanted: Wanted): Promise<LabelledImages> {
+export async function generateImages({ generate, from }: Model, wanted: Wanted): Promise<LabelledImages> {
   const { count, signal, onBatch, ...way } = wanted;
   const pixels = new Uint8Array(count * JUDGE_SIDE * JUDGE_SIDE);
-  const labels = Int32Array.from(
-    gridLabels(
-      Array.from({ length: count }, (_, k) => k),
-      JUDGE_CLASSES,
-    )!,
-  );
+  const { labels, lowRes } = from;
   const onStep = () => breathe(signal);
   for (const indices of batchesOf(count, BATCH)) {
-    const batch = await generate({ ...way, indices, labels: indices.map((k) => labels[k]!), onStep });
+    const part = lowRes && lowResPart(lowRes, count, indices[0]!, indices.at(-1)! + 1);
+    const batch = await generate({ ...way, indices, labels: indices.map((k) => labels[k]!), lowRes: part, onStep });
     pixels.set(batch, indices[0]! * JUDGE_SIDE * JUDGE_SIDE);
     onBatch(indices.at(-1)! + 1);
   }

@@ -1,0 +1,174 @@
+// What an upsampler draws from: images of a base model, files, or images of its own data, shrunk.
+
+import type { Weights } from "../../../../shared/config/models.ts";
+import type { JobSpec } from "../../../../shared/config/schema.ts";
+import type { PatchShape } from "../../../../shared/data/patch.ts";
+import { PlumeError } from "../../../../shared/errors.ts";
+import { type ReadModel, readModel } from "../../../../shared/interop/load-model.ts";
+import { gridLabels } from "../../../../shared/pipeline/generate.ts";
+import { shrunk } from "../../../../shared/pipeline/low-res.ts";
+import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
+import type { CommandIo } from "../../action.ts";
+import { readGuide } from "../../guide.ts";
+import { classOf, decimal } from "../../options.ts";
+import { checkDraws, checkNoUpsampler, samplingFor } from "../../sampling.ts";
+import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
+import { drawImages, type Processes } from "./draw.ts";
+
+export interface LowResOptions extends ImageOptions {
+  readonly base?: string;
+  readonly lowResNoise?: string;
+}
+
+/** Of an upsampler alone. */
+export const LOW_RES_OPTIONS = [
+  ["--base <checkpoint>", "of an upsampler: a model of small images, which are drawn as its own job says, then enlarged"],
+  ...IMAGE_OPTIONS,
+  ["--low-res-noise <s>", "how far small images are noised first, 0 to the job's model.lowRes.noise (default: the job's)"],
+] as const;
+
+export type AskedLowRes =
+  | { readonly base: string; readonly noise: number | undefined }
+  | { readonly images: ReturnType<typeof parseImages>; readonly noise: number | undefined };
+
+/** What can be checked before the model is known; undefined where nothing is said. */
+export function parseLowRes(options: LowResOptions): AskedLowRes | undefined {
+  const { base, images, fromData, lowResNoise } = options;
+  const noise = lowResNoise === undefined ? undefined : decimal("--low-res-noise", lowResNoise, 0);
+  if (base === undefined) return images || fromData ? { images: parseImages(options), noise } : undefined;
+  const other = Object.keys({ images, fromData, indices: options.indices, resize: options.resize }).find(
+    (flag) => options[flag as keyof LowResOptions] !== undefined,
+  );
+  if (other === undefined) return { base, noise };
+  const flag = other === "fromData" ? "--from-data" : `--${other}`;
+  throw new PlumeError("INVALID_ARGUMENT", `--base ${base} and ${flag}: images are drawn from one of them`, {
+    remedy: "leave one out",
+  });
+}
+
+/** @throws PlumeError where a model and what is said of low-resolution images do not go together. */
+export function checkLowRes(checkpoint: string, { model: { lowRes } }: JobSpec, options: LowResOptions): void {
+  const { base, images, fromData, indices, resize, lowResNoise } = options;
+  if (lowRes) {
+    if (base !== undefined || images || fromData !== undefined) return;
+    const { size } = lowRes;
+    throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is an upsampler: it draws from images of ${size}x${size}`, {
+      remedy: "add --base CHECKPOINT for those of another model, --images FILES, or --from-data test for its own data, shrunk",
+    });
+  }
+  const given = { base, images, "from-data": fromData, indices, resize, "low-res-noise": lowResNoise };
+  const flag = Object.entries(given).find(([, value]) => value !== undefined);
+  if (!flag) return;
+  throw new PlumeError("INVALID_ARGUMENT", `--${flag.join(" ")}: ${checkpoint} is no upsampler`, {
+    remedy: `leave it out, or name a run whose job has model.lowRes; plume edit ${checkpoint} changes images`,
+  });
+}
+
+/** The level to which small images are noised. @throws PlumeError INVALID_ARGUMENT for one that the model has not seen. */
+export function noiseOf({ model, sampling }: JobSpec, asked: AskedLowRes | undefined): number {
+  const noise = asked?.noise ?? sampling.lowResNoise;
+  const most = model.lowRes?.noise ?? 0;
+  if (noise <= most) return noise;
+  throw new PlumeError("INVALID_ARGUMENT", `--low-res-noise ${noise} is above the ${most} that the model has seen`, {
+    remedy: most > 0 ? `use at most --low-res-noise ${most}` : "leave it out: its job has no model.lowRes.noise",
+  });
+}
+
+/** What the images are drawn from, and how each is called. */
+export interface SmallImages {
+  /** uint8 [n, S, S, C]. */
+  readonly pixels: Uint8Array;
+  /** Classes, where they are known. */
+  readonly labels: readonly number[] | null;
+  /** Where they were shrunk: uint8 [n, H, W, C]. */
+  readonly originals?: Uint8Array;
+  /** For `--json`. */
+  readonly told: Readonly<Record<string, unknown>>;
+}
+
+interface Frame {
+  /** Of the upsampler. */
+  readonly spec: JobSpec;
+  readonly image: PatchShape;
+  readonly size: number;
+}
+
+/** @throws PlumeError naming the file or the data, what it is, and what it must be. */
+async function readSmallImages(
+  asked: ReturnType<typeof parseImages>,
+  { spec, image, size }: Frame,
+  signal: AbortSignal,
+): Promise<SmallImages> {
+  if (!("split" in asked)) {
+    const small = { height: size, width: size, channels: image.channels };
+    const called = "the upsampler's low-resolution images";
+    return { ...(await readImages(asked, { spec, image: small, called }, signal)), told: { images: asked.paths } };
+  }
+  const { pixels, labels } = await readImages(asked, { spec, image }, signal);
+  const told = { fromData: asked.split, indices: asked.ids };
+  return { pixels: shrunk(pixels, image, size), labels, originals: pixels, told };
+}
+
+export interface SmallAsked {
+  readonly lowRes: AskedLowRes;
+  readonly weights: Weights | undefined;
+  readonly count: number | undefined;
+  readonly seed: number;
+  /** --class. */
+  readonly named: string | undefined;
+}
+
+/**
+ * All of them; a base's are drawn by its own job, from the same seed.
+ * @throws PlumeError for a base whose images the upsampler does not take, and as readImages.
+ */
+export async function openSmallImages(
+  io: CommandIo,
+  { lowRes, ...asked }: SmallAsked,
+  frame: Frame,
+  processes: Processes,
+): Promise<SmallImages> {
+  if ("base" in lowRes) return drawBase(io, await readBase(lowRes.base, asked.weights, frame), asked, frame, processes);
+  if (asked.count !== undefined)
+    throw new PlumeError("INVALID_ARGUMENT", `--count ${asked.count} is of images that --base draws`, {
+      remedy: "leave it out: as many are drawn as images are named",
+    });
+  return readSmallImages(lowRes.images, frame, io.signal);
+}
+
+/** @throws PlumeError FAILED_PRECONDITION for a base whose images the upsampler does not take. */
+async function readBase(base: string, weights: Weights | undefined, { size, image }: Frame): Promise<ReadModel> {
+  const model = await readModel(base, weights);
+  checkDraws(base, model.job.spec);
+  checkNoUpsampler(base, model.job.spec);
+  const { height, width, channels } = model.imageSet;
+  if (height === size && width === size && channels === image.channels) return model;
+  throw new PlumeError(
+    "FAILED_PRECONDITION",
+    `--base ${base} draws images of ${width}x${height}x${channels}, the upsampler takes ${size}x${size}x${image.channels}`,
+    { remedy: `name a model that was trained with data.imageSize ${size} on images of as many channels` },
+  );
+}
+
+async function drawBase(
+  io: CommandIo,
+  model: ReadModel,
+  { count, seed, named }: Omit<SmallAsked, "lowRes">,
+  { spec }: Frame,
+  processes: Processes,
+): Promise<SmallImages> {
+  const { job, imageSet, step, at } = model;
+  const { sampling } = job.spec;
+  const classifier = await readGuide(undefined, job.spec, imageSet);
+  const classes = shownClasses(job.spec, classifier);
+  const only = named === undefined || classes === 0 ? null : classOf(named, imageSet.classes, classes);
+  const labelsOf = (indices: readonly number[]) =>
+    only === null ? gridLabels(indices, classes) : indices.map(() => only);
+  const n = count ?? Math.max(1, sampling.count);
+  io.note(`  first ${n} images of ${at}`);
+  const how = { ...samplingFor(job.spec, { seed }), classifierScale: sampling.classifierScale };
+  const { pixels } = await drawImages(io, model, { ...how, count: n, classifier, labelsOf }, processes);
+  const all = Array.from({ length: n }, (_, k) => k);
+  const labels = classes === spec.model.classes ? labelsOf(all) : null;
+  return { pixels, labels, told: { base: at, baseStep: step } };
+}

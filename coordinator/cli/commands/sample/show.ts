@@ -1,0 +1,41 @@
+// Where drawn images go: a grid, a column a class, or an array; of an upsampler a grid of what it was given and what it drew.
+
+import type { PatchShape } from "../../../../shared/data/patch.ts";
+import { writeGrid } from "../../../../shared/data/picture.ts";
+import { magnified } from "../../../../shared/data/resize.ts";
+import { writeArray } from "../../output.ts";
+import { writeEdited } from "../edit/show.ts";
+import type { SmallImages } from "./low-res.ts";
+
+type Pictures = PatchShape & { readonly count: number; readonly classes: readonly string[] };
+
+/** @param columns one a class; 0 for a square. */
+export async function writeDrawn(
+  output: string,
+  pixels: Uint8Array,
+  pictures: Pictures,
+  columns: number,
+): Promise<void> {
+  const { count, height, width, channels, classes } = pictures;
+  if (output.endsWith(".npy")) return writeArray(output, pixels, pictures);
+  const labels = columns > 0 && classes.length > 0 ? { labels: classes.slice(0, columns) } : {};
+  const shape = { count, height, width, channels, columns: columns || Math.ceil(Math.sqrt(count)) };
+  await writeGrid(output, pixels, { ...shape, ...labels });
+}
+
+/** @param size of the small images. */
+export async function writeEnlarged(
+  output: string,
+  after: Uint8Array,
+  { pixels, originals }: SmallImages,
+  image: PatchShape,
+  size: number,
+): Promise<void> {
+  const small = { height: size, width: size, channels: image.channels };
+  const columns = [
+    { label: `${size}x${size}`, pixels: magnified(pixels, small, image) },
+    { label: "drawn", pixels: after },
+    ...(originals ? [{ label: "original", pixels: originals }] : []),
+  ];
+  await writeEdited(output, { columns, after }, image);
+}
