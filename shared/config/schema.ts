@@ -103,7 +103,7 @@ const diffusionSchema = z.strictObject({
   process: oneOf(PROCESSES)
     .default("ddpm")
     .describe(`the diffusion process: ${listed(PROCESSES)}`),
-  schedule: z.enum(["linear", "cosine"]).default("cosine").describe("how the betas of ddpm grow from step to step"),
+  schedule: z.enum(["linear", "cosine"]).default("cosine").describe("how noise grows: the betas of ddpm, the log SNR of imagen"),
   timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the steps of ddpm, nonequilibrium and binomial"),
   betaMin: z.number().positive().max(1000).default(0.1).describe("beta at t = 0 of vp and sub-vp"),
   betaMax: z.number().positive().max(1000).default(20).describe("beta at t = 1 of vp and sub-vp"),

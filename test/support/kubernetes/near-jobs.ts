@@ -118,7 +118,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     init: few("teacher", "f".repeat(64)),
   },
   diffusion: {
-    process: few("ddpm", "vp", "ve", "edm", "nonequilibrium", "binomial"),
+    process: few("ddpm", "vp", "ve", "edm", "imagen", "nonequilibrium", "binomial"),
     weighting: few("simple", "likelihood"),
     predict: few("eps", "edm", "consistency", "kernel"),
     objective: few("simple", "hybrid", "consistency", "progressive", "cross-entropy", "trajectory-bound"),
