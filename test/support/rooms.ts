@@ -60,7 +60,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/objectives": ["shared/diffusion", "shared/nn", "shared/rng"],
   "shared/models": ["shared/diffusion", "shared/nn", "shared/tensor"],
   "shared/backends": ["shared/tensor", "shared/nn", "shared/kernels"],
-  "shared/data": ["shared/rng", "shared/store"],
+  "shared/scenes": ["shared/rng"],
+  "shared/data": ["shared/rng", "shared/scenes", "shared/store"],
   "shared/store": [],
   "shared/interop": [
     "shared/checkpoint",
