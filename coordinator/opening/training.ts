@@ -14,7 +14,7 @@ import { readFrozen } from "../../shared/frozen/read.ts";
 import { stepsInLedger } from "../../shared/ledger/ledger.ts";
 import { OPTIMIZERS } from "../../shared/optim/optimizers.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
-import { gridClasses } from "../../shared/pipeline/tiles.ts";
+import { shownClasses } from "../../shared/pipeline/tiles.ts";
 import { splitAddress } from "../../shared/rpc/transport.ts";
 import { fileStore } from "../../shared/store/file.ts";
 import { checkConditionalPut } from "../../shared/store/preflight.ts";
@@ -103,7 +103,7 @@ export async function openTraining(options: CoordinatorOptions) {
     });
   return {
     job,
-    classes: gridClasses(spec, frozen.classifier),
+    classes: shownClasses(spec, frozen.classifier),
     set,
     dataIndex,
     layout,

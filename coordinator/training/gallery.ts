@@ -5,9 +5,10 @@ import { createHash } from "node:crypto";
 import type { Bus } from "../../shared/bus/bus.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import type { ImageSetCard } from "../../shared/data/image-set.ts";
-import { writeGrid } from "../../shared/data/picture.ts";
+import { enlargedColumns, writeColumns, writeGrid } from "../../shared/data/picture.ts";
 import { invariant } from "../../shared/invariant.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
+import { readHeldOut } from "../../shared/pipeline/held-out.ts";
 import { gridImages, tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
 import { consecutive, fillRegions, readRegions } from "../../shared/tensor/regions.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
@@ -55,13 +56,19 @@ export function createGallery(options: GalleryOptions): Gallery {
       const drawn = await traced(span, () => dispatcher.finish(stop));
       if (!drawn) return null;
       const file = folder.file("samples", `step-${String(step).padStart(8, "0")}.png`);
-      const columns = classes > 0 ? classes : Math.ceil(Math.sqrt(count));
-      const labels = classes > 0 && set.classes.length > 0 ? set.classes.slice(0, columns) : undefined;
-      await writeGrid(file, pixels, { count, height, width, channels, columns, ...(labels ? { labels } : {}) });
+      const given = await readHeldOut(spec, count);
+      if (given) await writeColumns(file, enlargedColumns(given.pixels, spec.model.lowRes!.size, pixels, set), set);
+      else await writeGrid(file, pixels, { count, height, width, channels, ...columnsOf(classes, count, set) });
       bus.publish({ kind: "sample", step, file });
       return file;
     },
   };
+}
+
+/** One a class, or as many as rows. */
+function columnsOf(classes: number, count: number, set: ImageSetCard) {
+  if (classes === 0) return { columns: Math.ceil(Math.sqrt(count)) };
+  return { columns: classes, ...(set.classes.length > 0 && { labels: set.classes.slice(0, classes) }) };
 }
 
 function openPixelSink(pixels: Uint8Array, block: Block, count: number, imageBytes: number): Sink {

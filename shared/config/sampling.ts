@@ -35,5 +35,7 @@ export const samplingSchema = z.strictObject({
     .min(0)
     .max(1)
     .default(0)
-    .describe("s of conditioning augmentation: how far an upsampler's low-resolution images are noised, 0 for not at all"),
+    .describe(
+      "s of conditioning augmentation: how far an upsampler's low-resolution images are noised, 0 for not at all",
+    ),
 });

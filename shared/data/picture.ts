@@ -1,6 +1,8 @@
 // Grids of images as PNG files: gutters, whole-pixel magnification, class names above the columns.
 
 import { rename } from "node:fs/promises";
+import type { PatchShape } from "./patch.ts";
+import { magnified } from "./resize.ts";
 
 export interface GridOptions {
   readonly count: number;
@@ -47,6 +49,43 @@ export async function writeGrid(file: string, pixels: Uint8Array, options: GridO
   if (labels) image = image.composite([{ input: Buffer.from(captions(labels, cellW, W)), left: 0, top: 0 }]);
   await image.png({ compressionLevel: 9 }).toFile(`${file}.tmp`);
   await rename(`${file}.tmp`, file);
+}
+
+export interface Column {
+  readonly label: string;
+  /** uint8 [rows, height, width, channels]. */
+  readonly pixels: Uint8Array;
+}
+
+/** Rows of columns side by side where there are many: the grid stays about as wide as it is high. */
+const acrossOf = (rows: number, columns: number): number => Math.ceil(Math.sqrt(rows / columns));
+
+/** Writes a PNG of columns that go together, a row an image: before and after. */
+export async function writeColumns(file: string, columns: readonly Column[], image: PatchShape): Promise<void> {
+  const { height, width, channels } = image;
+  const size = height * width * channels;
+  const rows = columns[0]!.pixels.length / size;
+  const across = acrossOf(rows, columns.length);
+  const grid = new Uint8Array(rows * columns.length * size);
+  columns.forEach(({ pixels }, c) => {
+    for (let row = 0; row < rows; row++)
+      grid.set(pixels.subarray(row * size, (row + 1) * size), (row * columns.length + c) * size);
+  });
+  const labels = Array.from({ length: across }, () => columns.map(({ label }) => label)).flat();
+  await writeGrid(file, grid, {
+    ...{ height, width, channels, labels },
+    count: rows * columns.length,
+    columns: across * columns.length,
+  });
+}
+
+/** What an upsampler was given, square images of `side` pixels shown in squares, and what it drew. */
+export function enlargedColumns(small: Uint8Array, side: number, drawn: Uint8Array, image: PatchShape): Column[] {
+  const given = magnified(small, { ...image, height: side, width: side }, image);
+  return [
+    { label: `${side}x${side}`, pixels: given },
+    { label: "drawn", pixels: drawn },
+  ];
 }
 
 const SIDE = 256;

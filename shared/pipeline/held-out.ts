@@ -1,5 +1,5 @@
 // What a run's sample grid of an upsampler is drawn from: the first images that it is not trained on, where the source has
-// some, shrunk. The same on every worker.
+// some, shrunk. The same on every worker and for the coordinator, which shows them beside what was drawn.
 
 import type { JobSpec } from "../config/schema.ts";
 import { openImageSet } from "../data/open.ts";

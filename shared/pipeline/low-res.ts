@@ -83,7 +83,13 @@ export function augmented(small: Float32Array, s: Float64Array, eps: Float32Arra
 /** The steps of 1000 that a network's embedding of times knows. */
 const STEPS = 1000;
 
-const told = (small: Float32Array, s: Float64Array | null, { size }: Told, image: PatchShape, patch: number): LowRes => ({
+const told = (
+  small: Float32Array,
+  s: Float64Array | null,
+  { size }: Told,
+  image: PatchShape,
+  patch: number,
+): LowRes => ({
   images: seen(resizeFloats(small, size, image.channels, image.height), image, patch),
   levels: s && Float32Array.from(s, (each) => STEPS * each),
 });
@@ -110,7 +116,12 @@ export function lowResPart({ pixels, noise }: LowResImages, n: number, from: num
 }
 
 /** The same inside a recorded computation. @param shape of x: [n, h, w, c]. */
-export const feedLowRes = (feed: Feed, shape: readonly number[], { noise }: Told, lowRes: () => LowRes): LowResInput => ({
+export const feedLowRes = (
+  feed: Feed,
+  shape: readonly number[],
+  { noise }: Told,
+  lowRes: () => LowRes,
+): LowResInput => ({
   images: feed(shape, "float32", () => lowRes().images) as tf.Tensor4D,
   level: noise > 0 ? (feed([shape[0]!], "float32", () => lowRes().levels!) as tf.Tensor1D) : null,
 });

@@ -14,10 +14,6 @@ export const gridImages = ({ model, sampling }: JobSpec): number => (givesImages
 export const shownClasses = ({ model }: Pick<JobSpec, "model">, classifier?: { readonly spec: JobSpec }): number =>
   model.classes || (classifier?.spec.model.classes ?? 0);
 
-/** Columns of a job's sample grid, a class each; 0 where images are of no class, or of whatever class they are drawn from. */
-export const gridClasses = (spec: Pick<JobSpec, "model">, classifier?: { readonly spec: JobSpec }): number =>
-  spec.model.lowRes ? 0 : shownClasses(spec, classifier);
-
 /** The numbers of so many images, `most` together at most. */
 export const batchesOf = (count: number, most: number): number[][] =>
   Array.from({ length: Math.ceil(count / most) }, (_, k) =>

@@ -58,6 +58,12 @@ const CASES: Readonly<Record<string, { readonly spec: string; readonly channels:
   model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 3 }
   diffusion: { variance: learned-range, objective: hybrid }`,
   },
+  "an upsampler, whose input is x_t and the grown image": {
+    channels: 1,
+    spec: `data: { source: "shapes:64", imageSize: 8, patch: 2 }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 3, lowRes: { size: 4 } }
+  diffusion: { predict: v }`,
+  },
   "residual resampling, scale and shift, heads, labels, two blocks a level, linear over 200 timesteps": {
     channels: 1,
     spec: `data: { source: "shapes:64", imageSize: 16, patch: 4 }
@@ -104,14 +110,15 @@ async function exported(name: string) {
   const folder = scratch.file(name.replaceAll(/\W+/g, "-"));
   writeFolder(folder, filesOf("diffusers", await readWeights(store, "latest", "ema")), false);
   const side = imageSize / patch;
-  const shape = [3, channels * patch * patch, side, side] as const;
-  const { classes } = job.spec.model;
+  const { classes, lowRes } = job.spec.model;
+  const shape = [3, channels * patch * patch * (lowRes ? 2 : 1), side, side] as const;
   const T = job.spec.diffusion.timesteps;
   const asked: NetworkCase = {
     shape,
     x: Array.from(noise(11, shape[0] * shape[1] * side * side)),
     t: [0, T >> 1, T - 1],
     y: classes > 0 ? [0, classes - 1, classes] : null, // the last is "no label"
+    ...(lowRes && { upsampler: true }),
   };
   return { folder, job, channels, asked, set };
 }

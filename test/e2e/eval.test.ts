@@ -136,6 +136,20 @@ describe("plume eval of a checkpoint", () => {
   });
 });
 
+describe("plume eval of an upsampler", () => {
+  it("draws from test images, shrunk", async () => {
+    const out = scratch.file("upsampler");
+    const set = [
+      ...["data.source=fashion-mnist", "data.imageSize=28", "model.lowRes.size=14"],
+      ...["training.steps=1", "sampling.count=0", "sampling.steps=2"],
+    ];
+    await train(tinyJob(scratch.path), out, ...set.flatMap((pair) => ["--set", pair]));
+    const told = await evaluated(out, "--count", "100", "--seeds", "0", "--stages", "final");
+    expect(told.rows[0]).toMatchObject({ kind: "generated", name: "final, step 1", step: 1 });
+    expect(row(told, "final, step 1").frechet!.mean).toBeGreaterThan(row(told, "real test images").frechet!.mean);
+  });
+});
+
 describe("plume eval refuses with exit code 2", () => {
   it.each([
     ["nothing to measure", [], "has nothing to measure"],

@@ -13,6 +13,8 @@ export interface NetworkCase {
   readonly x: readonly number[];
   readonly t: readonly number[];
   readonly y: readonly number[] | null;
+  /** The second half of x's channels is the low-resolution image. */
+  readonly upsampler?: true;
 }
 
 export const noise = (seed: number, size: number): Float32Array =>
@@ -27,7 +29,7 @@ export const toNchw = (x: tf.Tensor): number[] => Array.from(tf.tidy(() => tf.tr
 export function plumeForward(
   network: Network,
   values: ReadonlyMap<string, Float32Array>,
-  { shape, x, t, y }: NetworkCase,
+  { shape, x, t, y, upsampler }: NetworkCase,
 ): number[] {
   const layout = buildLayout(network.params);
   const flat = new Float32Array(layout.size);
@@ -36,7 +38,10 @@ export function plumeForward(
   params.load(flat);
   const out = tf.tidy(() => {
     const labels = y && tf.tensor1d([...y], "int32");
-    return toNchw(network.forward(inference(params.get), { x: toNhwc(x, shape), t: tf.tensor1d([...t]), y: labels }));
+    const all = toNhwc(x, shape);
+    const [own, images] = (upsampler ? tf.split(all, 2, 3) : [all]) as [tf.Tensor4D, tf.Tensor4D?];
+    const lowRes = images ? { images, level: null } : null;
+    return toNchw(network.forward(inference(params.get), { x: own, t: tf.tensor1d([...t]), y: labels, lowRes }));
   });
   params.dispose();
   return out;

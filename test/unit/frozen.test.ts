@@ -69,6 +69,16 @@ describe("a model that a job names", () => {
     await expect(refused).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
     await expect(refused).rejects.toMatchObject({ remedy: expect.stringMatching(/\w/) });
   });
+
+  it("is refused where it is told a low-resolution image, and the job's is not", async () => {
+    const upsampler = scratch.file("upsampler");
+    await writeModel(upsampler, 4, teacherJob("model.lowRes.size=4"));
+    await expect(read(student(`file://${upsampler}`))).rejects.toThrow(
+      'model.lowRes: the model has {"size":4,"noise":0}, the job null',
+    );
+    const told = student(`file://${upsampler}`, "model.lowRes.size=4");
+    expect((await read(told)).teacher!.spec.model.lowRes).toEqual({ size: 4, noise: 0 });
+  });
 });
 
 describe("a run that has begun", () => {

@@ -43,7 +43,10 @@ const filled = (network: Network): tf.Tensor[] =>
   });
 
 const input = (config: UnetConfig, side = 8): NetworkInput => ({
-  x: patterned([2, side, side, config.inC], 77) as tf.Tensor4D,
+  x: patterned([2, side, side, config.lowRes ? config.inC / 2 : config.inC], 77) as tf.Tensor4D,
+  lowRes: config.lowRes
+    ? { images: patterned([2, side, side, config.inC / 2], 78) as tf.Tensor4D, level: tf.tensor1d([0, 700]) }
+    : null,
   t: tf.tensor1d([3, 40]),
   y: config.classRows > 0 ? tf.tensor1d([0, config.classRows - 1], "int32") : null,
 });
@@ -77,19 +80,20 @@ describe("a fresh U-Net", () => {
 });
 
 describe("gradients of whole networks agree with finite differences", () => {
-  const variants: [string, Partial<UnetConfig>][] = [
+  const variants: [string, Partial<UnetConfig>, step?: number][] = [
     ["scale and shift, convolutions that resample, one head", {}],
     ["added embedding, two heads", { scaleShift: false, headChannels: 8, classRows: 0 }],
     ["residual blocks that resample, attention at the finest level", { resample: "resblock", attentionLevels: [0] }],
+    ["an upsampler that is told how far its small image was noised", { inC: 4, lowRes: "augmented" }, 1e-3],
     ["two blocks a level, a wide first level", { channelMult: [2, 3], resBlocks: 2, attentionLevels: [] }],
   ];
-  it.each(variants)("%s", (_name, change) => {
+  it.each(variants)("%s", (_name, change, step = 4e-3) => {
     const config = { ...base, ...change };
     const network = buildUnet(config);
     const at = input(config, 4);
     const f = (x: tf.Tensor, ...tensors: tf.Tensor[]) =>
       network.forward(over(network, tensors), { ...at, x: x as tf.Tensor4D });
-    const errors = gradientErrors(f, [at.x, ...filled(network)], 4e-3);
+    const errors = gradientErrors(f, [at.x, ...filled(network)], step);
     const names = ["x", ...network.params.map(({ name }) => name)];
     // A key's bias moves all scores of a query alike: its true gradient is 0, and what is left is rounding.
     const bad = names.filter((name, i) => !name.endsWith("to_k.bias") && !(errors[i]! < 0.03));

@@ -307,6 +307,7 @@ function sayUnsaved(io: CommandIo, { steps, unsaved }: Summary): void {
 function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnings: readonly string[]): void {
   const show = (...parts: string[]) => relative(process.cwd(), join(out, ...parts)) || ".";
   const state = summary.outcome === "complete" ? "trained" : "stopped";
+  const from = job.spec.model.lowRes ? ["--from-data", "test"] : [];
   io.print();
   io.print(
     `${job.metadata.name} ${state}: ${summary.steps} steps, ${summary.samples} samples, final loss ${summary.finalLoss?.toFixed(4) ?? "-"}, ${summary.samplesPerSecond.toFixed(0)} images/s, ${duration(summary.wallSeconds)}`,
@@ -321,6 +322,6 @@ function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnin
   io.print();
   if (summary.outcome === "stopped") io.print(`to go on where it stopped: ${againCommand(process.argv.slice(2))}`);
   else if (givesImages(job.spec.model.type))
-    io.print(`to draw samples: ${commandLine("plume", "sample", show(), "-o", `${job.metadata.name}.png`)}`);
+    io.print(`to draw samples: ${commandLine("plume", "sample", show(), ...from, "-o", `${job.metadata.name}.png`)}`);
   else io.print(`to see how well it tells noised images apart: ${commandLine("plume", "eval", show())}`);
 }

@@ -1,6 +1,7 @@
 // Complete ADM networks by their published names, and parameter counts.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { resizeFloats } from "../../../shared/data/resize.ts";
 import { admModules, fromAdm } from "../../../shared/models/adm-names.ts";
 import { buildEncoder } from "../../../shared/models/classifier.ts";
 import { buildUnet, type UnetConfig } from "../../../shared/models/unet.ts";
@@ -67,22 +68,21 @@ function forward({ params, inputs, expected }: GoldenCase): Record<string, unkno
   ];
   const f = forwardWith(network.params, weights);
   const x = tensorOf(inputs.x) as tf.Tensor4D;
-  const input = superRes
-    ? (tf.concat([x, upsampled(tensorOf(inputs.low_res) as tf.Tensor4D, x)], 3) as tf.Tensor4D)
-    : x;
+  const lowRes = superRes ? { images: upsampled(tensorOf(inputs.low_res), x), level: null } : null;
   const y = inputs.y ? tf.tensor1d(inputs.y as number[], "int32") : null;
-  const result = network.forward(f, { x: input, t: tf.tensor1d(inputs.timesteps as number[]), y }).dataSync();
+  const result = network.forward(f, { x, t: tf.tensor1d(inputs.timesteps as number[]), y, lowRes }).dataSync();
   out[expected.logits ? "logits" : "output"] = result;
   return out;
 }
 
-const upsampled = (low: tf.Tensor4D, x: tf.Tensor4D) =>
-  tf.image.resizeBilinear(low, [x.shape[1], x.shape[2]], false, true);
+const upsampled = (low: tf.Tensor, { shape }: tf.Tensor4D) =>
+  tf.tensor4d(resizeFloats(low.dataSync() as Float32Array, low.shape[1]!, shape[3], shape[1]), shape);
 
 function configOf(p: AdmParams, superRes: boolean): UnetConfig {
   return {
     inC: superRes ? 2 * p.in_channels : p.in_channels,
     outC: p.out_channels,
+    lowRes: superRes ? "plain" : undefined,
     channels: p.model_channels,
     channelMult: p.channel_mult,
     embedChannels: p.model_channels,

@@ -111,6 +111,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
     type: few("unet", "unet", "mlp", "classifier"),
+    lowRes: few({ size: 4 }, { size: 14, noise: 0.25 }, { size: 28, noise: 1 }),
   },
   training: {
     globalBatch: few(1, 8, 12, 64),
@@ -142,6 +143,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     steps: few(1, 20, 21, 50, 1000),
     guidance: few(0, 1, 1.5, 2),
     classifierScale: few(0, 1, 2.5),
+    lowResNoise: few(0, 0.25, 0.5),
   },
 };
 

@@ -165,6 +165,22 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.sampling.guidance: Forbidden: 2 mixes two predictions of x_0, which binomial does not make; set it to 1",
   ),
   wrong(
+    { model: { lowRes: { size: 28 } } },
+    "spec.model.lowRes.size: Forbidden: 28 is not below data.imageSize 28; lower it, or raise imageSize",
+  ),
+  wrong(
+    { model: { type: "mlp", lowRes: { size: 14 } } },
+    "spec.model.lowRes: Forbidden: is not read by a mlp; leave it out, or choose unet",
+  ),
+  wrong(
+    { data: HEARTBEAT, model: { lowRes: { size: 14 } }, diffusion: BITS, sampling: ALL_STEPS },
+    "spec.model.lowRes: Forbidden: is not told to the steps of binomial; leave it out, or choose another process",
+  ),
+  wrong(
+    { model: { lowRes: { size: 14, noise: 0.25 } }, sampling: { lowResNoise: 0.5 } },
+    "spec.sampling.lowResNoise: Forbidden: 0.5 is above model.lowRes.noise 0.25, the most that the network has seen; lower it",
+  ),
+  wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },
     "spec.store.endpoint: Forbidden: holds a user name or a password: they belong in the environment",
   ),
@@ -216,6 +232,12 @@ export const AGAINST_A_FIELD: readonly WrongJob[] = [
   wrong({ training: { microBatch: 0 } }, "spec.training.microBatch: Invalid value: 0"),
   wrong({ training: { optimizer: { lr: 0 } } }, "spec.training.optimizer.lr: Invalid value: 0", "greater than 0"),
   wrong({ monitoring: { port: 70_000 } }, "spec.monitoring.port: Invalid value: 70000", "less than or equal to 65535"),
+  wrong({ model: { lowRes: {} } }, "spec.model.lowRes.size: Required value"),
+  wrong(
+    { model: { lowRes: { size: 14, noise: 1.5 } } },
+    "spec.model.lowRes.noise: Invalid value: 1.5",
+    "should be less than or equal to 1",
+  ),
   wrong({ model: { groups: 0 } }, "spec.model.groups: Invalid value: 0"),
   wrong({ model: { channelMult: [] } }, "spec.model.channelMult: Invalid value: 0", "at least 1 items"),
   wrong({ model: { channelMult: [1, 1, 1, 1, 1, 1, 1, 1, 1] } }, "spec.model.channelMult: Too many: 9"),
@@ -249,8 +271,8 @@ export const UNKNOWN_FIELDS: readonly (readonly [spec: object, field: string])[]
 ];
 
 /**
- * A job in which a field may have another value: a process with any weighting, for an objective the one with a bound, and one
- * that distils for what it reads of its teacher.
+ * A job in which a field may have another value: a process with any weighting, for an objective the one with a bound, one
+ * that distils for what it reads of its teacher, and an upsampler for what that is told.
  */
 export const unchanged = (path: string) =>
   path.startsWith("models.")
@@ -263,6 +285,7 @@ export const unchanged = (path: string) =>
         diffusion: { process: path === "diffusion.objective" ? "ddpm" : "vp" },
         models: {},
         sampling: { sampler: "euler" },
+        ...(path.startsWith("model.lowRes.") && { model: { lowRes: { size: 14 } } }),
       };
 
 /**
@@ -290,6 +313,8 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.layers": 2,
   "model.bases": 20,
   "model.pool": "adaptive",
+  "model.lowRes.size": 7,
+  "model.lowRes.noise": 0.5,
   "diffusion.process": "ve",
   "diffusion.schedule": "linear",
   "diffusion.timesteps": 500,

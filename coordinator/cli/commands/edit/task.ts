@@ -1,6 +1,7 @@
 // The contract of a task of `plume edit`.
 
 import type { PatchShape } from "../../../../shared/data/patch.ts";
+import type { Column } from "../../../../shared/data/picture.ts";
 import type { Edit, EditProgress, Subjects, Task } from "../../../../shared/editing/editor.ts";
 import { seen, shown } from "../../../../shared/pipeline/pixels.ts";
 import type { Sampling } from "../../sampling.ts";
@@ -17,12 +18,6 @@ export interface Scene {
 
 /** Does a task to subjects, and shows how far it is. */
 export type Work = (subjects: Subjects, task: Task) => ReturnType<Edit>;
-
-interface Column {
-  readonly label: string;
-  /** uint8 [rows, height, width, channels]. */
-  readonly pixels: Uint8Array;
-}
 
 export interface Edited {
   /** Of the grid, from left to right. */

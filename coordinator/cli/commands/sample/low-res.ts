@@ -22,9 +22,15 @@ export interface LowResOptions extends ImageOptions {
 
 /** Of an upsampler alone. */
 export const LOW_RES_OPTIONS = [
-  ["--base <checkpoint>", "of an upsampler: a model of small images, which are drawn as its own job says, then enlarged"],
+  [
+    "--base <checkpoint>",
+    "of an upsampler: a model of small images, which are drawn as its own job says, then enlarged",
+  ],
   ...IMAGE_OPTIONS,
-  ["--low-res-noise <s>", "how far small images are noised first, 0 to the job's model.lowRes.noise (default: the job's)"],
+  [
+    "--low-res-noise <s>",
+    "how far small images are noised first, 0 to the job's model.lowRes.noise (default: the job's)",
+  ],
 ] as const;
 
 export type AskedLowRes =
@@ -53,7 +59,8 @@ export function checkLowRes(checkpoint: string, { model: { lowRes } }: JobSpec, 
     if (base !== undefined || images || fromData !== undefined) return;
     const { size } = lowRes;
     throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is an upsampler: it draws from images of ${size}x${size}`, {
-      remedy: "add --base CHECKPOINT for those of another model, --images FILES, or --from-data test for its own data, shrunk",
+      remedy:
+        "add --base CHECKPOINT for those of another model, --images FILES, or --from-data test for its own data, shrunk",
     });
   }
   const given = { base, images, "from-data": fromData, indices, resize, "low-res-noise": lowResNoise };

@@ -1,8 +1,7 @@
 // Where drawn images go: a grid, a column a class, or an array; of an upsampler a grid of what it was given and what it drew.
 
 import type { PatchShape } from "../../../../shared/data/patch.ts";
-import { writeGrid } from "../../../../shared/data/picture.ts";
-import { magnified } from "../../../../shared/data/resize.ts";
+import { enlargedColumns, writeGrid } from "../../../../shared/data/picture.ts";
 import { writeArray } from "../../output.ts";
 import { writeEdited } from "../edit/show.ts";
 import type { SmallImages } from "./low-res.ts";
@@ -31,10 +30,8 @@ export async function writeEnlarged(
   image: PatchShape,
   size: number,
 ): Promise<void> {
-  const small = { height: size, width: size, channels: image.channels };
   const columns = [
-    { label: `${size}x${size}`, pixels: magnified(pixels, small, image) },
-    { label: "drawn", pixels: after },
+    ...enlargedColumns(pixels, size, after, image),
     ...(originals ? [{ label: "original", pixels: originals }] : []),
   ];
   await writeEdited(output, { columns, after }, image);
