@@ -8,6 +8,7 @@ export const NETWORKS = {
     gives: "image",
     pyramid: true,
     lowRes: true,
+    text: true,
     load: async () => (await import("./unet.ts")).unetOf,
   },
   mlp: {
@@ -30,6 +31,9 @@ export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives 
 
 /** Whether a network can be an upsampler. */
 export const takesLowRes = (type: NetworkName): boolean => (NETWORKS[type] as NetworkKind).lowRes ?? false;
+
+/** Whether a network can read captions. */
+export const takesText = (type: NetworkName): boolean => (NETWORKS[type] as NetworkKind).text ?? false;
 
 /** Those whose feature maps come in several sizes. */
 export const PYRAMIDS = (Object.keys(NETWORKS) as NetworkName[]).filter(

@@ -11,6 +11,8 @@ export interface NetworkKind {
   readonly pyramid?: true;
   /** It may be told its image at a lower resolution. */
   readonly lowRes?: true;
+  /** It may read captions. */
+  readonly text?: true;
   /** @returns what makes the network of a job. */
   load(): Promise<(fields: NetworkFields, image: ImageShape) => Network>;
 }

@@ -12,6 +12,7 @@ import type { Forward, LowResInput, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
 import { integers, normals, PURPOSE, type Purpose, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
+import { feedText, trainingText } from "./captions.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
 import { type Loss, openLoss, type Times } from "./loss.ts";
@@ -26,6 +27,8 @@ export interface MicroBatch {
   readonly pixels: Uint8Array;
   /** int32 [n], -1 without a label. */
   readonly labels: Int32Array;
+  /** One a sample, of a source that has them. */
+  readonly captions?: readonly string[];
 }
 
 /**
@@ -44,6 +47,8 @@ interface Drawn extends Times {
   readonly labels: Int32Array;
   /** The same as a condition: the row behind the classes for none. */
   readonly y: Int32Array;
+  /** Words of the captions. */
+  readonly text: Int32Array | null;
   /** Of an upsampler. */
   readonly lowRes: LowRes | null;
 }
@@ -64,7 +69,7 @@ export function createMicroBatch(
   const conditional = model.classes > 0 && givesImages(model.type);
   const others = Object.entries<FrozenNetwork>(frozen);
 
-  const draw = (loss: Loss, { step, index, pixels, labels }: MicroBatch): Drawn => {
+  const draw = (loss: Loss, { step, index, pixels, labels, captions }: MicroBatch): Drawn => {
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
@@ -80,7 +85,8 @@ export function createMicroBatch(
     const drops = model.classes > 0 ? uniforms(key(PURPOSE.labelDrop), n) : null;
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
     const lowRes = trainingLowRes(spec, image, shown, { step, index });
-    return { step, index, x0, ...times, labels, y, lowRes };
+    const text = trainingText(spec, captions, { step, index });
+    return { step, index, x0, ...times, labels, y, text, lowRes };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
@@ -95,6 +101,7 @@ export function createMicroBatch(
       const classes = (of: "labels" | "y") => () => feed([n], "int32", () => drawn()[of].slice()) as tf.Tensor1D;
       const told: Told = {
         labels: conditional ? classes("y") : null,
+        text: model.text ? () => feedText(feed, n, () => drawn().text!) : null,
         lowRes: model.lowRes ? feedLowRes(feed, shape, model.lowRes, () => drawn().lowRes!) : null,
       };
       // Each evaluation has the same dropout: a network and its target differ in their parameters alone.
@@ -139,16 +146,24 @@ type Param = Forward["param"];
 interface Told {
   /** int32 [n]; null for networks without labels. */
   readonly labels: (() => tf.Tensor1D) | null;
+  /** int32 [n * words]; null for networks that read no captions. */
+  readonly text: (() => tf.Tensor1D) | null;
   readonly lowRes: LowResInput | null;
 }
 
 /** A network under what it is told. @param forward a fresh one for each evaluation. */
 const outputOf =
-  (network: Network, param: Param, { labels, lowRes }: Told, forward: (param: Param) => Forward): NetworkOutput =>
+  (network: Network, param: Param, { labels, text, lowRes }: Told, forward: (param: Param) => Forward): NetworkOutput =>
   (x, label) => {
     // What a recorded computation is told of its levels is one a sample: [n, 1, 1, 1].
     const t = tf.reshape(label as tf.Tensor, [x.shape[0]!]) as tf.Tensor1D;
-    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null, lowRes });
+    return network.forward(forward(param), {
+      x: x as tf.Tensor4D,
+      t,
+      y: labels?.() ?? null,
+      text: text?.() ?? null,
+      lowRes,
+    });
   };
 
 /** The job's other models, without dropout. @param tensors of all of them, in their order. */

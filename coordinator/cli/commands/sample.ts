@@ -2,9 +2,12 @@
 
 import { Command } from "commander";
 import type { JobSpec } from "../../../shared/config/schema.ts";
+import { PlumeError } from "../../../shared/errors.ts";
 import { checkWeights, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
+import { PROMPTS, promptsOf } from "../../../shared/scenes/prompts.ts";
+import { tokensOf } from "../../../shared/scenes/tokens.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
 import { CLASSIFIER_OPTION, readGuide, scaleOf } from "../guide.ts";
@@ -34,6 +37,7 @@ import { writeDrawn, writeEnlarged } from "./sample/show.ts";
 interface SampleCommandOptions extends SamplingOptions, LowResOptions {
   readonly count?: string;
   readonly class?: string;
+  readonly prompt?: string;
   readonly classifier?: string;
   readonly classifierScale?: string;
   readonly weights?: string;
@@ -47,7 +51,8 @@ export function sampleCommand(): Command {
     .description("sample images from a run, a checkpoint store, one checkpoint or an exported folder")
     .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "images (default: the job's sampling.count)")
-    .option("--class <k>", "one class, by number or name (default: all in turn)");
+    .option("--class <k>", "one class, by number or name (default: all in turn)")
+    .option("--prompt <text>", "of a model that reads captions: what the images show (default: fixed prompts in turn)");
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
   return command
     .option(...CLASSIFIER_OPTION)
@@ -65,8 +70,12 @@ Examples:
   plume sample runs/fashion --sampler dpmpp-2m --steps 10 --count 1000 -o images.npy
   plume sample runs/fashion --classifier runs/classifier --classifier-scale 4 -o guided.png
   plume sample runs/consistency --steps 1 -o one-step.png
+  plume sample runs/text --prompt "large red square top left" --guidance 3 -o squares.png
+  plume sample runs/text --prompt "a small blue circle left of a large red square" --count 16 -o pairs.png
   plume sample runs/upsampler --base runs/adm-14 --count 16 -o cascade.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
+
+A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it.
 
 An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
 of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the
@@ -83,6 +92,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const { job, step, weights, imageSet } = model;
   const { spec } = job;
   checkDraws(checkpoint, spec);
+  checkPrompt(checkpoint, spec, options.prompt);
   checkLowRes(checkpoint, spec, options);
   const sampling = samplingFor(spec, asked.sampling);
   const noise = noiseOf(spec, asked.lowRes);
@@ -103,26 +113,42 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     if (!small || classes === 0) return gridLabels(indices, classes);
     return indices.map((k) => small.labels?.[k] ?? noLabel(spec, imageSet.classes));
   };
+  const captionsOf = spec.model.text && ((indices: readonly number[]) => captionsFor(indices, options.prompt));
   const lowRes = small && { pixels: small.pixels, noise };
-  const wanted = { ...sampling, classifierScale, count, classifier, labelsOf, lowRes };
+  const wanted = { ...sampling, classifierScale, count, classifier, labelsOf, captionsOf, lowRes };
   const { pixels, workers } = await drawImages(io, model, wanted, processes);
 
   const image = { height, width, channels };
   if (small) await writeEnlarged(output, pixels, small, image, spec.model.lowRes!.size);
+  else if (spec.model.text && options.prompt === undefined)
+    await writeDrawn(output, pixels, { count, ...imageSet, classes: PROMPTS }, PROMPTS.length);
   else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
   io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
   const { seed, steps, guidance } = sampling;
   io.result({
     ...{ file: output, count, step, weights, seed, steps, guidance, backend, workers },
     ...(classifier && { classifierScale: classifierScale ?? 1 }),
+    ...(options.prompt !== undefined && { prompt: options.prompt }),
     ...(small && { ...small.told, lowResNoise: noise }),
   });
   return undefined;
 }
 
+const captionsFor = (indices: readonly number[], prompt: string | undefined): string[] =>
+  prompt === undefined ? promptsOf(indices) : indices.map(() => prompt);
+
+/** @throws PlumeError INVALID_ARGUMENT for a model that reads none. */
+function checkPrompt(checkpoint: string, { model }: JobSpec, prompt: string | undefined): void {
+  if (prompt === undefined || model.text) return;
+  throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}": ${checkpoint} reads no captions`, {
+    remedy: "leave it out, or name a run whose job has model.text",
+  });
+}
+
 /** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
 function parse(options: SampleCommandOptions) {
-  const { count, workers, weights } = options;
+  const { count, prompt, workers, weights } = options;
+  if (prompt !== undefined) tokensOf([prompt]);
   return {
     sampling: parseSampling(options),
     lowRes: parseLowRes(options),

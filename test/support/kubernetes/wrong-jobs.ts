@@ -12,9 +12,13 @@ const wrong = (spec: object, ...says: readonly string[]): WrongJob => ({ spec, s
 const CONSISTENCY = { process: "edm", predict: "consistency", objective: "consistency" };
 const TEACHER = { from: "file://runs/edm" };
 
+/** Of a job with captions. */
+const CAPTIONS = { source: "captions:", imageSize: 16 };
+
 /** Of a job of a chain. */
 const HEARTBEAT = { source: "heartbeat:" };
 const BITS = { process: "binomial", predict: "kernel", objective: "trajectory-bound" };
+const CHAIN_OF_IMAGES = { process: "nonequilibrium", predict: "kernel", objective: "trajectory-bound" };
 const ALL_STEPS = { sampler: "reverse-kernel", steps: 1000 };
 
 /** Between fields: every rule of shared/config/rules.ts. */
@@ -130,7 +134,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { sampling: { guidance: 2.5 } },
-    "spec.sampling.guidance: Forbidden: 2.5 needs class labels; set model.classes, or guidance 1",
+    "spec.sampling.guidance: Forbidden: 2.5 needs class labels or captions; set model.classes or model.text, or guidance 1",
   ),
   wrong(
     { sampling: { classifierScale: 2.5 } },
@@ -179,6 +183,30 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { model: { lowRes: { size: 14, noise: 0.25 } }, sampling: { lowResNoise: 0.5 } },
     "spec.sampling.lowResNoise: Forbidden: 0.5 is above model.lowRes.noise 0.25, the most that the network has seen; lower it",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { type: "mlp", text: {} } },
+    "spec.model.text: Forbidden: is not read by a mlp; leave it out, or choose unet",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { text: {} }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },
+    "spec.model.text: Forbidden: is not told to the steps of nonequilibrium; leave it out, or choose another process",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { text: { width: 32, heads: 3 } } },
+    "spec.model.text.heads: Forbidden: 3 does not divide the width 32; choose a divisor",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { classes: 10, text: {} } },
+    "spec.model.classes: Forbidden: 10 beside model.text would be a second condition; set it to 0, or leave text out",
+  ),
+  wrong(
+    { model: { text: {} } },
+    "spec.data.source: Forbidden: has no captions, which model.text reads; choose captions",
+  ),
+  wrong(
+    { data: { ...CAPTIONS, flip: true }, model: { text: {} } },
+    "spec.data.flip: Forbidden: true makes captions wrong that say left or right; set it to false",
   ),
   wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },

@@ -23,20 +23,22 @@ export interface Processes {
   readonly workers?: number | undefined;
 }
 
-export interface Wanted extends Omit<DrawerWanted, "indices" | "labels" | "lowRes"> {
+export interface Wanted extends Omit<DrawerWanted, "indices" | "labels" | "captions" | "lowRes"> {
   readonly count: number;
   readonly classifier: FrozenWeights | undefined;
   readonly labelsOf: (indices: readonly number[]) => readonly number[] | null;
+  /** Of a model that reads them. */
+  readonly captionsOf?: ((indices: readonly number[]) => readonly string[]) | undefined;
   /** Of an upsampler: as many as images. */
   readonly lowRes?: LowResImages | undefined;
 }
 
 /** @returns uint8 [count, H, W, C], and how many processes drew them. */
 export async function drawImages(io: CommandIo, model: ReadModel, wanted: Wanted, processes: Processes) {
-  const { count, classifier, labelsOf, lowRes, ...how } = wanted;
+  const { count, classifier, labelsOf, captionsOf, lowRes, ...how } = wanted;
   const { height, width, channels } = model.imageSet;
   const batches = batchesOf(count, BATCH).map((indices) => ({
-    ...{ ...how, indices, labels: labelsOf(indices) },
+    ...{ ...how, indices, labels: labelsOf(indices), captions: captionsOf?.(indices) },
     ...(lowRes && { lowRes: lowResPart(lowRes, count, indices[0]!, indices.at(-1)! + 1) }),
   }));
   const { backend } = processes;
