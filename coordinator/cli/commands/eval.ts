@@ -15,6 +15,7 @@ import { CLASSIFIER_OPTION, openGuide } from "../guide.ts";
 import { oneOf, wholeNumber } from "../options.ts";
 import { SAMPLING_OPTIONS } from "../sampling.ts";
 import { evaluateBound } from "./eval/bound.ts";
+import { evaluateCaptions } from "./eval/captions.ts";
 import { readImages } from "./eval/images.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES, openReal, openScorer } from "./eval/real.ts";
@@ -86,12 +87,15 @@ Examples:
   plume eval runs/fashion --stages final --classifier runs/classifier --classifier-scale 0,1,2,4,8
   plume eval runs/classifier
   plume eval runs/heartbeat --bound
+  plume eval runs/text --seeds 0 --guidance 1,3
 
 Where --sampler, --steps, --guidance or --classifier-scale list several values, separated by commas, every combination is
 drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
 neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
+A model of captions (model.text) draws one image of each caption that it was not trained on, 200 of them by default, and of captions
+with pairs of colour and shape that it has never seen; told is how often the image is what its caption says.
 An upsampler (model.lowRes) draws from test images, shrunk. What it draws of a base model's images is measured as any others:
 plume sample UPSAMPLER --base BASE --count 500 -o images.npy && plume eval --against images.npy
 
@@ -167,6 +171,14 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
       count: options.count === undefined ? undefined : asked.count,
     });
   }
+  if (loaded?.job.spec.model.text) {
+    refuseForCaptions(options, checkpoint!);
+    const ways = asked.waysOf(loaded.job.spec, undefined);
+    return evaluateCaptions(io, checkpoint!, loaded, {
+      ...{ ways, seeds: asked.seeds },
+      count: options.count === undefined ? undefined : asked.count,
+    });
+  }
   const classifier = loaded ? await openGuide(options.classifier, loaded.job.spec, loaded.imageSet) : undefined;
   const ways = loaded ? asked.waysOf(loaded.job.spec, classifier) : [];
   const real = await openReal(io.signal);
@@ -213,6 +225,15 @@ function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
     if (options[flag] !== undefined)
       throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]}: ${checkpoint} is a classifier`, {
         remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
+      });
+}
+
+/** It is measured by its captions alone. */
+function refuseForCaptions(options: EvalOptions, checkpoint: string): void {
+  for (const flag of ["against", "stages", "classifier", "classifierScale"] as const)
+    if (options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `${flagOf(flag)} ${options[flag]}: ${checkpoint} reads captions`, {
+        remedy: `leave it out: plume eval ${checkpoint} tells whether its images are what their captions say`,
       });
 }
 

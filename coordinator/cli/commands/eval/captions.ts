@@ -1,0 +1,122 @@
+// Whether what a model draws of captions is what they say: of captions that it was not trained on, and of those with pairs of colour
+// and shape that no picture of its training has.
+
+import type { Backend } from "../../../../shared/backends/backend.ts";
+import { openScenes } from "../../../../shared/data/sources/captions.ts";
+import { type CaptionScore, scoreCaptions, shuffledCaptions } from "../../../../shared/eval/caption-match.ts";
+import type { LoadedModel } from "../../../../shared/interop/load-model.ts";
+import { createGenerator, type Generate } from "../../../../shared/pipeline/generate.ts";
+import { batchesOf } from "../../../../shared/pipeline/tiles.ts";
+import { type Spread, spreadOf } from "../../../../shared/spread.ts";
+import type { CommandIo } from "../../action.ts";
+import { breathe } from "../../sampling.ts";
+import { table } from "../../table.ts";
+import { tell, type Way } from "./ways.ts";
+
+const COUNT = 200;
+/** Images computed together: bounds the memory; what comes out does not depend on it. */
+const BATCH = 8;
+
+const SPLITS = ["test", "held-out"] as const;
+
+interface Asked {
+  readonly count: number | undefined;
+  readonly seeds: readonly number[];
+  readonly ways: readonly Way[];
+}
+
+interface Row {
+  readonly name: string;
+  readonly split: (typeof SPLITS)[number];
+  /** One a seed: under its own captions, and under those of others. */
+  readonly scores: readonly { readonly own: CaptionScore; readonly shuffled: CaptionScore }[];
+}
+
+export async function evaluateCaptions(
+  io: CommandIo,
+  checkpoint: string,
+  model: LoadedModel & { readonly backend: Backend },
+  { count = COUNT, seeds, ways }: Asked,
+): Promise<undefined> {
+  const { job, step, weights, network, params, imageSet, backend } = model;
+  const { height: side } = imageSet;
+  const image = { height: side, width: side, channels: 3 };
+  const generate = createGenerator({ spec: job.spec, network, params, image, program: backend.program });
+  const rows: Row[] = [];
+  for (const split of SPLITS) {
+    const { pixels, captions = [] } = await openScenes(count, side, split).read(
+      Array.from({ length: count }, (_, k) => k),
+    );
+    const scored = (drawn: Uint8Array) => ({
+      own: scoreCaptions(drawn, captions, side),
+      shuffled: scoreCaptions(drawn, shuffledCaptions(captions), side),
+    });
+    for (const way of ways) {
+      const name = ways.length > 1 ? tell(way) : `drawn, step ${step}`;
+      const scores = [];
+      for (const seed of seeds) {
+        const onBatch = (done: number) => {
+          if (done % 80 === 0) io.note(`  ${split}, ${name}, seed ${seed}: ${done} of ${count} images`);
+        };
+        scores.push(scored(await drawn(generate, captions, { ...way, seed }, { signal: io.signal, onBatch })));
+      }
+      rows.push({ name, split, scores });
+    }
+    rows.push({ name: "as rendered", split, scores: [scored(pixels)] });
+  }
+  const how = ways.length === 1 ? `, ${tell(ways[0]!)}` : "";
+  io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${seeds.join(", ")}${how}`);
+  io.print(rowTable(rows));
+  io.print(LEGEND);
+  io.result({ checkpoint, step, weights, seeds, count, rows: rows.map(rowJson) });
+  return undefined;
+}
+
+interface Watch {
+  readonly signal: AbortSignal;
+  onBatch(done: number): void;
+}
+
+/** @returns uint8 [n, side, side, 3]: one image a caption. */
+async function drawn(
+  generate: Generate,
+  captions: readonly string[],
+  way: Way,
+  { signal, onBatch }: Watch,
+): Promise<Uint8Array> {
+  const images: Uint8Array[] = [];
+  for (const indices of batchesOf(captions.length, BATCH)) {
+    const asked = { labels: null, captions: indices.map((k) => captions[k]!) };
+    images.push(await generate({ ...way, ...asked, indices, onStep: () => breathe(signal) }));
+    onBatch(indices.at(-1)! + 1);
+  }
+  return new Uint8Array(Buffer.concat(images));
+}
+
+/** By their headings. */
+const COLUMNS = {
+  exact: ({ own }) => own.exact,
+  "exact, captions shuffled": ({ shuffled }) => shuffled.exact,
+  claims: ({ own }) => own.share,
+  "claims, captions shuffled": ({ shuffled }) => shuffled.share,
+} satisfies Record<string, (score: Row["scores"][number]) => number>;
+
+const spreads = ({ scores }: Row): [string, Spread][] =>
+  Object.entries(COLUMNS).map(([heading, of]) => [heading, spreadOf(scores.map(of))]);
+
+const rowTable = (rows: readonly Row[]): string =>
+  table([
+    ["captions", "images", ...Object.keys(COLUMNS)],
+    ...rows.map((row) => [
+      row.split,
+      row.name,
+      ...spreads(row).map(([, { mean, std }]) => mean.toFixed(3) + (std === null ? "" : ` ± ${std.toFixed(3)}`)),
+    ]),
+  ]);
+
+const rowJson = (row: Row) => ({ name: row.name, split: row.split, scores: row.scores });
+
+const LEGEND = `exact: the share of images that show all that their captions say, and nothing else, by comparison with the renderer's own
+  pictures. claims: of what the captions say (how many things, shapes, colours, sizes, places, relations) the share that is so.
+  shuffled: under the caption of the next image, what images score that know nothing of theirs. held-out: captions with pairs of
+  colour and shape that no picture of training has.`;
