@@ -41,13 +41,13 @@ export interface Scene {
   readonly caption: string;
 }
 
-export const SCENE_SPLITS = ["train", "test", "held-out"] as const;
+const SCENE_SPLITS = ["train", "test", "held-out"] as const;
 export type SceneSplit = (typeof SCENE_SPLITS)[number];
 
 type Pair = readonly [Colour, Shape];
 
 /** Never seen in training: each shape and each colour of them is, in other pairs. */
-export const HELD_OUT: readonly Pair[] = [
+const HELD_OUT: readonly Pair[] = [
   ["red", "circle"],
   ["yellow", "square"],
   ["green", "triangle"],

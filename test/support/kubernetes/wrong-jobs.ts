@@ -14,6 +14,7 @@ const TEACHER = { from: "file://runs/edm" };
 
 /** Of a job with captions. */
 const CAPTIONS = { source: "captions:", imageSize: 16 };
+const TEXT = { width: 32, layers: 2, heads: 2 };
 
 /** Of a job of a chain. */
 const HEARTBEAT = { source: "heartbeat:" };
@@ -185,27 +186,27 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.sampling.lowResNoise: Forbidden: 0.5 is above model.lowRes.noise 0.25, the most that the network has seen; lower it",
   ),
   wrong(
-    { data: CAPTIONS, model: { type: "mlp", text: {} } },
+    { data: CAPTIONS, model: { type: "mlp", text: TEXT } },
     "spec.model.text: Forbidden: is not read by a mlp; leave it out, or choose unet",
   ),
   wrong(
-    { data: CAPTIONS, model: { text: {} }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },
+    { data: CAPTIONS, model: { text: TEXT }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },
     "spec.model.text: Forbidden: is not told to the steps of nonequilibrium; leave it out, or choose another process",
   ),
   wrong(
-    { data: CAPTIONS, model: { text: { width: 32, heads: 3 } } },
+    { data: CAPTIONS, model: { text: { ...TEXT, heads: 3 } } },
     "spec.model.text.heads: Forbidden: 3 does not divide the width 32; choose a divisor",
   ),
   wrong(
-    { data: CAPTIONS, model: { classes: 10, text: {} } },
+    { data: CAPTIONS, model: { classes: 10, text: TEXT } },
     "spec.model.classes: Forbidden: 10 beside model.text would be a second condition; set it to 0, or leave text out",
   ),
   wrong(
-    { model: { text: {} } },
+    { model: { text: TEXT } },
     "spec.data.source: Forbidden: has no captions, which model.text reads; choose captions",
   ),
   wrong(
-    { data: { ...CAPTIONS, flip: true }, model: { text: {} } },
+    { data: { ...CAPTIONS, flip: true }, model: { text: TEXT } },
     "spec.data.flip: Forbidden: true makes captions wrong that say left or right; set it to false",
   ),
   wrong(
@@ -218,7 +219,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
 export const AGAINST_A_FIELD: readonly WrongJob[] = [
   wrong(
     { data: { source: "floppy:a" } },
-    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], swiss-roll:[COUNT], heartbeat:[COUNT], idx:DIR',
+    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], captions:[COUNT], swiss-roll:[COUNT], heartbeat:[COUNT], idx:DIR',
   ),
   wrong({ data: {} }, "spec.data.source: Required value"),
   wrong(
@@ -313,6 +314,7 @@ export const unchanged = (path: string) =>
         diffusion: { process: path === "diffusion.objective" ? "ddpm" : "vp" },
         models: {},
         sampling: { sampler: "euler" },
+        ...(path.startsWith("model.text.") && { data: CAPTIONS, model: { text: TEXT } }),
         ...(path.startsWith("model.lowRes.") && { model: { lowRes: { size: 14 } } }),
       };
 
@@ -341,6 +343,9 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.layers": 2,
   "model.bases": 20,
   "model.pool": "adaptive",
+  "model.text.width": 64,
+  "model.text.layers": 1,
+  "model.text.heads": 4,
   "model.lowRes.size": 7,
   "model.lowRes.noise": 0.5,
   "diffusion.process": "ve",
