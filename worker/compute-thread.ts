@@ -45,9 +45,14 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const generate = createGenerator({ spec, network, params, image, program: backend.program, classifier });
   const classes = shownClasses(spec, classifier);
   /** What images [from, to) of an upsampler's grid are drawn from. */
-  const drawnFrom = ({ pixels, labels }: HeldOut, from: number, to: number) => ({
+  const drawnFrom = ({ pixels, labels, captions }: HeldOut, from: number, to: number) => ({
     lowRes: lowResPart({ pixels, noise: spec.sampling.lowResNoise }, labels.length, from, to),
     labels: classes > 0 ? [...labels.subarray(from, to)] : null,
+    captions: spec.model.text && captions?.slice(from, to),
+  });
+  const askedOf = (indices: readonly number[]) => ({
+    labels: gridLabels(indices, classes),
+    captions: spec.model.text && promptsOf(indices),
   });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
@@ -114,8 +119,7 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
     const { sampler, steps, eta, guidance, classifierScale } = spec.sampling;
     const pixels = await generate({
       indices,
-      ...(heldOut ? drawnFrom(heldOut, from, to) : { labels: gridLabels(indices, classes) }),
-      captions: spec.model.text && promptsOf(indices),
+      ...(heldOut ? drawnFrom(heldOut, from, to) : askedOf(indices)),
       seed: spec.seed,
       sampler,
       steps,

@@ -7,14 +7,14 @@ import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
 const scratch = scratchFolder();
 const run = scratch.file("run");
 
-function textJob(): string {
-  const file = scratch.file("text.yaml");
+function textJob(name = "text", side = 16, lowRes = ""): string {
+  const file = scratch.file(`${name}.yaml`);
   writeFileSync(
     file,
-    `metadata: { name: text }
+    `metadata: { name: ${name} }
 spec:
-  data: { source: "captions:64", imageSize: 16, patch: 4 }
-  model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [4], text: { width: 8, layers: 1 } }
+  data: { source: "captions:64", imageSize: ${side}, patch: 4 }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [4], text: { width: 8, layers: 1 }${lowRes} }
   diffusion: { process: imagen, predict: v }
   training: { steps: 4, globalBatch: 16, microBatch: 4, optimizer: { lr: 2.0e-3 }, ema: 0.9 }
   sampling: { count: 8, steps: 3, guidance: 2 }
@@ -53,6 +53,24 @@ describe("plume sample of a model that reads captions", () => {
     const { code, stdout, stderr } = await sample("-o", scratch.file("prompts.png"));
     expect(code, stderr).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ count: 8, guidance: 2 });
+  });
+});
+
+describe("a cascade of models that read captions", () => {
+  const large = scratch.file("large");
+  beforeAll(() => train(textJob("large", 32, ", lowRes: { size: 16, noise: 0.2 }"), large, "--steps", "2"));
+
+  it("draws both stages of one prompt: another prompt, other images of both", async () => {
+    const draw = async (name: string, prompt: string) => {
+      const file = scratch.file(`${name}.npy`);
+      const args = ["--base", run, "--count", "2", "--prompt", prompt, "-o", file];
+      const { code, stderr } = await plume("sample", large, ...args);
+      expect(code, stderr).toBe(0);
+      return readFileSync(file);
+    };
+    const red = await draw("red-32", "large red square");
+    expect((await draw("again-32", "a large red square")).equals(red)).toBe(true);
+    expect((await draw("blue-32", "large blue square")).equals(red)).toBe(false);
   });
 });
 

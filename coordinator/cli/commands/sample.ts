@@ -2,11 +2,10 @@
 
 import { Command } from "commander";
 import type { JobSpec } from "../../../shared/config/schema.ts";
-import { PlumeError } from "../../../shared/errors.ts";
 import { checkWeights, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
-import { PROMPTS, promptsOf } from "../../../shared/scenes/prompts.ts";
+import { PROMPTS } from "../../../shared/scenes/prompts.ts";
 import { tokensOf } from "../../../shared/scenes/tokens.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
@@ -32,6 +31,7 @@ import {
   parseLowRes,
   type SmallImages,
 } from "./sample/low-res.ts";
+import { captionsFor, checkPrompt } from "./sample/prompt.ts";
 import { writeDrawn, writeEnlarged } from "./sample/show.ts";
 
 interface SampleCommandOptions extends SamplingOptions, LowResOptions {
@@ -73,6 +73,7 @@ Examples:
   plume sample runs/text --prompt "large red square top left" --guidance 3 -o squares.png
   plume sample runs/text --prompt "a small blue circle left of a large red square" --count 16 -o pairs.png
   plume sample runs/upsampler --base runs/adm-14 --count 16 -o cascade.png
+  plume sample runs/large --base runs/text --prompt "small white cross" -o large.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
 
 A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it.
@@ -92,7 +93,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const { job, step, weights, imageSet } = model;
   const { spec } = job;
   checkDraws(checkpoint, spec);
-  checkPrompt(checkpoint, spec, options.prompt);
+  if (options.base === undefined) checkPrompt(checkpoint, [spec], options.prompt);
   checkLowRes(checkpoint, spec, options);
   const sampling = samplingFor(spec, asked.sampling);
   const noise = noiseOf(spec, asked.lowRes);
@@ -113,7 +114,9 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     if (!small || classes === 0) return gridLabels(indices, classes);
     return indices.map((k) => small.labels?.[k] ?? noLabel(spec, imageSet.classes));
   };
-  const captionsOf = spec.model.text && ((indices: readonly number[]) => captionsFor(indices, options.prompt));
+  // Of images that are there nothing is said but by a prompt.
+  const silent = small && options.base === undefined && options.prompt === undefined;
+  const captionsOf = silent ? undefined : captionsFor(spec, options.prompt);
   const lowRes = small && { pixels: small.pixels, noise };
   const wanted = { ...sampling, classifierScale, count, classifier, labelsOf, captionsOf, lowRes };
   const { pixels, workers } = await drawImages(io, model, wanted, processes);
@@ -134,17 +137,6 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   return undefined;
 }
 
-const captionsFor = (indices: readonly number[], prompt: string | undefined): string[] =>
-  prompt === undefined ? promptsOf(indices) : indices.map(() => prompt);
-
-/** @throws PlumeError INVALID_ARGUMENT for a model that reads none. */
-function checkPrompt(checkpoint: string, { model }: JobSpec, prompt: string | undefined): void {
-  if (prompt === undefined || model.text) return;
-  throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}": ${checkpoint} reads no captions`, {
-    remedy: "leave it out, or name a run whose job has model.text",
-  });
-}
-
 /** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
 function parse(options: SampleCommandOptions) {
   const { count, prompt, workers, weights } = options;
@@ -153,6 +145,7 @@ function parse(options: SampleCommandOptions) {
     sampling: parseSampling(options),
     lowRes: parseLowRes(options),
     named: options.class,
+    prompt,
     count: count === undefined ? undefined : wholeNumber("--count", count, 1),
     workers: workers === undefined ? undefined : wholeNumber("--workers", workers, 1),
     weights: weights === undefined ? undefined : checkWeights(weights),
@@ -163,13 +156,13 @@ function parse(options: SampleCommandOptions) {
 async function smallImages(
   io: CommandIo,
   { job, imageSet }: ReadModel,
-  { lowRes, weights, count, named, sampling }: ReturnType<typeof parse>,
+  { lowRes, weights, count, named, prompt, sampling }: ReturnType<typeof parse>,
   processes: Processes,
 ): Promise<SmallImages | undefined> {
   if (!lowRes) return undefined;
   const { height, width, channels } = imageSet;
   const frame = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
-  return openSmallImages(io, { lowRes, weights, count, named, seed: sampling.seed }, frame, processes);
+  return openSmallImages(io, { lowRes, weights, count, named, prompt, seed: sampling.seed }, frame, processes);
 }
 
 const countOf = ({ pixels }: SmallImages, { model }: JobSpec, channels: number): number =>
