@@ -6,7 +6,7 @@ import type { PatchShape } from "./patch.ts";
 /** What lies outside of n pixels: the pixel at the edge, or the row read backwards, without its edge again. */
 const BORDERS = {
   edge: (at: number, n: number) => Math.max(0, Math.min(n - 1, at)),
-  reflect: (at: number, n: number) => (at < 0 ? -at : at >= n ? 2 * (n - 1) - at : at),
+  reflect: (at: number, n: number) => Math.min(n - 1, at < 0 ? -at : at >= n ? Math.max(0, 2 * (n - 1) - at) : at),
 };
 
 /** @param values [n, H, W, C]. @param weights of a pixel and its neighbours on both sides: an odd number of them. */

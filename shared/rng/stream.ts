@@ -33,6 +33,7 @@ export const PURPOSE = {
   sampleLowRes: 22,
   upsampleNoise: 23,
   upsampleStep: 24,
+  lowResBlur: 30,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

@@ -347,6 +347,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.text.layers": 1,
   "model.text.heads": 4,
   "model.lowRes.size": 7,
+  "model.lowRes.blur": 0.6,
   "model.lowRes.noise": 0.5,
   "diffusion.process": "ve",
   "diffusion.schedule": "linear",
