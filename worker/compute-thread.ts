@@ -20,6 +20,7 @@ import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { shownClasses } from "../shared/pipeline/tiles.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
+import { promptsOf } from "../shared/scenes/prompts.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
 import { openWire } from "../shared/wire/index.ts";
 import type { ComputeInit, ComputeReply, ComputeRequest, ComputeThreadData } from "./messages.ts";
@@ -47,9 +48,14 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const generate = createGenerator({ spec, network, params, image, program: backend.program, classifier });
   const classes = shownClasses(spec, classifier);
   /** What images [from, to) of an upsampler's grid are drawn from. */
-  const drawnFrom = ({ pixels, labels }: HeldOut, from: number, to: number) => ({
+  const drawnFrom = ({ pixels, labels, captions }: HeldOut, from: number, to: number) => ({
     lowRes: lowResPart({ pixels, noise: spec.sampling.lowResNoise }, labels.length, from, to),
     labels: classes > 0 ? [...labels.subarray(from, to)] : null,
+    captions: spec.model.text && captions?.slice(from, to),
+  });
+  const askedOf = (indices: readonly number[]) => ({
+    labels: gridLabels(indices, classes),
+    captions: spec.model.text && promptsOf(indices),
   });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
@@ -97,7 +103,8 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
     );
     const labels = Int32Array.from({ length: n }, (_, i) => (spec.model.classes > 0 ? i % spec.model.classes : -1));
     const leaf = heap.allocate();
-    const loss = await compute(params, { step: 0, index: 0, pixels, labels }, leaf.floats);
+    const captions = promptsOf(Array.from(labels.keys()));
+    const loss = await compute(params, { step: 0, index: 0, pixels, labels, captions }, leaf.floats);
     const digest = createHash("sha256").update(heap.digest(leaf)).update(String(loss)).digest("hex").slice(0, 16);
     heap.release(leaf);
     params.dispose();
@@ -120,7 +127,7 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
     const pixels = await generate({
       ...spec.sampling,
       indices,
-      ...(heldOut ? drawnFrom(heldOut, from, to) : { labels: gridLabels(indices, classes) }),
+      ...(heldOut ? drawnFrom(heldOut, from, to) : askedOf(indices)),
       seed: spec.seed,
       onStep: (done) => reply({ kind: "progress", id, done: Math.floor((done / steps) * (to - from)), seconds: 0 }),
     });

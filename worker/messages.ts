@@ -37,6 +37,7 @@ export interface RawBatch {
   readonly index: number;
   readonly pixels: Uint8Array;
   readonly labels: Int32Array;
+  readonly captions?: readonly string[];
 }
 
 export type ComputeRequest =

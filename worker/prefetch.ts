@@ -33,8 +33,8 @@ export function createPrefetch(set: ImageSet, order: SampleOrder, steps: number)
 
   const load = async (step: number, index: number): Promise<LoadedBatch> => {
     const ids = sampleIds(order, step, index);
-    const { pixels, labels, skipped = [] } = await set.read(ids).catch(notTheCoordinator);
-    return { index, pixels, labels, skipped, ids: idsDigest(ids) };
+    const { skipped = [], ...batch } = await set.read(ids).catch(notTheCoordinator);
+    return { index, ...batch, skipped, ids: idsDigest(ids) };
   };
 
   const loadAhead = (step: number, index: number): void => {

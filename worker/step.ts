@@ -93,7 +93,7 @@ export function createSteps(options: StepOptions): Steps {
       const data = (clock.now() - asked) / 1000;
       meter.spent("data", data);
 
-      const raw = loaded.map(({ index, pixels, labels }) => ({ index, pixels, labels }));
+      const raw = loaded.map(({ ids: _, skipped: __, ...batch }) => batch);
       const result = await part("compute", () =>
         compute.gradient(step, { lo, hi }, raw, weights, reports.progress, reports.revoked),
       );

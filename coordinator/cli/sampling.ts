@@ -96,8 +96,8 @@ export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: Aske
       remedy: `use at most --steps ${diffusion.timesteps}`,
     });
   checkChain(diffusion, steps, guidance);
-  if (model.classes === 0 && guidance !== 1)
-    throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes`, {
+  if (model.classes === 0 && !model.text && guidance !== 1)
+    throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes or captions`, {
       remedy: "use --guidance 1",
     });
   return { ...asked, sampler, steps, guidance, eta: asked.eta ?? sampling.eta, ...onTheWay(sampler, sampling, asked) };

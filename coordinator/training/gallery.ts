@@ -10,6 +10,7 @@ import { invariant } from "../../shared/invariant.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
 import { readHeldOut } from "../../shared/pipeline/held-out.ts";
 import { gridImages, tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
+import { PROMPTS } from "../../shared/scenes/prompts.ts";
 import { consecutive, fillRegions, readRegions } from "../../shared/tensor/regions.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
 import { type Tracer, traced } from "../../shared/tracing/tracer.ts";
@@ -58,15 +59,16 @@ export function createGallery(options: GalleryOptions): Gallery {
       const file = folder.file("samples", `step-${String(step).padStart(8, "0")}.png`);
       const given = await readHeldOut(spec, count);
       if (given) await writeColumns(file, enlargedColumns(given.pixels, spec.model.lowRes!.size, pixels, set), set);
-      else await writeGrid(file, pixels, { count, height, width, channels, ...columnsOf(classes, count, set) });
+      else await writeGrid(file, pixels, { count, height, width, channels, ...columnsOf(spec, classes, count, set) });
       bus.publish({ kind: "sample", step, file });
       return file;
     },
   };
 }
 
-/** One a class, or as many as rows. */
-function columnsOf(classes: number, count: number, set: ImageSetCard) {
+/** One a prompt or a class, or as many as rows. */
+function columnsOf({ model }: JobSpec, classes: number, count: number, set: ImageSetCard) {
+  if (model.text) return { columns: PROMPTS.length, labels: PROMPTS };
   if (classes === 0) return { columns: Math.ceil(Math.sqrt(count)) };
   return { columns: classes, ...(set.classes.length > 0 && { labels: set.classes.slice(0, classes) }) };
 }

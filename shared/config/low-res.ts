@@ -8,6 +8,14 @@ export const lowResSchema = z.strictObject({
     .min(1)
     .max(1024)
     .describe("height and width in pixels of the low-resolution image, which its base model draws"),
+  blur: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe(
+      "sigma in pixels of a Gaussian blur, 3 pixels wide, of half of the low-resolution images in training, as unCLIP's first upsampler has it; 0 for none",
+    ),
   noise: z
     .number()
     .min(0)

@@ -1,6 +1,7 @@
 // What is wrong with a job, in words: one line for each mistake, with the field, its value and what would be right.
 
 import type { z } from "zod";
+import { nearestWord } from "../nearest-word.ts";
 import { fieldNames, fieldType } from "./fields.ts";
 
 const MOST_ISSUES = 5;
@@ -49,22 +50,6 @@ const shorten = (input: unknown): string => {
 
 /** What a mistyped name may have been meant to be, or what there is. */
 export function suggestion(key: string, known: readonly string[]): string {
-  const nearest = known
-    .map((name) => ({ name, far: distance(key.toLowerCase(), name.toLowerCase()) }))
-    .sort((a, b) => a.far - b.far)[0];
-  if (nearest && nearest.far <= Math.min(key.length - 1, Math.max(2, key.length / 3)))
-    return `did you mean ${nearest.name}?`;
-  return `the fields here are ${known.join(", ")}`;
-}
-
-/** Levenshtein's edit distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++)
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
-    row = next;
-  }
-  return row[b.length]!;
+  const nearest = nearestWord(key, known);
+  return nearest ? `did you mean ${nearest}?` : `the fields here are ${known.join(", ")}`;
 }

@@ -6,6 +6,7 @@ import type { NetworkName } from "../models/index.ts";
 import type { ObjectiveName } from "../objectives/index.ts";
 import type { SamplerName } from "../samplers/index.ts";
 import type { LowResFields } from "./low-res.ts";
+import type { TextFields } from "./text.ts";
 
 /** The fields that rules read, defaults filled in. */
 export interface Checked {
@@ -13,6 +14,7 @@ export interface Checked {
     readonly source: string;
     readonly imageSize: number;
     readonly patch: number;
+    readonly flip: boolean;
     readonly augment: number;
   };
   readonly model: {
@@ -22,6 +24,7 @@ export interface Checked {
     readonly attention: readonly number[];
     readonly groups: number;
     readonly classes: number;
+    readonly text?: TextFields | undefined;
     readonly lowRes?: LowResFields | undefined;
   };
   readonly training: { readonly globalBatch: number; readonly microBatch: number; readonly init?: string | undefined };

@@ -10,6 +10,7 @@ import { DIFFUSION_RULES } from "./diffusion-rules.ts";
 import { LOW_RES_RULES } from "./low-res-rules.ts";
 import { type Checked, quoted, type Rule, unless } from "./rule.ts";
 import { SAMPLING_RULES } from "./sampling-rules.ts";
+import { TEXT_RULES } from "./text-rules.ts";
 
 /** As many levels as a network may have, and what each halves a picture to. */
 export const MOST_LEVELS = 8;
@@ -258,11 +259,15 @@ export const RULES: readonly Rule[] = [
   },
   {
     path: ["sampling", "guidance"],
-    faults: ({ sampling: { guidance }, model: { classes } }) =>
-      unless(guidance === 1 || classes > 0, () => `${guidance} needs class labels; set model.classes, or guidance 1`),
+    faults: ({ sampling: { guidance }, model: { classes, text } }) =>
+      unless(
+        guidance === 1 || classes > 0 || text !== undefined,
+        () => `${guidance} needs class labels or captions; set model.classes or model.text, or guidance 1`,
+      ),
     cel: {
-      holds: "self.sampling.guidance == 1.0 || self.model.classes > 0",
-      message: "'%s needs class labels; set model.classes, or guidance 1'.format([self.sampling.guidance])",
+      holds: "self.sampling.guidance == 1.0 || self.model.classes > 0 || has(self.model.text)",
+      message:
+        "'%s needs class labels or captions; set model.classes or model.text, or guidance 1'.format([self.sampling.guidance])",
     },
   },
   {
@@ -294,6 +299,7 @@ export const RULES: readonly Rule[] = [
   ...CHAIN_RULES,
   ...LOW_RES_RULES,
   ...ADVERSARIAL_RULES,
+  ...TEXT_RULES,
   {
     path: ["store", "endpoint"],
     // Here rather than with the field: a message about a field repeats its value.

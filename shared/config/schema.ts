@@ -18,6 +18,7 @@ import { INIT, modelsSchema } from "./models.ts";
 import { MOST_CHANNELS, MOST_LEVELS, MOST_MULT, RULES } from "./rules.ts";
 import { samplingSchema } from "./sampling.ts";
 import { storeSchema } from "./store.ts";
+import { textSchema } from "./text.ts";
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
@@ -63,6 +64,7 @@ const modelSchema = z.strictObject({
     .enum(["attention", "adaptive"])
     .default("attention")
     .describe("how a classifier makes one answer of its feature map: by an attention of its own, or by the mean"),
+  text: textSchema.optional().describe("makes it read captions: the encoder of their words, which is trained with it"),
   lowRes: lowResSchema.optional().describe("makes it an upsampler: the image at a lower resolution, which it is told"),
 });
 
@@ -79,7 +81,10 @@ const diffusionSchema = z.strictObject({
   process: oneOf(PROCESSES)
     .default("ddpm")
     .describe(`the diffusion process: ${listed(PROCESSES)}`),
-  schedule: z.enum(["linear", "cosine"]).default("cosine").describe("how the betas of ddpm grow from step to step"),
+  schedule: z
+    .enum(["linear", "cosine"])
+    .default("cosine")
+    .describe("how noise grows: the betas of ddpm, the log SNR of imagen"),
   timesteps: z.int().min(2).max(10_000).default(1000).describe("T, the steps of ddpm, nonequilibrium and binomial"),
   betaMin: z.number().positive().max(1000).default(0.1).describe("beta at t = 0 of vp and sub-vp"),
   betaMax: z.number().positive().max(1000).default(20).describe("beta at t = 1 of vp and sub-vp"),

@@ -48,6 +48,8 @@ export interface ImageBatch {
   readonly pixels: Uint8Array;
   /** int32 [n]; -1 without a label. */
   readonly labels: Int32Array;
+  /** What each shows, in words; absent without captions. */
+  readonly captions?: readonly string[];
   /** Under data.onError: skip, in the order of the batch. */
   readonly skipped?: readonly SkippedSample[];
 }

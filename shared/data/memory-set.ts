@@ -14,13 +14,17 @@ export interface MemorySetOptions {
   readonly width: number;
   readonly channels: number;
   readonly classes: readonly string[];
+  /** One a sample; absent without captions. */
+  readonly captions?: readonly string[];
 }
 
-export function memorySet({ name, pixels, labels, height, width, channels, classes }: MemorySetOptions): ImageSet {
+export function memorySet(options: MemorySetOptions): ImageSet {
+  const { name, pixels, labels, height, width, channels, classes, captions } = options;
   const imageSize = height * width * channels;
   const size = pixels.length / imageSize;
   const hash = createHash("sha256").update(`${height}x${width}x${channels}\n`).update(pixels);
   if (labels) hash.update(Uint8Array.from(labels));
+  if (captions) hash.update(captions.join("\n"));
   return {
     name,
     size,
@@ -38,7 +42,7 @@ export function memorySet({ name, pixels, labels, height, width, channels, class
         out.set(pixels.subarray(id * imageSize, (id + 1) * imageSize), i * imageSize);
         if (labels) outLabels[i] = labels[id]!;
       });
-      return { pixels: out, labels: outLabels };
+      return { pixels: out, labels: outLabels, ...(captions && { captions: ids.map((id) => captions[id]!) }) };
     },
     async close() {},
   };

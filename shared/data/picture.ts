@@ -20,6 +20,8 @@ export interface GridOptions {
 const GUTTER = 4;
 const BACKGROUND = 24;
 const CAPTION = 18;
+/** More of a caption that has several lines, and the width of a letter. */
+const [LINE, LETTER] = [13, 6.2];
 
 /**
  * Writes a PNG, whole or not at all: the images in a grid, or, where an image is one pixel of two channels, the points of the
@@ -32,7 +34,8 @@ export async function writeGrid(file: string, pixels: Uint8Array, options: GridO
   const scale = options.scale ?? Math.max(1, Math.floor(84 / width));
   const rows = Math.ceil(count / columns);
   const [cellW, cellH] = [width * scale + GUTTER, height * scale + GUTTER];
-  const top = labels ? CAPTION : 0;
+  const lines = labels?.map((label) => wrapped(label, cellW)) ?? [];
+  const top = labels ? CAPTION + LINE * (Math.max(...lines.map(({ length }) => length)) - 1) : 0;
   const [W, H] = [columns * cellW + GUTTER, top + rows * cellH + GUTTER];
   const canvas = Buffer.alloc(W * H * 3, BACKGROUND);
   for (let k = 0; k < count; k++) {
@@ -46,7 +49,7 @@ export async function writeGrid(file: string, pixels: Uint8Array, options: GridO
       }
   }
   let image = sharp(canvas, { raw: { width: W, height: H, channels: 3 } });
-  if (labels) image = image.composite([{ input: Buffer.from(captions(labels, cellW, W)), left: 0, top: 0 }]);
+  if (labels) image = image.composite([{ input: Buffer.from(captions(lines, cellW, [W, top])), left: 0, top: 0 }]);
   await image.png({ compressionLevel: 9 }).toFile(`${file}.tmp`);
   await rename(`${file}.tmp`, file);
 }
@@ -101,12 +104,27 @@ function scattered(points: Uint8Array): Uint8Array {
   return plane;
 }
 
-function captions(labels: readonly string[], cellW: number, W: number): string {
-  const texts = labels.map(
-    (label, i) =>
-      `<text x="${GUTTER + i * cellW + (cellW - GUTTER) / 2}" y="13" text-anchor="middle">${escapeXml(label)}</text>`,
+/** As many words a line as are about as wide as an image. */
+function wrapped(label: string, width: number): string[] {
+  const most = Math.floor(width / LETTER);
+  const lines: string[] = [];
+  for (const word of label.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= most) lines.splice(-1, 1, longer);
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** @param labels lines of each. */
+function captions(labels: readonly (readonly string[])[], cellW: number, [W, H]: readonly [number, number]): string {
+  const texts = labels.flatMap((lines, i) =>
+    lines.map(
+      (line, k) =>
+        `<text x="${GUTTER + i * cellW + (cellW - GUTTER) / 2}" y="${13 + LINE * k}" text-anchor="middle">${escapeXml(line)}</text>`,
+    ),
   );
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${W}" height="${CAPTION}" font-family="DejaVu Sans, Helvetica, sans-serif" font-size="11" fill="#ddd">${texts.join("")}</svg>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${W}" height="${H}" font-family="DejaVu Sans, Helvetica, sans-serif" font-size="11" fill="#ddd">${texts.join("")}</svg>`;
 }
 
 export const escapeXml = (text: string): string => text.replace(/[<>&"]/g, (c) => `&#${c.charCodeAt(0)};`);

@@ -2,6 +2,7 @@
 // (Ho et al. 2020, Eqs. 4-7), in float64. Index t is 0-based; t = 0 is the least noise.
 
 import { exactLog } from "../rng/exact-math.ts";
+import type { Level } from "./parameterization.ts";
 import { modelTimestep, respacedBetas, spaceTimesteps } from "./respacing.ts";
 import { betasOf } from "./schedules.ts";
 
@@ -29,14 +30,48 @@ export interface Coefficients {
 /** @param betas float64 [T], each in (0, 1]. */
 function coefficientsOf(betas: Float64Array): Coefficients {
   const T = betas.length;
-  const map = (f: (t: number) => number) => Float64Array.from({ length: T }, (_, t) => f(t));
   const alphasCumprod = new Float64Array(T);
   let product = 1;
   for (let t = 0; t < T; t++) alphasCumprod[t] = product *= 1 - betas[t]!;
+  const derived = derivedFrom(betas, alphasCumprod, shifted(alphasCumprod));
+  const first = derived.posteriorVariance[Math.min(1, T - 1)]!;
+  const clipped = (values: Float64Array) => values.map((value, t) => (t === 0 ? first : value));
+  return {
+    ...derived,
+    posteriorLogVarianceClipped: clipped(derived.posteriorVariance).map(exactLog),
+    fixedLargeVariance: clipped(betas),
+  };
+}
+
+/** abar of the step before: 1 before the first. */
+const shifted = (alphasCumprod: Float64Array): Float64Array =>
+  alphasCumprod.map((_, t) => (t === 0 ? 1 : alphasCumprod[t - 1]!));
+
+/** Imagen's and unCLIP's codes keep a variance of 0 from its logarithm by this. */
+const LEAST_VARIANCE = 1e-20;
+
+/**
+ * Of steps from any level to any lower one, each by itself: where a process of levels is walked as a discrete one (Kingma et al.
+ * 2021, App. A).
+ * @param alphasCumprod, alphasCumprodPrev alpha^2 at both ends of each step, float64 [T]; those of a chain's own steps when absent.
+ */
+export function coefficientsBetween(
+  alphasCumprod: Float64Array,
+  alphasCumprodPrev: Float64Array = shifted(alphasCumprod),
+): Coefficients {
+  const betas = alphasCumprod.map((abar, t) => 1 - abar / alphasCumprodPrev[t]!);
+  const derived = derivedFrom(betas, alphasCumprod, alphasCumprodPrev);
+  return {
+    ...derived,
+    posteriorLogVarianceClipped: derived.posteriorVariance.map((v) => exactLog(Math.max(v, LEAST_VARIANCE))),
+    fixedLargeVariance: betas,
+  };
+}
+
+function derivedFrom(betas: Float64Array, alphasCumprod: Float64Array, alphasCumprodPrev: Float64Array) {
+  const T = betas.length;
+  const map = (f: (t: number) => number) => Float64Array.from({ length: T }, (_, t) => f(t));
   const a = (t: number) => alphasCumprod[t]!;
-  const alphasCumprodPrev = map((t) => (t === 0 ? 1 : a(t - 1)));
-  const posteriorVariance = map((t) => (betas[t]! * (1 - alphasCumprodPrev[t]!)) / (1 - a(t)));
-  const first = posteriorVariance[Math.min(1, T - 1)]!;
   return {
     betas,
     alphasCumprod,
@@ -47,11 +82,9 @@ function coefficientsOf(betas: Float64Array): Coefficients {
     logOneMinusAlphasCumprod: map((t) => exactLog(1 - a(t))),
     sqrtRecipAlphasCumprod: map((t) => Math.sqrt(1 / a(t))),
     sqrtRecipm1AlphasCumprod: map((t) => Math.sqrt(1 / a(t) - 1)),
-    posteriorVariance,
-    posteriorLogVarianceClipped: map((t) => exactLog(t === 0 ? first : posteriorVariance[t]!)),
+    posteriorVariance: map((t) => (betas[t]! * (1 - alphasCumprodPrev[t]!)) / (1 - a(t))),
     posteriorMeanCoef1: map((t) => (betas[t]! * Math.sqrt(alphasCumprodPrev[t]!)) / (1 - a(t))),
     posteriorMeanCoef2: map((t) => ((1 - alphasCumprodPrev[t]!) * Math.sqrt(1 - betas[t]!)) / (1 - a(t))),
-    fixedLargeVariance: map((t) => (t === 0 ? first : betas[t]!)),
   };
 }
 
@@ -96,5 +129,20 @@ export function processOf(
     T: betas.length,
     timestepMap,
     modelTimestep: (i) => modelTimestep(timestepMap, i, original.length, rescaleTimesteps),
+  };
+}
+
+/** A process of levels as a discrete one, whose last step ends at x_0. @param times ascending. @param label what the network is told. */
+export function levelSteps(
+  times: readonly number[],
+  level: (t: number) => Level,
+  label: (t: number) => number,
+): Process {
+  const alphasCumprod = Float64Array.from(times, (t) => level(t).alpha ** 2);
+  return {
+    ...coefficientsBetween(alphasCumprod),
+    T: times.length,
+    timestepMap: times,
+    modelTimestep: (i) => label(times[i]!),
   };
 }

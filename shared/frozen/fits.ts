@@ -25,7 +25,7 @@ const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
     return [
       ...imagesOf(spec, images, model),
       ...labelsOf(spec, model),
-      ...lowResOf(spec, model),
+      ...toldOf(spec, model),
       ...processOf(spec, model),
       ...augmentOf(spec, model),
       ...(spec.training.init === "teacher" ? await networkFields(spec, images, model) : []),
@@ -76,11 +76,11 @@ function labelsOf({ model }: JobSpec, { job }: ReadModel): string[] {
 }
 
 /** A teacher is told what its student is. */
-function lowResOf({ model }: JobSpec, { job }: ReadModel): string[] {
-  const { lowRes } = job.spec.model;
-  const same = JSON.stringify(lowRes) === JSON.stringify(model.lowRes);
-  return same ? [] : [line("model.lowRes", lowRes ?? null, model.lowRes ?? null)];
-}
+const toldOf = ({ model }: JobSpec, { job }: ReadModel): string[] =>
+  (["text", "lowRes"] as const).flatMap((field) => {
+    const [theirs, ours] = [job.spec.model[field] ?? null, model[field] ?? null];
+    return JSON.stringify(theirs) === JSON.stringify(ours) ? [] : [line(`model.${field}`, theirs, ours)];
+  });
 
 /** What is taught of augmented images is that of a teacher that was told of them. */
 function augmentOf({ data }: JobSpec, { job }: ReadModel): string[] {

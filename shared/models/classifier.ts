@@ -7,7 +7,7 @@ import { conv2d, createScope, groupNorm } from "../nn/layers.ts";
 import type { Network } from "../nn/network.ts";
 import { type ImageShape, type NetworkFields, sideOf, unetConfig } from "./of-job.ts";
 import { checkConfig, headsOf, levelChannels, type UnetConfig } from "./unet-config.ts";
-import { encoder, timeEmbedding } from "./unet-parts.ts";
+import { conditioning, encoder } from "./unet-parts.ts";
 
 export interface EncoderConfig extends UnetConfig {
   readonly pool: "attention" | "adaptive";
@@ -19,7 +19,7 @@ export interface EncoderConfig extends UnetConfig {
 export function buildEncoder(config: EncoderConfig): Network {
   checkConfig(config);
   const scope = createScope();
-  const embed = timeEmbedding(scope, config);
+  const tell = conditioning(scope, config);
   const { down, middle } = encoder(scope, config);
   const channels = levelChannels(config).at(-1)!;
   const norm = groupNorm(scope.child("conv_norm_out"), channels, {
@@ -35,10 +35,10 @@ export function buildEncoder(config: EncoderConfig): Network {
   return {
     params: scope.params,
     forward(f, input) {
-      const emb = embed(f, input);
+      const told = tell(f, input);
       let h = input.x;
-      for (const block of down) h = block(f, h, emb);
-      h = norm(f, middle(f, h, emb));
+      for (const block of down) h = block(f, h, told);
+      h = norm(f, middle(f, h, told));
       if (pool) return tf.reshape(pool(f, h), [-1, 1, 1, config.outC]);
       return linear!(f, tf.mean(h, [1, 2], true) as tf.Tensor4D);
     },

@@ -9,6 +9,7 @@ export const NETWORKS = {
     pyramid: "attentive",
     lowRes: true,
     augments: true,
+    text: true,
     load: async () => (await import("./unet.ts")).unetOf,
   },
   mlp: {
@@ -62,3 +63,5 @@ export const ATTENTIVE = networksThat(({ pyramid }) => pyramid === "attentive");
 export const AUGMENTED = networksThat(({ augments }) => augments);
 /** Those that can be upsamplers. */
 export const UPSAMPLERS = networksThat(({ lowRes }) => lowRes);
+/** Those that can read captions. */
+export const READERS = networksThat(({ text }) => text);

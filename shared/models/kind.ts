@@ -16,6 +16,8 @@ export interface NetworkKind {
   readonly lowRes?: true;
   /** It can be told how an image was augmented. */
   readonly augments?: true;
+  /** It may read captions. */
+  readonly text?: true;
   /** @returns what makes the network of a job. */
   load(): Promise<(fields: NetworkFields, image: ImageShape) => Network>;
 }

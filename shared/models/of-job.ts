@@ -4,6 +4,9 @@ import { AUGMENT_LABELS } from "../augmentation/augment.ts";
 import { isLearned, type VarianceType } from "../diffusion/prediction.ts";
 import { chainKind, type ProcessName } from "../diffusion/processes/index.ts";
 import type { ProcessOptions } from "../diffusion/processes/process.ts";
+import type { TextConfig } from "../nn/text-encoder.ts";
+import { TOKENS } from "../scenes/tokens.ts";
+import { MOST_WORDS } from "../scenes/words.ts";
 import type { UnetConfig } from "./unet-config.ts";
 
 /** The fields of a job's spec that networks are made of. */
@@ -19,6 +22,7 @@ export interface NetworkFields {
     readonly pool: "attention" | "adaptive";
     readonly layers: number;
     readonly bases: number;
+    readonly text?: Pick<TextConfig, "width" | "layers" | "heads"> | undefined;
     readonly lowRes?: { readonly size: number; readonly noise: number } | undefined;
   };
   readonly diffusion: ProcessOptions & {
@@ -58,6 +62,7 @@ export function unetConfig(fields: NetworkFields, channels: number): UnetConfig 
     inC: model.lowRes ? 2 * patched : patched,
     lowRes: model.lowRes && (model.lowRes.noise > 0 ? "augmented" : "plain"),
     outC: outputsOf(diffusion) * patched,
+    text: model.text && { ...model.text, tokens: TOKENS, length: MOST_WORDS },
     channels: model.channels,
     channelMult: model.channelMult,
     resBlocks: model.resBlocks,

@@ -2,6 +2,7 @@
 // nothing of layers.
 
 import { PlumeError } from "../errors.ts";
+import type { TextConfig } from "../nn/text-encoder.ts";
 
 export interface UnetConfig {
   /** Those of the low-resolution image among them, behind x's. */
@@ -9,6 +10,8 @@ export interface UnetConfig {
   readonly outC: number;
   /** An upsampler: half of its input is the low-resolution image; augmented, it is told the level of its noise too. */
   readonly lowRes?: "plain" | "augmented" | undefined;
+  /** The encoder of captions, whose words are attended to and whose mean joins the time embedding. */
+  readonly text?: TextConfig | undefined;
   /** Channels of a level are `channels` times its multiplier. */
   readonly channels: number;
   readonly channelMult: readonly number[];

@@ -1,5 +1,5 @@
-// The parts that ADM's networks share: time embedding, the way down with the middle, the way up. Blocks apply to
-// x [B, H, W, C] and siluEmb [B, D], the time embedding after its SiLU.
+// The parts that ADM's networks share: what they are told, the way down with the middle, the way up. Blocks apply to
+// x [B, H, W, C] and what they are told.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { PlumeError } from "../errors.ts";
@@ -8,10 +8,19 @@ import { cosSinEmbedding } from "../nn/embeddings.ts";
 import { silu } from "../nn/fused.ts";
 import { conv2d, dense, downsample, embedding, project, type Scope, upsample } from "../nn/layers.ts";
 import type { Forward, NetworkInput } from "../nn/network.ts";
+import { textEncoder } from "../nn/text-encoder.ts";
 import { resBlock } from "./res-block.ts";
 import { headsOf, levelChannels, sinusoidsOf, type UnetConfig } from "./unet-config.ts";
 
-export type Block = (f: Forward, x: tf.Tensor4D, siluEmb: tf.Tensor2D) => tf.Tensor4D;
+/** What the blocks of a network are told. */
+export interface Told {
+  /** The embedding of time, class and the like, after its SiLU: float32 [B, D]. */
+  readonly emb: tf.Tensor2D;
+  /** The words of the captions: float32 [B, L, width]; null without captions. */
+  readonly text: tf.Tensor3D | null;
+}
+
+export type Block = (f: Forward, x: tf.Tensor4D, told: Told) => tf.Tensor4D;
 
 /** A block of the way up; `join` says that it takes a skip beside its input. */
 export interface UpBlock {
@@ -19,8 +28,24 @@ export interface UpBlock {
   readonly join: boolean;
 }
 
-/** emb = MLP(sinusoids(t) + augmentation) + class; what the blocks want is its SiLU. */
-export function timeEmbedding(scope: Scope, config: UnetConfig) {
+/** Time and class as one embedding, to which the mean of a caption's words is added: Saharia et al. 2022, Sec. 2.3. */
+export function conditioning(scope: Scope, config: UnetConfig) {
+  const embed = timeEmbedding(scope, config);
+  if (!config.text) return (f: Forward, input: NetworkInput): Told => ({ emb: silu(embed(f, input)), text: null });
+  const read = textEncoder(scope.child("text_encoder"), config.text);
+  const pooled = dense(scope.child("text_embedding"), config.text.width, 4 * sinusoidsOf(config));
+  return (f: Forward, input: NetworkInput): Told => {
+    if (!input.text)
+      throw new PlumeError("INVALID_ARGUMENT", "a network that reads captions was given none", {
+        remedy: "pass words that are 0 where there is none",
+      });
+    const text = read(f, input.text);
+    return { emb: silu(tf.add(embed(f, input), pooled(f, tf.mean(text, 1) as tf.Tensor2D)) as tf.Tensor2D), text };
+  };
+}
+
+/** emb = MLP(sinusoids(t) + augmentation) + class. */
+function timeEmbedding(scope: Scope, config: UnetConfig) {
   const { classRows, augmentLabels } = config;
   const sinusoids = sinusoidsOf(config);
   const dim = 4 * sinusoids;
@@ -35,12 +60,12 @@ export function timeEmbedding(scope: Scope, config: UnetConfig) {
     const seen = told && augment ? (tf.add(waves, told(f, augment)) as tf.Tensor2D) : waves;
     const steps = linear2(f, silu(linear1(f, seen)));
     const time = level ? (tf.add(steps, level(f, input)) as tf.Tensor2D) : steps;
-    if (!classes) return silu(time);
+    if (!classes) return time;
     if (!y)
       throw new PlumeError("INVALID_ARGUMENT", `a network of ${classRows} classes was given no labels`, {
         remedy: "pass the row that means no label where there is none",
       });
-    return silu(tf.add(time, classes(f, y)) as tf.Tensor2D);
+    return tf.add(time, classes(f, y)) as tf.Tensor2D;
   };
 }
 
@@ -55,10 +80,17 @@ function levelEmbedding(scope: Scope, sinusoids: number, dim: number) {
 function parts(config: UnetConfig) {
   const { groups, eps, dropout, scaleShift } = config;
   const embC = 4 * sinusoidsOf(config);
-  const residual = (scope: Scope, inC: number, outC: number, resample?: "up" | "down"): Block =>
-    resBlock(scope, { inC, outC, embC, groups, eps, dropout, scaleShift, resample });
-  const attention = (scope: Scope, channels: number) =>
-    attentionBlock(scope, channels, { heads: headsOf(config, channels), groups, eps });
+  const residual = (scope: Scope, inC: number, outC: number, resample?: "up" | "down"): Block => {
+    const block = resBlock(scope, { inC, outC, embC, groups, eps, dropout, scaleShift, resample });
+    return (f, x, { emb }) => block(f, x, emb);
+  };
+  const attention = (scope: Scope, channels: number): Block => {
+    const block = attentionBlock(scope, channels, {
+      ...{ heads: headsOf(config, channels), groups, eps },
+      textC: config.text?.width,
+    });
+    return (f, x, { text }) => block(f, x, text);
+  };
   return { residual, attention };
 }
 
@@ -76,7 +108,7 @@ export function encoder(scope: Scope, config: UnetConfig): { down: Block[]; midd
     for (let i = 0; i < resBlocks; i++) {
       const block = residual(here.child(`resnets.${i}`), C, outC);
       const attend = attentionLevels.includes(level) ? attention(here.child(`attentions.${i}`), outC) : null;
-      down.push((f, x, emb) => (attend ? attend(f, block(f, x, emb)) : block(f, x, emb)));
+      down.push(attend ? (f, x, told) => attend(f, block(f, x, told), told) : block);
       C = outC;
       skipC.push(C);
     }
@@ -90,7 +122,7 @@ export function encoder(scope: Scope, config: UnetConfig): { down: Block[]; midd
   const first = residual(mid.child("resnets.0"), C, C);
   const attend = attention(mid.child("attentions.0"), C);
   const second = residual(mid.child("resnets.1"), C, C);
-  return { down, middle: (f, x, emb) => second(f, attend(f, first(f, x, emb)), emb), skipC };
+  return { down, middle: (f, x, told) => second(f, attend(f, first(f, x, told), told), told), skipC };
 }
 
 /** The way up: blocks that take a skip (`join`) and upsamplers that do not. */
@@ -108,7 +140,7 @@ export function decoder(scope: Scope, config: UnetConfig, skipC: readonly number
     for (let i = 0; i <= resBlocks; i++) {
       const block = residual(here.child(`resnets.${i}`), C + skips.pop()!, outC);
       const attend = attentionLevels.includes(level) ? attention(here.child(`attentions.${i}`), outC) : null;
-      up.push({ join: true, block: (f, x, emb) => (attend ? attend(f, block(f, x, emb)) : block(f, x, emb)) });
+      up.push({ join: true, block: attend ? (f, x, told) => attend(f, block(f, x, told), told) : block });
       C = outC;
     }
     if (level > 0) {

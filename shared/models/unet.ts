@@ -7,7 +7,7 @@ import { conv2d, createScope, groupNorm } from "../nn/layers.ts";
 import type { Forward, Network, NetworkInput } from "../nn/network.ts";
 import { type ImageShape, type NetworkFields, unetConfig } from "./of-job.ts";
 import { checkConfig, levelChannels, type UnetConfig } from "./unet-config.ts";
-import { decoder, encoder, timeEmbedding } from "./unet-parts.ts";
+import { conditioning, decoder, encoder } from "./unet-parts.ts";
 
 export type { UnetConfig } from "./unet-config.ts";
 
@@ -20,7 +20,7 @@ export function buildUnet(config: UnetConfig): Network {
   checkConfig(config);
   const { groups, eps, outC } = config;
   const scope = createScope();
-  const embed = timeEmbedding(scope, config);
+  const tell = conditioning(scope, config);
   const { down, middle, skipC } = encoder(scope, config);
   const up = decoder(scope, config, skipC);
   const channels = levelChannels(config)[0]!;
@@ -29,14 +29,14 @@ export function buildUnet(config: UnetConfig): Network {
 
   const forward = (f: Forward, input: NetworkInput): tf.Tensor4D => {
     let h = withLowRes(config, input);
-    const emb = embed(f, input);
+    const told = tell(f, input);
     const skips: tf.Tensor4D[] = [];
     for (const block of down) {
-      h = block(f, h, emb);
+      h = block(f, h, told);
       skips.push(h);
     }
-    h = middle(f, h, emb);
-    for (const { block, join } of up) h = block(f, join ? (tf.concat([h, skips.pop()!], 3) as tf.Tensor4D) : h, emb);
+    h = middle(f, h, told);
+    for (const { block, join } of up) h = block(f, join ? (tf.concat([h, skips.pop()!], 3) as tf.Tensor4D) : h, told);
     return convOut(f, normOut(f, h));
   };
   return { params: scope.params, forward };

@@ -40,22 +40,32 @@ export function qkvChannel(order: QkvOrder, heads: number, channels: number, par
 }
 
 export interface AttentionOptions {
+  /** Channels of words that are attended to beside the pixels; absent without a text. */
+  readonly textC?: number | undefined;
   readonly heads: number;
   readonly groups: number;
   readonly eps: number;
 }
 
-/** x + proj(attention(norm(x))); the projection starts at zero. Names are diffusers'. */
-export function attentionBlock(scope: Scope, channels: number, { heads, groups, eps }: AttentionOptions) {
+/**
+ * x + proj(attention(norm(x))); the projection starts at zero. Names are diffusers'. Keys and values of a text stand beside those of
+ * the pixels: Saharia et al. 2022, Sec. 2.3 and App. D.3.1.
+ */
+export function attentionBlock(scope: Scope, channels: number, { heads, groups, eps, textC }: AttentionOptions) {
   const norm = groupNorm(scope.child("group_norm"), channels, { groups, eps });
   const toQ = dense(scope.child("to_q"), channels, channels);
   const toK = dense(scope.child("to_k"), channels, channels);
   const toV = dense(scope.child("to_v"), channels, channels);
   const toOut = dense(scope.child("to_out.0"), channels, channels, { zero: true });
-  return (f: Forward, x: tf.Tensor4D): tf.Tensor4D => {
+  const addK = textC === undefined ? null : dense(scope.child("add_k_proj"), textC, channels);
+  const addV = textC === undefined ? null : dense(scope.child("add_v_proj"), textC, channels);
+  /** @param text float32 [B, L, textC]. */
+  return (f: Forward, x: tf.Tensor4D, text: tf.Tensor3D | null = null): tf.Tensor4D => {
     const [B, H, W, C] = x.shape;
     const tokens = tf.reshape(norm(f, x), [B, H * W, C]) as tf.Tensor3D;
-    const mixed = attend(toQ(f, tokens), toK(f, tokens), toV(f, tokens), heads);
+    const beside = (own: tf.Tensor3D, add: typeof addK) =>
+      add && text ? (tf.concat([own, add(f, text) as tf.Tensor], 1) as tf.Tensor3D) : own;
+    const mixed = attend(toQ(f, tokens), beside(toK(f, tokens), addK), beside(toV(f, tokens), addV), heads);
     return tf.add(x, tf.reshape(toOut(f, mixed), x.shape)) as tf.Tensor4D;
   };
 }

@@ -19,6 +19,8 @@ export interface NetworkInput {
   readonly t: Tensor1D;
   /** int32 [B]: labels, `classes` meaning "no label"; null for an unconditional network. */
   readonly y: Tensor1D | null;
+  /** int32 [B L]: the words of captions, caption by caption, 0 for none; null for a network that reads none. */
+  readonly text?: Tensor1D | null;
   /** Of an upsampler: what it is told of the image that it denoises. */
   readonly lowRes?: LowResInput | null;
   /** float32 [B, n]: how each image was augmented, for networks that are told; absent for images as they are. */

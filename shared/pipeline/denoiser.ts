@@ -12,6 +12,7 @@ import type { LowResInput, Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import type { Denoiser, Score, SigmaDenoiser } from "../samplers/sampler.ts";
 import { type ScoreWithSlope, withSlope } from "../samplers/sde/likelihood.ts";
+import { feedText } from "./captions.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import { feedLowRes, type LowRes } from "./low-res.ts";
 
@@ -28,6 +29,8 @@ export interface Condition {
   /** One a sample; null for an unconditional model. */
   readonly labels: Int32Array | null;
   readonly guidance: number;
+  /** Words of captions, int32 [n * words]; without any, a network that reads captions draws as it does without. */
+  readonly text?: Int32Array | undefined;
   /** Of an upsampler: what it is told of the images, in their order. */
   readonly lowRes?: LowRes | undefined;
 }
@@ -67,6 +70,7 @@ interface Asked extends Condition {
 export function createDenoisers(options: DenoiserOptions): (condition: Condition) => NetworkDenoisers {
   const { spec, network, params, program, onEvaluation } = options;
   const { classes, lowRes: told } = spec.model;
+  const captioned = spec.model.text !== undefined;
   const { variance, predict, sigmaData, sigmaMin } = spec.diffusion;
   const noise = noiseProcess(spec.diffusion);
   const reads = parameterizationOf(predict, sigmaData, sigmaMin);
@@ -86,6 +90,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const t = feed([rows], "float32", () => new Float32Array(rows).fill(asked.label)) as tf.Tensor1D;
       const ids = () => Int32Array.from({ length: rows }, (_, i) => (i < B ? asked.labels![i]! : classes));
       const y = labelled ? (feed([rows], "int32", ids) as tf.Tensor1D) : null;
+      const text = captioned ? feedText(feed, rows, () => asked.text) : null;
       const input = reads.input && scalar(() => reads.input!(asked.level));
       const [skip, out] = [scalar(() => asked.reading.skip), scalar(() => asked.reading.out)];
       const forward = inference(named(network.params, tensors));
@@ -93,7 +98,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const lowRes = once && guided ? twice(once) : once;
       const answer = (x: tf.Tensor): readonly [read: tf.Tensor, learned?: tf.Tensor] => {
         const seen = (input ? tf.mul(x, input) : x) as tf.Tensor4D;
-        const output = network.forward(forward, { x: seen, t, y, lowRes });
+        const output = network.forward(forward, { x: seen, t, y, text, lowRes });
         const [F, learned] = isLearned(variance) ? (tf.split(output, 2, 3) as [tf.Tensor, tf.Tensor]) : [output];
         const read = tf.add(tf.mul(x, skip), tf.mul(F, out));
         return learned ? [read, learned] : [read];
@@ -118,8 +123,8 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   const programs = new Map<string, Program>();
   /** x_0 or the score and, where the network has learned one, what it gives for the variance; or the slope along epsilon. */
   const evaluateAll = (question: Asked): readonly [read: tf.Tensor, more?: tf.Tensor] => {
-    const { x, labels, guidance, epsilon } = question;
-    const guided = labels !== null && guidance !== 1;
+    const { x, labels, text, guidance, epsilon } = question;
+    const guided = (labels !== null || text !== undefined) && guidance !== 1;
     const shape = x.shape as Shape4;
     const key = `${shape} ${labels !== null} ${guided} ${epsilon !== undefined}`;
     if (!programs.has(key))

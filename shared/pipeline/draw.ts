@@ -4,7 +4,6 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { GRIDS, type GridName } from "../diffusion/grids.ts";
 import type { Level } from "../diffusion/parameterization.ts";
-import { createProcess } from "../diffusion/process.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
 import type { NoiseProcess } from "../diffusion/processes/process.ts";
 import { linspace } from "../diffusion/schedules.ts";
@@ -12,6 +11,7 @@ import { type Thresholding, thresholded } from "../diffusion/threshold.ts";
 import { PlumeError } from "../errors.ts";
 import { guideMean } from "../guidance/condition-mean.ts";
 import { guideDenoiser, guideScore, guideTimeScore } from "../guidance/condition-score.ts";
+import { invariant } from "../invariant.ts";
 import { heldStep, heldWalk } from "../samplers/held.ts";
 import { CLEAN, type Known } from "../samplers/known.ts";
 import { invert, sample } from "../samplers/sample.ts";
@@ -91,8 +91,9 @@ const GUIDES = { mean: guideMean, score: guideScore };
 
 async function byStep(sampler: StepSampler, course: Course): Promise<Way> {
   const { spec, denoise, gradients, steps, eta = sampler.eta } = course;
-  const { schedule, timesteps, variance } = spec.diffusion;
-  const process = createProcess({ schedule, timesteps, respacing: steps === timesteps ? null : [steps] });
+  const { variance } = spec.diffusion;
+  const process = noiseProcess(spec.diffusion).steps?.(steps);
+  invariant(process, `${spec.diffusion.process} has steps`);
   const [plain, up] = [await sampler.load(), await sampler.invert?.()];
   const step = gradients ? GUIDES[sampler.guided](plain, gradients.byStep(process)) : plain;
   const { T, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = process;

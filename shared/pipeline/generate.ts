@@ -12,6 +12,7 @@ import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import { normals, PURPOSE, type Purpose } from "../rng/stream.ts";
 import { isAdaptive, levelSampler, SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import type { Sampler } from "../samplers/sampler.ts";
+import { tokensOf } from "../scenes/tokens.ts";
 import { createChainDrawing } from "./chain.ts";
 import { createGradients } from "./classifier.ts";
 import { createDenoisers } from "./denoiser.ts";
@@ -38,6 +39,8 @@ interface Wanted extends Manner {
   readonly indices: readonly number[];
   /** What each image shall show; null where neither the model nor a classifier has classes. */
   readonly labels: readonly number[] | null;
+  /** Of a network that reads them: one an image. */
+  readonly captions?: readonly string[] | undefined;
   readonly seed: number;
   readonly sampler: SamplerName;
   readonly guidance: number;
@@ -84,11 +87,12 @@ function drawnByLevels(options: GeneratorOptions): Drawn {
   return (wanted, random) => {
     const { sampler, guidance, classifierScale: scale = 1 } = wanted;
     const labels = wanted.labels && Int32Array.from(wanted.labels);
+    const text = wanted.captions && tokensOf(wanted.captions);
     const lowRes = wanted.lowRes && sampledLowRes(spec, image, wanted.lowRes, wanted);
     return draw(levelSampler(sampler), {
       ...wanted,
       spec,
-      denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance, lowRes }),
+      denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance, text, lowRes }),
       gradients: labels && scale !== 0 ? gradients?.({ labels, scale }) : undefined,
       start: random(PURPOSE.sampleNoise, 0).normals(),
       noise: (call) => random(PURPOSE.sampleStep, call).normals(),
@@ -141,7 +145,7 @@ function drawnByGenerator({ spec, network, params, program, onEvaluation }: Gene
 
 /** Images whose sampler would let them depend on each other, each by itself. */
 async function oneByOne(generate: Generate, wanted: Wanted): Promise<Uint8Array> {
-  const { indices, labels, lowRes, onStep } = wanted;
+  const { indices, labels, captions, lowRes, onStep } = wanted;
   const n = indices.length;
   const images: Uint8Array[] = [];
   for (const [i, index] of indices.entries())
@@ -150,6 +154,7 @@ async function oneByOne(generate: Generate, wanted: Wanted): Promise<Uint8Array>
         ...wanted,
         indices: [index],
         labels: labels && [labels[i]!],
+        captions: captions && [captions[i]!],
         lowRes: lowRes && lowResPart(lowRes, n, i, i + 1),
         ...(onStep && { onStep: (done: number, total: number) => onStep(i * total + done, n * total) }),
       }),

@@ -10,6 +10,8 @@ export interface HeldOut {
   readonly pixels: Uint8Array;
   /** int32 [n]; -1 without a label. */
   readonly labels: Int32Array;
+  /** Where the samples have some. */
+  readonly captions?: readonly string[] | undefined;
 }
 
 /** So many, from the first again where there are fewer. Undefined for another network, which needs none. */
@@ -18,6 +20,6 @@ export async function readHeldOut({ data, store, model }: JobSpec, count: number
   const set = await openImageSet(data, { split: "test", access: store });
   await using _closed = { [Symbol.asyncDispose]: () => set.close() };
   const ids = Array.from({ length: count }, (_, k) => k % set.size);
-  const { pixels, labels } = await set.read(ids);
-  return { pixels: shrunk(pixels, set, model.lowRes.size), labels };
+  const { pixels, labels, captions } = await set.read(ids);
+  return { pixels: shrunk(pixels, set, model.lowRes.size), labels, captions };
 }

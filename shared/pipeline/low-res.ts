@@ -1,9 +1,10 @@
 // What an upsampler is told of an image: the image at a lower resolution, by area averaging, rounded to bytes as a base model
-// draws it (guided-diffusion's super_res_train.py); noised by conditioning augmentation, where the job says so; upsampled
-// bilinearly (its SuperResModel). Degradations other than noise would change the small image here, before it grows.
+// draws it (guided-diffusion's super_res_train.py); blurred now and then in training, and noised by conditioning augmentation, where
+// the job says so; upsampled bilinearly (its SuperResModel).
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
+import { gaussianBlur } from "../data/blur.ts";
 import type { PatchShape } from "../data/patch.ts";
 import { resizeAll, resizeFloats } from "../data/resize.ts";
 import { augmentationLevel } from "../diffusion/augmentation.ts";
@@ -42,9 +43,10 @@ export function trainingLowRes(
   at: { readonly step: number; readonly index: number },
 ): LowRes | null {
   if (!lowRes) return null;
-  const small = scaled(shrunk(pixels, image, lowRes.size));
+  const n = pixels.length / (image.height * image.width * image.channels);
+  const u = () => uniforms({ seed, purpose: PURPOSE.lowResBlur, ...at }, n);
+  const small = blurred(scaled(shrunk(pixels, image, lowRes.size)), lowRes, image.channels, u);
   if (lowRes.noise > 0) {
-    const n = pixels.length / (image.height * image.width * image.channels);
     const s = uniforms({ seed, purpose: PURPOSE.lowResLevel, ...at }, n).map((u) => u * lowRes.noise);
     const eps = normals({ seed, purpose: PURPOSE.lowResNoise, ...at }, small.length);
     return told(augmented(small, s, eps), s, lowRes, image, data.patch);
@@ -68,6 +70,23 @@ export function sampledLowRes(
   });
   const s = new Float64Array(indices.length).fill(noise);
   return told(augmented(small, s, eps), s, lowRes!, image, data.patch);
+}
+
+/** DALLE2-pytorch's LowresConditioner. */
+const [BLURRED, KERNEL] = [0.5, 3];
+
+/** Images whose u is below a half, blurred: a base model's are less sharp than what training shrinks (Ramesh et al. 2022, Sec. 2.1). */
+function blurred(small: Float32Array, { size, blur }: Told, channels: number, u: () => Float64Array): Float32Array {
+  if (blur === 0) return small;
+  const shape = { height: size, width: size, channels };
+  const length = size * size * channels;
+  const some = small.slice();
+  u().forEach((each, i) => {
+    const from = i * length;
+    const own = small.subarray(from, from + length);
+    if (each < BLURRED) some.set(gaussianBlur(own, shape, { kernel: KERNEL, sigma: blur }), from);
+  });
+  return some;
 }
 
 /** z_s = alpha x + sigma eps, each image by its own s. */

@@ -18,6 +18,7 @@ import type { Forward, LowResInput, Network } from "../nn/network.ts";
 import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
 import { drawsOf, normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
+import { feedText, trainingText } from "./captions.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
 import { droppedLabels, mirrored, normalise } from "./images.ts";
@@ -35,6 +36,8 @@ export interface MicroBatch {
   readonly pixels: Uint8Array;
   /** int32 [n], -1 without a label. */
   readonly labels: Int32Array;
+  /** One a sample, of a source that has them. */
+  readonly captions?: readonly string[];
   /** Weights of the time steps that its own are drawn by, float64 [T]; uniform when absent. */
   readonly weights?: Float64Array | undefined;
 }
@@ -61,6 +64,8 @@ interface Drawn extends Times {
   readonly labels: Int32Array;
   /** The same as a condition: the row behind the classes for none. */
   readonly y: Int32Array;
+  /** Words of the captions. */
+  readonly text: Int32Array | null;
   /** Of an upsampler. */
   readonly lowRes: LowRes | null;
   /** float32 [n, AUGMENT_LABELS]: how x0 was augmented; null where it never is. */
@@ -87,7 +92,7 @@ export function createMicroBatch(
 
   const weighted = isWeighted(spec);
 
-  const draw = (loss: Loss, { step, index, pixels, labels, weights }: MicroBatch): Drawn => {
+  const draw = (loss: Loss, { step, index, pixels, labels, captions, weights }: MicroBatch): Drawn => {
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
@@ -99,7 +104,8 @@ export function createMicroBatch(
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
     const lowRes = trainingLowRes(spec, image, shown, { step, index });
     const augmented = changes && Float32Array.from(changes.flatMap(augmentLabels));
-    return { step, index, x0, ...times, labels, y, lowRes, augmented };
+    const text = trainingText(spec, captions, { step, index });
+    return { step, index, x0, ...times, labels, y, text, lowRes, augmented };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
@@ -115,6 +121,7 @@ export function createMicroBatch(
       const augmented = () => feed([n, AUGMENT_LABELS], "float32", () => drawn().augmented!) as tf.Tensor2D;
       const told: Told = {
         labels: conditional ? classes("y") : null,
+        text: model.text ? () => feedText(feed, n, () => drawn().text!) : null,
         lowRes: model.lowRes ? feedLowRes(feed, shape, model.lowRes, () => drawn().lowRes!) : null,
         augment: data.augment > 0 ? augmented() : null,
       };
@@ -162,6 +169,8 @@ type Param = Forward["param"];
 interface Told {
   /** int32 [n]; null for networks without labels. */
   readonly labels: (() => tf.Tensor1D) | null;
+  /** int32 [n * words]; null for networks that read no captions. */
+  readonly text: (() => tf.Tensor1D) | null;
   readonly lowRes: LowResInput | null;
   /** float32 [n, AUGMENT_LABELS]; null where nothing is augmented. */
   readonly augment: tf.Tensor2D | null;
@@ -169,11 +178,17 @@ interface Told {
 
 /** A network under what it is told. @param forward a fresh one for each evaluation. */
 const outputOf =
-  (network: Network, param: Param, { labels, ...told }: Told, forward: (param: Param) => Forward): NetworkOutput =>
+  (
+    network: Network,
+    param: Param,
+    { labels, text, ...told }: Told,
+    forward: (param: Param) => Forward,
+  ): NetworkOutput =>
   (x, label) => {
     // What a recorded computation is told of its levels is one a sample: [n, 1, 1, 1].
     const t = tf.reshape(label as tf.Tensor, [x.shape[0]!]) as tf.Tensor1D;
-    return network.forward(forward(param), { x: x as tf.Tensor4D, t, y: labels?.() ?? null, ...told });
+    const condition = { y: labels?.() ?? null, text: text?.() ?? null, ...told };
+    return network.forward(forward(param), { x: x as tf.Tensor4D, t, ...condition });
   };
 
 /** The job's other models, without dropout. @param tensors of all of them, in their order. */

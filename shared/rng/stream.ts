@@ -34,6 +34,7 @@ export const PURPOSE = {
   upsampleNoise: 23,
   upsampleStep: 24,
   fakeLabel: 25,
+  lowResBlur: 26,
   augment: 30,
 } as const;
 

@@ -38,6 +38,8 @@ const X0 = { predict: "x0", expansion: "midpoint" } as const;
 const X0_M = { ...X0, lowerOrderFinal: true } as const;
 const X0_TAYLOR = { predict: "x0", expansion: "taylor" } as const;
 
+/** Those that have steps with a posterior. */
+const STEPS = ["ddpm", "imagen"] as const;
 const SDES = ["vp", "sub-vp", "ve"] as const;
 
 export const SAMPLERS = {
@@ -46,7 +48,7 @@ export const SAMPLERS = {
     walks: "steps",
     guided: "score",
     eta: 0,
-    fits: ["ddpm"],
+    fits: STEPS,
     stepwise: true,
     load: async () => (await import("./ddim.ts")).ddimStep,
     invert: async () => (await import("./ddim.ts")).ddimInversionStep,
@@ -56,7 +58,7 @@ export const SAMPLERS = {
     walks: "steps",
     guided: "mean",
     eta: 1,
-    fits: ["ddpm"],
+    fits: STEPS,
     stepwise: true,
     load: async () => (await import("./ancestral.ts")).ancestralStep,
   },

@@ -77,7 +77,7 @@ describe("a model that a job names", () => {
       'model.lowRes: the model has {"size":4,"noise":0}, the job null',
     );
     const told = student(`file://${upsampler}`, "model.lowRes.size=4");
-    expect((await read(told)).teacher!.spec.model.lowRes).toEqual({ size: 4, noise: 0 });
+    expect((await read(told)).teacher!.spec.model.lowRes).toEqual({ size: 4, blur: 0, noise: 0 });
   });
 });
 

@@ -74,6 +74,23 @@ describe("the image at a lower resolution", () => {
     expect(other).not.toEqual(plain);
   });
 
+  it("is blurred for half of the images in training, by their micro-batch's own draw, and never when it draws", async () => {
+    const [plain, soft] = [specOf(), specOf("size: 4, blur: 0.8")];
+    const ids = Array.from({ length: 40 }, (_, k) => k);
+    const pixels = await pixelsOf(...ids);
+    const changed = (at?: { step: number; index: number }): number[] => {
+      const [a, b] = [plain, soft].map((spec) => told(spec, pixels, at).images) as [Float32Array, Float32Array];
+      return ids.filter((i) => a.subarray(64 * i, 64 * (i + 1)).some((value, k) => value !== b[64 * i + k]));
+    };
+    expect(changed().length).toBeGreaterThan(8);
+    expect(changed().length).toBeLessThan(32);
+    expect(changed()).toEqual(changed());
+    expect(changed({ step: 4, index: 1 })).not.toEqual(changed());
+    const small = { pixels: shrunk(pixels, image, 4), noise: 0 };
+    const drawn = (spec: JobSpec) => sampledLowRes(spec, image, small, { seed: 0, indices: ids });
+    expect(drawn(soft)).toEqual(drawn(plain));
+  });
+
   it("is nothing for other networks", async () => {
     const { model, ...rest } = specOf();
     const plain = { ...rest, model: { ...model, lowRes: undefined } };

@@ -26,6 +26,9 @@ const base: UnetConfig = {
   classRows: 3,
 };
 
+/** Two captions of three words. */
+const TEXT = { tokens: 5, length: 3, width: 8, layers: 1, heads: 2 };
+
 const identity: Forward["dropout"] = (x) => x;
 
 /** Forward over tensors in the order of the declared parameters. */
@@ -47,6 +50,7 @@ const input = (config: UnetConfig, side = 8): NetworkInput => ({
   lowRes: config.lowRes
     ? { images: patterned([2, side, side, config.inC / 2], 78) as tf.Tensor4D, level: tf.tensor1d([0, 700]) }
     : null,
+  text: config.text ? tf.tensor1d([3, 1, 0, 2, 4, 3], "int32") : null,
   t: tf.tensor1d([3, 40]),
   y: config.classRows > 0 ? tf.tensor1d([0, config.classRows - 1], "int32") : null,
 });
@@ -85,6 +89,7 @@ describe("gradients of whole networks agree with finite differences", () => {
     ["added embedding, two heads", { scaleShift: false, headChannels: 8, classRows: 0 }],
     ["residual blocks that resample, attention at the finest level", { resample: "resblock", attentionLevels: [0] }],
     ["an upsampler that is told how far its small image was noised", { inC: 4, lowRes: "augmented" }, 1e-3],
+    ["words of captions beside the pixels, and their mean in the embedding", { classRows: 0, text: TEXT }, 2e-3],
     ["two blocks a level, a wide first level", { channelMult: [2, 3], resBlocks: 2, attentionLevels: [] }],
   ];
   it.each(variants)("%s", (_name, change, step = 4e-3) => {
@@ -141,6 +146,39 @@ describe("what a U-Net listens to", () => {
 
   it("labels must be given when there are classes", () =>
     expect(() => outputs({ y: null })).toThrow(/a network of 3 classes was given no labels/));
+});
+
+describe("what a U-Net reads", () => {
+  const config = { ...base, classRows: 0, text: TEXT };
+  const network = buildUnet(config);
+  const read = (change: Partial<NetworkInput>) =>
+    network.forward(over(network, filled(network)), { ...input(config), ...change }).dataSync();
+  const captions = (...words: number[]) => ({ text: tf.tensor1d(words, "int32") });
+
+  it("the words of a caption and their order: they change its own sample and no other", () => {
+    const first = read({});
+    const half = first.length / 2;
+    for (const other of [captions(3, 1, 0, 2, 4, 1), captions(3, 1, 0, 4, 2, 3)]) {
+      const second = read(other);
+      expect(second.subarray(0, half)).toEqual(first.subarray(0, half));
+      expect(second.subarray(half)).not.toEqual(first.subarray(half));
+    }
+  });
+
+  it("captions must be given, if only as words that are none", () => {
+    expect(() => read({ text: null })).toThrow(/reads captions was given none/);
+    expect(read(captions(0, 0, 0, 0, 0, 0)).every(Number.isFinite)).toBe(true);
+  });
+
+  it("a fresh one attends to them and returns exactly 0", () => {
+    const layout = buildLayout(network.params);
+    const flat = initialParameters(layout, 1);
+    const tensors = layout.tensors.map(({ offset, size, shape }) =>
+      tf.tensor(flat.slice(offset, offset + size), [...shape]),
+    );
+    expect([...network.forward(over(network, tensors), input(config)).dataSync()].every((v) => v === 0)).toBe(true);
+    expect(layout.tensors.some(({ name }) => name.endsWith("add_k_proj.weight"))).toBe(true);
+  });
 });
 
 describe("dropout", () => {

@@ -168,6 +168,7 @@ describe("generated images", () => {
   it.each([
     ["ancestral", "process: ddpm"],
     ["ancestral", "variance: learned-range, objective: hybrid"],
+    ["ancestral", "process: imagen, schedule: linear"],
     ["pc", "process: vp, betaMax: 4"],
     ["euler-maruyama", "process: sub-vp"],
     ["flow", "process: ve"],

@@ -49,6 +49,29 @@ describe.each(NAMES)("the process %s", (name) => {
 });
 
 describe("what is known of single processes", () => {
+  it.each(["linear", "cosine"])(
+    "imagen keeps the variance, its steps are its levels and end at x_0: %s",
+    (schedule) => {
+      const imagen = of("imagen", { schedule });
+      for (const t of times(imagen)) {
+        const { alpha, sigma } = imagen.level(t);
+        expect(alpha * alpha + sigma * sigma).toBeCloseTo(1, 12);
+      }
+      const steps = imagen.steps!(10);
+      expect(steps.T).toBe(10);
+      expect(steps.sqrtAlphasCumprod[9]).toBeCloseTo(imagen.level(imagen.span.max).alpha, 12);
+      expect(steps.modelTimestep(4)).toBeCloseTo(imagen.label(imagen.span.max / 2), 9);
+      expect([steps.posteriorMeanCoef1[0], steps.posteriorMeanCoef2[0]]).toEqual([1, 0]);
+      expect(ratioOf(imagen.level(imagen.span.max))).toBeLessThan(165);
+    },
+  );
+
+  it("imagen's cosine schedule is ddpm's in the limit of many steps", () => {
+    const [imagen, ddpm] = [of("imagen"), of("ddpm")];
+    for (const step of [9, 99, 499, 989])
+      expect(ddpm.level(step).alpha).toBeCloseTo(imagen.level((step + 1) / 1000).alpha, 3);
+  });
+
   it("vp and ddpm keep the variance, and DDPM's linear schedule is vp's in steps", () => {
     const [vp, ddpm] = [of("vp"), of("ddpm", { schedule: "linear" })];
     for (const process of [vp, ddpm])

@@ -20,6 +20,7 @@ Examples:
   plume data ls
   plume data inspect fashion-mnist --count 40 -o fashion.png
   plume data inspect images:photos --image-size 64
+  plume data inspect captions: --image-size 16 -o captions.png
   plume data inspect wds:s3://bucket/shards/ --endpoint http://127.0.0.1:9000
   plume data pull fashion-mnist`,
   );
@@ -90,7 +91,7 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
   });
   try {
     const looked = Math.min(set.size, STATISTICS_SAMPLES);
-    const { pixels, labels } = await set.read(
+    const { pixels, labels, captions } = await set.read(
       Array.from({ length: looked }, (_, k) => Math.floor((k * set.size) / looked)),
       io.signal,
     );
@@ -112,6 +113,7 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
           ...perClass.map(({ name, samples }, k) => [`${k} ${name}`, String(samples)]),
         ]),
       );
+    if (captions) io.print(table([["captions"], ...captions.slice(0, SHOWN_CAPTIONS).map((caption) => [caption])]));
     io.print(`digest ${set.digest}`);
     if (set.fallback) io.note(`WARNING: ${set.fallback}`);
     if (options.output !== undefined) {
@@ -137,6 +139,7 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
       mean,
       std,
       classes: perClass,
+      captions: captions?.slice(0, SHOWN_CAPTIONS) ?? null,
       picture: options.output ?? null,
       fallback: set.fallback ?? null,
       storage,
@@ -147,7 +150,8 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
   return undefined;
 }
 
-/** Objects in the table. */
+/** Captions and objects in the tables. */
+const SHOWN_CAPTIONS = 5;
 const SHOWN_OBJECTS = 10;
 
 function printStorage(io: CommandIo, { objects, cachedBytes }: SetStorage): void {

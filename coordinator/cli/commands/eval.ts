@@ -8,7 +8,7 @@ import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
 import { ALL_METRIC_NAMES, type LabelledImages, METRIC_NAMES, METRICS } from "../../../shared/eval/score.ts";
-import { checkWeights, placeModel, readModel } from "../../../shared/interop/load-model.ts";
+import { checkWeights, placeModel, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { givesImages } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor, openBackendFor } from "../backend.ts";
@@ -17,6 +17,7 @@ import { CLASSIFIER_OPTION, readGuide } from "../guide.ts";
 import { oneOf, wholeNumber } from "../options.ts";
 import { SAMPLING_OPTIONS } from "../sampling.ts";
 import { evaluateBound } from "./eval/bound.ts";
+import { evaluateCaptions } from "./eval/captions.ts";
 import { evaluateCoverage, isGrid } from "./eval/coverage.ts";
 import { drawnFrom, generatedRows } from "./eval/drawn.ts";
 import { readImages } from "./eval/images.ts";
@@ -107,12 +108,15 @@ Examples:
   plume eval runs/classifier
   plume eval runs/heartbeat --bound
   plume eval runs/gan-grid --stages final
+  plume eval runs/text --seeds 0 --guidance 1,3
 
 Where --sampler, --steps, --guidance, --grid, --threshold, --percentile or --classifier-scale list several values, separated by
 commas, every combination is drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
 neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
+A model of captions (model.text) draws one image of each caption that it was not trained on, 200 of them by default, and of captions
+with pairs of colour and shape that it has never seen; told is how often the image is what its caption says.
 An upsampler (model.lowRes) draws from test images, shrunk. What it draws of a base model's images is measured as any others:
 plume sample UPSAMPLER --base BASE --count 500 -o images.npy && plume eval --against images.npy
 
@@ -189,12 +193,14 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
       count: options.count === undefined ? undefined : asked.count,
     });
   }
+  if (model?.job.spec.model.text) refuseForCaptions(options, checkpoint!);
   const classifier = model ? await readGuide(options.classifier, model.job.spec, model.imageSet) : undefined;
   const ways = model ? asked.waysOf(model.job.spec, classifier) : [];
-  if (model && isGrid(model) && against === undefined) {
+  const own = model && against === undefined ? ownMeasure(model) : undefined;
+  if (model && own) {
     const count = options.count === undefined ? undefined : asked.count;
     const backend = await chooseBackendFor(options.backend, model.job);
-    return evaluateCoverage(io, checkpoint!, model, { ...asked, count, ways, backend });
+    return own(io, checkpoint!, model, { ...asked, count, ways, backend });
   }
   if (model) checkImages(checkpoint!, model, classifier);
   const real = await openReal(io.signal);
@@ -244,12 +250,27 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   return undefined;
 }
 
+/** Of models of other images than the judges know. */
+function ownMeasure(model: ReadModel) {
+  if (model.job.spec.model.text) return evaluateCaptions;
+  return isGrid(model) ? evaluateCoverage : undefined;
+}
+
 /** It draws no images that these could be about. */
 function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
   for (const flag of [...OF_IMAGES, ...OF_SETS])
     if (options[flag] !== undefined)
       throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a classifier`, {
         remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
+      });
+}
+
+/** It is measured by its captions alone. */
+function refuseForCaptions(options: EvalOptions, checkpoint: string): void {
+  for (const flag of ["against", "stages", "classifier", "classifierScale"] as const)
+    if (options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} reads captions`, {
+        remedy: `leave it out: plume eval ${checkpoint} tells whether its images are what their captions say`,
       });
 }
 

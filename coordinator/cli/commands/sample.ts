@@ -5,6 +5,8 @@ import type { JobSpec } from "../../../shared/config/schema.ts";
 import { checkWeights, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
+import { PROMPTS } from "../../../shared/scenes/prompts.ts";
+import { tokensOf } from "../../../shared/scenes/tokens.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
 import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
@@ -30,11 +32,13 @@ import {
   parseLowRes,
   type SmallImages,
 } from "./sample/low-res.ts";
+import { captionsFor, checkPrompt } from "./sample/prompt.ts";
 import { writeDrawn, writeEnlarged } from "./sample/show.ts";
 
 interface SampleCommandOptions extends SamplingOptions, LowResOptions {
   readonly count?: string;
   readonly class?: string;
+  readonly prompt?: string;
   readonly classifier?: string;
   readonly classifierScale?: string;
   readonly weights?: string;
@@ -48,7 +52,8 @@ export function sampleCommand(): Command {
     .description("sample images from a run, a checkpoint store, one checkpoint or an exported folder")
     .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "images (default: the job's sampling.count)")
-    .option("--class <k>", "one class, by number or name (default: all in turn)");
+    .option("--class <k>", "one class, by number or name (default: all in turn)")
+    .option("--prompt <text>", "of a model that reads captions: what the images show (default: fixed prompts in turn)");
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
   return command
     .option(...CLASSIFIER_OPTION)
@@ -68,8 +73,13 @@ Examples:
   plume sample runs/edm --sampler dpmpp-2m --steps 10 --grid time-quadratic -o quadratic.png
   plume sample runs/fashion --classifier runs/classifier --classifier-scale 4 -o guided.png
   plume sample runs/consistency --steps 1 -o one-step.png
+  plume sample runs/text --prompt "large red square top left" --guidance 3 -o squares.png
+  plume sample runs/text --prompt "a small blue circle left of a large red square" --count 16 -o pairs.png
   plume sample runs/upsampler --base runs/adm-14 --count 16 -o cascade.png
+  plume sample runs/large --base runs/text --prompt "small white cross" -o large.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
+
+A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it.
 
 An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
 of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the
@@ -86,6 +96,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const { job, step, weights, imageSet } = model;
   const { spec } = job;
   checkDraws(checkpoint, spec);
+  if (options.base === undefined) checkPrompt(checkpoint, [spec], options.prompt);
   checkLowRes(checkpoint, spec, options);
   const sampling = samplingFor(spec, asked.sampling);
   const noise = noiseOf(spec, asked.lowRes);
@@ -105,18 +116,24 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     if (!small || classes === 0) return gridLabels(indices, classes);
     return indices.map((k) => small.labels?.[k] ?? noLabel(spec, imageSet.classes));
   };
+  // Of images that are there nothing is said but by a prompt.
+  const silent = small && options.base === undefined && options.prompt === undefined;
+  const captionsOf = silent ? undefined : captionsFor(spec, options.prompt);
   const lowRes = small && { pixels: small.pixels, noise };
-  const wanted = { ...sampling, ...guide, count, labelsOf, lowRes };
+  const wanted = { ...sampling, ...guide, count, labelsOf, captionsOf, lowRes };
   const { pixels, workers } = await drawImages(io, model, wanted, processes);
 
   const image = { height, width, channels };
   if (small) await writeEnlarged(output, pixels, small, image, spec.model.lowRes!.size);
+  else if (spec.model.text && options.prompt === undefined)
+    await writeDrawn(output, pixels, { count, ...imageSet, classes: PROMPTS }, PROMPTS.length);
   else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
   io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
   const { seed, steps, guidance, grid, threshold, percentile } = sampling;
   io.result({
     ...{ file: output, count, step, weights, seed, steps, guidance, grid, threshold, percentile, backend, workers },
     ...(guide.classifier && { classifierScale: guide.classifierScale ?? 1 }),
+    ...(options.prompt !== undefined && { prompt: options.prompt }),
     ...(small && { ...small.told, lowResNoise: noise }),
   });
   return undefined;
@@ -124,11 +141,13 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
 
 /** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
 function parse(options: SampleCommandOptions) {
-  const { count, workers, weights } = options;
+  const { count, prompt, workers, weights } = options;
+  if (prompt !== undefined) tokensOf([prompt]);
   return {
     sampling: parseSampling(options),
     lowRes: parseLowRes(options),
     named: options.class,
+    prompt,
     count: count === undefined ? undefined : wholeNumber("--count", count, 1),
     workers: parseDrawers(workers),
     weights: weights === undefined ? undefined : checkWeights(weights),
@@ -150,13 +169,13 @@ async function guideOf(
 async function smallImages(
   io: CommandIo,
   { job, imageSet }: ReadModel,
-  { lowRes, weights, count, named, sampling }: ReturnType<typeof parse>,
+  { lowRes, weights, count, named, prompt, sampling }: ReturnType<typeof parse>,
   processes: Processes,
 ): Promise<SmallImages | undefined> {
   if (!lowRes) return undefined;
   const { height, width, channels } = imageSet;
   const frame = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
-  return openSmallImages(io, { lowRes, weights, count, named, seed: sampling.seed }, frame, processes);
+  return openSmallImages(io, { lowRes, weights, count, named, prompt, seed: sampling.seed }, frame, processes);
 }
 
 const countOf = ({ pixels }: SmallImages, { model }: JobSpec, channels: number): number =>

@@ -8,17 +8,22 @@ import type { DrawerWanted } from "./messages.ts";
 /** Images computed together, more of small ones: bounds the memory; what comes out does not depend on it. */
 const BATCH = { least: 8, most: 250, numbers: 8 * 28 * 28 };
 
-export interface Wanted extends Omit<DrawerWanted, "indices" | "labels" | "lowRes"> {
+export interface Wanted extends Omit<DrawerWanted, "indices" | "labels" | "captions" | "lowRes"> {
   readonly count: number;
   readonly labelsOf: (indices: readonly number[]) => readonly number[] | null;
+  /** Of a model that reads them. */
+  readonly captionsOf?: ((indices: readonly number[]) => readonly string[]) | undefined;
   /** Of an upsampler: as many as images. */
   readonly lowRes?: LowResImages | undefined;
 }
 
-export function drawerBatches({ count, labelsOf, lowRes, ...how }: Wanted, image: PatchShape): DrawerWanted[] {
+export function drawerBatches(
+  { count, labelsOf, captionsOf, lowRes, ...how }: Wanted,
+  image: PatchShape,
+): DrawerWanted[] {
   const fitting = Math.floor(BATCH.numbers / (image.height * image.width * image.channels));
   return batchesOf(count, Math.max(BATCH.least, Math.min(BATCH.most, fitting))).map((indices) => ({
-    ...{ ...how, indices, labels: labelsOf(indices) },
+    ...{ ...how, indices, labels: labelsOf(indices), captions: captionsOf?.(indices) },
     ...(lowRes && { lowRes: lowResPart(lowRes, count, indices[0]!, indices.at(-1)! + 1) }),
   }));
 }

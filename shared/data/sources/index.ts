@@ -1,5 +1,6 @@
 // The table of data sources: the word before the colon of data.source.
 
+import { captions } from "./captions.ts";
 import { cifar } from "./cifar.ts";
 import { fashionMnist } from "./fashion-mnist.ts";
 import { gaussianGrid } from "./gaussian-grid.ts";
@@ -17,6 +18,7 @@ import { wds } from "./wds.ts";
 export const SOURCES: Readonly<Record<string, Source>> = {
   "fashion-mnist": fashionMnist,
   shapes,
+  captions,
   "swiss-roll": swissRoll,
   "gaussian-grid": gaussianGrid,
   heartbeat,

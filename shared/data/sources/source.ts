@@ -33,6 +33,8 @@ export interface Source {
   /** The form of data.source. */
   readonly usage: string;
   readonly about: string;
+  /** Its samples have captions. */
+  readonly captioned?: true;
   /** Its images are of bits, black and white. */
   readonly bits?: true;
   /**

@@ -32,6 +32,7 @@ export const ddpm: ProcessKind = {
       },
       label: (t) => t,
       draw: (draws, n) => draws.integers(n, T),
+      steps: (n) => createProcess({ schedule, timesteps, respacing: n === timesteps ? null : [n] }),
     };
   },
 };

@@ -5,11 +5,12 @@ import type { Chain, ChainKind, ChainOptions } from "../nonequilibrium/chain.ts"
 import { CHAINS, chainTimes } from "../nonequilibrium/index.ts";
 import { ddpm } from "./ddpm.ts";
 import { edm } from "./edm.ts";
+import { imagen } from "./imagen.ts";
 import type { NoiseProcess, ProcessKind, ProcessOptions, Times } from "./process.ts";
 import { ve } from "./ve.ts";
 import { subVp, vp } from "./vp.ts";
 
-export const LEVELS = { ddpm, vp, "sub-vp": subVp, ve, edm } satisfies Record<string, ProcessKind>;
+export const LEVELS = { ddpm, vp, "sub-vp": subVp, ve, edm, imagen } satisfies Record<string, ProcessKind>;
 
 export const PROCESSES = { ...LEVELS, ...CHAINS } satisfies Record<string, { readonly about: string }>;
 

@@ -2,6 +2,7 @@
 // training draws, and what the network is told of them. Host numbers, float64; nothing here knows a tensor.
 
 import type { Level } from "../parameterization.ts";
+import type { Process } from "../process.ts";
 
 /** Random numbers of one micro-batch, as a process may ask for them: each from a stream of its own. */
 export interface Draws {
@@ -27,6 +28,8 @@ export interface NoiseProcess extends Times {
   level(t: number): Level;
   /** The time whose sigma / alpha is this ratio: how a sampler in x / alpha finds its way back. Outside the span, its end. */
   timeOf(ratio: number): number;
+  /** The same in n steps, for samplers that go from step to step by its posterior. */
+  steps?(n: number): Process;
   /** The same noise as a stochastic differential equation, where samplers know one. */
   readonly sde?: Sde;
   /** The same in t, for its probability flow alone, where there is no `sde`. */

@@ -20,6 +20,7 @@ import { optim } from "./optim.ts";
 import { schedules } from "./schedules.ts";
 import { sde } from "./sde.ts";
 import { sdeSamplers } from "./sde_samplers.ts";
+import { textConditional } from "./text_conditional.ts";
 
 export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntries(
   [
@@ -42,5 +43,6 @@ export const FAMILIES: Readonly<Record<string, GoldenFamily>> = Object.fromEntri
     edm,
     dpmSolver,
     sdeSamplers,
+    textConditional,
   ].map((family) => [family.name, family]),
 );

@@ -100,10 +100,11 @@ const mapValues = <A, B>(object: Readonly<Record<string, A>>, to: (value: A) => 
 /** Numbers that divide and exceed one another, each right by itself. */
 const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
   data: {
-    source: few("shapes:", "heartbeat:", "heartbeat", "heartbeats:"),
+    source: few("shapes:", "captions:", "heartbeat:", "heartbeat", "heartbeats:"),
     imageSize: few(1, 7, 8, 12, 16, 28, 32),
     patch: few(1, 2, 4),
     augment: few(0, 0.12, 1),
+    flip: few(false, false, true),
   },
   model: {
     channels: few(1, 4, 6, 8, 12, 32, 65_536),
@@ -112,6 +113,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
     type: few("unet", "unet", "mlp", "classifier", "dcgan"),
+    text: few({}, { width: 32, heads: 3 }, { width: 8, layers: 1, heads: 4 }),
     lowRes: few({ size: 4 }, { size: 14, noise: 0.25 }, { size: 28, noise: 1 }),
   },
   training: {
@@ -120,7 +122,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     init: few("teacher", "f".repeat(64)),
   },
   diffusion: {
-    process: few("ddpm", "vp", "ve", "edm", "nonequilibrium", "binomial"),
+    process: few("ddpm", "vp", "ve", "edm", "imagen", "nonequilibrium", "binomial"),
     weighting: few("simple", "likelihood"),
     timestepSampling: few("uniform", "loss-second-moment"),
     predict: few("eps", "edm", "consistency", "kernel"),

@@ -12,9 +12,14 @@ const wrong = (spec: object, ...says: readonly string[]): WrongJob => ({ spec, s
 const CONSISTENCY = { process: "edm", predict: "consistency", objective: "consistency" };
 const TEACHER = { from: "file://runs/edm" };
 
+/** Of a job with captions. */
+const CAPTIONS = { source: "captions:", imageSize: 16 };
+const TEXT = { width: 32, layers: 2, heads: 2 };
+
 /** Of a job of a chain. */
 const HEARTBEAT = { source: "heartbeat:" };
 const BITS = { process: "binomial", predict: "kernel", objective: "trajectory-bound" };
+const CHAIN_OF_IMAGES = { process: "nonequilibrium", predict: "kernel", objective: "trajectory-bound" };
 const ALL_STEPS = { sampler: "reverse-kernel", steps: 1000 };
 
 /** Of a job of two networks. */
@@ -143,7 +148,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { sampling: { guidance: 2.5 } },
-    "spec.sampling.guidance: Forbidden: 2.5 needs class labels; set model.classes, or guidance 1",
+    "spec.sampling.guidance: Forbidden: 2.5 needs class labels or captions; set model.classes or model.text, or guidance 1",
   ),
   wrong(
     { sampling: { classifierScale: 2.5 } },
@@ -234,6 +239,34 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.adversarial.labelSmoothing: Forbidden: 0.1: hinge has no target to smooth; set it to 0, or choose non-saturating",
   ),
   wrong(
+    { data: CAPTIONS, model: { type: "mlp", text: TEXT } },
+    "spec.model.text: Forbidden: is not read by a mlp; leave it out, or choose unet",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { text: TEXT }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },
+    "spec.model.text: Forbidden: is not told to the steps of nonequilibrium; leave it out, or choose another process",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { text: { ...TEXT, heads: 3 } } },
+    "spec.model.text.heads: Forbidden: 3 does not divide the width 32; choose a divisor",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { classes: 10, text: TEXT } },
+    "spec.model.classes: Forbidden: 10 beside model.text would be a second condition; set it to 0, or leave text out",
+  ),
+  wrong(
+    { model: { text: TEXT } },
+    "spec.data.source: Forbidden: has no captions, which model.text reads; choose captions",
+  ),
+  wrong(
+    { data: { ...CAPTIONS, flip: true }, model: { text: TEXT } },
+    "spec.data.flip: Forbidden: true makes captions wrong that say left or right; set it to false",
+  ),
+  wrong(
+    { data: { ...CAPTIONS, augment: 0.12 }, model: { text: TEXT } },
+    "spec.data.augment: Forbidden: 0.12 makes captions wrong that say where things are; set it to 0",
+  ),
+  wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },
     "spec.store.endpoint: Forbidden: holds a user name or a password: they belong in the environment",
   ),
@@ -243,7 +276,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
 export const AGAINST_A_FIELD: readonly WrongJob[] = [
   wrong(
     { data: { source: "floppy:a" } },
-    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], swiss-roll:[COUNT], gaussian-grid:[COUNT], heartbeat:[COUNT], idx:DIR',
+    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], captions:[COUNT], swiss-roll:[COUNT], gaussian-grid:[COUNT], heartbeat:[COUNT], idx:DIR',
   ),
   wrong({ data: {} }, "spec.data.source: Required value"),
   wrong(
@@ -341,6 +374,7 @@ export const unchanged = (path: string) =>
         diffusion: { process: OF_DDPM.includes(path) ? "ddpm" : "vp" },
         models: {},
         sampling: { sampler: "euler" },
+        ...(path.startsWith("model.text.") && { data: CAPTIONS, model: { text: TEXT } }),
         ...(path.startsWith("model.lowRes.") && { model: { lowRes: { size: 14 } } }),
       };
 
@@ -370,7 +404,11 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.layers": 2,
   "model.bases": 20,
   "model.pool": "adaptive",
+  "model.text.width": 64,
+  "model.text.layers": 1,
+  "model.text.heads": 4,
   "model.lowRes.size": 7,
+  "model.lowRes.blur": 0.6,
   "model.lowRes.noise": 0.5,
   "diffusion.process": "ve",
   "diffusion.schedule": "linear",

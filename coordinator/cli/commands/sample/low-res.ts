@@ -14,6 +14,7 @@ import { classOf, decimal } from "../../options.ts";
 import { checkDraws, checkNoUpsampler, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
 import { drawImages, type Processes } from "./draw.ts";
+import { captionsFor, checkPrompt } from "./prompt.ts";
 
 export interface LowResOptions extends ImageOptions {
   readonly base?: string;
@@ -123,6 +124,7 @@ export interface SmallAsked {
   readonly seed: number;
   /** --class. */
   readonly named: string | undefined;
+  readonly prompt: string | undefined;
 }
 
 /**
@@ -160,12 +162,13 @@ async function readBase(base: string, weights: Weights | undefined, { size, imag
 async function drawBase(
   io: CommandIo,
   model: ReadModel,
-  { count, seed, named }: Omit<SmallAsked, "lowRes">,
+  { count, seed, named, prompt }: Omit<SmallAsked, "lowRes">,
   { spec }: Frame,
   processes: Processes,
 ): Promise<SmallImages> {
   const { job, imageSet, step, at } = model;
   const { sampling } = job.spec;
+  checkPrompt(at, [job.spec, spec], prompt);
   const classifier = await readGuide(undefined, job.spec, imageSet);
   const classes = shownClasses(job.spec, classifier);
   const ofUpsampler = classes === 0 && spec.model.classes > 0;
@@ -175,7 +178,12 @@ async function drawBase(
   const n = count ?? Math.max(1, sampling.count);
   io.note(`  first ${n} images of ${at}`);
   const how = { ...samplingFor(job.spec, { seed }), classifierScale: sampling.classifierScale };
-  const { pixels } = await drawImages(io, model, { ...how, count: n, classifier, labelsOf }, processes);
+  const { pixels } = await drawImages(
+    io,
+    model,
+    { ...how, count: n, classifier, labelsOf, captionsOf: captionsFor(job.spec, prompt) },
+    processes,
+  );
   const all = Array.from({ length: n }, (_, k) => k);
   const labels = classes === spec.model.classes ? labelsOf(all) : null;
   return { pixels, labels, told: { base: at, baseStep: step } };

@@ -1,0 +1,112 @@
+// Whether what a model draws of captions is what they say: of captions that it was not trained on, and of those with pairs of colour
+// and shape that no picture of its training has.
+
+import type { BackendName } from "../../../../shared/backends/backend.ts";
+import { openScenes } from "../../../../shared/data/sources/captions.ts";
+import { type CaptionScore, scoreCaptions, shuffledCaptions } from "../../../../shared/eval/caption-match.ts";
+import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts";
+import { type Spread, spreadOf } from "../../../../shared/spread.ts";
+import type { CommandIo } from "../../action.ts";
+import { drawerBatches } from "../../drawing/batches.ts";
+import { openPool } from "../../drawing/pool.ts";
+import { createImageProgress } from "../../drawing/progress.ts";
+import { drawersFor } from "../../drawing/workers.ts";
+import { table } from "../../table.ts";
+import { tell, type Way } from "./ways.ts";
+
+const COUNT = 200;
+
+const SPLITS = ["test", "held-out"] as const;
+
+interface Asked {
+  readonly count: number | undefined;
+  readonly seeds: readonly number[];
+  readonly ways: readonly Way[];
+  readonly backend: BackendName;
+  /** Processes that draw; absent, as many as there are cores. */
+  readonly workers: number | undefined;
+}
+
+interface Row {
+  readonly name: string;
+  readonly split: (typeof SPLITS)[number];
+  /** One a seed: under its own captions, and under those of others. */
+  readonly scores: readonly { readonly own: CaptionScore; readonly shuffled: CaptionScore }[];
+}
+
+export async function evaluateCaptions(
+  io: CommandIo,
+  checkpoint: string,
+  model: ReadModel,
+  { count = COUNT, seeds, ways, backend, workers }: Asked,
+): Promise<undefined> {
+  const { job, step, weights, imageSet } = model;
+  const { height: side } = imageSet;
+  const image = { height: side, width: side, channels: 3 };
+  const batches = (captions: readonly string[], way: Way, seed: number) =>
+    drawerBatches(
+      { ...way, seed, count, labelsOf: () => null, captionsOf: (indices) => indices.map((k) => captions[k]!) },
+      image,
+    );
+  const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined };
+  using pool = await openPool(drawersFor(workers, backend, count), drawing, io.signal);
+  await pool.load((await flatOf(model)).flat);
+  const progress = createImageProgress(process.stderr, SPLITS.length * ways.length * seeds.length * count, Date.now);
+  let before = 0;
+  const rows: Row[] = [];
+  for (const split of SPLITS) {
+    const { pixels, captions = [] } = await openScenes(count, side, split).read(
+      Array.from({ length: count }, (_, k) => k),
+    );
+    const scored = (drawn: Uint8Array) => ({
+      own: scoreCaptions(drawn, captions, side),
+      shuffled: scoreCaptions(drawn, shuffledCaptions(captions), side),
+    });
+    for (const way of ways) {
+      const name = ways.length > 1 ? tell(way) : `drawn, step ${step}`;
+      const scores = [];
+      for (const seed of seeds) {
+        const onProgress = (images: number) => progress.show(before + images, `${split}, ${name}`);
+        scores.push(scored((await pool.draw(batches(captions, way, seed), onProgress)).pixels));
+        before += count;
+      }
+      rows.push({ name, split, scores });
+    }
+    rows.push({ name: "as rendered", split, scores: [scored(pixels)] });
+  }
+  progress.end();
+  const how = ways.length === 1 ? `, ${tell(ways[0]!)}` : "";
+  io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${seeds.join(", ")}${how}`);
+  io.print(rowTable(rows));
+  io.print(LEGEND);
+  io.result({ checkpoint, step, weights, seeds, count, rows: rows.map(rowJson) });
+  return undefined;
+}
+
+/** By their headings. */
+const COLUMNS = {
+  exact: ({ own }) => own.exact,
+  "exact, captions shuffled": ({ shuffled }) => shuffled.exact,
+  claims: ({ own }) => own.share,
+  "claims, captions shuffled": ({ shuffled }) => shuffled.share,
+} satisfies Record<string, (score: Row["scores"][number]) => number>;
+
+const spreads = ({ scores }: Row): [string, Spread][] =>
+  Object.entries(COLUMNS).map(([heading, of]) => [heading, spreadOf(scores.map(of))]);
+
+const rowTable = (rows: readonly Row[]): string =>
+  table([
+    ["captions", "images", ...Object.keys(COLUMNS)],
+    ...rows.map((row) => [
+      row.split,
+      row.name,
+      ...spreads(row).map(([, { mean, std }]) => mean.toFixed(3) + (std === null ? "" : ` ± ${std.toFixed(3)}`)),
+    ]),
+  ]);
+
+const rowJson = (row: Row) => ({ name: row.name, split: row.split, scores: row.scores });
+
+const LEGEND = `exact: the share of images that show all that their captions say, and nothing else, by comparison with the renderer's own
+  pictures. claims: of what the captions say (how many things, shapes, colours, sizes, places, relations) the share that is so.
+  shuffled: under the caption of the next image, what images score that know nothing of theirs. held-out: captions with pairs of
+  colour and shape that no picture of training has.`;

@@ -1,0 +1,96 @@
+// Rules of captions as a condition.
+
+import { SOURCES } from "../data/sources/index.ts";
+import { READERS } from "../models/index.ts";
+import { CHAIN, isChain } from "./chain-rules.ts";
+import { quoted, type Rule, unless } from "./rule.ts";
+
+const CAPTIONED = Object.keys(SOURCES).filter((name) => SOURCES[name]!.captioned);
+const OF_CAPTIONS = `^(${CAPTIONED.join("|")})(:|$)`;
+
+export const TEXT_RULES: readonly Rule[] = [
+  {
+    path: ["model", "text"],
+    faults: ({ model: { text, type } }) =>
+      unless(
+        text === undefined || READERS.includes(type),
+        () => `is not read by a ${type}; leave it out, or choose ${READERS.join(" or ")}`,
+      ),
+    cel: {
+      holds: `!has(self.model.text) || self.model.type in ${quoted(READERS)}`,
+      message: `'is not read by a %s; leave it out, or choose ${READERS.join(" or ")}'.format([self.model.type])`,
+    },
+  },
+  {
+    path: ["model", "text"],
+    faults: ({ model: { text }, diffusion: { process } }) =>
+      unless(
+        text === undefined || !isChain(process),
+        () => `is not told to the steps of ${process}; leave it out, or choose another process`,
+      ),
+    cel: {
+      holds: `!has(self.model.text) || !${CHAIN}`,
+      message:
+        "'is not told to the steps of %s; leave it out, or choose another process'.format([self.diffusion.process])",
+    },
+  },
+  {
+    path: ["model", "text", "heads"],
+    faults: ({ model: { text } }) =>
+      unless(
+        text === undefined || text.width % text.heads === 0,
+        () => `${text!.heads} does not divide the width ${text!.width}; choose a divisor`,
+      ),
+    cel: {
+      holds: "!has(self.model.text) || self.model.text.heads < 1 || self.model.text.width % self.model.text.heads == 0",
+      message:
+        "'%d does not divide the width %d; choose a divisor'.format([self.model.text.heads, self.model.text.width])",
+    },
+  },
+  {
+    path: ["model", "classes"],
+    faults: ({ model: { text, classes } }) =>
+      unless(
+        text === undefined || classes === 0,
+        () => `${classes} beside model.text would be a second condition; set it to 0, or leave text out`,
+      ),
+    cel: {
+      holds: "!has(self.model.text) || self.model.classes == 0",
+      message:
+        "'%d beside model.text would be a second condition; set it to 0, or leave text out'.format([self.model.classes])",
+    },
+  },
+  {
+    path: ["data", "source"],
+    faults: ({ data: { source }, model: { text } }) =>
+      unless(
+        text === undefined || new RegExp(OF_CAPTIONS).test(source),
+        () => `has no captions, which model.text reads; choose ${CAPTIONED.join(", ")}`,
+      ),
+    cel: {
+      holds: `!has(self.model.text) || self.data.source.matches('${OF_CAPTIONS}')`,
+      message: `'has no captions, which model.text reads; choose ${CAPTIONED.join(", ")}'`,
+    },
+  },
+  {
+    path: ["data", "flip"],
+    faults: ({ data: { flip }, model: { text } }) =>
+      unless(text === undefined || !flip, () => `${flip} makes captions wrong that say left or right; set it to false`),
+    cel: {
+      holds: "!has(self.model.text) || !self.data.flip",
+      message: "'true makes captions wrong that say left or right; set it to false'",
+    },
+  },
+  {
+    path: ["data", "augment"],
+    faults: ({ data: { augment }, model: { text } }) =>
+      unless(
+        text === undefined || augment === 0,
+        () => `${augment} makes captions wrong that say where things are; set it to 0`,
+      ),
+    cel: {
+      holds: "!has(self.model.text) || self.data.augment == 0.0",
+      message: "'%s makes captions wrong that say where things are; set it to 0'.format([self.data.augment])",
+    },
+  },
+];
