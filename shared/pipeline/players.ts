@@ -40,6 +40,14 @@ interface Board {
   forward(moving?: readonly tf.Tensor[]): Forward;
 }
 
+interface Rules {
+  readonly objective: AdversarialObjective;
+  readonly penalty: Penalty | null;
+}
+
+/** The loss of whoever moves, of its own parameters. */
+type LossOf = (...moving: tf.Tensor[]) => tf.Scalar;
+
 export function createPlayersMicroBatch(
   spec: JobSpec,
   game: Game,
@@ -47,90 +55,90 @@ export function createPlayersMicroBatch(
   image: PatchShape,
   { program }: { readonly program: MakeProgram },
 ): ComputeMicroBatch {
-  const { seed, data, model, adversarial, training } = spec;
-  const kind = objectiveKind(spec.diffusion.objective);
-  invariant(kind.asks === "players", `${spec.diffusion.objective} is a loss of two players`);
-  const loading = Promise.all([kind.load(), PENALTIES[adversarial.penalty].load()]);
-  const { height, width, channels } = shuffleShape(image, data.patch);
+  const loading = loadRules(spec);
   const partOf = (player: Player) => layout.tensors.filter(({ name }) => name.startsWith(`${player}.`));
   const parts = { generator: partOf("generator"), discriminator: partOf("discriminator") };
-
-  const draw = (player: Player, { step, index, pixels, labels }: MicroBatch): Drawn => {
-    const key = (purpose: Purpose) => ({ seed, purpose, step, index });
-    const isReal = player === "discriminator";
-    const n = isReal ? labels.length : training.microBatch;
-    const flips = isReal && data.flip ? uniforms(key(PURPOSE.flip), n) : null;
-    const seen = () => (model.classes > 0 ? droppedLabels(labels, model.classes, new Float64Array(n), 0) : labels);
-    return {
-      z: normals(key(PURPOSE.noise), n * game.latent),
-      y: isReal ? seen() : integers(key(PURPOSE.fakeLabel), n, Math.max(1, model.classes)),
-      u: () => Float32Array.from(uniforms(key(PURPOSE.time), n)),
-      real: isReal ? normalise(mirrored(pixels, image, flips), image, data.patch) : new Float32Array(0),
-    };
-  };
-
-  // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
-  const labelsOf = ({ feed, n, drawn }: Board) =>
-    model.classes > 0 ? (feed([n], "int32", () => drawn().y.slice()) as tf.Tensor1D) : null;
-  const fakeOf = (board: Board, f: Forward): tf.Tensor4D =>
-    game.generate(
-      f,
-      board.feed([board.n, game.latent], "float32", () => board.drawn().z) as tf.Tensor2D,
-      labelsOf(board),
-    );
-
-  /** @returns the loss of whoever moves, of its own parameters. */
-  const losses: Record<Player, (board: Board, rules: Rules) => (...tensors: tf.Tensor[]) => tf.Scalar> = {
-    discriminator(board, { objective, penalty }) {
-      const { feed, n, drawn } = board;
-      const fake = fakeOf(board, board.forward());
-      const real = feed([n, height, width, channels], "float32", () => drawn().real) as tf.Tensor4D;
-      const u = () => feed([n, 1, 1, 1], "float32", () => drawn().u());
-      return (...tensors) => {
-        const f = board.forward(tensors);
-        const critic = (x: tf.Tensor) => game.discriminate(f, x as tf.Tensor4D, labelsOf(board));
-        const loss = objective.discriminator(critic(real), critic(fake), adversarial.labelSmoothing);
-        return penalty ? tf.add(loss, penalty(critic, { real, fake, u }, adversarial.penaltyWeight)) : loss;
-      };
-    },
-    generator(board, { objective }) {
-      const critic = board.forward();
-      return (...tensors) =>
-        objective.generator(game.discriminate(critic, fakeOf(board, board.forward(tensors)), labelsOf(board)));
-    },
-  };
+  const draw = drawing(spec, game, image);
+  const losses = lossesOf(spec, game, image);
 
   const computation =
     (player: Player, n: number, rules: Rules, drawn: () => Drawn): Computation =>
     (feed, params) => {
-      const at = new Map(layout.tensors.map(({ name }, i) => [name, params[i]!]));
-      const own = parts[player].map(({ name }) => at.get(name)!);
       const all = named(layout.tensors, params);
       const forward = (moving?: readonly tf.Tensor[]): Forward => {
         if (!moving) return inference(all);
-        const mine = named(parts[player], moving);
-        return inference((name) => (name.startsWith(`${player}.`) ? mine(name) : all(name)));
+        const own = named(parts[player], moving);
+        return inference((name) => (name.startsWith(`${player}.`) ? own(name) : all(name)));
       };
-      const { value, grads } = tf.valueAndGrads(losses[player]({ feed, n, drawn, forward }, rules))(own);
+      const lossOf = losses[player]({ feed, n, drawn, forward }, rules);
+      const { value, grads } = tf.valueAndGrads(lossOf)(parts[player].map(({ name }) => all(name)));
       return [value, ...grads];
     };
 
   let current: Drawn;
   const programs = new Map<string, Program>();
   return async (params, batch, gradient) => {
-    const [objective, penalty] = await loading;
+    const rules = await loading;
     const { player } = turnOf(spec, batch.step);
     invariant(player, "one of two moves");
     current = draw(player, batch);
     const n = current.y.length;
     const key = `${player} ${n}`;
-    if (!programs.has(key)) programs.set(key, program(computation(player, n, { objective, penalty }, () => current)));
+    if (!programs.has(key)) programs.set(key, program(computation(player, n, rules, () => current)));
     const [loss] = await readGradient(programs.get(key)!.run(params.tensors), parts[player], gradient);
     return loss!;
   };
 }
 
-interface Rules {
-  readonly objective: AdversarialObjective;
-  readonly penalty: Penalty | null;
+async function loadRules({ diffusion, adversarial }: JobSpec): Promise<Rules> {
+  const kind = objectiveKind(diffusion.objective);
+  invariant(kind.asks === "players", `${diffusion.objective} is a loss of two players`);
+  const [objective, penalty] = await Promise.all([kind.load(), PENALTIES[adversarial.penalty].load()]);
+  return { objective, penalty };
+}
+
+function drawing({ seed, data, model, training }: JobSpec, { latent }: Game, image: PatchShape) {
+  return (player: Player, { step, index, pixels, labels }: MicroBatch): Drawn => {
+    const key = (purpose: Purpose) => ({ seed, purpose, step, index });
+    const isReal = player === "discriminator";
+    const n = isReal ? labels.length : training.microBatch;
+    const flips = isReal && data.flip ? uniforms(key(PURPOSE.flip), n) : null;
+    const seen = () => (model.classes > 0 ? droppedLabels(labels, model.classes, new Float64Array(n), 0) : labels);
+    return {
+      z: normals(key(PURPOSE.noise), n * latent),
+      y: isReal ? seen() : integers(key(PURPOSE.fakeLabel), n, Math.max(1, model.classes)),
+      u: () => Float32Array.from(uniforms(key(PURPOSE.time), n)),
+      real: isReal ? normalise(mirrored(pixels, image, flips), image, data.patch) : new Float32Array(0),
+    };
+  };
+}
+
+function lossesOf({ data, model, adversarial }: JobSpec, game: Game, image: PatchShape) {
+  const { height, width, channels } = shuffleShape(image, data.patch);
+  // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
+  const labelsOf = ({ feed, n, drawn }: Board) =>
+    model.classes > 0 ? (feed([n], "int32", () => drawn().y.slice()) as tf.Tensor1D) : null;
+  const fakeOf = (board: Board, f: Forward): tf.Tensor4D => {
+    const z = board.feed([board.n, game.latent], "float32", () => board.drawn().z) as tf.Tensor2D;
+    return game.generate(f, z, labelsOf(board));
+  };
+  const criticOf = (board: Board, f: Forward) => (x: tf.Tensor) =>
+    game.discriminate(f, x as tf.Tensor4D, labelsOf(board));
+  return {
+    discriminator(board: Board, { objective, penalty }: Rules): LossOf {
+      const { feed, n, drawn } = board;
+      const fake = fakeOf(board, board.forward());
+      const real = feed([n, height, width, channels], "float32", () => drawn().real);
+      const shown = { real, fake, u: () => feed([n, 1, 1, 1], "float32", () => drawn().u()) };
+      return (...moving) => {
+        const critic = criticOf(board, board.forward(moving));
+        const loss = objective.discriminator(critic(real), critic(fake), adversarial.labelSmoothing);
+        return penalty ? tf.add(loss, penalty(critic, shown, adversarial.penaltyWeight)) : loss;
+      };
+    },
+    generator(board: Board, { objective }: Rules): LossOf {
+      const critic = criticOf(board, board.forward());
+      return (...moving) => objective.generator(critic(fakeOf(board, board.forward(moving))));
+    },
+  };
 }
