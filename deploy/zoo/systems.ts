@@ -52,6 +52,12 @@ export const SYSTEMS = {
     job: "iddpm",
     about: "The network learns the variance of its steps from the bound, beside L_simple; ancestral sampling.",
   },
+  adm: {
+    title: "ADM",
+    source: "Dhariwal and Nichol 2021",
+    job: "adm",
+    about: "Improved DDPM with another U-Net: AdaGN, BigGAN's residual blocks, attention at every resolution.",
+  },
   vp: {
     title: "Variance-preserving SDE",
     source: "Song et al. 2021",

@@ -54,7 +54,7 @@ export function trainingLowRes(
   return told(small, null, lowRes, image, data.patch);
 }
 
-/** Of images that are drawn. @param drawn noise is each image's own, by its index. */
+/** Of images that are drawn: the noise of each is its own, by its index. */
 export function sampledLowRes(
   { data, model: { lowRes } }: JobSpec,
   image: PatchShape,

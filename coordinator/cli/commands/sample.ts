@@ -97,12 +97,11 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   checkLowRes(checkpoint, spec, options);
   const sampling = samplingFor(spec, asked.sampling);
   const noise = noiseOf(spec, asked.lowRes);
-  const classifier = await readGuide(options.classifier, spec, imageSet);
-  const { classifierScale: scale } = options;
-  const classifierScale =
-    scale === undefined ? spec.sampling.classifierScale : scaleOf("--classifier-scale", scale, classifier);
-  const classes = shownClasses(spec, classifier);
-  const only = options.class === undefined ? null : classOf(options.class, imageSet.classes, classes);
+  const guide = await guideOf(options, spec, imageSet);
+  const classes = shownClasses(spec, guide.classifier);
+  // An upsampler without classes may have a base with some.
+  const ofBase = classes === 0 && options.base !== undefined;
+  const only = options.class === undefined || ofBase ? null : classOf(options.class, imageSet.classes, classes);
   const backend = await chooseBackendFor(options.backend, job);
   const processes = { backend, workers: asked.workers };
 
@@ -118,7 +117,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const silent = small && options.base === undefined && options.prompt === undefined;
   const captionsOf = silent ? undefined : captionsFor(spec, options.prompt);
   const lowRes = small && { pixels: small.pixels, noise };
-  const wanted = { ...sampling, classifierScale, count, classifier, labelsOf, captionsOf, lowRes };
+  const wanted = { ...sampling, ...guide, count, labelsOf, captionsOf, lowRes };
   const { pixels, workers } = await drawImages(io, model, wanted, processes);
 
   const image = { height, width, channels };
@@ -130,7 +129,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const { seed, steps, guidance } = sampling;
   io.result({
     ...{ file: output, count, step, weights, seed, steps, guidance, backend, workers },
-    ...(classifier && { classifierScale: classifierScale ?? 1 }),
+    ...(guide.classifier && { classifierScale: guide.classifierScale ?? 1 }),
     ...(options.prompt !== undefined && { prompt: options.prompt }),
     ...(small && { ...small.told, lowResNoise: noise }),
   });
@@ -150,6 +149,17 @@ function parse(options: SampleCommandOptions) {
     workers: workers === undefined ? undefined : wholeNumber("--workers", workers, 1),
     weights: weights === undefined ? undefined : checkWeights(weights),
   };
+}
+
+/** The classifier that guides, if any, and how much. */
+async function guideOf(
+  { classifier: asked, classifierScale: scale }: SampleCommandOptions,
+  spec: JobSpec,
+  images: ReadModel["imageSet"],
+) {
+  const classifier = await readGuide(asked, spec, images);
+  const own = spec.sampling.classifierScale;
+  return { classifier, classifierScale: scale === undefined ? own : scaleOf("--classifier-scale", scale, classifier) };
 }
 
 /** Of an upsampler: what it draws from. */

@@ -171,7 +171,8 @@ async function drawBase(
   checkPrompt(at, [job.spec, spec], prompt);
   const classifier = await readGuide(undefined, job.spec, imageSet);
   const classes = shownClasses(job.spec, classifier);
-  const only = named === undefined || classes === 0 ? null : classOf(named, imageSet.classes, classes);
+  const ofUpsampler = classes === 0 && spec.model.classes > 0;
+  const only = named === undefined || ofUpsampler ? null : classOf(named, imageSet.classes, classes);
   const labelsOf = (indices: readonly number[]) =>
     only === null ? gridLabels(indices, classes) : indices.map(() => only);
   const n = count ?? Math.max(1, sampling.count);
