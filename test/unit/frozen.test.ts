@@ -74,7 +74,7 @@ describe("a model that a job names", () => {
     const upsampler = scratch.file("upsampler");
     await writeModel(upsampler, 4, teacherJob("model.lowRes.size=4"));
     await expect(read(student(`file://${upsampler}`))).rejects.toThrow(
-      'model.lowRes: the model has {"size":4,"noise":0}, the job null',
+      'model.lowRes: the model has {"size":4,"blur":0,"noise":0}, the job null',
     );
     const told = student(`file://${upsampler}`, "model.lowRes.size=4");
     expect((await read(told)).teacher!.spec.model.lowRes).toEqual({ size: 4, blur: 0, noise: 0 });
