@@ -257,7 +257,15 @@ export const SYSTEMS = {
     source: "Goodfellow et al. 2014; Mescheder et al. 2018",
     job: "gan-grid",
     about: "Two perceptrons on points of the plane: which of 25 modes does it find?",
-    measures: [],
+    measures: ["coverage"],
+  },
+  text: {
+    title: "Text to image, Imagen at the smallest scale",
+    source: "Saharia et al. 2022",
+    job: "text",
+    about:
+      "A transformer reads captions of a small grammar, a U-Net attends to their words; an exact parser is the judge.",
+    measures: ["captions"],
   },
 } satisfies Record<string, System>;
 

@@ -36,6 +36,8 @@ const FITS: Readonly<Record<MeasureName, (spec: JobSpec) => boolean>> = {
     return diffusion.process === "ddpm" || (sde ?? flow) !== undefined;
   },
   noised: ({ model }) => model.type === "classifier",
+  coverage: ({ data }) => data.source.startsWith("gaussian-grid:"),
+  captions: ({ model }) => model.text !== undefined,
   bound: ({ diffusion }) => chainKind(diffusion.process) !== undefined,
 };
 

@@ -1,12 +1,17 @@
 // The table of what systems are measured by.
 
 import { bound } from "./bound.ts";
+import { captions } from "./captions.ts";
+import { coverage } from "./coverage.ts";
 import { evaluation } from "./evaluation.ts";
 import type { MeasureKind } from "./kind.ts";
 import { likelihood } from "./likelihood.ts";
 import { noised } from "./noised.ts";
 
-const MEASURES = { eval: evaluation, likelihood, noised, bound } satisfies Record<string, MeasureKind>;
+const MEASURES = { eval: evaluation, likelihood, noised, bound, coverage, captions } satisfies Record<
+  string,
+  MeasureKind
+>;
 
 export type MeasureName = keyof typeof MEASURES;
 
