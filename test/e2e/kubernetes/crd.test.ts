@@ -14,16 +14,11 @@ import { dumpJob, loadJob, parseJob } from "../../../shared/config/load.ts";
 import { RULES } from "../../../shared/config/rules.ts";
 import { jobSchema } from "../../../shared/config/schema.ts";
 import { ROOT } from "../../../shared/root.ts";
+import { CHANGED, unchanged } from "../../support/kubernetes/changed-fields.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
 import { CRD_FILE, installDiffusionJobs } from "../../support/kubernetes/custom-resources.ts";
 import { nearJobs } from "../../support/kubernetes/near-jobs.ts";
-import {
-  AGAINST_A_FIELD,
-  AGAINST_A_RULE,
-  CHANGED,
-  UNKNOWN_FIELDS,
-  unchanged,
-} from "../../support/kubernetes/wrong-jobs.ts";
+import { AGAINST_A_FIELD, AGAINST_A_RULE, UNKNOWN_FIELDS } from "../../support/kubernetes/wrong-jobs.ts";
 import { configOf, startOperator } from "../../support/kubernetes-operator.ts";
 
 const WRONG = [...AGAINST_A_RULE, ...AGAINST_A_FIELD];
