@@ -1,4 +1,4 @@
-// The loss curve as an SVG: raw values light, smoothed dark, a logarithmic axis.
+// The loss curve as an SVG: raw values light, smoothed dark, a logarithmic axis unless a loss is below 0, as a GAN's may be.
 
 import { escapeXml } from "./picture.ts";
 
@@ -12,9 +12,7 @@ const H = 420;
 const [LEFT, RIGHT, TOP, BOTTOM] = [64, 24, 48, 44];
 
 export function lossChart(points: readonly LossPoint[], { title }: { title: string }): string {
-  const finite = points.filter(
-    (p): p is { step: number; loss: number } => p.loss !== null && Number.isFinite(p.loss) && p.loss > 0,
-  );
+  const finite = points.filter((p): p is { step: number; loss: number } => p.loss !== null && Number.isFinite(p.loss));
   const parts: string[] = [];
   if (finite.length === 0)
     parts.push(`<text x="${W / 2}" y="${H / 2}" text-anchor="middle" fill="#777">no committed step yet</text>`);
@@ -31,17 +29,19 @@ function plot(points: readonly { step: number; loss: number }[]): string[] {
   const smooth = smoothed(points.map((p) => p.loss));
   const [first, last] = [points[0]!.step, Math.max(points.at(-1)!.step, points[0]!.step + 1)];
   const sorted = points.map((p) => p.loss).sort((a, b) => a - b);
-  const low = sorted[0]! * 0.9;
-  const high = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.995))]! * 1.1;
+  const { low, high, along, ticks } = axis(
+    sorted[0]!,
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.995))]!,
+  );
   const x = (step: number) => LEFT + ((W - LEFT - RIGHT) * (step - first)) / (last - first);
   const y = (loss: number) => {
-    const share = (Math.log(Math.min(high, Math.max(low, loss))) - Math.log(low)) / (Math.log(high) - Math.log(low));
+    const share = (along(Math.min(high, Math.max(low, loss))) - along(low)) / (along(high) - along(low));
     return H - BOTTOM - (H - TOP - BOTTOM) * share;
   };
   const line = (values: readonly number[]) =>
     points.map((p, i) => `${i === 0 ? "M" : "L"}${x(p.step).toFixed(1)} ${y(values[i]!).toFixed(1)}`).join("");
   const parts: string[] = [];
-  for (const tick of logTicks(low, high))
+  for (const tick of ticks)
     parts.push(
       `<line x1="${LEFT}" x2="${W - RIGHT}" y1="${y(tick).toFixed(1)}" y2="${y(tick).toFixed(1)}" stroke="#e6e6e6"/><text x="${LEFT - 8}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end" fill="#555">${tick}</text>`,
     );
@@ -56,6 +56,17 @@ function plot(points: readonly { step: number; loss: number }[]): string[] {
     `<text x="${W - RIGHT}" y="28" text-anchor="end" fill="#08519c">${ending(points).toFixed(4)} at the end</text>`,
   );
   return parts;
+}
+
+/** Of losses, the least and nearly the largest given. */
+function axis(least: number, most: number) {
+  if (least > 0) {
+    const [low, high] = [least * 0.9, most * 1.1];
+    return { low, high, along: Math.log, ticks: logTicks(low, high) };
+  }
+  const room = 0.05 * (most - least || 1);
+  const [low, high] = [least - room, most + room];
+  return { low, high, along: (loss: number) => loss, ticks: linearTicks(low, high, 0) };
 }
 
 /** A mean centred on each value, narrow at the start, so that it does not trail the first descent. */
@@ -84,11 +95,12 @@ function logTicks(low: number, high: number): number[] {
   return ticks;
 }
 
-function linearTicks(from: number, to: number): number[] {
+/** @param finest between two of them. */
+function linearTicks(from: number, to: number, finest = 1): number[] {
   const rough = (to - from) / 6;
-  const magnitude = 10 ** Math.floor(Math.log10(Math.max(1, rough)));
+  const magnitude = 10 ** Math.floor(Math.log10(Math.max(finest, rough)));
   const step = [1, 2, 5, 10].map((m) => m * magnitude).find((candidate) => candidate >= rough) ?? magnitude * 10;
   const ticks: number[] = [];
-  for (let tick = Math.ceil(from / step) * step; tick <= to; tick += step) ticks.push(tick);
+  for (let k = Math.ceil(from / step); k * step <= to; k++) ticks.push(Number((k * step).toPrecision(6)));
   return ticks;
 }

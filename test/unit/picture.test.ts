@@ -43,4 +43,12 @@ describe("the loss chart", () => {
     expect(lossChart([{ step: 0, loss: null }, ...points], { title: "x" })).not.toContain("NaN");
     expect(lossChart([{ step: 3, loss: 0.5 }], { title: "x" })).not.toContain("NaN");
   });
+
+  it("has an even axis where a loss is below 0, as a critic's is", () => {
+    const losses = [-0.5, 0.25, -1].map((loss, step) => ({ step, loss }));
+    const svg = lossChart(losses, { title: "x" });
+    const ticks = [...svg.matchAll(/text-anchor="end" fill="#555">([^<]*)</g)].map(([, tick]) => tick);
+    expect(ticks).toEqual(["-1", "-0.5", "0"]);
+    expect(svg).not.toContain("NaN");
+  });
 });
