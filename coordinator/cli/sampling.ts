@@ -185,6 +185,18 @@ export function noLabel({ model, diffusion }: JobSpec, classes: readonly string[
   });
 }
 
+/** @throws PlumeError FAILED_PRECONDITION for a model that reads captions and has seen no image without one, where there are none. */
+export function checkSilence(checkpoint: string, { model, diffusion }: JobSpec): void {
+  if (!model.text || diffusion.labelDrop > 0) return;
+  throw new PlumeError(
+    "FAILED_PRECONDITION",
+    `${checkpoint} has seen no image without a caption, and these have none`,
+    {
+      remedy: "use a model whose job has diffusion.labelDrop above 0; plume sample --prompt draws what is said",
+    },
+  );
+}
+
 /** Lets a Ctrl-C in: the backend computes on this thread. */
 export async function breathe(signal: AbortSignal): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));

@@ -34,6 +34,19 @@ export const ADVERSARIAL_RULES: readonly Rule[] = [
     },
   },
   {
+    path: ["diffusion", "timestepSampling"],
+    faults: ({ diffusion: { timestepSampling }, model: { type } }) =>
+      unless(
+        !plays(type) || timestepSampling === "uniform",
+        () => `${timestepSampling}: a ${type} is trained at no time steps; set it to uniform`,
+      ),
+    cel: {
+      holds: `!(${PLAYS}) || self.diffusion.timestepSampling == 'uniform'`,
+      message:
+        "'%s: a %s is trained at no time steps; set it to uniform'.format([self.diffusion.timestepSampling, self.model.type])",
+    },
+  },
+  {
     path: ["sampling", "sampler"],
     faults: ({ sampling: { sampler }, model: { type } }) =>
       unless(

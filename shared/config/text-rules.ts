@@ -61,6 +61,18 @@ export const TEXT_RULES: readonly Rule[] = [
     },
   },
   {
+    path: ["models", "classifier"],
+    faults: ({ models: { classifier }, model: { text } }) =>
+      unless(
+        classifier === undefined || text === undefined,
+        () => "beside model.text would be a second condition; leave one of them out",
+      ),
+    cel: {
+      holds: "!has(self.models.classifier) || !has(self.model.text)",
+      message: "'beside model.text would be a second condition; leave one of them out'",
+    },
+  },
+  {
     path: ["data", "source"],
     faults: ({ data: { source }, model: { text } }) =>
       unless(

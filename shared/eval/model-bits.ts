@@ -5,8 +5,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { PatchShape } from "../data/patch.ts";
 import { createProcess } from "../diffusion/process.ts";
 import { chainKind, noiseProcess } from "../diffusion/processes/index.ts";
+import type { ContinuousNoise } from "../diffusion/processes/process.ts";
 import { PlumeError } from "../errors.ts";
-import { invariant } from "../invariant.ts";
 import { plays } from "../models/index.ts";
 import { objectiveKind } from "../objectives/index.ts";
 import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
@@ -15,6 +15,7 @@ import { imageRandom, scaled, seen } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
 import { PURPOSE, uniforms } from "../rng/stream.ts";
 import { likelihood } from "../samplers/sde/likelihood.ts";
+import { tokensOf } from "../scenes/tokens.ts";
 import { bitsPerDim } from "./bits-per-dim.ts";
 import { variationalBound } from "./bound.ts";
 
@@ -23,6 +24,8 @@ interface RealBatch {
   readonly pixels: Uint8Array;
   /** int32 [n]. */
   readonly labels: Int32Array;
+  /** One an image, of a model that reads them. */
+  readonly captions?: readonly string[] | undefined;
   /** Which images of the set: the noise of each is its own. */
   readonly ids: readonly number[];
 }
@@ -60,11 +63,20 @@ export function createBits(options: Options): MeasureBits {
       { remedy: "measure a model of the objective simple, such as its teacher" },
     );
   const denoisers = createDenoisers(options);
-  const { classes } = options.spec.model;
+  const { classes, text } = options.spec.model;
   const under = (batch: RealBatch) =>
-    denoisers({ labels: classes > 0 ? batch.labels : null, guidance: 1, lowRes: ownLowRes(options, batch) });
+    denoisers({
+      labels: classes > 0 ? batch.labels : null,
+      text: text && batch.captions && tokensOf(batch.captions),
+      guidance: 1,
+      lowRes: ownLowRes(options, batch),
+    });
   if (process === "ddpm") return { kind: "bound", measure: boundOf(options, under) };
-  return { kind: "estimate", measure: densityOf(options, under) };
+  const { flow, sde = flow } = noiseProcess(options.spec.diffusion);
+  if (sde) return { kind: "estimate", measure: densityOf(options, sde, under) };
+  throw new PlumeError("FAILED_PRECONDITION", `a model of ${process} has neither steps of its own nor a flow in time`, {
+    remedy: "measure a model of ddpm, vp, sub-vp, ve or edm; plume eval measures what this one draws",
+  });
 }
 
 type Under = (batch: RealBatch) => NetworkDenoisers;
@@ -95,9 +107,8 @@ function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["mea
 }
 
 /** Song et al. 2021, Section 4.3, of images with uniform noise in place of what bytes do not say. */
-function densityOf({ spec, image, seed }: Options, under: Under): MeasureBits["measure"] {
-  const { span, flow, sde = flow } = noiseProcess(spec.diffusion);
-  invariant(sde, `${spec.diffusion.process} has a probability flow`);
+function densityOf({ spec, image, seed }: Options, sde: ContinuousNoise, under: Under): MeasureBits["measure"] {
+  const { span } = noiseProcess(spec.diffusion);
   return async (batch, onStep) => {
     const { pixels, ids } = batch;
     const tensor = (floats: Float32Array) => tensorOf(floats, image, spec.data.patch);

@@ -39,6 +39,7 @@ const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
     const others = spec.model.classes > 0 && spec.model.classes !== classes;
     return [
       ...(spec.diffusion.predict === "consistency" ? [NO_SCORE] : []),
+      ...(spec.model.text ? [NO_CLASSES] : []),
       ...imagesOf(spec, images, model),
       ...noiseOf(spec, model),
       ...(others ? [line("model.classes", classes, spec.model.classes)] : []),
@@ -121,6 +122,8 @@ const NOISE = ["process", "schedule", "timesteps", "betaMin", "betaMax", "sigmaM
 
 const NO_SCORE =
   "diffusion.predict: the job's model predicts consistency, which is no denoiser and has no score to guide";
+
+const NO_CLASSES = "model.text: the job's model reads captions, and a class would be a second condition";
 
 /** A classifier knows x_t of its own process alone. */
 const noiseOf = ({ diffusion }: JobSpec, { job }: ReadModel): string[] =>

@@ -2,9 +2,9 @@
 
 import type { JobSpec } from "../config/schema.ts";
 import { type DiffusersConfig, diffusersConfig } from "../models/diffusers.ts";
-import { givesImages } from "../models/index.ts";
+import { givesImages, plays } from "../models/index.ts";
 import { unetConfig } from "../models/of-job.ts";
-import { headsOf, levelChannels, type UnetConfig } from "../models/unet-config.ts";
+import { AUGMENT_WEIGHT, headsOf, levelChannels, type UnetConfig } from "../models/unet-config.ts";
 import type { ModelFolder } from "./read.ts";
 
 /** What each field of a UNet2DModel is in a job. Fields that follow from another one are left out. */
@@ -33,12 +33,31 @@ export function differencesOf(spec: JobSpec, channels: number, folder: ModelFold
   if (theirHeads.join() !== ourHeads.join())
     found.push(line("model.headChannels (heads of each level with attention)", theirHeads, ourHeads));
   if (!givesImages(type) && pool !== spec.model.pool) found.push(line("model.pool", pool, spec.model.pool));
+  found.push(...ownDifferences(spec, folder));
   if (!rowsFit(spec, folder))
     found.push(line("model.classes (rows of the class embedding)", folder.unet.classRows, rowsOf(spec)));
   for (const field of ["schedule", "timesteps", "predict"] as const)
     if (folder.diffusion[field] !== spec.diffusion[field])
       found.push(line(`diffusion.${field}`, folder.diffusion[field], spec.diffusion[field]));
   return found;
+}
+
+/** What of a network no UNet2DModel's config says: a folder that plume did not write has none of it. */
+function ownDifferences({ data, model, adversarial }: JobSpec, { own, tensors }: ModelFolder): string[] {
+  const theirs = own?.job.spec;
+  const levels = [theirs?.model, model].map((each) => (each?.lowRes?.noise ?? 0) > 0);
+  const augmented = tensors.has(AUGMENT_WEIGHT);
+  const both: readonly (readonly [field: string, theirs: unknown, ours: unknown])[] = [
+    ["model.text", theirs?.model.text ?? null, model.text ?? null],
+    ["model.lowRes.noise (whether it is above 0)", levels[0], levels[1]],
+    ["data.augment (whether it is above 0)", augmented, augmented && data.augment > 0],
+    ...(plays(model.type)
+      ? (["latent", "spectralNorm"] as const).map(
+          (field) => [`adversarial.${field}`, theirs?.adversarial[field], adversarial[field]] as const,
+        )
+      : []),
+  ];
+  return both.filter(([, a, b]) => JSON.stringify(a) !== JSON.stringify(b)).map(([field, a, b]) => line(field, a, b));
 }
 
 const line = (field: string, theirs: unknown, ours: unknown): string =>

@@ -70,7 +70,7 @@ export function createGradients(classifier: FrozenNetwork, program: MakeProgram)
     // Beyond the span there is only noise, in which nothing can be told apart; what a network says of it all the same, DDIM
     // would multiply by sigma / alpha, 20,000 at the last step of the cosine schedule.
     byStep: (process) => (x, step) => {
-      const t = process.modelTimestep(step);
+      const t = process.timestepMap[step]!;
       return t > noise.span.max ? tf.zerosLike(x) : gradient({ ...wish, x, alpha: 1, t });
     },
     bySigma: () => (x, sigma) => {

@@ -2,7 +2,7 @@
 
 import { stringify } from "yaml";
 import type { StepLine } from "../bus/step-line.ts";
-import { samplesOf } from "../config/turns.ts";
+import { type Player, samplesOf, turnOf } from "../config/turns.ts";
 import { chart, type Series } from "./chart.ts";
 import { facts, figure, folded, note, page, safe, section, table } from "./html.ts";
 import { marksOf } from "./moments.ts";
@@ -93,13 +93,23 @@ const sum = (values: readonly number[]): number => values.reduce((a, b) => a + (
 const pointsOf = (steps: readonly StepLine[], field: "loss" | "lr" | "gradNorm" | "imagesPerSecond"): Point[] =>
   steps.map((each) => ({ x: each.step, y: each[field] }));
 
-function learning({ steps }: RunRecord): string[] {
+/** One, or of two networks that play one each: a mean of both would say nothing. */
+function lossCurves({ steps, job }: RunRecord): Series[] {
+  const of = (player: Player | undefined, colour: number): Series[] => {
+    const loss = pointsOf(job ? steps.filter(({ step }) => turnOf(job.spec, step).player === player) : steps, "loss");
+    const whose = player ? `the ${player}'s ` : "";
+    return [
+      { name: `${whose}loss of each step`, colour, faint: true, columns: columnsOf(loss) },
+      { name: `${whose && `${whose}loss, `}smoothed`, colour, columns: columnsOf(smoothed(loss)) },
+    ];
+  };
+  const isGame = job && turnOf(job.spec, 0).player !== undefined;
+  return isGame ? [...of("discriminator", 0), ...of("generator", 1)] : of(undefined, 0);
+}
+
+function learning(run: RunRecord): string[] {
+  const { steps } = run;
   if (steps.length === 0) return [note("no step is committed yet")];
-  const loss = pointsOf(steps, "loss");
-  const curves: Series[] = [
-    { name: "loss of each step", colour: 0, faint: true, columns: columnsOf(loss) },
-    { name: "smoothed", colour: 0, columns: columnsOf(smoothed(loss)) },
-  ];
   const norm = pointsOf(steps, "gradNorm");
   const norms: Series[] = [
     { name: "each step", colour: 3, faint: true, columns: columnsOf(norm) },
@@ -107,7 +117,7 @@ function learning({ steps }: RunRecord): string[] {
   ];
   const lr: Series[] = [{ name: "learning rate", colour: 2, columns: columnsOf(pointsOf(steps, "lr")) }];
   return [
-    figure("Training loss", chart({ series: curves, xLabel: "step", scale: "log", wide: true })),
+    figure("Training loss", chart({ series: lossCurves(run), xLabel: "step", scale: "log", wide: true })),
     `<div class="pair">${figure("Learning rate", chart({ series: lr, xLabel: "step" }))}${figure("Gradient norm, before clipping", chart({ series: norms, xLabel: "step", scale: "log" }))}</div>`,
   ];
 }

@@ -72,6 +72,23 @@ describe("a cascade of models that read captions", () => {
     expect((await draw("again-32", "a large red square")).equals(red)).toBe(true);
     expect((await draw("blue-32", "large blue square")).equals(red)).toBe(false);
   });
+
+  it("is not measured by the captions of what only enlarges", async () => {
+    const { code, stderr } = await plume("eval", large);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/large is an upsampler of images of 16x16/);
+  });
+});
+
+describe("a model that has always read one", () => {
+  it("edits no images, which have none", async () => {
+    const told = scratch.file("told");
+    await train(textJob("told"), told, "--steps", "1", "--set", "diffusion.labelDrop=0", "--set", "sampling.count=0");
+    const args = ["--from-data", "test", "--mask", "center", "-o", scratch.file("none.png")];
+    const { code, stderr } = await plume("edit", "inpaint", told, ...args);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/told has seen no image without a caption[\s\S]*labelDrop/);
+  });
 });
 
 describe("a model that reads none", () => {
@@ -95,9 +112,9 @@ describe("plume eval of a model that reads captions", () => {
       else expect(scores).toMatchObject([{ own: { exact: expect.any(Number) } }]);
   });
 
-  it("refuses what is of other models", async () => {
-    const { code, stderr } = await plume("eval", run, "--stages", "final");
+  it.each(["--stages final", "--train-judges", "--against pictures"])("refuses %s, of other models", async (told) => {
+    const { code, stderr } = await plume("eval", run, ...told.split(" "));
     expect(code).toBe(2);
-    expect(stderr).toMatch(/--stages final: .* reads captions/);
+    expect(stderr).toMatch(new RegExp(`${told}: .* reads captions`));
   });
 });

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { differences } from "../../shared/config/identity.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import type { Job } from "../../shared/config/schema.ts";
+import { checkFits } from "../../shared/frozen/fits.ts";
 import { withPins, withPinsOf } from "../../shared/frozen/pin.ts";
 import { readFrozen } from "../../shared/frozen/read.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
@@ -78,6 +79,27 @@ describe("a model that a job names", () => {
     );
     const told = student(`file://${upsampler}`, "model.lowRes.size=4");
     expect((await read(told)).teacher!.spec.model.lowRes).toEqual({ size: 4, blur: 0, noise: 0 });
+  });
+});
+
+describe("a classifier that guides", () => {
+  it("is refused where captions say already what an image shows", async () => {
+    const classifier = parseJob(`
+metadata: { name: classifier }
+spec:
+  data: { source: "shapes:64", imageSize: 8 }
+  model: { type: classifier, channels: 8, groups: 4, classes: 10 }
+  diffusion: { objective: cross-entropy }`);
+    const { spec } = parseJob(`
+metadata: { name: text }
+spec:
+  data: { source: "captions:64", imageSize: 8 }
+  model: { channels: 8, groups: 4, text: { width: 8 } }`);
+    const model = { job: classifier, imageSet: { ...IMAGES, name: "shapes", classes: [] }, at: "runs/classifier" };
+    const read = { ...model, step: 1, weights: "ema", values: new Map() } as const;
+    await expect(checkFits("classifier", spec, IMAGES, read)).rejects.toThrow(
+      "runs/classifier does not fit this job:\n  model.text: the job's model reads captions",
+    );
   });
 });
 

@@ -93,6 +93,8 @@ describe("guided images", () => {
   const cases = [
     ["ddim", "classes: 0", "ddpm"],
     ["ancestral", "classes: 0", "ddpm"],
+    ["ddim", "classes: 0", "imagen"],
+    ["ancestral", "classes: 10", "imagen"],
     ["heun", "classes: 10", "ddpm"],
     ["dpmpp-2m", "classes: 0", "edm, predict: edm"],
     ["pc", "classes: 10", "vp"],

@@ -21,12 +21,12 @@ beforeAll(async () => {
 const image = { height: 8, width: 8, channels: 1 };
 
 /** A network that is not at rest: a fresh one gives 0. */
-async function lively(diffusion: string) {
+async function lively(diffusion: string, source = "shapes:64", condition = "classes: 10") {
   const { spec } = parseJob(`
 metadata: { name: tiny }
 spec:
-  data: { source: "shapes:64", imageSize: 8, patch: 2 }
-  model: { channels: 8, channelMult: [1, 2], groups: 4, classes: 10 }
+  data: { source: "${source}", imageSize: 8, patch: 2 }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, ${condition} }
   diffusion: { ${diffusion} }
   sampling: { sampler: heun, steps: 10 }`);
   const network = await buildNetwork(spec, image);
@@ -118,6 +118,29 @@ describe("bits a dimension", () => {
       );
     },
   );
+
+  it("are those of each image under its own caption", async () => {
+    const captioned = ["captions:64", "attention: [2], text: { width: 8, layers: 1 }"] as const;
+    const model = await lively("predict: v, timesteps: 20", ...captioned);
+    const { measure } = createBits({ ...model, image, seed: 0 });
+    const batch = await read([3, 4]);
+    const captions = ["red square", "large blue circle"];
+    const own = await measure({ ...batch, captions }, () => {});
+    const others = await measure({ ...batch, captions: ["red square", "small white cross"] }, () => {});
+    expect(others[0]).toBe(own[0]);
+    expect(others[1]).not.toBe(own[1]);
+  });
+
+  it("are not of Imagen's process: its score is known, and no flow in its time", async () => {
+    const model = await lively("process: imagen, predict: v");
+    expect(() => createBits({ ...model, image, seed: 0 })).toThrow(
+      expect.objectContaining({
+        code: "FAILED_PRECONDITION",
+        message: expect.stringContaining("a model of imagen has neither"),
+        remedy: expect.stringContaining("measure a model of ddpm, vp"),
+      }),
+    );
+  });
 
   it("stop between two steps when they are told to", async () => {
     const { measure } = createBits({ ...(await lively("predict: v, timesteps: 20")), image, seed: 0 });

@@ -1,6 +1,7 @@
 import { appendFileSync, mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
+import { dumpJob, parseJob } from "../../shared/config/load.ts";
 import { comparePage, compareRuns } from "../../shared/report/compare.ts";
 import { marksOf } from "../../shared/report/moments.ts";
 import { linearTicks, logTicks, seconds, short } from "../../shared/report/numbers.ts";
@@ -77,6 +78,17 @@ describe("plume report", () => {
       expect(html).toContain(text);
     expect(html).not.toContain("<stream>");
     expect(html.match(/<svg class="chart"/g)).toHaveLength(6);
+  });
+
+  it("has a curve of each of two networks that play against each other", async () => {
+    using scratch = scratchFolder();
+    writeRun(scratch.path, { steps: 60 });
+    const run = await readRun(scratch.path);
+    const fields = ["model.type=dcgan", "diffusion.objective=hinge", "sampling.sampler=generator", "sampling.steps=1"];
+    const job = parseJob(dumpJob(run.job!), { set: fields });
+    expect(reportPage(run, MADE_MS)).toContain('aria-label="loss of each step, smoothed by step"');
+    const [, curves] = /aria-label="([^"]*) by step"/.exec(reportPage({ ...run, job }, MADE_MS))!;
+    expect(curves).toContain("the discriminator&#39;s loss, smoothed, the generator&#39;s loss of each step");
   });
 
   it("stays small and whole however long the run was and however many pictures it drew", async () => {

@@ -19,6 +19,7 @@ import {
   breathe,
   checkDraws,
   checkNoUpsampler,
+  checkSilence,
   noLabel,
   parseSampling,
   SAMPLING_OPTIONS,
@@ -103,6 +104,7 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   checkDraws(checkpoint, model.job.spec);
   checkNoUpsampler(checkpoint, model.job.spec);
   checkLevels(checkpoint, model.job.spec);
+  checkSilence(checkpoint, model.job.spec);
   const image = imageOf(model);
   const { spec } = model.job;
   const sampling = samplingFor(spec, forTask(prepared, model, asked));

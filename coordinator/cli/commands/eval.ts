@@ -15,7 +15,7 @@ import { BACKEND_OPTION, chooseBackendFor, openBackendFor } from "../backend.ts"
 import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
 import { CLASSIFIER_OPTION, readGuide } from "../guide.ts";
 import { oneOf, wholeNumber } from "../options.ts";
-import { SAMPLING_OPTIONS } from "../sampling.ts";
+import { checkNoUpsampler, SAMPLING_OPTIONS } from "../sampling.ts";
 import { evaluateBound } from "./eval/bound.ts";
 import { evaluateCaptions } from "./eval/captions.ts";
 import { evaluateCoverage, isGrid } from "./eval/coverage.ts";
@@ -193,14 +193,14 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
       count: options.count === undefined ? undefined : asked.count,
     });
   }
-  if (model?.job.spec.model.text) refuseForCaptions(options, checkpoint!);
+  const own = model ? ownMeasure(model) : undefined;
+  if (model && own) refuseFor(own, options, checkpoint!, model);
   const classifier = model ? await readGuide(options.classifier, model.job.spec, model.imageSet) : undefined;
   const ways = model ? asked.waysOf(model.job.spec, classifier) : [];
-  const own = model && against === undefined ? ownMeasure(model) : undefined;
   if (model && own) {
     const count = options.count === undefined ? undefined : asked.count;
     const backend = await chooseBackendFor(options.backend, model.job);
-    return own(io, checkpoint!, model, { ...asked, count, ways, backend });
+    return own.evaluate(io, checkpoint!, model, { ...asked, count, ways, backend, classifier });
   }
   if (model) checkImages(checkpoint!, model, classifier);
   const real = await openReal(io.signal);
@@ -250,10 +250,35 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   return undefined;
 }
 
-/** Of models of other images than the judges know. */
-function ownMeasure(model: ReadModel) {
-  if (model.job.spec.model.text) return evaluateCaptions;
-  return isGrid(model) ? evaluateCoverage : undefined;
+/** Of models of other images than the judges know: by what, what else may not be said of them, and why not. */
+const OWN = {
+  captions: {
+    evaluate: evaluateCaptions,
+    without: ["against", "trainJudges", "stages", "classifier", "classifierScale"],
+    because: "reads captions",
+    tells: "whether its images are what their captions say",
+  },
+  grid: {
+    evaluate: evaluateCoverage,
+    without: ["against", "trainJudges"],
+    because: "draws points of the plane, which the judges do not know",
+    tells: "how many modes of the grid its points cover",
+  },
+} as const;
+type Own = (typeof OWN)[keyof typeof OWN];
+
+function ownMeasure(model: ReadModel): Own | undefined {
+  if (model.job.spec.model.text) return OWN.captions;
+  return isGrid(model) ? OWN.grid : undefined;
+}
+
+function refuseFor({ without, because, tells }: Own, options: EvalOptions, checkpoint: string, { job }: ReadModel) {
+  for (const flag of without)
+    if (options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} ${because}`, {
+        remedy: `leave it out: plume eval ${checkpoint} tells ${tells}`,
+      });
+  checkNoUpsampler(checkpoint, job.spec);
 }
 
 /** It draws no images that these could be about. */
@@ -262,15 +287,6 @@ function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
     if (options[flag] !== undefined)
       throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a classifier`, {
         remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
-      });
-}
-
-/** It is measured by its captions alone. */
-function refuseForCaptions(options: EvalOptions, checkpoint: string): void {
-  for (const flag of ["against", "stages", "classifier", "classifierScale"] as const)
-    if (options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} reads captions`, {
-        remedy: `leave it out: plume eval ${checkpoint} tells whether its images are what their captions say`,
       });
 }
 

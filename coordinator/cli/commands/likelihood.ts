@@ -49,7 +49,8 @@ Examples:
 
 Of a discrete process (ddpm) it is the variational bound, all T steps: an upper bound of what the model needs, T evaluations
 of the network an image. Of vp, sub-vp, ve and edm it is the density under the probability flow, by Hutchinson's estimate.
-A model with labels is asked about each image under its own label, an upsampler given the image itself, shrunk.`,
+A model with labels is asked about each image under its own label, one that reads captions under its own caption, an upsampler
+given the image itself, shrunk.`,
     )
     .action(action(likelihood));
 }
@@ -111,13 +112,14 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
 
 const first = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
-async function measured(io: CommandIo, { measure }: MeasureBits, { pixels, labels }: ImageBatch) {
+async function measured(io: CommandIo, { measure }: MeasureBits, { pixels, labels, captions }: ImageBatch) {
   const n = labels.length;
   const size = pixels.length / n;
   const values = new Float64Array(n);
   for (const ids of batchesOf(n, BATCH)) {
     const [from, to] = [ids[0]!, ids.at(-1)! + 1];
-    const batch = { pixels: pixels.subarray(from * size, to * size), labels: labels.subarray(from, to), ids };
+    const own = { pixels: pixels.subarray(from * size, to * size), labels: labels.subarray(from, to) };
+    const batch = { ...own, captions: captions?.slice(from, to), ids };
     values.set(await measure(batch, () => breathe(io.signal)), from);
     io.note(`  ${to} of ${n} images`);
   }

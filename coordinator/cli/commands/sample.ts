@@ -15,6 +15,7 @@ import { classOf, wholeNumber } from "../options.ts";
 import { checkOutput, OUTPUT_OPTION } from "../output.ts";
 import {
   checkDraws,
+  checkSilence,
   noLabel,
   parseSampling,
   SAMPLING_OPTIONS,
@@ -118,6 +119,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   };
   // Of images that are there nothing is said but by a prompt.
   const silent = small && options.base === undefined && options.prompt === undefined;
+  if (silent) checkSilence(checkpoint, spec);
   const captionsOf = silent ? undefined : captionsFor(spec, options.prompt);
   const lowRes = small && { pixels: small.pixels, noise };
   const wanted = { ...sampling, ...guide, count, labelsOf, captionsOf, lowRes };

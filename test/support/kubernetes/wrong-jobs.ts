@@ -223,6 +223,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.diffusion.process: Forbidden: edm: a dcgan makes images of noise at once, by no process; leave it out",
   ),
   wrong(
+    { model: DCGAN, diffusion: { ...HINGE, timestepSampling: "loss-second-moment" }, sampling: AT_ONCE },
+    "spec.diffusion.timestepSampling: Forbidden: loss-second-moment: a dcgan is trained at no time steps; set it to uniform",
+  ),
+  wrong(
     { sampling: AT_ONCE },
     "spec.sampling.sampler: Forbidden: generator does not draw from a unet; choose another one",
   ),
@@ -253,6 +257,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { data: CAPTIONS, model: { classes: 10, text: TEXT } },
     "spec.model.classes: Forbidden: 10 beside model.text would be a second condition; set it to 0, or leave text out",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { text: TEXT }, models: { classifier: { from: "file:///runs/classifier" } } },
+    "spec.models.classifier: Forbidden: beside model.text would be a second condition; leave one of them out",
   ),
   wrong(
     { model: { text: TEXT } },

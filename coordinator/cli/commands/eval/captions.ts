@@ -48,33 +48,37 @@ export async function evaluateCaptions(
       { ...way, seed, count, labelsOf: () => null, captionsOf: (indices) => indices.map((k) => captions[k]!) },
       image,
     );
+  const most = batches([], ways[0]!, seeds[0]!).length;
   const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined };
-  using pool = await openPool(drawersFor(workers, backend, count), drawing, io.signal);
+  using pool = await openPool(drawersFor(workers, backend, most), drawing, io.signal);
   await pool.load((await flatOf(model)).flat);
   const progress = createImageProgress(process.stderr, SPLITS.length * ways.length * seeds.length * count, Date.now);
   let before = 0;
   const rows: Row[] = [];
-  for (const split of SPLITS) {
-    const { pixels, captions = [] } = await openScenes(count, side, split).read(
-      Array.from({ length: count }, (_, k) => k),
-    );
-    const scored = (drawn: Uint8Array) => ({
-      own: scoreCaptions(drawn, captions, side),
-      shuffled: scoreCaptions(drawn, shuffledCaptions(captions), side),
-    });
-    for (const way of ways) {
-      const name = ways.length > 1 ? tell(way) : `drawn, step ${step}`;
-      const scores = [];
-      for (const seed of seeds) {
-        const onProgress = (images: number) => progress.show(before + images, `${split}, ${name}`);
-        scores.push(scored((await pool.draw(batches(captions, way, seed), onProgress)).pixels));
-        before += count;
+  try {
+    for (const split of SPLITS) {
+      const { pixels, captions = [] } = await openScenes(count, side, split).read(
+        Array.from({ length: count }, (_, k) => k),
+      );
+      const scored = (drawn: Uint8Array) => ({
+        own: scoreCaptions(drawn, captions, side),
+        shuffled: scoreCaptions(drawn, shuffledCaptions(captions), side),
+      });
+      for (const way of ways) {
+        const name = ways.length > 1 ? tell(way) : `drawn, step ${step}`;
+        const scores = [];
+        for (const seed of seeds) {
+          const onProgress = (images: number) => progress.show(before + images, `${split}, ${name}`);
+          scores.push(scored((await pool.draw(batches(captions, way, seed), onProgress)).pixels));
+          before += count;
+        }
+        rows.push({ name, split, scores });
       }
-      rows.push({ name, split, scores });
+      rows.push({ name: "as rendered", split, scores: [scored(pixels)] });
     }
-    rows.push({ name: "as rendered", split, scores: [scored(pixels)] });
+  } finally {
+    progress.end();
   }
-  progress.end();
   const how = ways.length === 1 ? `, ${tell(ways[0]!)}` : "";
   io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${seeds.join(", ")}${how}`);
   io.print(rowTable(rows));

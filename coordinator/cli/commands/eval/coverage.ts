@@ -7,7 +7,9 @@ import { PlumeError } from "../../../../shared/errors.ts";
 import { noise } from "../../../../shared/eval/anchors.ts";
 import { coverageOf, gridCentres } from "../../../../shared/eval/coverage.ts";
 import type { ReadModel } from "../../../../shared/interop/load-model.ts";
+import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
+import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
 import type { CommandIo } from "../../action.ts";
 import { generatedRows } from "./drawn.ts";
 import { type Row, rowJson, rowTable } from "./rows.ts";
@@ -38,6 +40,7 @@ export interface CoverageAsked {
   readonly stages: readonly StageName[];
   readonly ways: readonly Way[];
   readonly backend: BackendName;
+  readonly classifier: FrozenWeights | undefined;
   /** Processes that draw; absent, as many as there are cores. */
   readonly workers: number | undefined;
 }
@@ -51,7 +54,7 @@ export async function evaluateCoverage(
   io: CommandIo,
   checkpoint: string,
   model: ReadModel,
-  { count = COUNT, backend, ...asked }: CoverageAsked,
+  { count = COUNT, backend, classifier, ...asked }: CoverageAsked,
 ): Promise<undefined> {
   const { job, step, weights } = model;
   const { height, width, channels } = model.imageSet;
@@ -59,10 +62,10 @@ export async function evaluateCoverage(
   const drawn = { spec: job.spec, image: { height, width, channels } };
   const labels = gridLabels(
     Array.from({ length: count }, (_, k) => k),
-    job.spec.model.classes,
+    shownClasses(job.spec, classifier),
   );
   const from = { labels: labels && Int32Array.from(labels), lowRes: undefined };
-  const drawing = { backend, model: drawn, classifier: undefined, stages };
+  const drawing = { backend, model: drawn, classifier, stages };
   const rows: Row<MetricName>[] = [
     ...(await generatedRows(io, async ({ pixels }) => score(pixels), drawing, { ...asked, count, from })),
     { kind: "real", name: "other points of the grid", scores: [score(await realPixels(model, count, io.signal))] },
