@@ -80,16 +80,23 @@ export const gameConfig = (
   spectral: adversarial.spectralNorm,
 });
 
-/** Of each level, the finest first: channels, and the feature map's sides. */
+/** Channels, and the feature map's sides. */
+interface Level {
+  readonly width: number;
+  readonly sides: readonly [number, number];
+}
+
+/** The finest level, the lowest one, and the channels on both sides of each step k between them. */
 export function levelsOf({ model: { channels, channelMult } }: NetworkFields, { height, width }: ImageShape) {
-  return channelMult.map((mult, level) => ({
-    width: channels * mult,
-    sides: [height / 2 ** level, width / 2 ** level] as const,
-  }));
+  const levels = channelMult.map(
+    (mult, level): Level => ({ width: channels * mult, sides: [height / 2 ** level, width / 2 ** level] }),
+  );
+  const steps = levels.slice(1).map((below, k) => ({ above: levels[k]!.width, below: below.width, k }));
+  return { finest: levels[0]!, bottom: levels.at(-1)!, steps };
 }
 
 /** A feature map from z, of the lowest level: float32 [B, h, w, C]. */
-export function firstMap(scope: Scope, inputs: number, { width, sides: [h, w] }: ReturnType<typeof levelsOf>[number]) {
+export function firstMap(scope: Scope, inputs: number, { width, sides: [h, w] }: Level) {
   const dense = plainDense(scope, inputs, h * w * width);
   return (f: Forward, z: tf.Tensor2D): tf.Tensor4D => tf.reshape(dense(f, z), [-1, h, w, width]) as tf.Tensor4D;
 }

@@ -41,9 +41,7 @@ function block(scope: Scope, C: number, spectral: boolean): Block {
 export function ganResnetOf(fields: NetworkFields, image: ImageShape): Network {
   const config = gameConfig(fields, image);
   const { channels, spectral } = config;
-  const levels = levelsOf(fields, config);
-  const [finest, bottom] = [levels[0]!, levels.at(-1)!];
-  const steps = levels.slice(1).map((below, k) => ({ above: levels[k]!.width, below: below.width, k }));
+  const { finest, bottom, steps } = levelsOf(fields, config);
   return buildGame(config, {
     generator(scope, inputs) {
       const first = firstMap(scope.child("in"), inputs, bottom);

@@ -13,7 +13,7 @@ import { createLogits } from "../../shared/pipeline/classifier.ts";
 import { normalise } from "../../shared/pipeline/images.ts";
 import type { Summary } from "../../shared/summary.ts";
 import { testBackend } from "../support/backend.ts";
-import { linesOf, plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { linesOf, plume, plumeJson, scratchFolder, tinyJob, train } from "../support/plume.ts";
 
 const scratch = scratchFolder();
 const sets = (...pairs: string[]) => pairs.flatMap((pair) => ["--set", pair]);
@@ -25,11 +25,6 @@ const [one, three] = [scratch.file("one"), scratch.file("three")];
 let job: string;
 let alone: Summary;
 
-const json = async (...args: string[]) => {
-  const { code, stdout, stderr } = await plume(...args, "--json");
-  expect(code, stdout + stderr).toBe(0);
-  return JSON.parse(stdout) as Record<string, unknown>;
-};
 const digest = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
 
 beforeAll(async () => {
@@ -43,7 +38,7 @@ describe("a classifier's job", () => {
     const shared = await train(job, three, "--workers", "3", ...CLASSIFIER);
     expect(shared.weightsSha256).toBe(alone.weightsSha256);
     expect(shared.emaSha256).toBe(alone.emaSha256);
-    expect(await json("audit", three, "--replay", "30")).toMatchObject({ ok: true, replay: { ok: true } });
+    expect(await plumeJson("audit", three, "--replay", "30")).toMatchObject({ ok: true, replay: { ok: true } });
   });
 
   it("has its cross-entropy in the ledger, ln 10 at first and less soon, and draws no pictures", () => {
@@ -56,7 +51,7 @@ describe("a classifier's job", () => {
   });
 
   it("is told by plume eval as accuracy at ten levels of noise, least first", async () => {
-    const told = await json("eval", one, "--count", "100");
+    const told = await plumeJson("eval", one, "--count", "100");
     const levels = told.levels as { t: number; noise: number; accuracy: number; crossEntropy: number }[];
     expect(told).toMatchObject({ images: 100, classes: 10, heldOut: false });
     expect(levels.map(({ t }) => t)).toEqual([50, 150, 250, 350, 450, 550, 650, 750, 850, 950]);
@@ -73,9 +68,9 @@ describe("a classifier's job", () => {
 
   it("is exported as safetensors, which plume reads like the run, and refused by a format that has no form of it", async () => {
     const folder = scratch.file("exported");
-    await json("checkpoints", "export", one, "--format", "safetensors", "-o", folder);
-    expect((await json("eval", folder, "--count", "100")).levels).toEqual(
-      (await json("eval", one, "--count", "100")).levels,
+    await plumeJson("checkpoints", "export", one, "--format", "safetensors", "-o", folder);
+    expect((await plumeJson("eval", folder, "--count", "100")).levels).toEqual(
+      (await plumeJson("eval", one, "--count", "100")).levels,
     );
     const { code, stderr } = await plume("checkpoints", "export", one, "-o", scratch.file("diffusers"));
     expect({ code, stderr }).toMatchObject({
@@ -114,9 +109,11 @@ describe("pictures under a classifier", () => {
       string,
     ];
     const scale = ["--classifier-scale", "4"];
-    expect(await json("sample", model, "--classifier", one, ...scale, "-o", by)).toMatchObject({ classifierScale: 4 });
-    await json("sample", alongside, "-o", own);
-    await json("sample", model, "-o", none);
+    expect(await plumeJson("sample", model, "--classifier", one, ...scale, "-o", by)).toMatchObject({
+      classifierScale: 4,
+    });
+    await plumeJson("sample", alongside, "-o", own);
+    await plumeJson("sample", model, "-o", none);
     expect(digest(own)).toBe(digest(by));
     expect(digest(none)).not.toBe(digest(by));
   });
@@ -124,7 +121,7 @@ describe("pictures under a classifier", () => {
   it("are more of their class than without it, as the classifier sees them", async () => {
     const drawn = async (scale: string) => {
       const file = scratch.file(`scale-${scale}.npy`);
-      await json("sample", model, "--classifier", one, "--classifier-scale", scale, "--count", "40", "-o", file);
+      await plumeJson("sample", model, "--classifier", one, "--classifier-scale", scale, "--count", "40", "-o", file);
       const broken = (why: string) => new PlumeError("DATA_LOSS", why);
       return imagesOf(decodeNpy(readFileSync(file), broken), broken).pixels;
     };
@@ -152,8 +149,8 @@ describe("pictures under a classifier", () => {
       ...sets("model.classes=0", "sampling.guidance=1", "sampling.count=0"),
     );
     const draw = (k: string) => ["sample", unconditional, "--classifier", one, "--class", k, "--count", "2"];
-    await json(...draw("ring"), "-o", scratch.file("ring.npy"));
-    await json(...draw("9"), "-o", scratch.file("bars.npy"));
+    await plumeJson(...draw("ring"), "-o", scratch.file("ring.npy"));
+    await plumeJson(...draw("9"), "-o", scratch.file("bars.npy"));
     expect(digest(scratch.file("ring.npy"))).not.toBe(digest(scratch.file("bars.npy")));
   });
 });

@@ -2,7 +2,7 @@ import { cpSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { SOURCES } from "../../shared/data/sources/index.ts";
 import type { Summary } from "../../shared/summary.ts";
-import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { plume, plumeJson, scratchFolder, tinyJob, train } from "../support/plume.ts";
 
 const scratch = scratchFolder();
 const run = scratch.file("run");
@@ -11,12 +11,6 @@ let summary: Summary;
 beforeAll(async () => {
   summary = await train(tinyJob(scratch.path), run, "--set", "checkpoint.everySteps=4");
 });
-
-const json = async (...args: string[]) => {
-  const { code, stdout, stderr } = await plume(...args, "--json");
-  expect(code, stderr).toBe(0);
-  return JSON.parse(stdout) as Record<string, unknown>;
-};
 
 describe("what a run leaves", () => {
   it("is all there, and the summary says what was done", () => {
@@ -47,7 +41,7 @@ describe("what a run leaves", () => {
 describe("plume report and compare", () => {
   it("tell a real run from its folder, and know a copy of it for the same bits", async () => {
     const page = scratch.file("page.html");
-    const told = await json("report", run, "-o", page);
+    const told = await plumeJson("report", run, "-o", page);
     expect(told).toMatchObject({
       job: "tiny",
       outcome: "complete",
@@ -61,7 +55,7 @@ describe("plume report and compare", () => {
     for (const text of [summary.weightsSha256, "worker-0", "worker-1", "checkpoint", "data:image/webp;base64,"])
       expect(html).toContain(text);
     cpSync(run, scratch.file("copy"), { recursive: true });
-    expect(await json("compare", run, scratch.file("copy"))).toMatchObject({
+    expect(await plumeJson("compare", run, scratch.file("copy"))).toMatchObject({
       sameWeights: true,
       sameEma: true,
       verdict: "the weights and their EMA are the same bits after 8 steps",
@@ -92,7 +86,7 @@ describe("plume sample", () => {
       "--weights",
       "raw",
     ];
-    expect(await json(...args, "-o", file)).toMatchObject({ count: 3, step: 4, weights: "raw" });
+    expect(await plumeJson(...args, "-o", file)).toMatchObject({ count: 3, step: 4, weights: "raw" });
     const bytes = readFileSync(file);
     expect(bytes.subarray(0, 6).toString("latin1")).toBe("\x93NUMPY");
     const header = bytes.subarray(10, 10 + bytes.readUInt16LE(8)).toString("latin1");
@@ -104,29 +98,29 @@ describe("plume sample", () => {
 
 describe("plume audit", () => {
   it("proves the run, and computes a step again to the same digest", async () => {
-    const report = await json("audit", run, "--replay", "4");
+    const report = await plumeJson("audit", run, "--replay", "4");
     expect(report).toMatchObject({ ok: true, steps: 8, samples: 128, replay: { ok: true, step: 4 } });
   });
 });
 
 describe("plume checkpoints, data and doctor", () => {
   it("list and verify what the run has kept", async () => {
-    const listed = await json("checkpoints", "ls", run);
+    const listed = await plumeJson("checkpoints", "ls", run);
     expect((listed.checkpoints as { step: number }[]).map(({ step }) => step)).toEqual([4, 8]);
-    const verified = await json("checkpoints", "verify", run);
+    const verified = await plumeJson("checkpoints", "verify", run);
     expect((verified.checkpoints as { ok: boolean }[]).every(({ ok }) => ok)).toBe(true);
   });
 
   it("show a data set and draw it", async () => {
     const picture = scratch.file("data.png");
-    const shown = await json("data", "inspect", "shapes:50", "--image-size", "16", "--count", "20", "-o", picture);
+    const shown = await plumeJson("data", "inspect", "shapes:50", "--image-size", "16", "--count", "20", "-o", picture);
     expect(shown).toMatchObject({ size: 50, height: 16, channels: 1 });
     expect(readFileSync(picture).subarray(1, 4).toString()).toBe("PNG");
-    expect((await json("data", "ls")).sources).toHaveLength(Object.keys(SOURCES).length);
+    expect((await plumeJson("data", "ls")).sources).toHaveLength(Object.keys(SOURCES).length);
   });
 
   it("say what this machine has", async () => {
-    const { findings } = (await json("doctor")) as { findings: { what: string; state: string }[] };
+    const { findings } = (await plumeJson("doctor")) as { findings: { what: string; state: string }[] };
     expect(findings.find(({ what }) => what === "backend wasm")?.state).toBe("ok");
   });
 });

@@ -5,7 +5,7 @@ import sharp from "sharp";
 import { beforeAll, describe, expect, it } from "vitest";
 import { decodeNpy, encodeNpy } from "../../shared/data/npy.ts";
 import { openShapes } from "../../shared/data/sources/shapes.ts";
-import { plume, scratchFolder, startPlume, tinyJob, train, until } from "../support/plume.ts";
+import { plume, plumeJson, scratchFolder, startPlume, tinyJob, train, until } from "../support/plume.ts";
 
 const scratch = scratchFolder();
 const [run, colours] = [scratch.file("run"), scratch.file("colours")];
@@ -36,11 +36,7 @@ beforeAll(async () => {
   await train(tinyJob(scratch.path), colours, "--steps", "2", ...set);
 });
 
-const json = async (...args: string[]) => {
-  const { code, stdout, stderr } = await plume("edit", ...args, "--json");
-  expect(code, stdout + stderr).toBe(0);
-  return JSON.parse(stdout) as Record<string, unknown>;
-};
+const json = (...args: string[]) => plumeJson("edit", ...args);
 
 /** uint8, from an array that was written. */
 async function made(...args: string[]): Promise<Uint8Array> {

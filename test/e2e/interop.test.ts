@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "../../shared/checkpoint/safetensors.ts";
 import type { Summary } from "../../shared/summary.ts";
-import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { plume, plumeJson, scratchFolder, tinyJob, train } from "../support/plume.ts";
 import { diffusers } from "../support/python.ts";
 
 const scratch = scratchFolder();
@@ -13,23 +13,17 @@ const folder = scratch.file("diffusers");
 let job: string;
 let summary: Summary;
 
-const json = async (...args: string[]) => {
-  const { code, stdout, stderr } = await plume(...args, "--json");
-  expect(code, stdout + stderr).toBe(0);
-  return JSON.parse(stdout) as Record<string, unknown>;
-};
-
 beforeAll(async () => {
   job = tinyJob(scratch.path, "  checkpoint: { everySteps: 4, keep: 1 }");
   summary = await train(job, run);
-  await json("checkpoints", "export", run, "-o", folder);
+  await plumeJson("checkpoints", "export", run, "-o", folder);
 });
 afterAll(() => scratch[Symbol.dispose]());
 
 describe("plume checkpoints export", () => {
   it("writes the same weights in either format, with the job beside them", async () => {
     const plain = scratch.file("plain");
-    const report = await json("checkpoints", "export", run, "--format", "safetensors", "-o", plain);
+    const report = await plumeJson("checkpoints", "export", run, "--format", "safetensors", "-o", plain);
     expect(report).toMatchObject({ format: "safetensors", step: 8, weights: "ema", job: "tiny" });
     expect(readdirSync(plain).sort()).toEqual(["job.yaml", "model.safetensors", "plume.json"]);
     const file = readFileSync(`${plain}/model.safetensors`);
@@ -44,11 +38,11 @@ describe("plume checkpoints export", () => {
 
   it("replaces a folder that is there by --force alone, and leaves nothing beside it", async () => {
     const target = scratch.file("again");
-    await json("checkpoints", "export", run, "-o", target);
+    await plumeJson("checkpoints", "export", run, "-o", target);
     const refused = await plume("checkpoints", "export", run, "--weights", "raw", "-o", target);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("is there already and holds") });
     expect(JSON.parse(readFileSync(`${target}/plume.json`, "utf8")).weights).toBe("ema");
-    await json("checkpoints", "export", run, "--weights", "raw", "-o", target, "--force");
+    await plumeJson("checkpoints", "export", run, "--weights", "raw", "-o", target, "--force");
     expect(JSON.parse(readFileSync(`${target}/plume.json`, "utf8")).weights).toBe("raw");
     expect(readdirSync(scratch.path).filter((name) => name.startsWith("."))).toEqual([]);
   });
@@ -57,11 +51,11 @@ describe("plume checkpoints export", () => {
 describe("plume sample", () => {
   it("draws the same picture from the run and from both exported formats", async () => {
     const plain = scratch.file("plain-sample");
-    await json("checkpoints", "export", run, "--format", "safetensors", "-o", plain);
+    await plumeJson("checkpoints", "export", run, "--format", "safetensors", "-o", plain);
     const pictures: Buffer[] = [];
     for (const from of [run, folder, plain]) {
       const file = scratch.file("picture.npy");
-      expect(await json("sample", from, "--count", "4", "-o", file)).toMatchObject({ step: 8, weights: "ema" });
+      expect(await plumeJson("sample", from, "--count", "4", "-o", file)).toMatchObject({ step: 8, weights: "ema" });
       pictures.push(readFileSync(file));
     }
     expect(pictures[1]!.equals(pictures[0]!)).toBe(true);
@@ -94,7 +88,7 @@ describe("a run that starts from a folder", () => {
   });
 
   it("ends with the same bits at another number of workers, imported beforehand, stopped and resumed without the folder", async () => {
-    const imported = await json("checkpoints", "import", folder, "-f", job, "-o", two);
+    const imported = await plumeJson("checkpoints", "import", folder, "-f", job, "-o", two);
     expect(imported).toMatchObject({ step: 0, init: summary.emaSha256, written: true });
     await train(job, two, "--workers", "2", "--steps", "3");
     const ended = await train(job, two, "--workers", "2", "--steps", "6");
@@ -107,13 +101,13 @@ describe("a run that starts from a folder", () => {
     const again = await train(job, one, "--init", folder, "--workers", "1", "--steps", "7");
     expect(again).toMatchObject({ firstStep: 6, steps: 7 });
     const raw = scratch.file("raw");
-    await json("checkpoints", "export", run, "--weights", "raw", "-o", raw);
+    await plumeJson("checkpoints", "export", run, "--weights", "raw", "-o", raw);
     const { code, stderr } = await plume("train", "-f", job, "--out", one, "--init", raw, "--steps", "7");
     expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringContaining("training.init") });
   });
 
   it("is proved from its start: the ledger whole, and an early step computed again from the imported weights", async () => {
-    const report = await json("audit", two, "--replay", "1");
+    const report = await plumeJson("audit", two, "--replay", "1");
     expect(report).toMatchObject({ ok: true, replay: { ok: true, from: 0, step: 1 } });
   });
 
@@ -136,7 +130,9 @@ describe("a run that starts from a folder", () => {
     const scheduler = { beta_schedule: "squaredcos_cap_v2", prediction_type: "v_prediction" };
     diffusers([{ kind: "make", folder: theirs, seed: 2, unet, scheduler }]);
     const picture = scratch.file("theirs.npy");
-    expect(await json("sample", theirs, "--count", "2", "--steps", "3", "-o", picture)).toMatchObject({ count: 2 });
+    expect(await plumeJson("sample", theirs, "--count", "2", "--steps", "3", "-o", picture)).toMatchObject({
+      count: 2,
+    });
 
     const wanting = await plume("checkpoints", "import", theirs, "-o", scratch.file("y"));
     expect(wanting).toMatchObject({ code: 2, stderr: expect.stringContaining("-f JOB is needed") });
@@ -144,7 +140,7 @@ describe("a run that starts from a folder", () => {
 
     const started = await train(job, scratch.file("theirs"), "--init", theirs, "--workers", "2", "--steps", "2");
     expect(started).toMatchObject({ firstStep: 0, steps: 2 });
-    expect(await json("audit", scratch.file("theirs"), "--replay", "0")).toMatchObject({ ok: true });
+    expect(await plumeJson("audit", scratch.file("theirs"), "--replay", "0")).toMatchObject({ ok: true });
   });
 
   it("is refused for a job of another model, by every field", async () => {

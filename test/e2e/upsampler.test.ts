@@ -8,7 +8,7 @@ import { decodeNpy, encodeNpy, imagesOf } from "../../shared/data/npy.ts";
 import { openShapes } from "../../shared/data/sources/shapes.ts";
 import { shrunk } from "../../shared/pipeline/low-res.ts";
 import type { Summary } from "../../shared/summary.ts";
-import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { plume, plumeJson, scratchFolder, tinyJob, train } from "../support/plume.ts";
 
 const scratch = scratchFolder();
 const sets = (...pairs: string[]) => pairs.flatMap((pair) => ["--set", pair]);
@@ -17,16 +17,10 @@ const [one, three, base] = ["one", "three", "base"].map((name) => scratch.file(n
 let job: string;
 let alone: Summary;
 
-const json = async (...args: string[]) => {
-  const { code, stdout, stderr } = await plume(...args, "--json");
-  expect(code, stdout + stderr).toBe(0);
-  return JSON.parse(stdout) as Record<string, unknown>;
-};
-
 /** Drawn into an array: uint8 [n, 8, 8, 1]. */
 async function drawn(...args: string[]): Promise<Buffer> {
   const file = scratch.file("drawn.npy");
-  await json("sample", ...args, "-o", file);
+  await plumeJson("sample", ...args, "-o", file);
   return Buffer.from(pixelsIn(file));
 }
 
@@ -52,7 +46,7 @@ describe("an upsampler's job", () => {
     expect(shared.emaSha256).toBe(alone.emaSha256);
     expect(grids(one)).toHaveLength(1);
     expect(grids(three)).toEqual(grids(one));
-    expect(await json("audit", three, "--replay", "5")).toMatchObject({ ok: true, replay: { ok: true } });
+    expect(await plumeJson("audit", three, "--replay", "5")).toMatchObject({ ok: true, replay: { ok: true } });
   });
 
   it("shows in its grid what each image was drawn from", async () => {
@@ -86,7 +80,7 @@ describe("plume sample with an upsampler", () => {
     const cascade = await drawn(one, "--base", base, ...at, "--workers", "1");
     expect(cascade.length).toBe(20 * 64);
     expect(await drawn(one, "--base", base, ...at, "--workers", "3")).toEqual(cascade);
-    await json("sample", base, ...at, "--class", "3", "-o", file);
+    await plumeJson("sample", base, ...at, "--class", "3", "-o", file);
     expect(await drawn(one, "--images", file, "--class", "3")).toEqual(
       await drawn(one, "--base", base, ...at, "--class", "3"),
     );
@@ -114,12 +108,12 @@ describe("plume sample with an upsampler", () => {
 
   it("shows what it was given beside what it drew, and the original where there is one", async () => {
     const [cascade, data] = [scratch.file("cascade.png"), scratch.file("data.png")];
-    expect(await json("sample", one, "--base", base, "--count", "3", "-o", cascade)).toMatchObject({
+    expect(await plumeJson("sample", one, "--base", base, "--count", "3", "-o", cascade)).toMatchObject({
       count: 3,
       base: expect.stringContaining("step-000000008"),
       lowResNoise: 0.1,
     });
-    expect(await json("sample", one, "--from-data", "test", "--indices", "0,1,2", "-o", data)).toMatchObject({
+    expect(await plumeJson("sample", one, "--from-data", "test", "--indices", "0,1,2", "-o", data)).toMatchObject({
       count: 3,
       fromData: "test",
     });
@@ -137,7 +131,7 @@ describe("plume sample with an upsampler", () => {
   });
 
   it("is told of by plume likelihood, given the images themselves, shrunk", async () => {
-    const told = await json("likelihood", one, "--count", "2");
+    const told = await plumeJson("likelihood", one, "--count", "2");
     expect(told).toMatchObject({ kind: "bound", images: 2 });
   });
 });
@@ -146,7 +140,7 @@ describe("an upsampler's weights", () => {
   it("go through safetensors, and through diffusers where they are told no level of noise", async () => {
     const [plain, there] = [scratch.file("untold"), scratch.file("safetensors")];
     const of = ["--from-data", "train", "--indices", "1,2"];
-    await json("checkpoints", "export", one, "--format", "safetensors", "-o", there);
+    await plumeJson("checkpoints", "export", one, "--format", "safetensors", "-o", there);
     expect(await drawn(there, ...of)).toEqual(await drawn(one, ...of));
     const { code, stderr } = await plume("checkpoints", "export", one, "-o", scratch.file("diffusers"));
     expect({ code, stderr }).toMatchObject({
@@ -155,7 +149,7 @@ describe("an upsampler's weights", () => {
     });
     await train(job, plain, "--steps", "2", ...sets("model.lowRes.size=4"));
     const folder = scratch.file("exported");
-    await json("checkpoints", "export", plain, "-o", folder);
+    await plumeJson("checkpoints", "export", plain, "-o", folder);
     expect(JSON.parse(readFileSync(`${folder}/unet/config.json`, "utf8"))).toMatchObject({
       in_channels: 8,
       out_channels: 4,
@@ -224,7 +218,7 @@ describe("is refused, with what helps:", () => {
 
   it("weights that are not finite, by the tensor's name", async () => {
     const folder = scratch.file("spoilt");
-    await json("checkpoints", "export", base, "--format", "safetensors", "-o", folder);
+    await plumeJson("checkpoints", "export", base, "--format", "safetensors", "-o", folder);
     const file = `${folder}/model.safetensors`;
     const bytes = readFileSync(file);
     bytes.writeFloatLE(Number.NaN, bytes.length - 4);

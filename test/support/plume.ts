@@ -46,6 +46,13 @@ export const bundledFile = async (name: keyof typeof ENTRIES): Promise<string> =
 
 export const plume = (...args: string[]): Promise<Finished> => startPlume(args).finished;
 
+/** @returns what it prints with --json. @throws with the output when it does not end as expected. */
+export async function plumeJson(...args: string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await plume(...args, "--json");
+  if (code !== 0) throw new Error(`plume ${args.join(" ")} ended with ${code}\n${stdout}\n${stderr}`);
+  return JSON.parse(stdout);
+}
+
 /** A folder that is gone when the scope ends. */
 export function scratchFolder(): Disposable & { readonly path: string; file(...parts: string[]): string } {
   const path = mkdtempSync(join(tmpdir(), "plume-test-"));

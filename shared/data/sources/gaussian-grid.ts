@@ -2,10 +2,9 @@
 // channels: how many of its modes a model covers can be counted.
 
 import { exactCos, exactLog, exactSin } from "../../rng/exact-math.ts";
-import { memorySet } from "../memory-set.ts";
-import { countOf, numbersOf } from "./drawn.ts";
-import { toByte } from "./plane.ts";
-import type { Source, Split } from "./source.ts";
+import { numbersOf } from "./drawn.ts";
+import { pointSource } from "./plane.ts";
+import type { Split } from "./source.ts";
 
 interface Grid {
   /** Modes along an axis. */
@@ -18,24 +17,7 @@ export const GRID = { side: 5, spacing: 2, std: 0.05 };
 /** What a point is divided by to lie in [-1, 1]: the outermost centres are at 4. */
 const REACH = 4.5;
 
-export const gaussianGrid: Source = {
-  usage: "gaussian-grid:[COUNT]",
-  about: "points of 25 Gaussians on a grid of the plane, as images of one pixel with two channels; needs no file",
-  async open(argument, { split }) {
-    const count = countOf("gaussian-grid", argument, 10_000);
-    const pixels = new Uint8Array(count * 2);
-    for (let k = 0; k < count; k++) pixels.set(pointOf(k, split).map(toByte), 2 * k);
-    return memorySet({
-      name: `gaussian-grid:${count}`,
-      pixels,
-      labels: null,
-      height: 1,
-      width: 1,
-      channels: 2,
-      classes: [],
-    });
-  },
-};
+export const gaussianGrid = pointSource("gaussian-grid", "25 Gaussians on a grid of the plane", pointOf);
 
 /** Coordinates of the centres along an axis, around 0. */
 export const centreOf = (i: number, { side, spacing }: Grid = GRID): number => (spacing / 2) * (2 * i - (side - 1));
