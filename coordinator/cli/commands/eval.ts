@@ -1,13 +1,10 @@
 // plume eval: how good images are, a checkpoint's or anybody's, beside real ones and bad ones that make the numbers readable.
 
 import { Command } from "commander";
-import { BACKEND_CHOICES } from "../../../shared/backends/backend.ts";
-import { openBackend } from "../../../shared/backends/index.ts";
 import type { Job } from "../../../shared/config/schema.ts";
 import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
-import { JUDGE_SIDE, JUDGES } from "../../../shared/eval/judge-network.ts";
-import { ALL_METRIC_NAMES, type LabelledImages, METRIC_NAMES, METRICS } from "../../../shared/eval/score.ts";
+import { JUDGE_SIDE } from "../../../shared/eval/judge-network.ts";
 import { checkWeights, placeModel, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { givesImages } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
@@ -19,13 +16,11 @@ import { checkNoUpsampler, SAMPLING_OPTIONS } from "../sampling.ts";
 import { evaluateBound } from "./eval/bound.ts";
 import { evaluateCaptions } from "./eval/captions.ts";
 import { evaluateCoverage, isGrid } from "./eval/coverage.ts";
-import { drawnFrom, generatedRows } from "./eval/drawn.ts";
-import { readImages } from "./eval/images.ts";
+import { evaluateJudged, FEWEST } from "./eval/judged.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
-import { MOST_IMAGES, openReal, openScorer } from "./eval/real.ts";
-import { LEARNED_LEGEND, LEGEND, type Row, rowJson, rowTable } from "./eval/rows.ts";
-import { checkImages, readStages, STAGES } from "./eval/stages.ts";
-import { listOf, tell, type WayOptions, waysOf } from "./eval/ways.ts";
+import { MOST_IMAGES } from "./eval/real.ts";
+import { STAGES } from "./eval/stages.ts";
+import { listOf, type WayOptions, waysOf } from "./eval/ways.ts";
 
 interface EvalOptions extends WayOptions {
   readonly bound?: true;
@@ -56,7 +51,6 @@ function toldOf(option: keyof EvalOptions, { [option]: value }: EvalOptions): st
 }
 
 const COUNT = 500;
-const FEWEST = 100;
 
 export function evalCommand(): Command {
   const command = new Command("eval")
@@ -202,51 +196,9 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     const backend = await chooseBackendFor(options.backend, model.job);
     return own.evaluate(io, checkpoint!, model, { ...asked, count, ways, backend, classifier });
   }
-  if (model) checkImages(checkpoint!, model, classifier);
-  const real = await openReal(io.signal);
-  const given =
-    against === undefined
-      ? null
-      : atMost(
-          io,
-          await readImages(against, { labels: options.labels, classes: real.test.classes, signal: io.signal }),
-        );
-  const stages = model ? await readStages(checkpoint!, model, asked.stages) : [];
-  const from = model && (await drawnFrom(model.job.spec, { ...asked, test: real.test }));
-  const backend = model
-    ? await chooseBackendFor(options.backend, model.job)
-    : oneOf("--backend", options.backend ?? "auto", BACKEND_CHOICES);
-  const opened = await openBackend(backend);
-  const count = model ? asked.count : sizeOf(given!);
-  const learns = options.trainJudges === true;
-  const metrics = learns ? ALL_METRIC_NAMES : METRIC_NAMES;
-  using scorer = await openScorer(real, { count, learns }, io.signal);
-  const rows: Row[] = [];
-  if (given) rows.push({ kind: "given", name: against!, scores: [await scorer.score(given)] });
-  if (model && from) {
-    const { height, width, channels } = model.imageSet;
-    const drawn = { spec: model.job.spec, image: { height, width, channels } };
-    const drawing = { backend: opened.name, model: drawn, classifier, stages };
-    rows.push(...(await generatedRows(io, scorer.score, drawing, { ...asked, ways, from })));
-  }
-  for (const { kind, name, images } of scorer.rows) rows.push({ kind, name, scores: [await scorer.score(images)] });
-  if (model) {
-    const { job, weights } = model;
-    const how = ways.length === 1 ? `, ${tell(ways[0]!)}` : "";
-    io.print(`${job.metadata.name}, ${weights} weights: ${count} images a seed, seeds ${asked.seeds.join(", ")}${how}`);
-  }
-  if (given) io.print(`${against}: ${sizeOf(given)} images${given.labels ? "" : ", without labels"}`);
-  io.print(rowTable(METRICS, rows, metrics));
-  io.print(LEGEND);
-  if (learns) io.print(LEARNED_LEGEND);
-  io.result({
-    count,
-    ...(model ? { checkpoint, step: model.step, weights: model.weights, seeds: asked.seeds } : {}),
-    ...(given ? { against, images: sizeOf(given) } : {}),
-    judge: { features: JUDGES.features.sha256, labels: JUDGES.labels.sha256 },
-    reference: { set: "fashion-mnist", split: "test", images: MOST_IMAGES },
-    rows: rows.map((row) => rowJson(METRICS, row, metrics)),
-  });
+  const drawn = model && { ...asked, checkpoint: checkpoint!, model, classifier, ways };
+  const given = against === undefined ? null : { against, labels: options.labels };
+  await evaluateJudged(io, drawn, given, { backend: options.backend, learns: options.trainJudges === true });
   return undefined;
 }
 
@@ -288,18 +240,4 @@ function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
       throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a classifier`, {
         remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
       });
-}
-
-const sizeOf = ({ pixels }: LabelledImages): number => pixels.length / JUDGE_SIDE ** 2;
-
-/** As many as there are real ones to compare with. */
-function atMost(io: CommandIo, images: LabelledImages): LabelledImages {
-  const n = sizeOf(images);
-  if (n < FEWEST) io.note(`  ${n} images are few: compare them with the rows of as many real ones alone`);
-  if (n <= MOST_IMAGES) return images;
-  io.note(`  the first ${MOST_IMAGES} of ${n} images are scored`);
-  return {
-    pixels: images.pixels.subarray(0, MOST_IMAGES * JUDGE_SIDE ** 2),
-    labels: images.labels?.subarray(0, MOST_IMAGES) ?? null,
-  };
 }
