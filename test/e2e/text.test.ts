@@ -42,7 +42,7 @@ describe("plume sample of a model that reads captions", () => {
 
   it.each([
     ["large rde square", /rde, which no caption has.*did you mean red\?/s],
-    ["", /says nothing/],
+    ["", /--prompt "" says nothing/],
   ])("refuses the prompt %j before any work", async (prompt, message) => {
     const { code, stderr } = await plume("sample", run, "--prompt", prompt, "-o", scratch.file("none.png"));
     expect(code).toBe(2);
@@ -95,9 +95,12 @@ describe("plume eval of a model that reads captions", () => {
       else expect(scores).toMatchObject([{ own: { exact: expect.any(Number) } }]);
   });
 
-  it("refuses what is of other models", async () => {
-    const { code, stderr } = await plume("eval", run, "--stages", "final");
+  it.each([
+    ["--stages final", ["--stages", "final"]],
+    ["--train-judges", ["--train-judges"]],
+  ])("refuses what is of other models: %s", async (told, args) => {
+    const { code, stderr } = await plume("eval", run, ...args);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/--stages final: .* reads captions/);
+    expect(stderr).toMatch(new RegExp(`${told}: .* reads captions`));
   });
 });

@@ -194,6 +194,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
     });
   }
   if (model?.job.spec.model.text) refuseForCaptions(options, checkpoint!);
+  if (model && isGrid(model)) refuseForGrid(options, checkpoint!);
   const classifier = model ? await readGuide(options.classifier, model.job.spec, model.imageSet) : undefined;
   const ways = model ? asked.waysOf(model.job.spec, classifier) : [];
   const own = model && against === undefined ? ownMeasure(model) : undefined;
@@ -267,10 +268,19 @@ function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
 
 /** It is measured by its captions alone. */
 function refuseForCaptions(options: EvalOptions, checkpoint: string): void {
-  for (const flag of ["against", "stages", "classifier", "classifierScale"] as const)
+  for (const flag of [...OF_SETS, "stages", "classifier", "classifierScale"] as const)
     if (options[flag] !== undefined)
       throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} reads captions`, {
         remedy: `leave it out: plume eval ${checkpoint} tells whether its images are what their captions say`,
+      });
+}
+
+/** It is measured by the modes that it covers. */
+function refuseForGrid(options: EvalOptions, checkpoint: string): void {
+  for (const flag of OF_SETS)
+    if (options[flag] !== undefined)
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} draws points of a grid`, {
+        remedy: `leave it out: plume eval ${checkpoint} tells how many of the grid's modes they cover`,
       });
 }
 
