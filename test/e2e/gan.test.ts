@@ -81,6 +81,8 @@ describe("a run of two networks", () => {
       "use one of generator",
     ],
     [["likelihood"], "a gan-mlp has no likelihood", "plume eval measures what this one draws"],
+    [["sample", "--eta", "1", "-o", "x.png"], "--eta 1 is of steps", "leave --eta out"],
+    [["eval", "--train-judges"], "draws points of a grid", "how many of the grid's modes they cover"],
     [["eval", "--bound"], "is a gan-mlp, of which --bound knows no likelihood", "nonequilibrium"],
   ])("refuses %j, with the remedy", async ([command, ...options], problem, remedy) => {
     const { code, stderr } = await plume(command!, run, ...options);
