@@ -64,9 +64,9 @@ export function parseSampling(options: SamplingOptions): AskedSampling {
     throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta} is above 1`, {
       remedy: "0 is deterministic, 1 adds as much noise as ancestral sampling",
     });
-  if (asked.percentile !== undefined && !(asked.percentile > 0 && asked.percentile <= 100))
-    throw new PlumeError("INVALID_ARGUMENT", `--percentile ${asked.percentile} is not above 0 and at most 100`, {
-      remedy: `leave it out for ${PERCENTILE}`,
+  if (asked.percentile !== undefined && !(asked.percentile > 1 && asked.percentile <= 100))
+    throw new PlumeError("INVALID_ARGUMENT", `--percentile ${asked.percentile} is not above 1 and at most 100`, {
+      remedy: `${PERCENTILE} is what other tools call a ratio of ${PERCENTILE / 100}; leave it out for that`,
     });
   return asked;
 }
@@ -90,7 +90,7 @@ export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: Aske
       { remedy: `use one of ${SAMPLER_NAMES.filter(fits).join(", ")}` },
     );
   }
-  if (isGame) checkGame(model.type, steps, guidance);
+  if (isGame) checkGame(model.type, steps, guidance, asked);
   if (diffusion.process === "ddpm" && steps > diffusion.timesteps)
     throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
       remedy: `use at most --steps ${diffusion.timesteps}`,
@@ -143,7 +143,7 @@ function checkChain({ process, timesteps }: JobSpec["diffusion"], steps: number,
 }
 
 /** A generator makes an image of noise at once. */
-function checkGame(type: string, steps: number, guidance: number): void {
+function checkGame(type: string, steps: number, guidance: number, { eta, grid, threshold }: AskedSampling): void {
   if (steps !== 1)
     throw new PlumeError(
       "INVALID_ARGUMENT",
@@ -158,6 +158,15 @@ function checkGame(type: string, steps: number, guidance: number): void {
       `--guidance ${guidance} mixes two predictions of x_0, which the model, a ${type}, does not make`,
       { remedy: "leave --guidance out" },
     );
+  const onTheWay = Object.entries({ eta, grid, threshold }).find(([, value]) => value !== undefined);
+  if (!onTheWay) return;
+  throw new PlumeError(
+    "INVALID_ARGUMENT",
+    `--${onTheWay.join(" ")} is of steps, which the model, a ${type}, has none of`,
+    {
+      remedy: `leave --${onTheWay[0]} out`,
+    },
+  );
 }
 
 /** @throws PlumeError INVALID_ARGUMENT for a model whose answers are no images. */

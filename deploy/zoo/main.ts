@@ -29,19 +29,25 @@ Examples:
   npm run zoo -- --only heartbeat --seeds 0
   npm run zoo -- --only vp,ve --seeds 0 --count 100 --sweep-count 100`;
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: "string", default: SYSTEM_NAMES.join(",") },
-    seeds: { type: "string", default: "0,1,2" },
-    count: { type: "string", default: "500" },
-    "sweep-count": { type: "string", default: "200" },
-    "bits-count": { type: "string", default: "100" },
-    out: { type: "string", default: "runs/zoo" },
-    set: { type: "string", multiple: true, default: [] },
-    list: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
+const OPTIONS = {
+  only: { type: "string", default: SYSTEM_NAMES.join(",") },
+  seeds: { type: "string", default: "0,1,2" },
+  count: { type: "string", default: "500" },
+  "sweep-count": { type: "string", default: "200" },
+  "bits-count": { type: "string", default: "100" },
+  out: { type: "string", default: "runs/zoo" },
+  set: { type: "string", multiple: true, default: [] as string[] },
+  list: { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+function parsed() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    throw new PlumeError("INVALID_ARGUMENT", describeError(error), { remedy: "see npm run zoo -- --help" });
+  }
+}
 
 const listed = (text: string): string[] => text.split(",").map((each) => each.trim());
 
@@ -64,6 +70,7 @@ function whole(flag: string, text: string, least: number): number {
 }
 
 async function main(signal: AbortSignal): Promise<void> {
+  const options = parsed();
   if (options.help) return console.log(USAGE);
   if (options.list)
     return console.log(

@@ -29,7 +29,7 @@ export const samplingSchema = z.strictObject({
     .describe(`what becomes of each x_0 that is predicted on the way: ${listed(THRESHOLDS)}; static when absent`),
   percentile: z
     .number()
-    .positive()
+    .gt(1, `a percentile, not a ratio: ${PERCENTILE} for ${PERCENTILE / 100}`)
     .max(100)
     .optional()
     .describe(`percentile of |x_0| that threshold dynamic clips to; ${PERCENTILE} when absent`),

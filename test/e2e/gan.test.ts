@@ -81,6 +81,7 @@ describe("a run of two networks", () => {
       "use one of generator",
     ],
     [["likelihood"], "a gan-mlp has no likelihood", "plume eval measures what this one draws"],
+    [["sample", "--eta", "1", "-o", "x.png"], "--eta 1 is of steps", "leave --eta out"],
     [["eval", "--train-judges"], "draws points of the plane", "how many modes of the grid its points cover"],
     [["eval", "--bound"], "is a gan-mlp, of which --bound knows no likelihood", "nonequilibrium"],
   ])("refuses %j, with the remedy", async ([command, ...options], problem, remedy) => {

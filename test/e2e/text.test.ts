@@ -42,7 +42,7 @@ describe("plume sample of a model that reads captions", () => {
 
   it.each([
     ["large rde square", /rde, which no caption has.*did you mean red\?/s],
-    ["", /says nothing/],
+    ["", /--prompt "" says nothing/],
   ])("refuses the prompt %j before any work", async (prompt, message) => {
     const { code, stderr } = await plume("sample", run, "--prompt", prompt, "-o", scratch.file("none.png"));
     expect(code).toBe(2);

@@ -178,7 +178,16 @@ describe("is refused, with what helps:", () => {
       () => [one, "--base", large],
       /--base .* draws images of 8x8x1, the upsampler takes 4x4x1\n.*data\.imageSize 4/,
     ],
-    ["a base that is an upsampler", () => [one, "--base", one], /is an upsampler of images of 4x4\n/],
+    [
+      "a base that is an upsampler",
+      () => [one, "--base", one],
+      /--base .* is an upsampler of images of 4x4\n.*write its images first .*--images base\.npy/,
+    ],
+    [
+      "a prompt that neither model reads",
+      () => [one, "--base", base, "--prompt", "red circle"],
+      /: \S*base reads no captions/,
+    ],
     ["a base for another model", () => [base, "--base", one], /--base .* is no upsampler\n.*model\.lowRes/],
     [
       "two kinds of images",

@@ -76,9 +76,13 @@ it("measures a model of 2015 in bits beside what is exact, and shows what it dra
 });
 
 it("refuses what it does not know, with exit code 2, before any work", async () => {
-  expect(await zoo("--only", "gan")).toMatchObject({
+  expect(await zoo("--only", "nothing")).toMatchObject({
     code: 2,
-    stderr: expect.stringContaining("--only gan is no system"),
+    stderr: expect.stringContaining("--only nothing is no system"),
+  });
+  expect(await zoo("--lst")).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^plume: Unknown option '--lst'/),
   });
   expect(await zoo("--count", "7")).toMatchObject({ code: 2, stderr: expect.stringContaining("--count 7 is not") });
   expect((await zoo("--list")).stdout).toMatch(/^edm +EDM \(deploy\/jobs\/edm\.yaml\)$/m);

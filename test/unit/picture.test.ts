@@ -1,5 +1,6 @@
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
+import { writeDrawn } from "../../coordinator/cli/commands/sample/show.ts";
 import { lossChart } from "../../shared/data/chart.ts";
 import { writeGrid } from "../../shared/data/picture.ts";
 import { scratchFolder } from "../support/plume.ts";
@@ -24,6 +25,20 @@ describe("a grid of images", () => {
     const top = info.height - 2 * 14 - 4;
     expect(info.width).toBe(2 * 14 + 4);
     expect([at(4, top + 4), at(13, top + 13), at(18, top + 4), at(4, top + 18)]).toEqual([10, 10, 120, 250]);
+  });
+});
+
+describe("a grid of a column a class", () => {
+  it("has none for classes of which there is no image", async () => {
+    using scratch = scratchFolder();
+    const widthOf = async (count: number) => {
+      const file = scratch.file(`${count}.png`);
+      const pictures = { count, height: 28, width: 28, channels: 1, classes: ["a", "b", "c", "d"] };
+      await writeDrawn(file, new Uint8Array(count * 28 * 28), pictures, 4);
+      return (await sharp(file).metadata()).width;
+    };
+    expect(await widthOf(2)).toBeLessThan(await widthOf(4));
+    expect(await widthOf(5)).toBe(await widthOf(4));
   });
 });
 

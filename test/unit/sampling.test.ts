@@ -36,13 +36,32 @@ describe("what is asked of a sampler", () => {
     [{ sampler: "dpm-adaptive", grid: "karras" }, "--grid karras: dpm-adaptive has levels", "leave it out"],
     [{ sampler: "flow", threshold: "static" }, "--threshold static: flow sees no predictions of x_0", "heun"],
     [{ threshold: "static", percentile: "99" }, "--percentile 99 is of dynamic thresholding", "--threshold dynamic"],
-    [{ percentile: "0" }, "--percentile 0 is not above 0", "99.5"],
-    [{ percentile: "101" }, "--percentile 101 is not above 0 and at most 100", "99.5"],
+    [{ percentile: "0.995" }, "--percentile 0.995 is not above 1", "99.5 is what other tools call a ratio of 0.995"],
+    [{ percentile: "101" }, "--percentile 101 is not above 1 and at most 100", "99.5"],
     [{ grid: "cubic" }, "--grid cubic is unknown", "karras, exponential, vp, time, time-quadratic"],
   ])("is refused where it has no use: %j", async (options, message, remedy) => {
     const error = await refusalOf(Promise.resolve().then(() => asked(heun, options)));
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT", exitCode: 2, remedy: expect.stringContaining(remedy) });
     expect(error.message).toContain(message);
+  });
+});
+
+describe("a generator, which takes no steps,", () => {
+  const { spec } = parseJob(`metadata: { name: tiny }
+spec:
+  data: { source: "shapes:64" }
+  model: { type: dcgan }
+  diffusion: { objective: non-saturating }
+  sampling: { sampler: generator, steps: 1 }`);
+
+  it.each([
+    [{ eta: "1" }, "--eta 1"],
+    [{ grid: "karras" }, "--grid karras"],
+    [{ threshold: "dynamic" }, "--threshold dynamic"],
+  ])("has no use for what is of them, and no other sampler to offer: %j", async (options, flag) => {
+    const { message, remedy } = await refusalOf(Promise.resolve().then(() => asked(spec, options)));
+    expect(message).toBe(`${flag} is of steps, which the model, a dcgan, has none of`);
+    expect(remedy).toBe(`leave ${flag.split(" ")[0]} out`);
   });
 });
 

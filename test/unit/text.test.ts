@@ -75,6 +75,10 @@ describe("the numbers of a caption's words", () => {
     );
   });
 
+  it("are called what they are to whoever wrote them", () => {
+    expect(() => tokensOf([""], "--prompt")).toThrow('--prompt "" says nothing');
+  });
+
   it("of the fixed prompts are of captions that the grammar has, the last of pairs that no training has", () => {
     const things = PROMPTS.map((prompt) => describedBy(prompt).things);
     expect(things.map((each) => each.some(isHeldOut))).toEqual([...Array(6).fill(false), true, true]);

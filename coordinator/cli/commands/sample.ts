@@ -144,7 +144,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
 /** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
 function parse(options: SampleCommandOptions) {
   const { count, prompt, workers, weights } = options;
-  if (prompt !== undefined) tokensOf([prompt]);
+  if (prompt !== undefined) tokensOf([prompt], "--prompt");
   return {
     sampling: parseSampling(options),
     lowRes: parseLowRes(options),

@@ -11,7 +11,7 @@ import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
 import type { CommandIo } from "../../action.ts";
 import { readGuide } from "../../guide.ts";
 import { classOf, decimal } from "../../options.ts";
-import { checkDraws, checkNoUpsampler, samplingFor } from "../../sampling.ts";
+import { checkDraws, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
 import { drawImages, type Processes } from "./draw.ts";
 import { captionsFor, checkPrompt } from "./prompt.ts";
@@ -137,7 +137,10 @@ export async function openSmallImages(
   frame: Frame,
   processes: Processes,
 ): Promise<SmallImages> {
-  if ("base" in lowRes) return drawBase(io, await readBase(lowRes.base, asked.weights, frame), asked, frame, processes);
+  if ("base" in lowRes) {
+    const { base } = lowRes;
+    return drawBase(io, await readBase(base, asked.weights, frame), { base, ...asked }, frame, processes);
+  }
   if (asked.count !== undefined)
     throw new PlumeError("INVALID_ARGUMENT", `--count ${asked.count} is of images that --base draws`, {
       remedy: "leave it out: as many are drawn as images are named",
@@ -149,7 +152,15 @@ export async function openSmallImages(
 async function readBase(base: string, weights: Weights | undefined, { size, image }: Frame): Promise<ReadModel> {
   const model = await readModel(base, weights);
   checkDraws(base, model.job.spec);
-  checkNoUpsampler(base, model.job.spec);
+  const { lowRes } = model.job.spec.model;
+  if (lowRes)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `--base ${base} is an upsampler of images of ${lowRes.size}x${lowRes.size}`,
+      {
+        remedy: `write its images first (plume sample ${base} --base CHECKPOINT -o base.npy), then name them: --images base.npy`,
+      },
+    );
   const { height, width, channels } = model.imageSet;
   if (height === size && width === size && channels === image.channels) return model;
   throw new PlumeError(
@@ -162,13 +173,13 @@ async function readBase(base: string, weights: Weights | undefined, { size, imag
 async function drawBase(
   io: CommandIo,
   model: ReadModel,
-  { count, seed, named, prompt }: Omit<SmallAsked, "lowRes">,
+  { base, count, seed, named, prompt }: Omit<SmallAsked, "lowRes"> & { readonly base: string },
   { spec }: Frame,
   processes: Processes,
 ): Promise<SmallImages> {
   const { job, imageSet, step, at } = model;
   const { sampling } = job.spec;
-  checkPrompt(at, [job.spec, spec], prompt);
+  checkPrompt(base, [job.spec, spec], prompt);
   const classifier = await readGuide(undefined, job.spec, imageSet);
   const classes = shownClasses(job.spec, classifier);
   const ofUpsampler = classes === 0 && spec.model.classes > 0;
@@ -176,7 +187,7 @@ async function drawBase(
   const labelsOf = (indices: readonly number[]) =>
     only === null ? gridLabels(indices, classes) : indices.map(() => only);
   const n = count ?? Math.max(1, sampling.count);
-  io.note(`  first ${n} images of ${at}`);
+  io.note(`  first ${n} images of ${base}`);
   const how = { ...samplingFor(job.spec, { seed }), classifierScale: sampling.classifierScale };
   const { pixels } = await drawImages(
     io,

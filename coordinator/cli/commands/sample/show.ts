@@ -17,8 +17,9 @@ export async function writeDrawn(
 ): Promise<void> {
   const { count, height, width, channels, classes } = pictures;
   if (output.endsWith(".npy")) return writeArray(output, pixels, pictures);
-  const labels = columns > 0 && classes.length > 0 ? { labels: classes.slice(0, columns) } : {};
-  const shape = { count, height, width, channels, columns: columns || Math.ceil(Math.sqrt(count)) };
+  const named = Math.min(columns, count);
+  const labels = named > 0 && classes.length > 0 ? { labels: classes.slice(0, named) } : {};
+  const shape = { count, height, width, channels, columns: named || Math.ceil(Math.sqrt(count)) };
   await writeGrid(output, pixels, { ...shape, ...labels });
 }
 
