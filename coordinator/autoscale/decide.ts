@@ -71,9 +71,10 @@ export function decideDesiredWorkers(nowMs: number, state: WishState, policy: Wi
   if (workers < least) return decided(least, null, leastSeconds, why);
   if (workers <= most) return decided(workers, null, leastSeconds, why);
 
-  // The most that would have done since fewer would do.
+  // The most that would have done since fewer would do; of what was so before the job was edited, the next size that it has now.
   const { sinceMs, workers: before } = state.fewer ?? { sinceMs: nowMs, workers: 0 };
-  const fewer = { sinceMs, workers: Math.min(workers, Math.max(before, most)) };
+  const enough = sizes.find((n) => n >= Math.max(before, most)) ?? workers;
+  const fewer = { sinceMs, workers: Math.min(workers, enough) };
   if (nowMs - sinceMs >= FEWER_AFTER_MS) return decided(fewer.workers, null, leastSeconds, why);
   return decided(workers, fewer, leastSeconds, `${why}; fewer only once that lasts`);
 }

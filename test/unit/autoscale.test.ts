@@ -197,6 +197,21 @@ describe("whatever is measured", () => {
     })
     .map(({ min, more, ...rest }) => ({ ...rest, min, max: min + more }));
 
+  it("a size that was enough before the job was edited, and is none now, is not gone back to", () => {
+    const state = {
+      ...({
+        phase: "Training",
+        workers: 5,
+        stepsLeft: 0,
+        measured: new Map([[1, { total: 0.01, compute: 0 }]]),
+      } as const),
+      fewer: { sinceMs: -300_000, workers: 4 },
+    };
+    const limits = { perPod: 1, microBatches: 5, deadlineMs: null, minEfficiency: 0.10009, min: 1, max: 5 };
+    expect(usefulSizes(limits)).toEqual([1, 2, 3, 5]);
+    expect(decideDesiredWorkers(0, state, limits)).toMatchObject({ kind: "hold", workers: 5 });
+  });
+
   it("the wish is within the bounds, fills pods, and no worker of it is without a micro-batch", () => {
     fc.assert(
       fc.property(anyState, anyPolicy, (state, limits) => {

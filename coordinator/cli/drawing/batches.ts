@@ -5,8 +5,11 @@ import { type LowResImages, lowResPart } from "../../../shared/pipeline/low-res.
 import { batchesOf } from "../../../shared/pipeline/tiles.ts";
 import type { DrawerWanted } from "./messages.ts";
 
-/** Images computed together, more of small ones: bounds the memory; what comes out does not depend on it. */
-const BATCH = { least: 8, most: 250, numbers: 8 * 28 * 28 };
+/**
+ * Images computed together, more of small ones, and so few that there is work for many processes: bounds the memory; what comes
+ * out does not depend on it.
+ */
+const BATCH = { least: 8, most: 250, numbers: 8 * 28 * 28, parts: 8 };
 
 export interface Wanted extends Omit<DrawerWanted, "indices" | "labels" | "captions" | "lowRes"> {
   readonly count: number;
@@ -22,7 +25,8 @@ export function drawerBatches(
   image: PatchShape,
 ): DrawerWanted[] {
   const fitting = Math.floor(BATCH.numbers / (image.height * image.width * image.channels));
-  return batchesOf(count, Math.max(BATCH.least, Math.min(BATCH.most, fitting))).map((indices) => ({
+  const size = Math.max(BATCH.least, Math.min(BATCH.most, fitting, Math.ceil(count / BATCH.parts)));
+  return batchesOf(count, size).map((indices) => ({
     ...{ ...how, indices, labels: labelsOf(indices), captions: captionsOf?.(indices) },
     ...(lowRes && { lowRes: lowResPart(lowRes, count, indices[0]!, indices.at(-1)! + 1) }),
   }));
