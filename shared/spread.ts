@@ -16,7 +16,7 @@ export function spreadOf(values: readonly number[] | Float64Array): Spread {
 }
 
 /** @param values at least one. */
-export function meanOf(values: readonly number[] | Float64Array): number {
+export function meanOf(values: readonly number[] | Float64Array | Float32Array): number {
   let sum = 0;
   for (const value of values) sum += value;
   return sum / values.length;

@@ -8,7 +8,7 @@ import type { ImageSetCard } from "../../shared/data/image-set.ts";
 import { enlargedColumns, writeColumns, writeGrid } from "../../shared/data/picture.ts";
 import { invariant } from "../../shared/invariant.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
-import { readHeldOut } from "../../shared/pipeline/held-out.ts";
+import { type HeldOut, readHeldOut } from "../../shared/pipeline/held-out.ts";
 import { gridImages, tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
 import { PROMPTS } from "../../shared/scenes/prompts.ts";
 import { consecutive, fillRegions, readRegions } from "../../shared/tensor/regions.ts";
@@ -42,6 +42,8 @@ export function createGallery(options: GalleryOptions): Gallery {
   const count = gridImages(spec);
   const { height, width, channels } = set;
   const imageBytes = height * width * channels;
+  /** Of an upsampler: the same for every grid. */
+  let given: HeldOut | undefined;
   return {
     async draw(step, stop) {
       if (count === 0) return null;
@@ -57,7 +59,7 @@ export function createGallery(options: GalleryOptions): Gallery {
       const drawn = await traced(span, () => dispatcher.finish(stop));
       if (!drawn) return null;
       const file = folder.file("samples", `step-${String(step).padStart(8, "0")}.png`);
-      const given = await readHeldOut(spec, count);
+      given ??= await readHeldOut(spec, count);
       if (given) await writeColumns(file, enlargedColumns(given.pixels, spec.model.lowRes!.size, pixels, set), set);
       else await writeGrid(file, pixels, { count, height, width, channels, ...columnsOf(spec, classes, count, set) });
       bus.publish({ kind: "sample", step, file });

@@ -5,6 +5,7 @@ import type { JobSpec } from "../../shared/config/schema.ts";
 import type { LossHistory } from "../../shared/diffusion/importance.ts";
 import { weightsBy, withStep } from "../../shared/pipeline/importance.ts";
 import { seal } from "../../shared/rpc/sealed.ts";
+import { meanOf } from "../../shared/spread.ts";
 import type { Result } from "../aggregation/round.ts";
 import type { AppliedStep } from "./apply.ts";
 
@@ -40,5 +41,5 @@ const sampleLosses = (results: readonly Result[]): Float32Array =>
 /** Mean of the losses as they are not weighted, where they are weighted. */
 export function unweightedLoss(results: readonly Result[]): number | undefined {
   const losses = sampleLosses(results);
-  return losses.length === 0 ? undefined : losses.reduce((sum, x) => sum + x, 0) / losses.length;
+  return losses.length === 0 ? undefined : meanOf(losses);
 }

@@ -1,8 +1,8 @@
 // Rules of what an upsampler is told.
 
 import { UPSAMPLERS } from "../models/index.ts";
-import { CHAIN, isChain } from "./chain-rules.ts";
-import { quoted, type Rule, unless } from "./rule.ts";
+import { conditionRules } from "./condition-rules.ts";
+import { type Rule, unless } from "./rule.ts";
 
 export const LOW_RES_RULES: readonly Rule[] = [
   {
@@ -18,31 +18,7 @@ export const LOW_RES_RULES: readonly Rule[] = [
         "'%d is not below data.imageSize %d; lower it, or raise imageSize'.format([self.model.lowRes.size, self.data.imageSize])",
     },
   },
-  {
-    path: ["model", "lowRes"],
-    faults: ({ model: { lowRes, type } }) =>
-      unless(
-        lowRes === undefined || UPSAMPLERS.includes(type),
-        () => `is not read by a ${type}; leave it out, or choose ${UPSAMPLERS.join(" or ")}`,
-      ),
-    cel: {
-      holds: `!has(self.model.lowRes) || self.model.type in ${quoted(UPSAMPLERS)}`,
-      message: `'is not read by a %s; leave it out, or choose ${UPSAMPLERS.join(" or ")}'.format([self.model.type])`,
-    },
-  },
-  {
-    path: ["model", "lowRes"],
-    faults: ({ model: { lowRes }, diffusion: { process } }) =>
-      unless(
-        lowRes === undefined || !isChain(process),
-        () => `is not told to the steps of ${process}; leave it out, or choose another process`,
-      ),
-    cel: {
-      holds: `!has(self.model.lowRes) || !${CHAIN}`,
-      message:
-        "'is not told to the steps of %s; leave it out, or choose another process'.format([self.diffusion.process])",
-    },
-  },
+  ...conditionRules("lowRes", UPSAMPLERS),
   {
     path: ["model", "lowRes"],
     faults: ({ model: { lowRes }, data: { augment } }) =>

@@ -2,38 +2,14 @@
 
 import { SOURCES } from "../data/sources/index.ts";
 import { READERS } from "../models/index.ts";
-import { CHAIN, isChain } from "./chain-rules.ts";
-import { quoted, type Rule, unless } from "./rule.ts";
+import { conditionRules } from "./condition-rules.ts";
+import { type Rule, unless } from "./rule.ts";
 
 const CAPTIONED = Object.keys(SOURCES).filter((name) => SOURCES[name]!.captioned);
 const OF_CAPTIONS = `^(${CAPTIONED.join("|")})(:|$)`;
 
 export const TEXT_RULES: readonly Rule[] = [
-  {
-    path: ["model", "text"],
-    faults: ({ model: { text, type } }) =>
-      unless(
-        text === undefined || READERS.includes(type),
-        () => `is not read by a ${type}; leave it out, or choose ${READERS.join(" or ")}`,
-      ),
-    cel: {
-      holds: `!has(self.model.text) || self.model.type in ${quoted(READERS)}`,
-      message: `'is not read by a %s; leave it out, or choose ${READERS.join(" or ")}'.format([self.model.type])`,
-    },
-  },
-  {
-    path: ["model", "text"],
-    faults: ({ model: { text }, diffusion: { process } }) =>
-      unless(
-        text === undefined || !isChain(process),
-        () => `is not told to the steps of ${process}; leave it out, or choose another process`,
-      ),
-    cel: {
-      holds: `!has(self.model.text) || !${CHAIN}`,
-      message:
-        "'is not told to the steps of %s; leave it out, or choose another process'.format([self.diffusion.process])",
-    },
-  },
+  ...conditionRules("text", READERS),
   {
     path: ["model", "text", "heads"],
     faults: ({ model: { text } }) =>

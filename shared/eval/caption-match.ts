@@ -2,6 +2,7 @@
 
 import { type Described, describedBy, type Thing } from "../scenes/scene.ts";
 import { CENTRES, PLACES, type Place, type Relation } from "../scenes/words.ts";
+import { meanOf } from "../spread.ts";
 import { createSeeing } from "./seen-things.ts";
 
 export interface Match {
@@ -24,8 +25,10 @@ export function scoreCaptions(pixels: Uint8Array, captions: readonly string[], s
   const matches = captions.map((caption, i) =>
     match(describedBy(caption), see(pixels.subarray(i * size, (i + 1) * size))),
   );
-  const mean = (of: (match: Match) => number) => matches.reduce((sum, each) => sum + of(each), 0) / matches.length;
-  return { exact: mean(({ exact }) => Number(exact)), share: mean(({ share }) => share) };
+  return {
+    exact: meanOf(matches.map(({ exact }) => Number(exact))),
+    share: meanOf(matches.map(({ share }) => share)),
+  };
 }
 
 /** Every picture with the caption of the next: what pictures score that know nothing of their captions. */

@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { ImageBatch } from "../data/image-set.ts";
 import { openReducer } from "../kernels/open-reducer.ts";
 import { initialParameters } from "../nn/init.ts";
-import { createDeviceParams, named } from "../pipeline/device-params.ts";
+import { createDeviceParams, inference, named } from "../pipeline/device-params.ts";
 import { exactCos } from "../rng/exact-math.ts";
 import { buildLayout, type Layout } from "../tensor/layout.ts";
 import { judgeInput } from "./judge.ts";
@@ -59,7 +59,7 @@ function lossAndGradient(
   return tf.tidy(() => {
     const x = judgeInput(pixels);
     const { value, grads } = tf.valueAndGrads((...tensors) => {
-      const { logits } = network.forward({ param: named(layout.tensors, tensors), dropout: (y) => y }, x);
+      const { logits } = network.forward(inference(named(layout.tensors, tensors)), x);
       const wanted = tf.oneHot(tf.tensor1d(labels, "int32"), logits.shape[1]);
       return tf.neg(tf.mean(tf.sum(tf.mul(tf.logSoftmax(logits), wanted), 1))) as tf.Scalar;
     })([...params]);
