@@ -7,7 +7,14 @@ import { PERCENTILE, THRESHOLDS, type ThresholdName } from "../../shared/diffusi
 import { PlumeError } from "../../shared/errors.ts";
 import { givesImages, plays } from "../../shared/models/index.ts";
 import type { Manner } from "../../shared/pipeline/draw.ts";
-import { fitsModel, SAMPLER_NAMES, type SamplerName, seesX0, takesGrid } from "../../shared/samplers/index.ts";
+import {
+  fitsModel,
+  SAMPLER_NAMES,
+  type SamplerName,
+  scalesNoise,
+  seesX0,
+  takesGrid,
+} from "../../shared/samplers/index.ts";
 import { decimal, oneOf, wholeNumber } from "./options.ts";
 
 const GRID_NAMES = Object.keys(GRIDS) as GridName[];
@@ -100,11 +107,15 @@ export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: Aske
     throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes or captions`, {
       remedy: "use --guidance 1",
     });
-  return { ...asked, sampler, steps, guidance, eta: asked.eta ?? sampling.eta, ...onTheWay(sampler, sampling, asked) };
+  return { ...asked, sampler, steps, guidance, ...onTheWay(sampler, sampling, asked) };
 }
 
 /** Of the job's own what the sampler has use for. @throws PlumeError INVALID_ARGUMENT for what is asked and is of none. */
-function onTheWay(sampler: SamplerName, own: JobSpec["sampling"], asked: AskedSampling): Omit<Manner, "steps" | "eta"> {
+function onTheWay(sampler: SamplerName, own: JobSpec["sampling"], asked: AskedSampling): Omit<Manner, "steps"> {
+  if (asked.eta !== undefined && !scalesNoise(sampler))
+    throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta}: ${sampler} adds none, or noise that is its own`, {
+      remedy: "leave it out, or choose a sampler whose noise it scales, such as ddim or euler-ancestral",
+    });
   if (asked.grid && !takesGrid(sampler))
     throw new PlumeError("INVALID_ARGUMENT", `--grid ${asked.grid}: ${sampler} has levels of noise of its own`, {
       remedy: "leave it out, or choose a sampler that walks any, such as heun or dpmpp-2m",
@@ -119,6 +130,7 @@ function onTheWay(sampler: SamplerName, own: JobSpec["sampling"], asked: AskedSa
       remedy: "add --threshold dynamic, or leave it out",
     });
   return {
+    eta: asked.eta ?? (scalesNoise(sampler) ? own.eta : undefined),
     grid: asked.grid ?? (takesGrid(sampler) ? own.grid : undefined),
     threshold,
     percentile: asked.percentile ?? (threshold === "dynamic" ? own.percentile : undefined),

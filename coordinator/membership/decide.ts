@@ -1,6 +1,7 @@
 // Who becomes a member, and whether there are enough to train: pure functions of (state, policy), each answer with its
 // reason. members.ts keeps the state; the RPC shell only carries out what is decided here.
 
+import { counted } from "../../shared/counted.ts";
 import type { WorkerId } from "../../shared/ids.ts";
 import type { Member, Members, MembershipPolicy } from "./member.ts";
 
@@ -92,5 +93,5 @@ export function decideQuorum(members: Members, policy: MembershipPolicy): Quorum
       reason: `${ready.length} of at least ${policy.min} workers are ready${joining > 0 ? `, ${joining} joining` : ""}`,
     };
   }
-  return { kind: "ready", ready, reason: `${ready.length} worker${ready.length === 1 ? "" : "s"} ready` };
+  return { kind: "ready", ready, reason: `${counted(ready.length, "worker")} ready` };
 }

@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { counted } from "../../shared/counted.ts";
 import { OTHER_VERSION, PlumeError } from "../../shared/errors.ts";
 import type { Region, ShardGroup } from "../../shared/kernels/group.ts";
 import { createRequests } from "../../shared/requests.ts";
@@ -50,7 +51,7 @@ export function checkReducers(layout: Layout, count: number): void {
   const remedy = length === 1 ? "leave the field out" : `use at most ${length}`;
   throw new PlumeError(
     "INVALID_ARGUMENT",
-    `spec.coordinator.shards ${count}: the parameters, ${mib} MiB, make ${length} shard${length === 1 ? "" : "s"}, and a process with none has nothing to do`,
+    `spec.coordinator.shards ${count}: the parameters, ${mib} MiB, make ${counted(length, "shard")}, and a process with none has nothing to do`,
     { remedy },
   );
 }

@@ -3,9 +3,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { loadJob } from "../../shared/config/load.ts";
 import { describeError, PlumeError } from "../../shared/errors.ts";
+import { parseOptions } from "../../shared/options.ts";
 import { ROOT } from "../../shared/root.ts";
 import { BUCKET, choosePorts, type Ports, s3Environment, startServers } from "./servers.ts";
 
@@ -19,14 +19,12 @@ Examples:
   npm run stack
   npm run stack -- -f deploy/jobs/fashion.yaml --dir runs/fashion-stack`;
 
-const { values: options } = parseArgs({
-  options: {
-    file: { type: "string", short: "f", default: join(ROOT, "deploy/jobs/shapes.yaml") },
-    dir: { type: "string", default: "runs/stack" },
-    "free-ports": { type: "boolean", default: false },
-    help: { type: "boolean", short: "h", default: false },
-  },
-});
+const OPTIONS = {
+  file: { type: "string", short: "f", default: join(ROOT, "deploy/jobs/shapes.yaml") },
+  dir: { type: "string", default: "runs/stack" },
+  "free-ports": { type: "boolean", default: false },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
 
 /** What makes a job use the servers. */
 const fields = (name: string, { nats, page }: Ports): readonly string[] => [
@@ -54,6 +52,7 @@ const exitOf = (child: ChildProcess): Promise<number> =>
   new Promise((done) => child.once("exit", (code, signal) => done(signal ? 130 : (code ?? 1))));
 
 async function main(): Promise<number> {
+  const options = parseOptions(OPTIONS, "npm run stack -- --help");
   if (options.help) {
     console.log(USAGE);
     return 0;

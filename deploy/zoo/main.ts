@@ -2,8 +2,8 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { parseArgs } from "node:util";
 import { describeError, PlumeError } from "../../shared/errors.ts";
+import { parseOptions } from "../../shared/options.ts";
 import { type Measured, openZoo } from "./measure.ts";
 import { indexPage, systemPage } from "./page.ts";
 import { resultsText } from "./results.ts";
@@ -41,14 +41,6 @@ const OPTIONS = {
   help: { type: "boolean", short: "h", default: false },
 } as const;
 
-function parsed() {
-  try {
-    return parseArgs({ options: OPTIONS }).values;
-  } catch (error) {
-    throw new PlumeError("INVALID_ARGUMENT", describeError(error), { remedy: "see npm run zoo -- --help" });
-  }
-}
-
 const listed = (text: string): string[] => text.split(",").map((each) => each.trim());
 
 function chosen(text: string): SystemName[] {
@@ -70,7 +62,7 @@ function whole(flag: string, text: string, least: number): number {
 }
 
 async function main(signal: AbortSignal): Promise<void> {
-  const options = parsed();
+  const options = parseOptions(OPTIONS, "npm run zoo -- --help");
   if (options.help) return console.log(USAGE);
   if (options.list)
     return console.log(

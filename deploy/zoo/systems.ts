@@ -1,6 +1,7 @@
 // What the zoo trains and how each system is measured. A system is one entry here; its job is in deploy/jobs.
 
 import type { FrozenName } from "../../shared/config/models.ts";
+import { counted } from "../../shared/counted.ts";
 import { fitsModel, SAMPLER_NAMES, type SamplerName } from "../../shared/samplers/index.ts";
 import type { MeasureName } from "./measures/index.ts";
 
@@ -80,7 +81,7 @@ const HALVING = "Progressive distillation";
 
 /** A student of half as many steps as the one before. */
 const halved = (steps: number, teacher: string): System => ({
-  title: `${HALVING}: ${steps === 1 ? "one step" : `${steps} steps`}`,
+  title: `${HALVING}: ${counted(steps, "step")}`,
   source: "Salimans and Ho 2022",
   job: "progressive",
   set: [`diffusion.scales.start=${steps}`, `sampling.steps=${steps}`],

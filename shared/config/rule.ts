@@ -43,6 +43,7 @@ export interface Checked {
     readonly sampler: SamplerName;
     readonly everySteps: number;
     readonly steps: number;
+    readonly eta?: number | undefined;
     readonly grid?: string | undefined;
     readonly threshold?: string | undefined;
     readonly percentile?: number | undefined;

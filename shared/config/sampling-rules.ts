@@ -1,16 +1,31 @@
 // What of sampling fits its sampler.
 
-import { fitting, SAMPLER_NAMES, seesX0, takesGrid } from "../samplers/index.ts";
+import { fitting, SAMPLER_NAMES, type SamplerName, scalesNoise, seesX0, takesGrid } from "../samplers/index.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
 const NAMES = {
+  eta: SAMPLER_NAMES.filter(scalesNoise),
   grid: SAMPLER_NAMES.filter(takesGrid),
   x0: SAMPLER_NAMES.filter(seesX0),
 };
 /** Of the samplers that fit any process, the ones to name. */
 const FOR_EXAMPLE = NAMES.grid.filter((name) => fitting(name) === undefined).slice(0, 2);
+/** Of those whose noise eta scales. */
+const SCALED = "ddim, euler-ancestral" satisfies `${SamplerName}, ${SamplerName}`;
 
 export const SAMPLING_RULES: readonly Rule[] = [
+  {
+    path: ["sampling", "eta"],
+    faults: ({ sampling: { eta, sampler } }) =>
+      unless(
+        eta === undefined || scalesNoise(sampler),
+        () => `${eta} scales the noise of samplers such as ${SCALED}; that of ${sampler} is its own, so leave it out`,
+      ),
+    cel: {
+      holds: `!has(self.sampling.eta) || self.sampling.sampler in ${quoted(NAMES.eta)}`,
+      message: `'%s scales the noise of samplers such as ${SCALED}; that of %s is its own, so leave it out'.format([self.sampling.eta, self.sampling.sampler])`,
+    },
+  },
   {
     path: ["sampling", "grid"],
     faults: ({ sampling: { grid, sampler } }) =>

@@ -13,17 +13,20 @@ const walk = (about: string, rest: Rest, load: SigmaSampler["load"]): SigmaSampl
   load,
 });
 
-/** Without noise unless a job gives eta; with that of the SDE. */
+/** Without any noise; without unless a job gives eta; with that of the SDE. */
 const ODE = { ends: "zero", eta: 0 } as const;
-const SDE = { ends: "zero", eta: 1 } as const;
+const LU = { ...ODE, scalesNoise: true } as const;
+const SDE = { ...LU, eta: 1 } as const;
 /** Of those the ones that are stepwise; one without noise must be as good upwards, which euler-ve is not. */
 const ODE_STEPS = { ...ODE, stepwise: true } as const;
 const SDE_STEPS = { ...SDE, stepwise: true } as const;
-const LOG_SNR = { ...ODE, grid: "exponential" } as const;
+const LOG_SNR = { ...LU, grid: "exponential" } as const;
+const VE = { ...ODE, grid: "exponential" } as const;
 const VP = { ...ODE, grid: "vp" } as const;
 /** Walks that choose their own levels between the ends, and those that have learned to end at the least. */
 const OWN = { ends: "min", eta: 0 } as const;
-const ADAPTIVE = { ...OWN, adaptive: true } as const;
+const FAST = { ...OWN, scalesNoise: true } as const;
+const ADAPTIVE = { ...FAST, adaptive: true } as const;
 const CONSISTENCY = { ends: "min", eta: 1, fits: ["edm"], ofConsistency: true } as const;
 
 const ode = () => import("./ode.ts");
@@ -48,6 +51,7 @@ export const SAMPLERS = {
     walks: "steps",
     guided: "score",
     eta: 0,
+    scalesNoise: true,
     fits: STEPS,
     stepwise: true,
     load: async () => (await import("./ddim.ts")).ddimStep,
@@ -65,7 +69,7 @@ export const SAMPLERS = {
   euler: walk("Karras et al. 2022, first order", ODE_STEPS, async () => (await ode()).eulerWalk()),
   heun: walk("Karras et al. 2022", ODE_STEPS, async () => (await ode()).heunWalk()),
   "euler-vp": walk("Song et al. 2021, VP flow in its own time", VP, async () => (await ode()).eulerVp),
-  "euler-ve": walk("Song et al. 2021, VE flow in its own time", LOG_SNR, async () => (await ode()).eulerVe),
+  "euler-ve": walk("Song et al. 2021, VE flow in its own time", VE, async () => (await ode()).eulerVe),
   "dpm-2": walk("k-diffusion, midpoint in log sigma", ODE_STEPS, async () => (await ode()).dpm2Walk()),
   "euler-ancestral": walk("k-diffusion", SDE_STEPS, async () => (await ancestral()).eulerAncestral()),
   "dpm-2-ancestral": walk("k-diffusion", SDE_STEPS, async () => (await ancestral()).dpm2Ancestral()),
@@ -73,16 +77,16 @@ export const SAMPLERS = {
   lms: walk("k-diffusion, Adams-Bashforth of order 4", ODE, async () => (await import("./lms.ts")).lms()),
   "dpm-solver-2": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 2 })),
   "dpm-solver-3": walk("Lu et al. 2022a", LOG_SNR, async () => (await single()).singlestep({ ...EPS, order: 3 })),
-  "dpm-fast": walk("Lu et al. 2022a, orders 3 to 1", OWN, async () => (await single()).dpmFast()),
+  "dpm-fast": walk("Lu et al. 2022a, orders 3 to 1", FAST, async () => (await single()).dpmFast()),
   "dpm-adaptive": walk("k-diffusion, steps of its own", ADAPTIVE, async () => (await adaptive()).dpmAdaptive),
   "dpm-solver-12": walk("Lu et al. 2022a, steps of its own", ADAPTIVE, async () => (await adaptive()).dpmSolver12),
   "dpm-solver-23": walk("Lu et al. 2022a, steps of its own", ADAPTIVE, async () => (await adaptive()).dpmSolver23),
   "dpm-solver-2m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS_M, order: 2 })),
   "dpm-solver-3m": walk("Lu et al. 2022a", LOG_SNR, async () => (await multi()).multistep({ ...EPS_M, order: 3 })),
-  "dpmpp-2s": walk("Lu et al. 2022b", ODE, async () => (await single()).singlestep({ ...X0, order: 2 })),
-  "dpmpp-3s": walk("Lu et al. 2022b", ODE, async () => (await single()).singlestep({ ...X0, order: 3 })),
-  "dpmpp-2m": walk("Lu et al. 2022b", ODE, async () => (await multi()).multistep({ ...X0, order: 2 })),
-  "dpmpp-3m": walk("Lu et al. 2022b", ODE, async () => (await multi()).multistep({ ...X0_M, order: 3 })),
+  "dpmpp-2s": walk("Lu et al. 2022b", LU, async () => (await single()).singlestep({ ...X0, order: 2 })),
+  "dpmpp-3s": walk("Lu et al. 2022b", LU, async () => (await single()).singlestep({ ...X0, order: 3 })),
+  "dpmpp-2m": walk("Lu et al. 2022b", LU, async () => (await multi()).multistep({ ...X0, order: 2 })),
+  "dpmpp-3m": walk("Lu et al. 2022b", LU, async () => (await multi()).multistep({ ...X0_M, order: 3 })),
   "dpmpp-sde": walk("Lu et al. 2022b", SDE_STEPS, async () => (await import("./dpmpp-sde.ts")).dpmppSde()),
   "dpmpp-2m-sde": walk("Lu et al. 2022b", SDE, async () => (await multi()).multistep({ ...X0, order: 2 })),
   "dpmpp-3m-sde": walk("k-diffusion", SDE, async () => (await multi()).multistep({ ...X0_TAYLOR, order: 3 })),
@@ -163,6 +167,9 @@ export function takesGrid(name: SamplerName): boolean {
   const sampler: Sampler = SAMPLERS[name];
   return sampler.walks === "sigma" && sampler.ends === "zero";
 }
+
+/** Whether eta says how much noise it adds; others add none, or as much as their paper has. */
+export const scalesNoise = (name: SamplerName): boolean => (SAMPLERS[name] as Sampler).scalesNoise === true;
 
 /** Whether its images would depend on each other, so that each must be walked by itself. */
 export const isAdaptive = (name: SamplerName): boolean => (SAMPLERS[name] as Sampler).adaptive === true;

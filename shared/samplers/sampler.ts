@@ -112,6 +112,8 @@ interface Entry {
   readonly about: string;
   /** What eta is where the job names none. */
   readonly eta: number;
+  /** Whether eta scales the noise that it adds. */
+  readonly scalesNoise?: true;
   /** The processes that it can walk; all of its sort when absent. */
   readonly fits?: readonly ProcessName[];
   /** Whether it draws from consistency functions, and not from denoisers. */

@@ -15,6 +15,7 @@ const LEAVES = [
   "shared/parallel.ts",
   "shared/ids.ts",
   "shared/clock.ts",
+  "shared/counted.ts",
   "shared/invariant.ts",
   "shared/version.ts",
   "shared/listen-host.ts",

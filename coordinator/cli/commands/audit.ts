@@ -7,6 +7,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { type Job, jobSchema } from "../../../shared/config/schema.ts";
 import { orderOf } from "../../../shared/config/turns.ts";
+import { counted } from "../../../shared/counted.ts";
 import { type SampleOrder, samplesBefore } from "../../../shared/data/order.ts";
 import { describeError, PlumeError } from "../../../shared/errors.ts";
 import { type AuditReport, auditLedger } from "../../../shared/ledger/audit.ts";
@@ -136,7 +137,7 @@ function printReport(io: CommandIo, { job, dataset, order }: AuditedRun, report:
     io.print(
       `proof        begins at step ${report.from}: the ledger of the steps before is not here, and proves nothing`,
     );
-  io.print(`samples      ${report.samples} read by ${report.workers} worker${report.workers === 1 ? "" : "s"}`);
+  io.print(`samples      ${report.samples} read by ${counted(report.workers, "worker")}`);
   io.print(`epochs       ${report.wholeEpochs} whole, ${under} samples of the next`);
   if (report.skippedSamples > 0)
     io.print(

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import { dataSchema } from "../../../shared/config/data.ts";
+import { counted } from "../../../shared/counted.ts";
 import type { SetStorage } from "../../../shared/data/image-set.ts";
 import { openImageSet } from "../../../shared/data/open.ts";
 import { writeGrid } from "../../../shared/data/picture.ts";
@@ -157,7 +158,7 @@ const SHOWN_OBJECTS = 10;
 function printStorage(io: CommandIo, { objects, cachedBytes }: SetStorage): void {
   const bytes = objects.reduce((sum, { size }) => sum + size, 0);
   const cached = cachedBytes === null ? "" : `, ${mib(cachedBytes)} in this host's cache`;
-  io.print(`lies in ${objects.length} object${objects.length === 1 ? "" : "s"} of ${mib(bytes)}${cached}`);
+  io.print(`lies in ${counted(objects.length, "object")} of ${mib(bytes)}${cached}`);
   const isOneEach = objects.every(({ samples }) => samples === 1);
   if (isOneEach) return;
   io.print(

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import type { Backend } from "../../../shared/backends/backend.ts";
 import type { JobSpec } from "../../../shared/config/schema.ts";
+import { counted } from "../../../shared/counted.ts";
 import { chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { createEditor, imageKey, type Subjects } from "../../../shared/editing/editor.ts";
 import { PlumeError } from "../../../shared/errors.ts";
@@ -118,7 +119,7 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   const { told = {} } = edited;
   const { step, weights } = model;
   io.print(
-    `${count} images by ${name} (${sampler}, ${steps} steps) with step ${step} (${weights} weights) in ${output}`,
+    `${counted(count, "image")} by ${name} (${sampler}, ${counted(steps, "step")}) with step ${step} (${weights} weights) in ${output}`,
   );
   if (told.error !== undefined) io.print(`made again they differ by ${told.error} of 255 (root mean square)`);
   io.result({ file: output, task: name, count, step, weights, seed, sampler, steps, guidance, ...told });

@@ -1,6 +1,7 @@
 // plume likelihood: how many bits a dimension a model needs for images it was not trained on, beside what others need.
 
 import { Command } from "commander";
+import { counted } from "../../../shared/counted.ts";
 import type { ImageBatch } from "../../../shared/data/image-set.ts";
 import type { PatchShape } from "../../../shared/data/patch.ts";
 import { histogramBits, UNIFORM_BITS } from "../../../shared/eval/baseline-bits.ts";
@@ -67,6 +68,7 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
   await using sets = await openHeldOut(model, io.signal);
   const { test, train, heldOut, which } = sets;
   const n = Math.min(count, test.size);
+  if (n < count) io.note(`  ${counted(count, "image")} asked for, ${which} of ${test.name} are ${n}`);
   const images = await test.read(first(n), io.signal);
   const values = await measured(io, bitsOf, images);
   const { mean, std } = spreadOf(values);

@@ -2,6 +2,7 @@
 
 import { Command } from "commander";
 import type { JobSpec } from "../../../shared/config/schema.ts";
+import { counted } from "../../../shared/counted.ts";
 import { checkWeights, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
@@ -130,7 +131,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   else if (spec.model.text && options.prompt === undefined)
     await writeDrawn(output, pixels, { count, ...imageSet, classes: PROMPTS }, PROMPTS.length);
   else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
-  io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
+  io.print(`${counted(count, "image")} of step ${step} (${weights} weights) in ${output}`);
   const { seed, steps, guidance, grid, threshold, percentile } = sampling;
   io.result({
     ...{ file: output, count, step, weights, seed, steps, guidance, grid, threshold, percentile, backend, workers },

@@ -14,6 +14,7 @@ import { fieldRows } from "../../../shared/config/fields.ts";
 import { checkAllowed } from "../../../shared/config/identity.ts";
 import { dumpJob, loadBegun, loadJobAndToken } from "../../../shared/config/load.ts";
 import type { Job, JobSpec } from "../../../shared/config/schema.ts";
+import { counted } from "../../../shared/counted.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { LOG_LEVEL_VARIABLE, LOG_LEVELS } from "../../../shared/log.ts";
 import { givesImages } from "../../../shared/models/index.ts";
@@ -282,10 +283,10 @@ async function watchOnce(plane: Plane, address: string, show: (event: RunEvent) 
 function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): void {
   const { training, workers, data, model } = job.spec;
   io.print(
-    `${job.metadata.name}: ${training.steps} steps of ${training.globalBatch} images from ${data.source}, ${model.type} ${model.channels} x [${model.channelMult}]`,
+    `${job.metadata.name}: ${counted(training.steps, "step")} of ${training.globalBatch} images from ${data.source}, ${model.type} ${model.channels} x [${model.channelMult}]`,
   );
   io.print(
-    `coordinator on ${supervisor.address}, ${workers.replicas} worker process${workers.replicas === 1 ? "" : "es"}, run folder ${relative(process.cwd(), out) || "."}`,
+    `coordinator on ${supervisor.address}, ${counted(workers.replicas, "worker process", "worker processes")}, run folder ${relative(process.cwd(), out) || "."}`,
   );
   if (supervisor.page) io.print(`watch it at ${supervisor.page.link}`);
 }
@@ -310,7 +311,7 @@ function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnin
   const from = job.spec.model.lowRes ? ["--from-data", "test"] : [];
   io.print();
   io.print(
-    `${job.metadata.name} ${state}: ${summary.steps} steps, ${summary.samples} samples, final loss ${summary.finalLoss?.toFixed(4) ?? "-"}, ${summary.samplesPerSecond.toFixed(0)} images/s, ${duration(summary.wallSeconds)}`,
+    `${job.metadata.name} ${state}: ${counted(summary.steps, "step")}, ${summary.samples} samples, final loss ${summary.finalLoss?.toFixed(4) ?? "-"}, ${summary.samplesPerSecond.toFixed(0)} images/s, ${duration(summary.wallSeconds)}`,
   );
   io.print(`  weights sha256  ${summary.weightsSha256}`);
   io.print(`  EMA sha256      ${summary.emaSha256}`);

@@ -4,6 +4,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { counted } from "../../../shared/counted.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { settingsFrom } from "../../../shared/nats/settings.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
@@ -91,7 +92,7 @@ function howItEnded(folder: string): string {
   const file = join(folder, "summary.json");
   if (!existsSync(file)) return "";
   const { outcome, steps } = readSummary(file);
-  return `: it is ${outcome} after ${steps} steps`;
+  return `: it is ${outcome} after ${counted(steps, "step")}`;
 }
 
 function theOneRunning(): string {

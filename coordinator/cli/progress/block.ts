@@ -1,6 +1,7 @@
 // The live block: the run, why it is as it is, and its workers, as lines that fit the terminal. Pure.
 
 import type { MemberView, Phase, RunStatus } from "../../../shared/bus/events.ts";
+import { counted } from "../../../shared/counted.ts";
 import { byName, stateCounts, stateOf } from "../members.ts";
 import { columnsOf, padEnd, padStart, plain } from "./columns.ts";
 import { clipLine, type Line, type Look, lineColumns, type Span, span, type Tone } from "./style.ts";
@@ -97,7 +98,7 @@ function whyLine(status: RunStatus, ages: Ages, { unicode }: Look): Line {
   if (phase !== "Training" && ages.phase >= 1) facts.push(`for ${duration(ages.phase)}`);
   if (phase === "Training" && ages.step >= LONG_SECONDS) facts.push(`last step ${duration(ages.step)} ago`);
   if (wallSeconds >= LONG_SECONDS) facts.push(`goodput ${(100 * goodput).toFixed(0)} %`);
-  if (saves.written > 0) facts.push(`${saves.written} checkpoint${saves.written === 1 ? "" : "s"}`);
+  if (saves.written > 0) facts.push(counted(saves.written, "checkpoint"));
   if (saves.failed > 0) facts.push(`${saves.failed} FAILED`);
   if (incarnation > 1) facts.push(`incarnation ${incarnation}`);
   const dot = unicode ? " · " : " - ";

@@ -1,6 +1,7 @@
 // Events and numbers in words.
 
 import type { RunEvent, RunStatus, WorkerChange } from "../../../shared/bus/events.ts";
+import { counted } from "../../../shared/counted.ts";
 import { megabytes } from "../table.ts";
 import { plain } from "./columns.ts";
 import type { Tone } from "./style.ts";
@@ -73,7 +74,7 @@ export function statusWords({
   if (phase !== "Training") return plain(`${phase}: ${reason} (step ${step}/${steps})`);
   const parts = [`step ${step}/${steps} ${percent(step, steps)}`, `loss ${lossWords(loss)}`];
   parts.push(`${speedWords(imagesPerSecond)} images/s`, `ETA ${duration(etaSeconds)}`);
-  parts.push(`${workers} worker${workers === 1 ? "" : "s"}`);
+  parts.push(counted(workers, "worker"));
   return parts.join("  ");
 }
 

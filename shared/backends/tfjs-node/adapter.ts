@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import util from "node:util";
+import { counted } from "../../counted.ts";
 import { PlumeError } from "../../errors.ts";
 import { ROOT } from "../../root.ts";
 import { type Backend, type BackendAdapter, type BackendName, tensorMemory } from "../backend.ts";
@@ -107,9 +108,7 @@ async function open(name: BackendName, { folder, binding: file }: Installation, 
         "nvidia-smi must show one; CUDA_VISIBLE_DEVICES may hide it; the driver must be as new as CUDA 12.5 wants",
     });
   const { TF_Version: version } = binding;
-  const device = gpu
-    ? `CUDA device ${process.env.CUDA_VISIBLE_DEVICES ?? "0"}`
-    : `${threads} thread${threads === 1 ? "" : "s"}`;
+  const device = gpu ? `CUDA device ${process.env.CUDA_VISIBLE_DEVICES ?? "0"}` : counted(threads, "thread");
   return {
     name,
     device: `TensorFlow ${version} (${device})`,

@@ -149,6 +149,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     sampler: few("ddim", "ancestral", "heun", "pc", "dpm-fast", "consistency", "reverse-kernel", "generator"),
     everySteps: few(0, 0, 5),
     steps: few(1, 20, 21, 50, 1000),
+    eta: few(0, 0.5),
     grid: few("karras", "time"),
     threshold: few("static", "dynamic"),
     percentile: few(50, 100),

@@ -163,6 +163,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.models.classifier: Forbidden: guides what denoises, which a classifier does not; leave it out",
   ),
   wrong(
+    { diffusion: { process: "vp" }, sampling: { sampler: "heun", eta: 0.5 } },
+    "spec.sampling.eta: Forbidden: 0.5 scales the noise of samplers such as ddim, euler-ancestral; that of heun is its own, so leave it out",
+  ),
+  wrong(
     { sampling: { grid: "karras" } },
     "spec.sampling.grid: Forbidden: karras is for samplers that walk any levels of noise, such as euler, heun; ddim has its own, so leave it out",
   ),

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { locateCheckpoint } from "../../../../shared/checkpoint/locate.ts";
 import { collectOrphans } from "../../../../shared/checkpoint/retention.ts";
+import { counted } from "../../../../shared/counted.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { action, type CommandIo } from "../../action.ts";
 import { megabytes } from "../../table.ts";
@@ -39,7 +40,7 @@ async function gc(io: CommandIo, { olderThan }: GcOptions, where: string): Promi
   const removed = await collectOrphans(store, { nowMs: Date.now(), olderThanMs: hours * 3_600_000 });
   const bytes = removed.reduce((sum, { size }) => sum + size, 0);
   for (const { key } of removed) io.print(`removed ${key}`);
-  io.print(`${removed.length} object${removed.length === 1 ? "" : "s"} removed, ${megabytes(bytes)}`);
+  io.print(`${counted(removed.length, "object")} removed, ${megabytes(bytes)}`);
   io.result({ store: store.url, removed: removed.map(({ key }) => key), bytes });
   return undefined;
 }

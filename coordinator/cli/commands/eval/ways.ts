@@ -1,6 +1,7 @@
 // The ways to draw that are compared on the same weights: every combination of the values that are listed.
 
 import type { JobSpec } from "../../../../shared/config/schema.ts";
+import { counted } from "../../../../shared/counted.ts";
 import { scaleOf } from "../../guide.ts";
 import { parseSampling, type Sampling, type SamplingOptions, samplingFor } from "../../sampling.ts";
 
@@ -44,5 +45,5 @@ function combinations({ eta, ...options }: WayOptions): WayOptions[] {
 export function tell({ sampler, steps, guidance, grid, threshold, percentile, classifierScale }: Way): string {
   const more = { grid, threshold, percentile, "classifier scale": classifierScale };
   const told = Object.entries(more).flatMap(([name, value]) => (value === undefined ? [] : [`, ${name} ${value}`]));
-  return `${sampler}, ${steps} steps, guidance ${guidance}${told.join("")}`;
+  return `${sampler}, ${counted(steps, "step")}, guidance ${guidance}${told.join("")}`;
 }
