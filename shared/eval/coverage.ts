@@ -29,13 +29,18 @@ export function coverageOf(points: Rows, { centres, std, within }: GridOptions):
     if (square <= (within * std) ** 2) counts[mode]!++;
   }
   const total = counts.reduce((sum, n) => sum + n, 0);
-  const kl = counts.reduce((sum, n) => sum + (n === 0 ? 0 : (n / total) * exactLog((n / total) * counts.length)), 0);
   return {
     counts,
     modes: counts.filter((n) => n > 0).length,
     highQuality: total / countOf(points),
-    klToUniform: total === 0 ? null : kl,
+    klToUniform: total === 0 ? null : klToUniform(counts),
   };
+}
+
+/** KL divergence of counts, not all 0, from equal ones: in nats. */
+export function klToUniform(counts: readonly number[]): number {
+  const total = counts.reduce((sum, n) => sum + n, 0);
+  return counts.reduce((sum, n) => sum + (n === 0 ? 0 : (n / total) * exactLog((n / total) * counts.length)), 0);
 }
 
 function nearest(points: Rows, i: number, centres: Rows) {

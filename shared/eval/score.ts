@@ -1,8 +1,9 @@
 // What is measured of a set of images against a reference of real ones, and the table of it.
 
+import { klToUniform } from "./coverage.ts";
 import { frechetDistance, type Gaussian, gaussianOf } from "./frechet.ts";
 import type { Judges } from "./judge.ts";
-import { JUDGE_SIDE } from "./judge-network.ts";
+import { JUDGE_CLASSES, JUDGE_SIDE } from "./judge-network.ts";
 import { kernelDistance } from "./kernel-distance.ts";
 import type { Learned } from "./learned.ts";
 import { nearestDistances } from "./nearest.ts";
@@ -64,6 +65,12 @@ interface Metric {
 
 const quantile = (ascending: Float64Array, q: number): number => ascending[Math.floor(q * (ascending.length - 1))]!;
 
+function histogramOf(values: Int32Array, n: number): number[] {
+  const counts: number[] = new Array(n).fill(0);
+  for (const value of values) counts[value]!++;
+  return counts;
+}
+
 /** Distances by features name whose: "judge-64" is the judge of features, with its 64. */
 export const METRICS = {
   accuracy: {
@@ -90,6 +97,11 @@ export const METRICS = {
     heading: "recall",
     digits: 3,
     of: (images, reference) => precisionRecall(reference.manifold, images.manifold).recall,
+  },
+  classKl: {
+    heading: "KL of classes",
+    digits: 3,
+    of: ({ classes }) => klToUniform(histogramOf(classes, JUDGE_CLASSES)),
   },
   nearest: {
     heading: "nearest training image",

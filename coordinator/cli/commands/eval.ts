@@ -18,13 +18,14 @@ import { evaluateCaptions } from "./eval/captions.ts";
 import { evaluateCoverage, isGrid } from "./eval/coverage.ts";
 import { evaluateJudged, FEWEST } from "./eval/judged.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
-import { MOST_IMAGES } from "./eval/real.ts";
+import { MOST_IMAGES, SPLITS } from "./eval/real.ts";
 import { STAGES } from "./eval/stages.ts";
 import { listOf, type WayOptions, waysOf } from "./eval/ways.ts";
 
 interface EvalOptions extends WayOptions {
   readonly bound?: true;
   readonly trainJudges?: true;
+  readonly split?: string;
   readonly against?: string;
   readonly labels?: string;
   readonly count?: string;
@@ -42,7 +43,7 @@ const OF_IMAGES = [
   ...["classifier", "classifierScale", "workers"],
 ] as readonly (keyof EvalOptions)[];
 /** And of any set of images. */
-const OF_SETS = ["against", "trainJudges"] as const;
+const OF_SETS = ["against", "trainJudges", "split"] as const;
 
 /** As it was typed. */
 function toldOf(option: keyof EvalOptions, { [option]: value }: EvalOptions): string {
@@ -79,6 +80,10 @@ export function evalCommand(): Command {
       "--train-judges",
       "train two classifiers on each set, too: what it teaches of real images, and whether it can be told from them",
     )
+    .option(
+      "--split <name>",
+      "which of the test images the rest are compared with: test | validation, to choose by (default: test)",
+    )
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
@@ -95,6 +100,7 @@ Examples:
   plume eval runs/edm --stages final --sampler dpmpp-2m --steps 5,10 --grid karras,exponential,time,time-quadratic
   plume eval runs/fashion --stages final --guidance 4,8 --threshold static,dynamic
   plume eval runs/fashion --train-judges
+  plume eval runs/fashion --stages final --guidance 1,1.5,2 --split validation
   plume eval --against pictures/
   plume sample runs/fashion --count 500 -o images.npy && plume eval --against images.npy
   plume eval runs/fashion --against theirs.npy --labels classes.npy --json
@@ -148,6 +154,7 @@ function parse(options: EvalOptions, checkpoint: string | undefined) {
     );
   return {
     count,
+    split: oneOf("--split", options.split ?? "test", SPLITS),
     seeds: listOf(options.seeds ?? "0,1,2").map((seed) => wholeNumber("--seeds", seed)),
     stages: listOf(options.stages ?? STAGES.join(",")).map((stage) => oneOf("--stages", stage, STAGES)),
     waysOf: waysOf(options),
@@ -198,7 +205,11 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   }
   const drawn = model && { ...asked, checkpoint: checkpoint!, model, classifier, ways };
   const given = against === undefined ? null : { against, labels: options.labels };
-  await evaluateJudged(io, drawn, given, { backend: options.backend, learns: options.trainJudges === true });
+  await evaluateJudged(io, drawn, given, {
+    backend: options.backend,
+    learns: options.trainJudges === true,
+    split: asked.split,
+  });
   return undefined;
 }
 
@@ -206,13 +217,13 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
 const OWN = {
   captions: {
     evaluate: evaluateCaptions,
-    without: ["against", "trainJudges", "stages", "classifier", "classifierScale"],
+    without: ["against", "trainJudges", "split", "stages", "classifier", "classifierScale"],
     because: "reads captions",
     tells: "whether its images are what their captions say",
   },
   grid: {
     evaluate: evaluateCoverage,
-    without: ["against", "trainJudges"],
+    without: ["against", "trainJudges", "split"],
     because: "draws points of the plane, which the judges do not know",
     tells: "how many modes of the grid its points cover",
   },

@@ -11,7 +11,7 @@ import { chooseBackendFor } from "../../backend.ts";
 import { oneOf } from "../../options.ts";
 import { drawnFrom, generatedRows } from "./drawn.ts";
 import { readImages } from "./images.ts";
-import { MOST_IMAGES, openReal, openScorer, type RealImages, type Scorer } from "./real.ts";
+import { MOST_IMAGES, openReal, openScorer, type RealImages, type Scorer, type Split } from "./real.ts";
 import { LEARNED_LEGEND, LEGEND, type Row, rowJson, rowTable } from "./rows.ts";
 import { checkImages, readStages, type StageName } from "./stages.ts";
 import { tell, type Way } from "./ways.ts";
@@ -23,6 +23,7 @@ interface Asked {
   readonly backend: string | undefined;
   /** --train-judges */
   readonly learns: boolean;
+  readonly split: Split;
 }
 
 /** A checkpoint, and how its images are drawn. */
@@ -46,7 +47,7 @@ interface Given {
 
 /** At least one of both: what is given is compared with as many images as are drawn. */
 export async function evaluateJudged(io: CommandIo, drawn: Drawn | null, given: Given | null, asked: Asked) {
-  const { learns } = asked;
+  const { learns, split } = asked;
   if (drawn) checkImages(drawn.checkpoint, drawn.model, drawn.classifier);
   const real = await openReal(io.signal);
   const images =
@@ -61,7 +62,7 @@ export async function evaluateJudged(io: CommandIo, drawn: Drawn | null, given: 
       : oneOf("--backend", asked.backend ?? "auto", BACKEND_CHOICES),
   );
   const count = drawn?.count ?? sizeOf(images!);
-  using scorer = await openScorer(real, { count, learns }, io.signal);
+  using scorer = await openScorer(real, { count, learns, split }, io.signal);
   const rows: Row[] = [];
   if (given) rows.push({ kind: "given", name: given.against, scores: [await scorer.score(images!)] });
   if (drawn) rows.push(...(await drawnRows(io, drawn, { scorer, backend, test: real.test })));
@@ -78,7 +79,7 @@ export async function evaluateJudged(io: CommandIo, drawn: Drawn | null, given: 
     ...(drawn && resultOf(drawn)),
     ...(given && { against: given.against, images: sizeOf(images!) }),
     judge: { features: JUDGES.features.sha256, labels: JUDGES.labels.sha256 },
-    reference: { set: "fashion-mnist", split: "test", images: MOST_IMAGES },
+    reference: { set: "fashion-mnist", split, images: MOST_IMAGES },
     rows: rows.map((row) => rowJson(METRICS, row, metrics)),
   });
 }

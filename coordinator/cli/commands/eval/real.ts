@@ -17,8 +17,11 @@ export interface RealImages {
   readonly test: ImageSet;
 }
 
-/** The first of the test images are the reference; as many others are there to be scored, so no more than this. */
+/** Of the test images so many are the reference; as many others are there to be scored, so no more than this. */
 export const MOST_IMAGES = 5000;
+/** Which are the reference: the first, or the others, for whoever chooses among models. */
+export const SPLITS = ["test", "validation"] as const;
+export type Split = (typeof SPLITS)[number];
 /** Of the reference, those whose distance to the training images says what is close. */
 const MEASURED = 500;
 
@@ -47,7 +50,7 @@ export interface Scorer extends Disposable {
 /** The backend must be open. @param count at most MOST_IMAGES. @param learns whether classifiers are trained on each set. */
 export async function openScorer(
   { train, test }: RealImages,
-  { count, learns }: { readonly count: number; readonly learns: boolean },
+  { count, learns, split }: { readonly count: number; readonly learns: boolean; readonly split: Split },
   signal: AbortSignal,
 ): Promise<Scorer> {
   const part = (set: ImageSet, from: number, n: number) =>
@@ -57,9 +60,10 @@ export async function openScorer(
     );
   const all = await part(train, 0, train.size);
   const judges = openJudges();
-  const real = await part(test, 0, MOST_IMAGES);
+  const [from, beside] = split === "test" ? [0, MOST_IMAGES] : [MOST_IMAGES, 0];
+  const real = await part(test, from, MOST_IMAGES);
   const reference = examine(judges, real, all.pixels, MEASURED);
-  const others = await part(test, MOST_IMAGES, count);
+  const others = await part(test, beside, count);
   const size = JUDGE_SIDE * JUDGE_SIDE;
   return {
     async score(images) {

@@ -66,8 +66,9 @@ export function rowTable<N extends string>(
 
 export const LEGEND = `judge-64: the 64 features of plume's own judge, trained on Fashion-MNIST's training images alone (sha256 ${JUDGES.features.sha256.slice(0, 12)}):
   no FID, and comparable with this judge's numbers only, at the same number of images. class accuracy: by a second judge of
-  another architecture and seed (${JUDGES.labels.sha256.slice(0, 12)}). nearest training image: the median distance, pixels from 0 to 1. copies: the
-  share that lies nearer to a training image than 99 of 100 test images do. evaluations: of the network, an image.`;
+  another architecture and seed (${JUDGES.labels.sha256.slice(0, 12)}). KL of classes: of how many it sees of each, from equal numbers, in nats. nearest training
+  image: the median distance, pixels from 0 to 1. copies: the share that lies nearer to a training image than 99 of 100 test
+  images do. evaluations: of the network, an image.`;
 
 export const LEARNED_LEGEND = `classification accuracy score: the share of real test images that a classifier names rightly which was trained on the
   images of the row alone, under the labels that they were asked for. two-sample accuracy: how often one tells them from real
