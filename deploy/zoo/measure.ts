@@ -1,13 +1,16 @@
 // One system, trained with each seed and measured: everything that its page is made of.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { PlumeError } from "../../shared/errors.ts";
 import { type RunRecord, readRun } from "../../shared/report/read-run.ts";
 import { ROOT } from "../../shared/root.ts";
+import type { Bench } from "./article/section.ts";
 import { answer, plume } from "./command.ts";
 import type { Evaluation, Row } from "./measures/evaluation.ts";
 import { type MeasureName, measureKind } from "./measures/index.ts";
 import type { MeasureAsked } from "./measures/kind.ts";
-import { type Sweep, SYSTEMS, type System } from "./systems.ts";
+import type { Sweep, System } from "./systems.ts";
 
 export interface ZooOptions extends Omit<MeasureAsked, "seed"> {
   /** Folder of all runs and pages. */
@@ -36,12 +39,16 @@ export interface Measured {
 }
 
 export interface Zoo {
+  readonly bench: Bench;
   measure(name: string): Promise<Measured>;
 }
 
-export function openZoo(options: ZooOptions): Zoo {
+/** @param systems by name, as `needs` has them. */
+export function openZoo(systems: Readonly<Record<string, System>>, options: ZooOptions): Zoo {
+  const systemOf = (name: string) => systems[name]!;
   const { out, seeds, sweepCount, signal, say } = options;
   const folderOf = (name: string, seed: number) => join(out, name, `seed-${seed}`);
+  const answersOf = (name: string, seed: number) => join(folderOf(name, seed), "zoo");
   const runs = new Map<string, Promise<RunRecord>>();
 
   /** With the models that its job names, each once. */
@@ -61,21 +68,39 @@ export function openZoo(options: ZooOptions): Zoo {
     say(`${name}: training with seed ${seed}`);
     const file = join(ROOT, "deploy/jobs", `${job}.yaml`);
     const flags = [...fields, ...options.set].flatMap((field) => ["--set", field]);
-    await plume(["train", "-f", file, "--out", folder, ...flags], signal);
+    const before = existsSync(folder) ? await readRun(folder) : null;
+    if (before && isDivergence(before)) return before;
+    try {
+      await plume(["train", "-f", file, "--out", folder, ...flags], signal);
+    } catch (error) {
+      if (!isDivergence(await readRun(folder))) throw error;
+      say(`${name}: diverged with seed ${seed}`);
+    }
     return readRun(folder);
   }
 
-  async function asked<A>(name: string, seed: number, what: string, args: readonly string[]): Promise<A> {
-    const { summary } = await trained(name, seed);
-    const file = join(folderOf(name, seed), "zoo", `${what}.json`);
-    return answer<A>(file, args, summary?.emaSha256 ?? "", signal);
+  async function asked<A>(
+    name: string,
+    seed: number,
+    what: string,
+    args: (folder: string) => readonly string[],
+  ): Promise<A> {
+    const { outcome, reason, summary } = await trained(name, seed);
+    const folder = folderOf(name, seed);
+    if (!summary)
+      throw new PlumeError("FAILED_PRECONDITION", `${folder} is ${outcome}: ${reason}`, {
+        remedy: "mend what it says, take its folder away and start the zoo again",
+      });
+    say(`${name}: measuring seed ${seed}, ${what}`);
+    return answer<A>(join(answersOf(name, seed), `${what}.json`), args(folder), summary.emaSha256, signal);
   }
 
   async function pointsOf(name: string, sweep: Sweep, k: number): Promise<Point[]> {
     const [seed] = seeds as [number, ...number[]];
-    const args = ["eval", folderOf(name, seed), "--seeds", String(seed), "--count", String(sweepCount)];
-    const all = [...args, "--stages", "final", ...lists(sweep)];
-    const { rows } = await asked<Evaluation>(name, seed, `sweep-${k}`, all);
+    const { rows } = await asked<Evaluation>(name, seed, `sweep-${k}`, (folder) => [
+      ...["eval", folder, "--seeds", String(seed), "--count", String(sweepCount)],
+      ...["--stages", "final", ...lists(sweep)],
+    ]);
     return rows
       .filter(({ kind }) => kind === "generated")
       .map((row) => ({ ...row, curve: sweep.curve ?? row.sampler! }));
@@ -91,6 +116,7 @@ export function openZoo(options: ZooOptions): Zoo {
   }
 
   return {
+    bench: { ...options, systemOf, trained, asked, answersOf },
     async measure(name) {
       const system = systemOf(name);
       const answers = new Map<MeasureName, unknown[]>(system.measures.map((measure) => [measure, []]));
@@ -98,9 +124,8 @@ export function openZoo(options: ZooOptions): Zoo {
       for (const seed of seeds) {
         own.push(await trained(name, seed));
         for (const [measure, said] of answers) {
-          say(`${name}: measuring seed ${seed}, ${measureKind(measure).title.toLowerCase()}`);
-          const args = measureKind(measure).args(folderOf(name, seed), { ...options, seed });
-          said.push(await asked(name, seed, measure, args));
+          const { args } = measureKind(measure);
+          said.push(await asked(name, seed, measure, (folder) => args(folder, { ...options, seed })));
         }
       }
       const sweeps = [];
@@ -115,7 +140,8 @@ export function openZoo(options: ZooOptions): Zoo {
   };
 }
 
-const systemOf = (name: string): System => (SYSTEMS as Readonly<Record<string, System>>)[name]!;
+/** Of a run that failed: by its own numbers, and by nothing that could be mended. */
+const isDivergence = ({ outcome, reason }: RunRecord): boolean => outcome === "failed" && /not finite/.test(reason);
 
 const lists = ({ sampler, steps, guidance, classifierScale }: Sweep): readonly string[] =>
   Object.entries({ sampler, steps, guidance, "classifier-scale": classifierScale }).flatMap(([field, values]) =>

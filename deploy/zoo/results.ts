@@ -1,17 +1,22 @@
 // The zoo in numbers: of each kind of measuring a table of all systems that have it.
 
 import { seconds } from "../../shared/report/numbers.ts";
+import type { RunRecord } from "../../shared/report/read-run.ts";
 import { meanOf } from "../../shared/spread.ts";
 import type { Measured } from "./measure.ts";
 import { MEASURE_NAMES, type MeasureName, measureKind } from "./measures/index.ts";
 import type { Answered } from "./measures/kind.ts";
 import { spread } from "./spread-text.ts";
 
-/** Seconds of all steps of a run, whoever computed them and when, and images of them a second. */
+/** Of all steps of a run, whoever computed them and when. */
+export const secondsOf = ({ steps }: Pick<RunRecord, "steps">): number =>
+  steps.reduce((sum, { seconds: { total } }) => sum + (Number.isFinite(total) ? total : 0), 0);
+
+/** Those seconds, and images of them a second. */
 export function costOf({ runs }: Measured): readonly string[] {
-  const costs = runs.map(({ steps, job }) => {
-    const spent = steps.reduce((sum, step) => sum + (Number.isFinite(step.seconds.total) ? step.seconds.total : 0), 0);
-    return { spent, rate: ((job?.spec.training.globalBatch ?? 0) * steps.length) / spent };
+  const costs = runs.map((run) => {
+    const spent = secondsOf(run);
+    return { spent, rate: ((run.job?.spec.training.globalBatch ?? 0) * run.steps.length) / spent };
   });
   return [
     seconds(meanOf(costs.map(({ spent }) => spent))),

@@ -24,7 +24,7 @@ export async function readPictures(folder: string, faults: string[]): Promise<Pi
       faults.push(`samples of step ${step} cannot be read: ${error.message}`);
       return null;
     });
-    if (bytes) pictures.push({ step, url: `data:image/webp;base64,${bytes.toString("base64")}` });
+    if (bytes) pictures.push({ step, url: urlOf(bytes) });
   }
   return pictures;
 }
@@ -44,6 +44,11 @@ function evenly<T>(all: readonly T[], most: number): T[] {
   if (all.length <= most) return [...all];
   return Array.from({ length: most }, (_, k) => all[Math.round((k * (all.length - 1)) / (most - 1))]!);
 }
+
+/** A picture as a page has it: data: URL. */
+export const pictureUrl = async (file: string): Promise<string> => urlOf(await encode(file, ROOM / MOST));
+
+const urlOf = (webp: Buffer): string => `data:image/webp;base64,${webp.toString("base64")}`;
 
 /** Without loss where that is small enough, else with as little as fits. */
 async function encode(file: string, room: number): Promise<Buffer> {

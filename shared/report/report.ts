@@ -2,11 +2,12 @@
 
 import { stringify } from "yaml";
 import type { StepLine } from "../bus/step-line.ts";
-import { type Player, samplesOf, turnOf } from "../config/turns.ts";
+import { samplesOf } from "../config/turns.ts";
 import { chart, type Series } from "./chart.ts";
 import { facts, figure, folded, note, page, safe, section, table } from "./html.ts";
 import { marksOf } from "./moments.ts";
 import { bytes, percent, seconds, short, when, whole } from "./numbers.ts";
+import { byPlayer } from "./players.ts";
 import type { Outcome, RunRecord } from "./read-run.ts";
 import { columnsOf, type Point, smoothed } from "./series.ts";
 import { timelineChart } from "./timeline.ts";
@@ -94,17 +95,15 @@ const pointsOf = (steps: readonly StepLine[], field: "loss" | "lr" | "gradNorm" 
   steps.map((each) => ({ x: each.step, y: each[field] }));
 
 /** One, or of two networks that play one each: a mean of both would say nothing. */
-function lossCurves({ steps, job }: RunRecord): Series[] {
-  const of = (player: Player | undefined, colour: number): Series[] => {
-    const loss = pointsOf(job ? steps.filter(({ step }) => turnOf(job.spec, step).player === player) : steps, "loss");
+function lossCurves(run: RunRecord): Series[] {
+  return byPlayer(run).flatMap(({ player, steps }, colour): Series[] => {
+    const loss = pointsOf(steps, "loss");
     const whose = player ? `the ${player}'s ` : "";
     return [
       { name: `${whose}loss of each step`, colour, faint: true, columns: columnsOf(loss) },
       { name: `${whose && `${whose}loss, `}smoothed`, colour, columns: columnsOf(smoothed(loss)) },
     ];
-  };
-  const isGame = job && turnOf(job.spec, 0).player !== undefined;
-  return isGame ? [...of("discriminator", 0), ...of("generator", 1)] : of(undefined, 0);
+  });
 }
 
 function learning(run: RunRecord): string[] {

@@ -15,6 +15,8 @@ export interface Row {
   readonly classifierScale?: number;
   readonly step?: number;
   readonly evaluations?: number;
+  /** That drawing all of them took. */
+  readonly seconds?: number;
   readonly metrics: Readonly<Record<MetricName, { readonly mean: number } | null>>;
 }
 

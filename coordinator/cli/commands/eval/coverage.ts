@@ -8,10 +8,8 @@ import { noise } from "../../../../shared/eval/anchors.ts";
 import { coverageOf, gridCentres } from "../../../../shared/eval/coverage.ts";
 import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
-import { gridLabels } from "../../../../shared/pipeline/generate.ts";
-import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
 import type { CommandIo } from "../../action.ts";
-import { generatedRows } from "./drawn.ts";
+import { generatedRows, labelsInTurn } from "./drawn.ts";
 import { type Row, rowJson, rowTable } from "./rows.ts";
 import { readStages, type StageName } from "./stages.ts";
 import { tell, type Way } from "./ways.ts";
@@ -60,11 +58,7 @@ export async function evaluateCoverage(
   const { height, width, channels } = model.imageSet;
   const stages = await readStages(checkpoint, model, asked.stages);
   const drawn = { spec: job.spec, image: { height, width, channels } };
-  const labels = gridLabels(
-    Array.from({ length: count }, (_, k) => k),
-    shownClasses(job.spec, classifier),
-  );
-  const from = { labels: labels && Int32Array.from(labels), lowRes: undefined };
+  const from = { labels: labelsInTurn(count, job.spec, classifier), lowRes: undefined };
   const drawing = { backend, model: drawn, classifier, stages };
   const rows: Row<MetricName>[] = [
     ...(await generatedRows(io, async ({ pixels }) => score(pixels), drawing, { ...asked, count, from })),

@@ -2,17 +2,18 @@
 
 import type { JobSpec } from "../../../../shared/config/schema.ts";
 import type { ImageSet } from "../../../../shared/data/image-set.ts";
-import { JUDGE_CLASSES } from "../../../../shared/eval/judge-network.ts";
 import type { LabelledImages } from "../../../../shared/eval/score.ts";
+import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { type LowResImages, shrunk } from "../../../../shared/pipeline/low-res.ts";
+import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
 import type { CommandIo } from "../../action.ts";
 import { drawerBatches } from "../../drawing/batches.ts";
 import type { Drawing } from "../../drawing/messages.ts";
 import { openPool } from "../../drawing/pool.ts";
 import { createImageProgress } from "../../drawing/progress.ts";
 import { drawersFor } from "../../drawing/workers.ts";
-import { MOST_IMAGES } from "./real.ts";
+import { besideOf, type Split } from "./real.ts";
 import type { Row } from "./rows.ts";
 import type { Stage } from "./stages.ts";
 import { tell, type Way } from "./ways.ts";
@@ -24,13 +25,22 @@ interface DrawnFrom {
   readonly lowRes: LowResImages | undefined;
 }
 
+/** All classes in turn: int32 [count]; null where none are shown. */
+export function labelsInTurn(count: number, spec: JobSpec, classifier: FrozenWeights | undefined): Int32Array | null {
+  const indices = Array.from({ length: count }, (_, k) => k);
+  const labels = gridLabels(indices, shownClasses(spec, classifier));
+  return labels && Int32Array.from(labels);
+}
+
 export async function drawnFrom(
-  { model: { lowRes }, sampling }: JobSpec,
-  { count, test }: { readonly count: number; readonly test: ImageSet },
+  spec: JobSpec,
+  classifier: FrozenWeights | undefined,
+  { count, test, split }: { readonly count: number; readonly test: ImageSet; readonly split: Split },
 ): Promise<DrawnFrom> {
-  const all = Array.from({ length: count }, (_, k) => k);
-  if (!lowRes) return { labels: Int32Array.from(gridLabels(all, JUDGE_CLASSES)!), lowRes: undefined };
-  const { pixels, labels } = await test.read(all.map((k) => MOST_IMAGES + k));
+  const { model, sampling } = spec;
+  const { lowRes } = model;
+  if (!lowRes) return { labels: labelsInTurn(count, spec, classifier), lowRes: undefined };
+  const { pixels, labels } = await test.read(Array.from({ length: count }, (_, k) => besideOf(split) + k));
   return { labels, lowRes: { pixels: shrunk(pixels, test, lowRes.size), noise: sampling.lowResNoise } };
 }
 
@@ -68,15 +78,17 @@ export async function generatedRows<N extends string>(
       for (const way of ways) {
         const name = `${stage}, step ${step}${ways.length > 1 ? `: ${tell(way)}` : ""}`;
         const scores: Scored<N>[] = [];
-        let evaluations = 0;
+        let [evaluations, seconds] = [0, 0];
         for (const seed of seeds) {
           const onProgress = (images: number) => progress.show(before + images, name);
+          const began = performance.now();
           const drawn = await pool.draw(batches(way, seed), onProgress);
+          seconds += (performance.now() - began) / 1000 / seeds.length;
           evaluations += drawn.evaluations / (seeds.length * count);
           scores.push(await score({ pixels: drawn.pixels, labels }));
           before += count;
         }
-        rows.push({ kind: "generated", name, scores, drawn: { step, ...way, evaluations } });
+        rows.push({ kind: "generated", name, scores, drawn: { step, ...way, evaluations, seconds } });
       }
     }
   } finally {

@@ -65,7 +65,7 @@ export async function evaluateJudged(io: CommandIo, drawn: Drawn | null, given: 
   using scorer = await openScorer(real, { count, learns, split }, io.signal);
   const rows: Row[] = [];
   if (given) rows.push({ kind: "given", name: given.against, scores: [await scorer.score(images!)] });
-  if (drawn) rows.push(...(await drawnRows(io, drawn, { scorer, backend, test: real.test })));
+  if (drawn) rows.push(...(await drawnRows(io, drawn, { scorer, backend, test: real.test, split })));
   for (const { kind, name, images } of scorer.rows) rows.push({ kind, name, scores: [await scorer.score(images)] });
 
   if (drawn) io.print(wordsOf(drawn));
@@ -88,16 +88,17 @@ export async function evaluateJudged(io: CommandIo, drawn: Drawn | null, given: 
 interface Judging extends Pick<RealImages, "test"> {
   readonly scorer: Scorer;
   readonly backend: BackendName;
+  readonly split: Split;
 }
 
 async function drawnRows(
   io: CommandIo,
   { checkpoint, model, classifier, stages, ...how }: Drawn,
-  { scorer, backend, test }: Judging,
+  { scorer, backend, test, split }: Judging,
 ): Promise<Row[]> {
   const { spec } = model.job;
   const { height, width, channels } = model.imageSet;
-  const from = await drawnFrom(spec, { ...how, test });
+  const from = await drawnFrom(spec, classifier, { ...how, test, split });
   const weights = await readStages(checkpoint, model, stages);
   const drawing = { backend, model: { spec, image: { height, width, channels } }, classifier, stages: weights };
   return generatedRows(io, scorer.score, drawing, { ...how, from });

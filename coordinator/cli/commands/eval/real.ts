@@ -25,6 +25,9 @@ export type Split = (typeof SPLITS)[number];
 /** Of the reference, those whose distance to the training images says what is close. */
 const MEASURED = 500;
 
+/** Index of the first test image that is not of the reference. */
+export const besideOf = (split: Split): number => (split === "test" ? MOST_IMAGES : 0);
+
 /** @throws PlumeError UNAVAILABLE where Fashion-MNIST is not on this machine. */
 export async function openReal(signal: AbortSignal): Promise<RealImages> {
   const data = dataSchema.parse({ source: "fashion-mnist" });
@@ -60,8 +63,8 @@ export async function openScorer(
     );
   const all = await part(train, 0, train.size);
   const judges = openJudges();
-  const [from, beside] = split === "test" ? [0, MOST_IMAGES] : [MOST_IMAGES, 0];
-  const real = await part(test, from, MOST_IMAGES);
+  const beside = besideOf(split);
+  const real = await part(test, MOST_IMAGES - beside, MOST_IMAGES);
   const reference = examine(judges, real, all.pixels, MEASURED);
   const others = await part(test, beside, count);
   const size = JUDGE_SIDE * JUDGE_SIDE;

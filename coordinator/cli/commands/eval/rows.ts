@@ -17,6 +17,8 @@ export interface Row<N extends string = MetricName> {
     readonly step: number;
     /** Of the network, an image. */
     readonly evaluations: number;
+    /** That drawing a seed's images took, with all processes. */
+    readonly seconds: number;
   };
   /** One a seed; one alone where nothing was drawn. */
   readonly scores: readonly Readonly<Record<N, number | null>>[];
