@@ -260,6 +260,13 @@ export const SYSTEMS = {
     about: "Two perceptrons on points of the plane: which of 25 modes does it find?",
     measures: ["coverage"],
   },
+  "diffusion-grid": {
+    title: "EDM on a grid of 25 Gaussians",
+    source: "Karras et al. 2022",
+    job: "diffusion-grid",
+    about: "The same points as the GAN's, and as many steps of as many of them.",
+    measures: ["coverage"],
+  },
   text: {
     title: "Text to image, Imagen at the smallest scale",
     source: "Saharia et al. 2022",

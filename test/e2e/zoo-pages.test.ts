@@ -75,6 +75,18 @@ it("measures a model of 2015 in bits beside what is exact, and shows what it dra
   expect(readFileSync(join(out, "heartbeat.html"), "utf8")).toMatch(/<img alt="samples of seed 3" src="data:image/);
 });
 
+it("puts claims of the article to the test, with runs of both families, on one page", async () => {
+  const few = ["--claims", "saddle,settings,downstream", "--seeds", "3", "--set", "training.steps=4"];
+  const { code, stdout, stderr } = await zoo("--only", "article", ...few, "--out", out);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toContain("article.html");
+  const page = readFileSync(join(out, "article.html"), "utf8");
+  expect(page).toMatch(/GAN: loss, smoothed.*generator/s);
+  for (const task of ["inpaint", "super-resolution", "image-to-image", "interpolate"])
+    expect(page).toMatch(new RegExp(`<img alt="${task}" src="data:image/webp;base64,`));
+  expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
+});
+
 it("refuses what it does not know, with exit code 2, before any work", async () => {
   expect(await zoo("--only", "nothing")).toMatchObject({
     code: 2,

@@ -1,5 +1,6 @@
 // Tasks that a model was not trained for.
 
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { figure, note } from "../../../shared/report/html.ts";
 import { pictureUrl } from "../../../shared/report/pictures.ts";
@@ -32,8 +33,11 @@ export const downstream: Claim = {
     const name = FAMILIES.diffusion.system;
     const pictures = [];
     for (const [task, { about, args }] of Object.entries(TASKS)) {
-      const file = join(bench.answersOf(name, seed), `${task}.png`);
-      await bench.asked(name, seed, task, (folder) => ["edit", task, folder, ...args, "-o", file]);
+      const folder = bench.answersOf(name, seed);
+      const file = join(folder, `${task}.png`);
+      await bench.trained(name, seed);
+      mkdirSync(folder, { recursive: true });
+      await bench.asked(name, seed, task, (run) => ["edit", task, run, ...args, "-o", file]);
       pictures.push(figure(about, `<img alt="${task}" src="${await pictureUrl(file)}">`));
     }
     return [...pictures, note(`plume edit with seed ${seed}'s weights; one try, the first.`)];
