@@ -63,6 +63,7 @@ function checkData({ name, job }: Stage, theirs: ImageSetCard, ours: ImageSetCar
 }
 
 /** What it will be once it is trained, without weights. */
-function asRead({ name, job }: Stage, imageSet: ImageSetCard, weights: ReadModel["weights"]): ReadModel {
+function asRead({ name, job }: Stage, card: ImageSetCard, weights: ReadModel["weights"]): ReadModel {
+  const imageSet = { ...card, classes: [...card.classes] };
   return { job, step: job.spec.training.steps, weights, imageSet, values: new Map(), at: `stage ${name}` };
 }
