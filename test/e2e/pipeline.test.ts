@@ -138,17 +138,17 @@ describe("a pipeline whose teacher's job has changed", () => {
 
 describe("plume sample --pipeline", () => {
   const out = scratch.file("text");
-  const stage = (name: string, side: number, patch: number, lowRes?: number) => ({
+  const stage = (name: string, side: number, lowRes?: number) => ({
     name,
     ...(lowRes !== undefined && { base: { stage: `at-${lowRes}` } }),
     spec: {
-      data: { source: "captions:64", imageSize: side, patch },
+      data: { source: "captions:64", imageSize: side, patch: 4 },
       model: {
         ...{ channels: 8, channelMult: [1], groups: 4, text: { width: 8, layers: 1 } },
         ...(lowRes !== undefined && { lowRes: { size: lowRes } }),
       },
       diffusion: { process: "imagen", predict: "v" },
-      training: training(1, { globalBatch: 4 }),
+      training: training(4, { globalBatch: 4, optimizer: { lr: 2e-2 } }),
       sampling: { count: 0, steps: 2 },
     },
   });
@@ -159,17 +159,17 @@ describe("plume sample --pipeline", () => {
   };
 
   it("draws a prompt through all three stages, as naming each base does", async () => {
-    const stages = [stage("at-32", 32, 4, 16), stage("at-16", 16, 4, 8), stage("at-8", 8, 2)];
+    const stages = [stage("at-32", 32, 24), stage("at-24", 24, 16), stage("at-16", 16)];
     await plumeJson("pipeline", "run", "-f", pipelineFile("text", stages), "--out", out, "--workers", "1");
     const prompt = ["--prompt", "large red square"];
     const { bytes } = await draw("pipeline", "--pipeline", out, ...prompt);
     const at = (side: number) => join(out, `at-${side}`);
-    const named = await draw("named", at(32), "--base", at(16), "--base", at(8), ...prompt, "--workers", "1");
+    const named = await draw("named", at(32), "--base", at(24), "--base", at(16), ...prompt, "--workers", "1");
     expect(bytes.equals(named.bytes)).toBe(true);
     expect(bytes.length).toBeGreaterThan(2 * 32 * 32 * 3);
     expect((await draw("blue", "--pipeline", out, "--prompt", "large blue square")).bytes.equals(bytes)).toBe(false);
-    const refused = await plume("sample", at(16), "--base", at(8), "--base", at(16), "-o", scratch.file("no.npy"));
-    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/at-8 is no upsampler and has no base/) });
+    const refused = await plume("sample", at(24), "--base", at(16), "--base", at(24), "-o", scratch.file("no.npy"));
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/at-16 is no upsampler and has no base/) });
   });
 
   it("draws a class by the last stage that gives images", async () => {
