@@ -222,7 +222,7 @@ export async function createRunServices(asked: CoordinatorOptions): Promise<RunS
       checkpoint: checkpointer.newest,
       unsaved: missing,
     });
-    results.ended(summary.weightsSha256);
+    results.ended(summary);
     folder.write("summary.json", `${JSON.stringify(summary, null, 2)}\n`);
     const reason = `${outcome.step} of ${spec.training.steps} steps`;
     const phase = outcome.kind === "complete" ? "Complete" : "Stopped";

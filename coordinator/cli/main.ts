@@ -24,6 +24,7 @@ const program = new Command("plume")
 /** A command's code is loaded when it is meant, or all of them for the help that lists them. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import("./commands/train.ts")).trainCommand(),
+  pipeline: async () => (await import("./commands/pipeline.ts")).pipelineCommand(),
   sample: async () => (await import("./commands/sample.ts")).sampleCommand(),
   edit: async () => (await import("./commands/edit.ts")).editCommand(),
   posterior: async () => (await import("./commands/posterior.ts")).posteriorCommand(),

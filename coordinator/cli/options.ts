@@ -42,4 +42,4 @@ export function classOf(text: string, classes: readonly string[], count: number)
 }
 
 /** Of an option that may be repeated. */
-export const collect = (value: string, all: string[]): string[] => [...all, value];
+export const collect = (value: string, all: string[] = []): string[] => [...all, value];

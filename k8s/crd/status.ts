@@ -71,6 +71,7 @@ export const statusSchema = z.strictObject({
     .optional()
     .describe("the newest durable checkpoint"),
   weightsSha256: z.string().optional().describe("digest of the final weights: the same at any number of workers"),
+  emaSha256: z.string().optional().describe("digest of their average, which is what is drawn with and distilled"),
   columns: columnsSchema.optional().describe("what kubectl get shows, in few letters"),
   conditions: z
     .array(conditionSchema)

@@ -36,11 +36,11 @@ const GOING: ReadonlySet<Stage["kind"]> = new Set(["running", "suspending"]);
 
 type Told = Pick<
   DiffusionJobStatus,
-  "step" | "steps" | "loss" | "samplesPerSecond" | "etaSeconds" | "checkpoint" | "weightsSha256"
+  "step" | "steps" | "loss" | "samplesPerSecond" | "etaSeconds" | "checkpoint" | "weightsSha256" | "emaSha256"
 >;
 
 function numbersOf(report: StatusReport, before: DiffusionJobStatus): Told {
-  const { step, steps, loss, imagesPerSecond, etaSeconds, checkpoint, weightsSha256 } = report;
+  const { step, steps, loss, imagesPerSecond, etaSeconds, checkpoint, weightsSha256, emaSha256 } = report;
   // Of a checkpoint of an earlier coordinator the time is not told: it is the one that was written down then.
   const newest = checkpoint?.atMs ? { ...checkpoint, time: timeText(checkpoint.atMs) } : before.checkpoint;
   return {
@@ -52,6 +52,7 @@ function numbersOf(report: StatusReport, before: DiffusionJobStatus): Told {
     ...(imagesPerSecond > 0 && { etaSeconds: Math.round(etaSeconds) }),
     ...(newest && { checkpoint: { step: newest.step, time: newest.time, ...(newest.url && { url: newest.url }) } }),
     ...(weightsSha256 && { weightsSha256 }),
+    ...(emaSha256 && { emaSha256 }),
   };
 }
 
@@ -63,8 +64,9 @@ function kept({
   etaSeconds,
   checkpoint,
   weightsSha256,
+  emaSha256,
 }: DiffusionJobStatus): Told {
-  const all = { step, steps, loss, samplesPerSecond, etaSeconds, checkpoint, weightsSha256 };
+  const all = { step, steps, loss, samplesPerSecond, etaSeconds, checkpoint, weightsSha256, emaSha256 };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 

@@ -42,16 +42,28 @@ function apart(job: Job): JobAndToken {
   return { job: { ...job, spec: { ...job.spec, monitoring } }, token: token ?? null };
 }
 
-function readText(file: string): string {
+/** What a file must hold, for messages. */
+interface FileOf {
+  readonly what: string;
+  readonly example: string;
+}
+
+const JOB_FILE: FileOf = { what: "job", example: "deploy/jobs/shapes.yaml" };
+
+function readText(file: string, { what, example }: FileOf = JOB_FILE): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
-    throw new PlumeError("NOT_FOUND", `cannot read the job file ${file}: ${(cause as Error).message}`, {
-      remedy: "name a YAML file with -f, for example deploy/jobs/shapes.yaml",
+    throw new PlumeError("NOT_FOUND", `cannot read the ${what} file ${file}: ${(cause as Error).message}`, {
+      remedy: `name a YAML file with -f, for example ${example}`,
       cause,
     });
   }
 }
+
+/** A file's YAML, of which nothing is known but that it is a mapping. @throws PlumeError NOT_FOUND or INVALID_ARGUMENT. */
+export const readMapping = (file: string, of: FileOf = JOB_FILE): Record<string, unknown> =>
+  mapping(readText(file, of), file, of.what);
 
 /** @param file for messages. */
 export function parseJob(
@@ -62,13 +74,21 @@ export function parseJob(
 }
 
 function parse(text: string, file: string, set: readonly string[]): Job {
-  const value = parseYaml(text, file);
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw new PlumeError("INVALID_ARGUMENT", `${file} holds no job`, {
-      remedy: "it must be a mapping with apiVersion, kind, metadata and spec",
+  const value = mapping(text, file, "job");
+  if (value.kind === "DiffusionPipeline")
+    throw new PlumeError("INVALID_ARGUMENT", `${file} is a pipeline of jobs, not a job`, {
+      remedy: `plume pipeline run -f ${file} runs its stages`,
     });
-  for (const pair of set) applyOverride(value as Record<string, unknown>, pair);
+  for (const pair of set) applyOverride(value, pair);
   return check(value, file);
+}
+
+function mapping(text: string, file: string, what: string): Record<string, unknown> {
+  const value = parseYaml(text, file);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new PlumeError("INVALID_ARGUMENT", `${file} holds no ${what}`, {
+    remedy: "it must be a mapping with apiVersion, kind, metadata and spec",
+  });
 }
 
 /**

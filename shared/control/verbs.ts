@@ -46,6 +46,8 @@ export interface StatusReport extends RunStatus {
   readonly checkpoint: NewestCheckpoint | null;
   /** Of the final weights; null before the end. */
   readonly weightsSha256: string | null;
+  /** Of their average. */
+  readonly emaSha256: string | null;
   /** Why the newest checkpoint is not in the store: it failed, or is tried again; null when nothing is the matter. */
   readonly unsaved: string | null;
   /** It has ended, answers on, and will not go on by itself. */

@@ -57,7 +57,7 @@ const otherWeights = (pinned: string, sha256: string, { at, step, weights }: Rea
   );
 
 /** An error of a model says of which one. */
-async function naming<T>(name: string, body: () => Promise<T>): Promise<T> {
+export async function naming<T>(name: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
   } catch (error) {

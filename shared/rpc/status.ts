@@ -5,7 +5,7 @@ import type { Phase } from "../bus/events.ts";
 import type { StatusReport } from "../control/verbs.ts";
 
 export function wireOf(report: StatusReport): Status {
-  const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256, wish, unsaved } = report;
+  const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256, emaSha256, wish, unsaved } = report;
   return {
     ...report,
     members: [...members],
@@ -16,13 +16,14 @@ export function wireOf(report: StatusReport): Status {
     checkpoint: checkpoint ?? undefined,
     wish: wish && { ...wish, leastSeconds: wish.leastSeconds ?? undefined },
     weightsSha256: weightsSha256 ?? "",
+    emaSha256: emaSha256 ?? "",
     unsaved: unsaved ?? "",
   };
 }
 
 /** As the coordinator made it. */
 export function reportOf(status: Status): StatusReport {
-  const { phase, saves, members, recoveries, checkpoint, weightsSha256, wish, unsaved, ...rest } = status;
+  const { phase, saves, members, recoveries, checkpoint, weightsSha256, emaSha256, wish, unsaved, ...rest } = status;
   return {
     ...rest,
     phase: phase as Phase,
@@ -31,6 +32,7 @@ export function reportOf(status: Status): StatusReport {
     ...(wish && { wish: { ...wish, leastSeconds: wish.leastSeconds ?? null } }),
     checkpoint: checkpoint ?? null,
     weightsSha256: weightsSha256 || null,
+    emaSha256: emaSha256 || null,
     unsaved: unsaved || null,
     recoveries: recoveries as StatusReport["recoveries"],
   };

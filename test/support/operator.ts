@@ -106,6 +106,7 @@ export const reportOf = (report: Partial<StatusReport>): StatusReport => ({
   decisions: [],
   checkpoint: null,
   weightsSha256: null,
+  emaSha256: null,
   unsaved: null,
   over: false,
   ...report,

@@ -63,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/diffusion": ["shared/tensor", "shared/rng"],
   "shared/samplers": ["shared/diffusion", "shared/nn", "shared/rng"],
   "shared/frozen": ["shared/config", "shared/interop", "shared/models", "shared/pipeline", "shared/tensor"],
+  "shared/stages": ["shared/config", "shared/data", "shared/frozen", "shared/interop", "shared/models"],
   "shared/guidance": ["shared/diffusion", "shared/nn", "shared/samplers"],
   "shared/objectives": ["shared/diffusion", "shared/nn", "shared/rng"],
   "shared/models": ["shared/augmentation", "shared/diffusion", "shared/nn", "shared/scenes", "shared/tensor"],

@@ -109,6 +109,7 @@ export async function openSite({
     decisions: [...decisions.newest],
     checkpoint: null,
     weightsSha256: null,
+    emaSha256: null,
     unsaved: null,
     over: false,
   });

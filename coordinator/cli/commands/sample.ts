@@ -12,7 +12,7 @@ import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
 import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
 import { CLASSIFIER_OPTION, readGuide, scaleOf } from "../guide.ts";
-import { classOf, wholeNumber } from "../options.ts";
+import { classOf, collect, wholeNumber } from "../options.ts";
 import { checkOutput, OUTPUT_OPTION } from "../output.ts";
 import {
   checkDraws,
@@ -26,6 +26,7 @@ import {
 } from "../sampling.ts";
 import { drawImages, type Processes } from "./sample/draw.ts";
 import {
+  BASE_OPTION,
   checkLowRes,
   LOW_RES_OPTIONS,
   type LowResOptions,
@@ -34,10 +35,12 @@ import {
   parseLowRes,
   type SmallImages,
 } from "./sample/low-res.ts";
+import { drawnBy } from "./sample/pipeline.ts";
 import { captionsFor, checkPrompt } from "./sample/prompt.ts";
 import { writeDrawn, writeEnlarged } from "./sample/show.ts";
 
 interface SampleCommandOptions extends SamplingOptions, LowResOptions {
+  readonly pipeline?: string;
   readonly count?: string;
   readonly class?: string;
   readonly prompt?: string;
@@ -52,10 +55,12 @@ interface SampleCommandOptions extends SamplingOptions, LowResOptions {
 export function sampleCommand(): Command {
   const command = new Command("sample")
     .description("sample images from a run, a checkpoint store, one checkpoint or an exported folder")
-    .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
+    .argument("[checkpoint]", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
+    .option("--pipeline <dir>", "instead of a checkpoint: a pipeline's folder, through all of its stages that draw")
     .option("--count <n>", "images (default: the job's sampling.count)")
     .option("--class <k>", "one class, by number or name (default: all in turn)")
-    .option("--prompt <text>", "of a model that reads captions: what the images show (default: fixed prompts in turn)");
+    .option("--prompt <text>", "of a model that reads captions: what the images show (default: fixed prompts in turn)")
+    .option(...BASE_OPTION, collect);
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
   return command
     .option(...CLASSIFIER_OPTION)
@@ -79,18 +84,23 @@ Examples:
   plume sample runs/text --prompt "a small blue circle left of a large red square" --count 16 -o pairs.png
   plume sample runs/upsampler --base runs/adm-14 --count 16 -o cascade.png
   plume sample runs/large --base runs/text --prompt "small white cross" -o large.png
+  plume sample --pipeline runs/text-to-image --prompt "small white cross" -o both-stages.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
 
 A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it.
 
 An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
 of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the
-options alone. To draw from a base by another sampler than its job's, write its images first: plume sample BASE -o base.npy.`,
+options alone. To draw from a base by another sampler than its job's, write its images first: plume sample BASE -o base.npy.
+
+Of a pipeline the last stage that gives images is drawn, from the bases that its file names.`,
     )
     .action(action(sample));
 }
 
-async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: string): Promise<undefined> {
+async function sample(io: CommandIo, given: SampleCommandOptions, named?: string): Promise<undefined> {
+  const { checkpoint, base } = drawnBy(named, given);
+  const options = { ...given, ...(base && { base }) };
   const { output } = options;
   checkOutput(output);
   const asked = parse(options);

@@ -32,7 +32,7 @@ import { openStart, type Start } from "../start.ts";
 import { type Supervisor, superviseRun } from "../supervisor.ts";
 import { table } from "../table.ts";
 
-interface TrainOptions {
+export interface TrainOptions {
   readonly file: string;
   readonly workers?: string;
   readonly steps?: string;
@@ -114,7 +114,8 @@ const withInitOf = (job: Job, init: string | undefined): Job => ({
   spec: { ...job.spec, training: { ...job.spec.training, ...(init === undefined ? {} : { init }) } },
 });
 
-async function train(io: CommandIo, options: TrainOptions): Promise<number> {
+/** Also a pipeline's stage, one after another. @returns the exit code; the summary goes to `io.result`. */
+export async function train(io: CommandIo, options: TrainOptions): Promise<number> {
   checkAllowed(options.allow);
   const plane = planeOfEnvironment(); // a mistake in its files is found before anything starts
   const logLevel = options.logLevel === undefined ? null : oneOf("--log-level", options.logLevel, LOG_LEVELS);

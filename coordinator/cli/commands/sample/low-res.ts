@@ -17,16 +17,18 @@ import { drawImages, type Processes } from "./draw.ts";
 import { captionsFor, checkPrompt } from "./prompt.ts";
 
 export interface LowResOptions extends ImageOptions {
-  readonly base?: string;
+  /** Nearest first. */
+  readonly base?: readonly string[];
   readonly lowResNoise?: string;
 }
 
+export const BASE_OPTION = [
+  "--base <checkpoint>",
+  "of an upsampler: a model of small images, which are drawn as its own job says, then enlarged; behind one that is an upsampler itself its own",
+] as const;
+
 /** Of an upsampler alone. */
 export const LOW_RES_OPTIONS = [
-  [
-    "--base <checkpoint>",
-    "of an upsampler: a model of small images, which are drawn as its own job says, then enlarged",
-  ],
   ...IMAGE_OPTIONS,
   [
     "--low-res-noise <s>",
@@ -35,7 +37,7 @@ export const LOW_RES_OPTIONS = [
 ] as const;
 
 export type AskedLowRes =
-  | { readonly base: string; readonly noise: number | undefined }
+  | { readonly bases: readonly string[]; readonly noise: number | undefined }
   | { readonly images: ReturnType<typeof parseImages>; readonly noise: number | undefined };
 
 /** What can be checked before the model is known; undefined where nothing is said. */
@@ -46,9 +48,9 @@ export function parseLowRes(options: LowResOptions): AskedLowRes | undefined {
   const other = Object.keys({ images, fromData, indices: options.indices, resize: options.resize }).find(
     (flag) => options[flag as keyof LowResOptions] !== undefined,
   );
-  if (other === undefined) return { base, noise };
+  if (other === undefined) return { bases: base, noise };
   const flag = other === "fromData" ? "--from-data" : `--${other}`;
-  throw new PlumeError("INVALID_ARGUMENT", `--base ${base} and ${flag}: images are drawn from one of them`, {
+  throw new PlumeError("INVALID_ARGUMENT", `--base ${base[0]} and ${flag}: images are drawn from one of them`, {
     remedy: "leave one out",
   });
 }
@@ -137,9 +139,11 @@ export async function openSmallImages(
   frame: Frame,
   processes: Processes,
 ): Promise<SmallImages> {
-  if ("base" in lowRes) {
-    const { base } = lowRes;
-    return drawBase(io, await readBase(base, asked.weights, frame), { base, ...asked }, frame, processes);
+  if ("bases" in lowRes) {
+    const bases = await readBases(lowRes.bases, asked.weights, frame);
+    const specs = [frame.spec, ...bases.map(({ model }) => model.job.spec)];
+    checkPrompt(bases[0]!.called, specs, asked.prompt);
+    return drawBase(io, bases, { ...asked, specs }, processes);
   }
   if (asked.count !== undefined)
     throw new PlumeError("INVALID_ARGUMENT", `--count ${asked.count} is of images that --base draws`, {
@@ -148,19 +152,42 @@ export async function openSmallImages(
   return readSmallImages(lowRes.images, frame, io.signal);
 }
 
-/** @throws PlumeError FAILED_PRECONDITION for a base whose images the upsampler does not take. */
+interface Base {
+  /** As it was typed. */
+  readonly called: string;
+  readonly model: ReadModel;
+}
+
+/** All of a chain before any is drawn. @throws PlumeError FAILED_PRECONDITION for a base whose images the upsampler does not take. */
+async function readBases(
+  [called, ...behind]: readonly string[],
+  weights: Weights | undefined,
+  frame: Frame,
+): Promise<readonly Base[]> {
+  const model = await readBase(called!, weights, frame);
+  const { lowRes } = model.job.spec.model;
+  const base = { called: called!, model };
+  if (!lowRes && behind.length === 0) return [base];
+  if (!lowRes)
+    throw new PlumeError("FAILED_PRECONDITION", `--base ${behind[0]}: ${called} is no upsampler and has no base`, {
+      remedy: "leave it out, or name upsamplers in the order in which they enlarge, the last one first",
+    });
+  if (behind.length === 0)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `--base ${called} is an upsampler of images of ${lowRes.size}x${lowRes.size}`,
+      {
+        remedy: `name its own base behind it (--base ${called} --base CHECKPOINT), or write its images first (plume sample ${called} --base CHECKPOINT -o base.npy), then name them: --images base.npy`,
+      },
+    );
+  const { height, width, channels } = model.imageSet;
+  const below = { spec: model.job.spec, image: { height, width, channels }, size: lowRes.size };
+  return [base, ...(await readBases(behind, weights, below))];
+}
+
 async function readBase(base: string, weights: Weights | undefined, { size, image }: Frame): Promise<ReadModel> {
   const model = await readModel(base, weights);
   checkDraws(base, model.job.spec);
-  const { lowRes } = model.job.spec.model;
-  if (lowRes)
-    throw new PlumeError(
-      "FAILED_PRECONDITION",
-      `--base ${base} is an upsampler of images of ${lowRes.size}x${lowRes.size}`,
-      {
-        remedy: `write its images first (plume sample ${base} --base CHECKPOINT -o base.npy), then name them: --images base.npy`,
-      },
-    );
   const { height, width, channels } = model.imageSet;
   if (height === size && width === size && channels === image.channels) return model;
   throw new PlumeError(
@@ -170,32 +197,42 @@ async function readBase(base: string, weights: Weights | undefined, { size, imag
   );
 }
 
+interface DrawAsked extends Omit<SmallAsked, "lowRes"> {
+  /** Of the chain from the upsampler that enlarges these images down to its last base. */
+  readonly specs: readonly JobSpec[];
+}
+
 async function drawBase(
   io: CommandIo,
-  model: ReadModel,
-  { base, count, seed, named, prompt }: Omit<SmallAsked, "lowRes"> & { readonly base: string },
-  { spec }: Frame,
+  [base, ...behind]: readonly Base[],
+  asked: DrawAsked,
   processes: Processes,
 ): Promise<SmallImages> {
+  const { called, model } = base!;
   const { job, imageSet, step, at } = model;
   const { sampling } = job.spec;
-  checkPrompt(base, [job.spec, spec], prompt);
+  const { count, seed, named, prompt, specs } = asked;
+  const n = count ?? Math.max(1, sampling.count);
+  const [above, ...below] = specs;
+  const small =
+    behind.length > 0 && (await drawBase(io, behind, { ...asked, count: n, specs: [...below, above!] }, processes));
   const classifier = await readGuide(undefined, job.spec, imageSet);
   const classes = shownClasses(job.spec, classifier);
-  const ofUpsampler = classes === 0 && spec.model.classes > 0;
-  const only = named === undefined || ofUpsampler ? null : classOf(named, imageSet.classes, classes);
+  const ofAnother = classes === 0 && specs.some((spec) => spec.model.classes > 0);
+  const only = named === undefined || ofAnother ? null : classOf(named, imageSet.classes, classes);
   const labelsOf = (indices: readonly number[]) =>
     only === null ? gridLabels(indices, classes) : indices.map(() => only);
-  const n = count ?? Math.max(1, sampling.count);
-  io.note(`  first ${n} images of ${base}`);
+  io.note(`  first ${n} images of ${called}`);
   const how = { ...samplingFor(job.spec, { seed }), classifierScale: sampling.classifierScale };
+  const lowRes = small ? { pixels: small.pixels, noise: sampling.lowResNoise } : undefined;
+  const captionsOf = captionsFor(job.spec, prompt);
   const { pixels } = await drawImages(
     io,
     model,
-    { ...how, count: n, classifier, labelsOf, captionsOf: captionsFor(job.spec, prompt) },
+    { ...how, count: n, classifier, labelsOf, captionsOf, lowRes },
     processes,
   );
   const all = Array.from({ length: n }, (_, k) => k);
-  const labels = classes === spec.model.classes ? labelsOf(all) : null;
+  const labels = classes === above!.model.classes ? labelsOf(all) : null;
   return { pixels, labels, told: { base: at, baseStep: step } };
 }

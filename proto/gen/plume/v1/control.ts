@@ -75,6 +75,8 @@ export interface Status {
     | undefined;
   /** Why the newest checkpoint is not in the store: it failed, or is tried again. Empty when nothing is the matter. */
   unsaved: string;
+  /** sha256 of the final average of the weights; empty before the end. */
+  emaSha256: string;
 }
 
 export interface Status_SecondsByStateEntry {
@@ -321,6 +323,7 @@ function createBaseStatus(): Status {
     over: false,
     wish: undefined,
     unsaved: "",
+    emaSha256: "",
   };
 }
 
@@ -403,6 +406,9 @@ export const Status: MessageFns<Status> = {
     }
     if (message.unsaved !== "") {
       writer.uint32(210).string(message.unsaved);
+    }
+    if (message.emaSha256 !== "") {
+      writer.uint32(218).string(message.emaSha256);
     }
     return writer;
   },
@@ -629,6 +635,14 @@ export const Status: MessageFns<Status> = {
             }
 
             message.unsaved = reader.string();
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.emaSha256 = reader.string();
             continue;
           }
         }
