@@ -7,16 +7,18 @@
 
 import type { Job } from "../../shared/config/schema.ts";
 import { isLoopback } from "../../shared/http/access.ts";
+import { type GuardedRoutes, guarded } from "../../shared/http/guard.ts";
+import { pageRoutes } from "../../shared/http/page-files.ts";
 import { type HttpServer, startHttp } from "../../shared/http/server.ts";
 import { keepSecret } from "../../shared/secrets.ts";
 import type { PageAddress } from "../../shared/supervision.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import type { Onlooker } from "../onlooker.ts";
+import { pageFiles } from "../ui/build.mjs";
 import { commandRoutes } from "./command-route.ts";
-import { type GuardedRoutes, guarded, type RouteProvider } from "./guard.ts";
-import { pageRoutes } from "./page.ts";
+import { keptToken } from "./kept-token.ts";
+import type { RouteProvider } from "./provider.ts";
 import { runRoutes } from "./run-routes.ts";
-import { keptToken } from "./token.ts";
 import { openTrace, type Trace } from "./trace.ts";
 import { createWatchers, type Watchers } from "./watchers.ts";
 
@@ -80,7 +82,11 @@ export function createSite({ token: given, port: before, listen, providers }: Si
         onSlow: () => log.warn("somebody who watches was too slow and was cut"),
       });
       parts = { trace, watchers };
-      const routes: GuardedRoutes[] = [await pageRoutes(), runRoutes(view, trace, watchers), commandRoutes(view.desk)];
+      const routes: GuardedRoutes[] = [
+        await pageRoutes("page", () => pageFiles("page")),
+        runRoutes(view, trace, watchers),
+        commandRoutes(view.desk),
+      ];
       for (const provider of providers) routes.push(await provider.routes(view));
       for (const each of routes) server!.route(guarded(each, token));
     },

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createBlockMap } from "../../coordinator/http/block-map.ts";
 import { createHistory } from "../../coordinator/http/history.ts";
 import { shownSpec } from "../../coordinator/http/shown-spec.ts";
-import { tokenOfEnvironment } from "../../coordinator/http/token.ts";
+import { tokenOfEnvironment } from "../../shared/http/token.ts";
 import { bytes, duration, number } from "../../coordinator/ui/format.ts";
 import { lanesOf } from "../../coordinator/ui/lanes.ts";
 import { bounds, zoomed } from "../../coordinator/ui/range.ts";

@@ -4,16 +4,15 @@ import type { Weights } from "../../../../shared/config/models.ts";
 import type { JobSpec } from "../../../../shared/config/schema.ts";
 import type { PatchShape } from "../../../../shared/data/patch.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
-import { type ReadModel, readModel } from "../../../../shared/interop/load-model.ts";
+import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { shrunk } from "../../../../shared/pipeline/low-res.ts";
 import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
-import type { CommandIo } from "../../action.ts";
 import { readGuide } from "../../guide.ts";
 import { classOf, decimal } from "../../options.ts";
 import { checkDraws, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
-import { drawImages, type Processes } from "./draw.ts";
+import type { Hands } from "./hands.ts";
 import { captionsFor, checkPrompt } from "./prompt.ts";
 
 export interface LowResOptions extends ImageOptions {
@@ -132,25 +131,24 @@ export interface SmallAsked {
  * @throws PlumeError for a base whose images the upsampler does not take, and as readImages.
  */
 export async function openSmallImages(
-  io: CommandIo,
+  hands: Hands,
   { lowRes, ...asked }: SmallAsked,
   frame: Frame,
-  processes: Processes,
 ): Promise<SmallImages> {
   if ("base" in lowRes) {
     const { base } = lowRes;
-    return drawBase(io, await readBase(base, asked.weights, frame), { base, ...asked }, frame, processes);
+    const model = checkBase(base, await hands.read(base, asked.weights), frame);
+    return drawBase(hands, model, { base, ...asked }, frame);
   }
   if (asked.count !== undefined)
     throw new PlumeError("INVALID_ARGUMENT", `--count ${asked.count} is of images that --base draws`, {
       remedy: "leave it out: as many are drawn as images are named",
     });
-  return readSmallImages(lowRes.images, frame, io.signal);
+  return readSmallImages(lowRes.images, frame, hands.signal);
 }
 
 /** @throws PlumeError FAILED_PRECONDITION for a base whose images the upsampler does not take. */
-async function readBase(base: string, weights: Weights | undefined, { size, image }: Frame): Promise<ReadModel> {
-  const model = await readModel(base, weights);
+function checkBase(base: string, model: ReadModel, { size, image }: Frame): ReadModel {
   checkDraws(base, model.job.spec);
   const { lowRes } = model.job.spec.model;
   if (lowRes)
@@ -171,11 +169,10 @@ async function readBase(base: string, weights: Weights | undefined, { size, imag
 }
 
 async function drawBase(
-  io: CommandIo,
+  hands: Hands,
   model: ReadModel,
   { base, count, seed, named, prompt }: Omit<SmallAsked, "lowRes"> & { readonly base: string },
   { spec }: Frame,
-  processes: Processes,
 ): Promise<SmallImages> {
   const { job, imageSet, step, at } = model;
   const { sampling } = job.spec;
@@ -187,14 +184,10 @@ async function drawBase(
   const labelsOf = (indices: readonly number[]) =>
     only === null ? gridLabels(indices, classes) : indices.map(() => only);
   const n = count ?? Math.max(1, sampling.count);
-  io.note(`  first ${n} images of ${base}`);
+  hands.note(`  first ${n} images of ${base}`);
   const how = { ...samplingFor(job.spec, { seed }), classifierScale: sampling.classifierScale };
-  const { pixels } = await drawImages(
-    io,
-    model,
-    { ...how, count: n, classifier, labelsOf, captionsOf: captionsFor(job.spec, prompt) },
-    processes,
-  );
+  const captionsOf = captionsFor(job.spec, prompt);
+  const { pixels } = await hands.draw(model, { ...how, count: n, classifier, labelsOf, captionsOf });
   const all = Array.from({ length: n }, (_, k) => k);
   const labels = classes === spec.model.classes ? labelsOf(all) : null;
   return { pixels, labels, told: { base: at, baseStep: step } };
