@@ -59,7 +59,11 @@ export function json(response: ServerResponse, status: number, value: unknown): 
 export function refuse(
   response: ServerResponse,
   status: number,
-  { reason, remedy, ...more }: { readonly reason: string; readonly remedy: string | undefined; readonly field?: string },
+  {
+    reason,
+    remedy,
+    ...more
+  }: { readonly reason: string; readonly remedy: string | undefined; readonly field?: string },
 ): void {
   response.setHeader("connection", "close"); // what was sent along is not read
   json(response, status, { error: { message: reason, remedy: remedy ?? null, ...more } });

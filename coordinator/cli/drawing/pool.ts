@@ -10,6 +10,8 @@ import { isChatter } from "../chatter.ts";
 import type { DrawerReply, DrawerRequest, DrawerWanted, Drawing, Drawn } from "./messages.ts";
 
 export interface Pool extends Disposable {
+  /** None of its drawers has ended. */
+  readonly isWhole: boolean;
   /** Before anything is drawn, and again for other weights of the same network. @param flat float32 [layout.size]. */
   load(flat: Float32Array): Promise<void>;
   /**
@@ -36,6 +38,9 @@ export async function openPool(n: number, asked: Drawing, signal: AbortSignal): 
     throw error;
   }
   return {
+    get isWhole() {
+      return drawers.every(({ isThere }) => isThere());
+    },
     [Symbol.dispose]: close,
     async load(flat) {
       await Promise.all(drawers.map(({ ask }) => ask({ kind: "load", flat })));
@@ -94,6 +99,7 @@ const sendable = ({ flat, ...model }: FrozenWeights): FrozenWeights => ({
 interface Drawer {
   /** One question at a time. @returns what was drawn. */
   ask(request: DrawerRequest, onStep?: (done: number, total: number) => void): Promise<Drawn | undefined>;
+  isThere(): boolean;
   /** What it draws now fails. */
   cancel(): void;
   close(): void;
@@ -139,6 +145,7 @@ function startDrawer({ backend }: Drawing, signal: AbortSignal): Drawer {
         };
         child.send(request);
       }),
+    isThere: () => child.connected,
     cancel: () => void (child.connected && child.send({ kind: "cancel" } satisfies DrawerRequest)),
     close() {
       signal.removeEventListener("abort", stop);

@@ -1,9 +1,9 @@
 // Images of a model, as `plume sample` and `plume serve` draw them: the same words, the same bits.
 
+import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
-import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import { PROMPTS } from "../../../../shared/scenes/prompts.ts";
 import { scaleOf } from "../../guide.ts";
 import { classOf } from "../../options.ts";
