@@ -86,7 +86,7 @@ describe("plume serve", () => {
       step: 8,
       captions: null,
       guided: true,
-      defaults: { count: 10, steps: 4 },
+      defaults: { count: 1, steps: 4 },
     });
     expect(model.classes).toHaveLength(10);
     const told = await (await post({ count: 16, steps: 50 }, { accept: "text/event-stream" })).text();
@@ -164,17 +164,14 @@ describe("plume serve", () => {
 
   it("finishes what it draws when it is asked to end, tells those that wait, and leaves no process", async () => {
     const other = await startServing([run, "--workers", "1"]);
-    const ask = () =>
-      fetch(`${other.url}/v1/images`, { method: "POST", body: JSON.stringify({ count: 8, steps: 300 }) });
-    const drawn = ask();
     const pids = childrenOf(other.child.pid!).map(({ pid }) => pid);
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const waits = ask();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const how = { method: "POST", headers: { accept: "text/event-stream" } };
+    const ask = () => fetch(`${other.url}/v1/images`, { ...how, body: JSON.stringify({ count: 8, steps: 400 }) });
+    const [drawn, waits] = [await ask(), await ask()]; // each has heard of its place
     const { code, stderr } = await end(other);
     expect([code, stderr]).toEqual([0, expect.stringContaining("the drawing in hand is finished")]);
-    expect((await drawn).status).toBe(200);
-    expect((await waits).status).toBe(503);
+    expect(await drawn.text()).toContain("event: done");
+    expect(await waits.text()).toMatch(/{"ahead":1}[\s\S]*event: error\ndata: {"message":"the server is ending"/);
     await until("the end of the processes that draw", () => pids.every(isDead));
   });
 
