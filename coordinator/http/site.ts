@@ -30,9 +30,11 @@ export interface SiteOptions {
   /** Instead of monitoring.host and monitoring.port. */
   readonly listen?: { readonly host: string; readonly port: number };
   readonly providers: readonly RouteProvider[];
+  /** One of them draws images of the run. */
+  readonly draws?: boolean;
 }
 
-export function createSite({ token: given, port: before, listen, providers }: SiteOptions): Onlooker {
+export function createSite({ token: given, port: before, listen, providers, draws = false }: SiteOptions): Onlooker {
   let server: HttpServer | null = null;
   let parts: { readonly trace: Trace; readonly watchers: Watchers } | null = null;
   let page: PageAddress | null = null;
@@ -84,7 +86,7 @@ export function createSite({ token: given, port: before, listen, providers }: Si
       parts = { trace, watchers };
       const routes: GuardedRoutes[] = [
         await pageRoutes("page", () => pageFiles("page")),
-        runRoutes(view, trace, watchers),
+        runRoutes(view, { trace, watchers, draws }),
         commandRoutes(view.desk),
       ];
       for (const provider of providers) routes.push(await provider.routes(view));

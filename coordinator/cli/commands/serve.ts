@@ -111,21 +111,21 @@ async function answer(io: CommandIo, served: Served, { server, token, link }: Si
   io.print(`${name} at step ${step}: draw at ${link}`);
   io.result({ url: server.url, link, name, step });
   process.send?.({ url: server.url });
-  await untilAsked(io.signal);
+  const why = await untilAsked(io.signal);
   io.note("ending: the drawing in hand is finished, those that wait are told");
-  await queue.close(GRACE_MS);
+  await queue.close(why === "asked" ? GRACE_MS : 0);
   await site.atRest();
 }
 
 const tell = (io: CommandIo, error: unknown) =>
   io.note(`a request failed: ${error instanceof Error ? error.stack : error}`);
 
-/** To end; whoever started this process to draw for it may be gone, too. */
-const untilAsked = (signal: AbortSignal): Promise<void> =>
+/** To end; or whoever started this process to draw for it is gone, or needs it no more. */
+const untilAsked = (signal: AbortSignal): Promise<"asked" | "alone"> =>
   new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    process.once("disconnect", resolve);
+    if (signal.aborted) resolve("asked");
+    signal.addEventListener("abort", () => resolve("asked"), { once: true });
+    process.once("disconnect", () => resolve("alone"));
   });
 
 function portOf(text: string): number {
