@@ -8,6 +8,7 @@ import { createBus } from "../shared/bus/bus.ts";
 import { systemClock } from "../shared/clock.ts";
 import { loadJobAndToken } from "../shared/config/load.ts";
 import { describeError, PlumeError } from "../shared/errors.ts";
+import { tokenOfEnvironment } from "../shared/http/token.ts";
 import { createLog, type Logger, silentLog } from "../shared/log.ts";
 import { planeOfEnvironment } from "../shared/rpc/tls/plane.ts";
 import { splitAddress } from "../shared/rpc/transport.ts";
@@ -18,9 +19,9 @@ import { openTracer } from "../shared/tracing/open.ts";
 import { PLUME_VERSION } from "../shared/version.ts";
 import { isBegun } from "./accounting/journal.ts";
 import { openCluster } from "./cluster/open.ts";
-import { openToAll } from "./http/guard.ts";
+import { createDrawing } from "./http/drawing-routes.ts";
+import { openToAll } from "./http/provider.ts";
 import { createSite } from "./http/site.ts";
-import { tokenOfEnvironment } from "./http/token.ts";
 import { createMetrics } from "./metrics/metrics.ts";
 import { createNats } from "./nats/onlooker.ts";
 import { createRunServices } from "./services.ts";
@@ -104,11 +105,17 @@ async function main(): Promise<number> {
   });
   const port = values["page-port"];
   const monitor = values.monitor === undefined ? null : splitAddress(values.monitor);
+  // A process more is for a machine of one's own: a container has the memory of a coordinator.
+  const draws = process.send !== undefined;
   const site = createSite({
     token: given,
+    draws,
     ...(port === undefined ? {} : { port: Number(port) }),
     ...(monitor ? { listen: monitor } : {}),
-    providers: [openToAll((view) => createMetrics(view, { lingers: values.linger }).routes)],
+    providers: [
+      openToAll((view) => createMetrics(view, { lingers: values.linger }).routes),
+      ...(draws ? [createDrawing()] : []),
+    ],
   });
   // A container that is started again finds what the one before it left.
   const recovering = values.recovering || (values.linger && isBegun(values.out));

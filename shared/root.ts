@@ -16,6 +16,7 @@ export const asset = (path: string): URL => pathToFileURL(join(ROOT, path));
 
 /** The entry points of bundle.mjs, and the source each is made of. */
 const ENTRIES = {
+  plume: "coordinator/cli/main.ts",
   coordinator: "coordinator/main.ts",
   worker: "worker/main.ts",
   reducer: "coordinator/reducers/main.ts",

@@ -39,7 +39,7 @@ const UNUSED_DAYS = 30;
 
 /**
  * @param more other entry points by name, and the folders that they are made of: benches run as plume itself does.
- * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, worker-pod.mjs, reducer.mjs, compute-thread.mjs, drawer.mjs, the page, and the manifests.
+ * @returns the folder that holds plume.mjs, coordinator.mjs, worker.mjs, worker-pod.mjs, reducer.mjs, compute-thread.mjs, drawer.mjs, the pages, and the manifests.
  */
 export async function bundled(more = {}, sources = []) {
   const folder = join(CACHE, keyOf([...SOURCES, ...sources]));
@@ -62,7 +62,7 @@ async function build(folder, entryPoints) {
   }
 }
 
-/** Bundles entry points into a folder, with the page and the manifests. @param options esbuild's, for a bundle of another kind. */
+/** Bundles entry points into a folder, with the pages and the manifests. @param options esbuild's, for a bundle of another kind. */
 export async function writeBundle(folder, entryPoints, options = {}) {
   const { build: esbuild } = await import("esbuild");
   const result = await esbuild({
@@ -80,8 +80,10 @@ export async function writeBundle(folder, entryPoints, options = {}) {
     logLevel: "error",
     ...options,
   });
-  mkdirSync(join(folder, "page"));
-  for (const { name, contents } of await pageFiles()) writeFileSync(join(folder, "page", name), contents);
+  for (const page of ["page", "generate"]) {
+    mkdirSync(join(folder, page));
+    for (const { name, contents } of await pageFiles(page)) writeFileSync(join(folder, page, name), contents);
+  }
   mkdirSync(join(folder, "base"));
   for (const name of readdirSync(join(ROOT, MANIFESTS)).filter((each) => each.endsWith(".yaml")))
     copyFileSync(join(ROOT, MANIFESTS, name), join(folder, "base", name));

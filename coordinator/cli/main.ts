@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   train: async () => (await import("./commands/train.ts")).trainCommand(),
   pipeline: async () => (await import("./commands/pipeline.ts")).pipelineCommand(),
   sample: async () => (await import("./commands/sample.ts")).sampleCommand(),
+  serve: async () => (await import("./commands/serve.ts")).serveCommand(),
   edit: async () => (await import("./commands/edit.ts")).editCommand(),
   posterior: async () => (await import("./commands/posterior.ts")).posteriorCommand(),
   eval: async () => (await import("./commands/eval.ts")).evalCommand(),

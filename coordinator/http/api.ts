@@ -21,6 +21,8 @@ export interface RunAnswer {
   readonly microBatches: number;
   /** Images of a sample grid; 0 for a job that draws none. */
   readonly gridImages: number;
+  /** Whether images can be asked for at /v1/images. */
+  readonly draws: boolean;
   readonly status: RunStatus;
   readonly recoveries: readonly Recovery[];
   readonly decisions: readonly Decision[];

@@ -1,8 +1,8 @@
 // POST /api/cmd/<verb> {id, args}: to the desk, and its answer back.
 
 import { readBody } from "../../shared/http/body.ts";
+import { type GuardedRoutes, json, needing, refuse, STATUS } from "../../shared/http/guard.ts";
 import type { Desk } from "../control/desk.ts";
-import { type GuardedRoutes, json, needing, refuse, STATUS } from "./guard.ts";
 
 /** A command is a few words. */
 const MOST_BYTES = 16 << 10;

@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { microBatchesPerStep } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
+import { type GuardedRoutes, json, needing, refuse } from "../../shared/http/guard.ts";
+import { givesImages } from "../../shared/models/index.ts";
 import { gridImages } from "../../shared/pipeline/tiles.ts";
 import { readSummary } from "../../shared/summary.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import type { RunView } from "../onlooker.ts";
 import type { RunAnswer, SampleAnswer } from "./api.ts";
-import { type GuardedRoutes, json, needing, refuse } from "./guard.ts";
 import { shownSpec } from "./shown-spec.ts";
 import type { Trace } from "./trace.ts";
 import type { Watchers } from "./watchers.ts";
@@ -20,10 +21,17 @@ const PICTURE = /^step-(\d{1,12})\.png$/;
 const MOST_POINTS = 4_000;
 const POINTS = 1_000;
 
-export function runRoutes(view: RunView, trace: Trace, watchers: Watchers): GuardedRoutes {
+interface RunParts {
+  readonly trace: Trace;
+  readonly watchers: Watchers;
+  /** Images can be asked for. */
+  readonly draws: boolean;
+}
+
+export function runRoutes(view: RunView, { trace, watchers, draws }: RunParts): GuardedRoutes {
   const samples = join(view.folder, "samples");
   return needing("see", {
-    "GET /api/run": ({ response }) => json(response, 200, runAnswer(view)),
+    "GET /api/run": ({ response }) => json(response, 200, runAnswer(view, draws)),
 
     "GET /api/history": async ({ url, response }) => {
       const points = whole(url, "points", 2, MOST_POINTS) ?? POINTS;
@@ -70,7 +78,7 @@ const EVENTS = "text/event-stream";
 const MOST_WATCHERS = 64;
 const TOO_MANY = { reason: `${MOST_WATCHERS} watch this run already`, remedy: "close some of its pages" };
 
-function runAnswer(view: RunView): RunAnswer {
+function runAnswer(view: RunView, draws: boolean): RunAnswer {
   const { job, incarnation, folder, warnings } = view;
   const { recoveries, decisions, ...status } = view.report();
   return {
@@ -82,6 +90,7 @@ function runAnswer(view: RunView): RunAnswer {
     globalBatch: job.spec.training.globalBatch,
     microBatches: microBatchesPerStep(job.spec),
     gridImages: gridImages(job.spec),
+    draws: draws && givesImages(job.spec.model.type) && !job.spec.model.lowRes,
     status,
     recoveries,
     decisions,

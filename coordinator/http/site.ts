@@ -7,16 +7,18 @@
 
 import type { Job } from "../../shared/config/schema.ts";
 import { isLoopback } from "../../shared/http/access.ts";
+import { type GuardedRoutes, guarded } from "../../shared/http/guard.ts";
+import { pageRoutes } from "../../shared/http/page-files.ts";
 import { type HttpServer, startHttp } from "../../shared/http/server.ts";
 import { keepSecret } from "../../shared/secrets.ts";
 import type { PageAddress } from "../../shared/supervision.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
 import type { Onlooker } from "../onlooker.ts";
+import { pageFiles } from "../ui/build.mjs";
 import { commandRoutes } from "./command-route.ts";
-import { type GuardedRoutes, guarded, type RouteProvider } from "./guard.ts";
-import { pageRoutes } from "./page.ts";
+import { keptToken } from "./kept-token.ts";
+import type { RouteProvider } from "./provider.ts";
 import { runRoutes } from "./run-routes.ts";
-import { keptToken } from "./token.ts";
 import { openTrace, type Trace } from "./trace.ts";
 import { createWatchers, type Watchers } from "./watchers.ts";
 
@@ -28,9 +30,11 @@ export interface SiteOptions {
   /** Instead of monitoring.host and monitoring.port. */
   readonly listen?: { readonly host: string; readonly port: number };
   readonly providers: readonly RouteProvider[];
+  /** One of them draws images of the run. */
+  readonly draws?: boolean;
 }
 
-export function createSite({ token: given, port: before, listen, providers }: SiteOptions): Onlooker {
+export function createSite({ token: given, port: before, listen, providers, draws = false }: SiteOptions): Onlooker {
   let server: HttpServer | null = null;
   let parts: { readonly trace: Trace; readonly watchers: Watchers } | null = null;
   let page: PageAddress | null = null;
@@ -80,7 +84,11 @@ export function createSite({ token: given, port: before, listen, providers }: Si
         onSlow: () => log.warn("somebody who watches was too slow and was cut"),
       });
       parts = { trace, watchers };
-      const routes: GuardedRoutes[] = [await pageRoutes(), runRoutes(view, trace, watchers), commandRoutes(view.desk)];
+      const routes: GuardedRoutes[] = [
+        await pageRoutes("page", () => pageFiles("page")),
+        runRoutes(view, { trace, watchers, draws }),
+        commandRoutes(view.desk),
+      ];
       for (const provider of providers) routes.push(await provider.routes(view));
       for (const each of routes) server!.route(guarded(each, token));
     },

@@ -1,2 +1,2 @@
-/** Builds the page in memory, in some tens of milliseconds. */
-export function pageFiles(): Promise<readonly { readonly name: string; readonly contents: Uint8Array }[]>;
+/** Builds a page in memory, in some tens of milliseconds. */
+export function pageFiles(page: "page" | "generate"): Promise<readonly { readonly name: string; readonly contents: Uint8Array }[]>;

@@ -1,7 +1,8 @@
 // The line to the coordinator: asks with the token where there is one, listens to events, and comes back after whatever
 // breaks it. A coordinator that was killed is started again on the same port, so the page need not be loaded again.
 
-import { createParser } from "./sse.ts";
+import { createLine, type Line } from "./line.ts";
+import { readEvents } from "./sse.ts";
 
 export type LinkState =
   | { readonly kind: "connecting" | "live" | "closed" }
@@ -15,10 +16,7 @@ export interface Handlers {
   readonly onMessage: (event: string, data: unknown, id: string | null) => void;
 }
 
-export interface Connection {
-  get<T>(path: string): Promise<T>;
-  /** A picture, as an address for <img>. */
-  picture(path: string): Promise<string>;
+export interface Connection extends Pick<Line, "ask" | "get" | "picture"> {
   command(verb: string, args: object): Promise<CommandAnswer>;
   /** Listens from now on, again after `close` too. */
   listen(): void;
@@ -34,31 +32,14 @@ type CommandAnswer =
 const SILENCE_MS = 8_000;
 const PAUSES_MS = [250, 500, 1_000, 2_000];
 const COMMAND_MS = 120_000;
-const TOKEN = "plume-token";
 
 export function createConnection({ onState, onMessage }: Handlers): Connection {
-  let token = takeToken();
+  const line = createLine();
   let lastId: string | null = null;
   let tries = 0;
   let lostSince: number | null = null;
   let current: AbortController | null = null;
   let timer: ReturnType<typeof setTimeout> | undefined;
-
-  const headers = (more: Record<string, string> = {}) => (token ? { ...more, authorization: `Bearer ${token}` } : more);
-
-  const read = async (response: Response, alive: () => void) => {
-    const parse = createParser();
-    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      alive();
-      for (const { id, event, data } of parse(value)) {
-        if (id !== null) lastId = id;
-        onMessage(event, JSON.parse(data), id);
-      }
-    }
-  };
 
   const once = async (stop: AbortController) => {
     let silence: ReturnType<typeof setTimeout> | undefined;
@@ -69,7 +50,7 @@ export function createConnection({ onState, onMessage }: Handlers): Connection {
     try {
       alive();
       const response = await fetch("api/events", {
-        headers: headers(lastId === null ? {} : { "last-event-id": lastId }),
+        headers: line.headers(lastId === null ? {} : { "last-event-id": lastId }),
         signal: stop.signal,
         cache: "no-store",
       });
@@ -78,7 +59,10 @@ export function createConnection({ onState, onMessage }: Handlers): Connection {
       tries = 0;
       lostSince = null;
       onState({ kind: "live" });
-      await read(response, alive);
+      await readEvents(response, alive, ({ id, event, data }) => {
+        if (id !== null) lastId = id;
+        onMessage(event, JSON.parse(data), id);
+      });
       return "lost";
     } catch {
       return "lost";
@@ -94,27 +78,22 @@ export function createConnection({ onState, onMessage }: Handlers): Connection {
     current = stop;
     const how = await once(stop);
     if (current !== stop) return; // closed, or begun anew
-    if (how === "locked") return onState({ kind: "locked", wrong: token !== null });
+    if (how === "locked") return onState({ kind: "locked", wrong: line.hasToken });
     lostSince ??= Date.now();
     onState({ kind: "lost", sinceMs: lostSince });
     timer = setTimeout(listen, PAUSES_MS[Math.min(tries++, PAUSES_MS.length - 1)]);
   };
 
-  const ask = async (path: string) => {
-    const response = await fetch(path, { headers: headers(), cache: "no-store" });
-    if (!response.ok) throw new Error(`${path}: ${response.status}`);
-    return response;
-  };
-
   return {
-    get: async <T>(path: string) => (await ask(path)).json() as Promise<T>,
-    picture: async (path) => URL.createObjectURL(await (await ask(path)).blob()),
+    ask: line.ask,
+    get: line.get,
+    picture: line.picture,
 
     async command(verb, args) {
       try {
         const response = await fetch(`api/cmd/${verb}`, {
           method: "POST",
-          headers: headers({ "content-type": "application/json", "x-plume": "1" }),
+          headers: line.headers({ "content-type": "application/json", "x-plume": "1" }),
           body: JSON.stringify({ id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, args }),
           signal: AbortSignal.timeout(COMMAND_MS),
         });
@@ -135,19 +114,8 @@ export function createConnection({ onState, onMessage }: Handlers): Connection {
       onState({ kind: "closed" });
     },
     unlock(given) {
-      token = given;
-      sessionStorage.setItem(TOKEN, given);
+      line.unlock(given);
       void listen();
     },
   };
-}
-
-/** From the address, out of which it is taken: whoever sees the screen or the history must not see it. */
-function takeToken(): string | null {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem(TOKEN, given);
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  return sessionStorage.getItem(TOKEN);
 }

@@ -10,6 +10,7 @@ import { createCharts } from "./charts.ts";
 import { createConnection, type LinkState } from "./connection.ts";
 import { byId, el, setText } from "./dom.ts";
 import { createEvents, drawCheckpoints } from "./events.ts";
+import { createPanel } from "./generate/panel.ts";
 import { drawHeader } from "./header.ts";
 import { beginAnew, emptyModel, lastStep, type Topic, takeBlocks, takeEvent, takeHistory, takeSteps } from "./model.ts";
 import { drawNotices } from "./notices.ts";
@@ -29,6 +30,7 @@ const model = emptyModel();
 const connection = createConnection({ onState, onMessage });
 const redrawSteps = () => touch("steps");
 const charts = createCharts(model, setRange, redrawSteps);
+const showGenerate = createPanel(connection);
 const drawSamples = createSamples(connection);
 const drawWorkers = createWorkers();
 const drawBlocks = createBlocks();
@@ -93,6 +95,7 @@ const fetchRun = () =>
       model.run = run;
       model.status = run.status;
       drawSpec(run);
+      showGenerate(run.draws && !run.ended);
     },
     "run",
   );

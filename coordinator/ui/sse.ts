@@ -37,3 +37,19 @@ export function createParser(): (piece: string) => Message[] {
     return messages;
   };
 }
+
+/** Until the answer ends. @param onPiece something came, a message or not. */
+export async function readEvents(
+  response: Response,
+  onPiece: () => void,
+  onMessage: (message: Message) => void,
+): Promise<void> {
+  const parse = createParser();
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    onPiece();
+    for (const message of parse(value)) onMessage(message);
+  }
+}

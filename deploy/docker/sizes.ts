@@ -11,7 +11,7 @@ const PARTS: readonly (readonly [string, RegExp])[] = [
   ["native backend", /^app\/native\//],
   ["TensorFlow.js's wasm", /^app\/node_modules\/@tensorflow\//],
   ["bundles", /^app\/[^/]+\.mjs$/],
-  ["the page", /^app\/page\//],
+  ["the page", /^app\/(page|generate)\//],
   ["all else", /^/],
 ];
 

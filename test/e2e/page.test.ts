@@ -1,6 +1,7 @@
 // The live page of a real run in a real browser: it loads, moves, acts, survives the coordinator's death, and ends.
 
 import { readdirSync, readFileSync, statSync } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -189,6 +190,23 @@ describe("the live page", () => {
     await says("#toasts", `The checkpoint of step ${at} is written.`);
     await says("#checkpoints tbody", String(at));
     expect(await step()).toBe(at);
+  });
+
+  it("draws from the newest checkpoint by a process that gives way to the others, begun when it is asked for", async () => {
+    const drawing = () => processesOf(out).filter(({ args }) => args.includes("serve"));
+    expect(drawing()).toEqual([]);
+    await page.getByRole("button", { name: "Draw from the newest checkpoint" }).click();
+    await page.getByLabel("class", { exact: true }).waitFor();
+    await page.getByLabel("class", { exact: true }).selectOption("ring");
+    await page.getByLabel("images", { exact: true }).fill("2");
+    await page.getByRole("button", { name: "Generate", exact: true }).click();
+    const images = page.locator(".result img");
+    await expect.poll(() => images.count(), { timeout: 60_000 }).toBe(2);
+    expect(await images.first().getAttribute("alt")).toBe("Image 0 of seed 0: ring");
+    await says(".result .readout", `weights of step ${(await step()).toLocaleString("en")} `);
+    expect(drawing().map(({ pid }) => getPriority(pid))).toEqual([19]);
+    expect(await violations()).toEqual([]);
+    const at = await step();
     await confirm(page, "Resume");
     await stepPasses(at);
   });

@@ -1,29 +1,13 @@
 // Text to image as a user meets it: a job with captions, pictures of a prompt, what they score, and what is refused.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { plume, scratchFolder, tinyJob, train } from "../support/plume.ts";
+import { plume, scratchFolder, textJob, tinyJob, train } from "../support/plume.ts";
 
 const scratch = scratchFolder();
 const run = scratch.file("run");
 
-function textJob(name = "text", side = 16, lowRes = ""): string {
-  const file = scratch.file(`${name}.yaml`);
-  writeFileSync(
-    file,
-    `metadata: { name: ${name} }
-spec:
-  data: { source: "captions:64", imageSize: ${side}, patch: 4 }
-  model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [4], text: { width: 8, layers: 1 }${lowRes} }
-  diffusion: { process: imagen, predict: v }
-  training: { steps: 4, globalBatch: 16, microBatch: 4, optimizer: { lr: 2.0e-3 }, ema: 0.9 }
-  sampling: { count: 8, steps: 3, guidance: 2 }
-`,
-  );
-  return file;
-}
-
-beforeAll(() => train(textJob(), run));
+beforeAll(() => train(textJob(scratch.path), run));
 
 const sample = (...args: string[]) => plume("sample", run, "--json", ...args);
 
@@ -58,7 +42,9 @@ describe("plume sample of a model that reads captions", () => {
 
 describe("a cascade of models that read captions", () => {
   const large = scratch.file("large");
-  beforeAll(() => train(textJob("large", 32, ", lowRes: { size: 16, noise: 0.2 }"), large, "--steps", "2"));
+  beforeAll(() =>
+    train(textJob(scratch.path, "large", 32, ", lowRes: { size: 16, noise: 0.2 }"), large, "--steps", "2"),
+  );
 
   it("draws both stages of one prompt: another prompt, other images of both", async () => {
     const draw = async (name: string, prompt: string) => {
@@ -83,7 +69,16 @@ describe("a cascade of models that read captions", () => {
 describe("a model that has always read one", () => {
   it("edits no images, which have none", async () => {
     const told = scratch.file("told");
-    await train(textJob("told"), told, "--steps", "1", "--set", "diffusion.labelDrop=0", "--set", "sampling.count=0");
+    await train(
+      textJob(scratch.path, "told"),
+      told,
+      "--steps",
+      "1",
+      "--set",
+      "diffusion.labelDrop=0",
+      "--set",
+      "sampling.count=0",
+    );
     const args = ["--from-data", "test", "--mask", "center", "-o", scratch.file("none.png")];
     const { code, stderr } = await plume("edit", "inpaint", told, ...args);
     expect(code).toBe(2);

@@ -80,6 +80,23 @@ ${overrides}`,
   return file;
 }
 
+/** As small, of captions. @param lowRes more of its model, such as an upsampler's. */
+export function textJob(folder: string, name = "text", side = 16, lowRes = ""): string {
+  const file = join(folder, `${name}.yaml`);
+  writeFileSync(
+    file,
+    `metadata: { name: ${name} }
+spec:
+  data: { source: "captions:64", imageSize: ${side}, patch: 4 }
+  model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [4], text: { width: 8, layers: 1 }${lowRes} }
+  diffusion: { process: imagen, predict: v }
+  training: { steps: 4, globalBatch: 16, microBatch: 4, optimizer: { lr: 2.0e-3 }, ema: 0.9 }
+  sampling: { count: 8, steps: 3, guidance: 2 }
+`,
+  );
+  return file;
+}
+
 /** Of the tiny job: time steps drawn by their losses, and so few that each of them has enough after some three steps. */
 export const DRAWN_BY_LOSSES = [
   "diffusion.timesteps=4",

@@ -171,7 +171,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // What the page and its server say to each other, for both of them.
   "coordinator/http/api.ts": ["shared"],
   "coordinator/http": ["shared", "coordinator/control", "coordinator/onlooker.ts", "coordinator/ui/build.mjs"],
-  "coordinator/ui": ["shared/bus", "coordinator/http/api.ts"],
+  "coordinator/ui": ["shared/bus", "shared/http/images-api.ts", "coordinator/http/api.ts"],
   // What whoever watches gets; the wires are theirs.
   "coordinator/onlooker.ts": ["shared", "coordinator/control"],
   "coordinator/metrics": ["shared", "coordinator/onlooker.ts"],

@@ -7,7 +7,7 @@ import { createAccounts } from "../../coordinator/accounting/accounts.ts";
 import { createCommands } from "../../coordinator/control/commands.ts";
 import { createDesk } from "../../coordinator/control/desk.ts";
 import { createHold } from "../../coordinator/control/hold.ts";
-import { openToAll } from "../../coordinator/http/guard.ts";
+import { openToAll } from "../../coordinator/http/provider.ts";
 import { createSite, type SiteOptions } from "../../coordinator/http/site.ts";
 import { createMembership } from "../../coordinator/membership/members.ts";
 import { createMetrics } from "../../coordinator/metrics/metrics.ts";

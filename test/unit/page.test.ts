@@ -3,7 +3,6 @@ import { describe, expect, it } from "vitest";
 import { createBlockMap } from "../../coordinator/http/block-map.ts";
 import { createHistory } from "../../coordinator/http/history.ts";
 import { shownSpec } from "../../coordinator/http/shown-spec.ts";
-import { tokenOfEnvironment } from "../../coordinator/http/token.ts";
 import { bytes, duration, number } from "../../coordinator/ui/format.ts";
 import { lanesOf } from "../../coordinator/ui/lanes.ts";
 import { bounds, zoomed } from "../../coordinator/ui/range.ts";
@@ -12,6 +11,7 @@ import { createParser } from "../../coordinator/ui/sse.ts";
 import { told } from "../../coordinator/ui/words.ts";
 import type { StampedEvent } from "../../shared/bus/event-log.ts";
 import { loadJobAndToken, parseJob } from "../../shared/config/load.ts";
+import { tokenOfEnvironment } from "../../shared/http/token.ts";
 import { scratchFolder, tinyJob } from "../support/plume.ts";
 
 const row = (step: number, loss: number | null) => ({ step, loss, gradNorm: 1, lr: 1, imagesPerSecond: 1, workers: 2 });

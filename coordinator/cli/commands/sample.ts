@@ -1,52 +1,24 @@
 // plume sample: pictures from a checkpoint; from an upsampler, of pictures that are there or that a base model draws first.
 
 import { Command } from "commander";
-import type { JobSpec } from "../../../shared/config/schema.ts";
 import { counted } from "../../../shared/counted.ts";
-import { checkWeights, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
-import { gridLabels } from "../../../shared/pipeline/generate.ts";
-import { shownClasses } from "../../../shared/pipeline/tiles.ts";
-import { PROMPTS } from "../../../shared/scenes/prompts.ts";
-import { tokensOf } from "../../../shared/scenes/tokens.ts";
+import { readModel } from "../../../shared/interop/load-model.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
 import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
-import { CLASSIFIER_OPTION, readGuide, scaleOf } from "../guide.ts";
-import { classOf, collect, wholeNumber } from "../options.ts";
+import { CLASSIFIER_OPTION, readGuide } from "../guide.ts";
+import { collect } from "../options.ts";
 import { checkOutput, OUTPUT_OPTION } from "../output.ts";
-import {
-  checkDraws,
-  checkSilence,
-  noLabel,
-  parseSampling,
-  SAMPLING_OPTIONS,
-  type SamplingOptions,
-  SEED_OPTION,
-  samplingFor,
-} from "../sampling.ts";
-import { drawImages, type Processes } from "./sample/draw.ts";
-import {
-  BASE_OPTION,
-  checkLowRes,
-  LOW_RES_OPTIONS,
-  type LowResOptions,
-  noiseOf,
-  openSmallImages,
-  parseLowRes,
-  type SmallImages,
-} from "./sample/low-res.ts";
+import { SAMPLING_OPTIONS, SEED_OPTION } from "../sampling.ts";
+import { type ImageWords, parseAsked, wayFor } from "./sample/asked.ts";
+import { drawImages } from "./sample/draw.ts";
+import { type Drawn, drawPlanned, planImages, writeImages } from "./sample/images.ts";
+import { BASE_OPTION, LOW_RES_OPTIONS } from "./sample/low-res.ts";
 import { drawnBy } from "./sample/pipeline.ts";
-import { captionsFor, checkPrompt } from "./sample/prompt.ts";
-import { writeDrawn, writeEnlarged } from "./sample/show.ts";
 
-interface SampleCommandOptions extends SamplingOptions, LowResOptions {
+interface SampleCommandOptions extends ImageWords {
   readonly pipeline?: string;
-  readonly count?: string;
-  readonly class?: string;
-  readonly prompt?: string;
   readonly classifier?: string;
-  readonly classifierScale?: string;
-  readonly weights?: string;
   readonly workers?: string;
   readonly backend?: string;
   readonly output: string;
@@ -103,93 +75,33 @@ async function sample(io: CommandIo, given: SampleCommandOptions, named?: string
   const options = { ...given, ...(base && { base }) };
   const { output } = options;
   checkOutput(output);
-  const asked = parse(options);
+  const asked = parseAsked(options);
+  const workers = parseDrawers(options.workers);
   const model = await readModel(checkpoint, asked.weights);
   const { job, step, weights, imageSet } = model;
-  const { spec } = job;
-  checkDraws(checkpoint, spec);
-  if (options.base === undefined) checkPrompt(checkpoint, [spec], options.prompt);
-  checkLowRes(checkpoint, spec, options);
-  const sampling = samplingFor(spec, asked.sampling);
-  const noise = noiseOf(spec, asked.lowRes);
-  const guide = await guideOf(options, spec, imageSet);
-  const classes = shownClasses(spec, guide.classifier);
-  // An upsampler without classes may have a base with some.
-  const ofBase = classes === 0 && options.base !== undefined;
-  const only = options.class === undefined || ofBase ? null : classOf(options.class, imageSet.classes, classes);
+  const way = wayFor(checkpoint, job.spec, asked);
+  const classifier = await readGuide(options.classifier, job.spec, imageSet);
+  const plan = planImages({ checkpoint, model, classifier }, asked, way);
   const backend = await chooseBackendFor(options.backend, job);
-  const processes = { backend, workers: asked.workers };
-
-  const small = await smallImages(io, model, asked, processes);
-  const { height, width, channels } = imageSet;
-  const count = small ? countOf(small, spec, channels) : (asked.count ?? Math.max(1, spec.sampling.count));
-  const labelsOf = (indices: readonly number[]) => {
-    if (only !== null) return indices.map(() => only);
-    if (!small || classes === 0) return gridLabels(indices, classes);
-    return indices.map((k) => small.labels?.[k] ?? noLabel(spec, imageSet.classes));
-  };
-  // Of images that are there nothing is said but by a prompt.
-  const silent = small && options.base === undefined && options.prompt === undefined;
-  if (silent) checkSilence(checkpoint, spec);
-  const captionsOf = silent ? undefined : captionsFor(spec, options.prompt);
-  const lowRes = small && { pixels: small.pixels, noise };
-  const wanted = { ...sampling, ...guide, count, labelsOf, captionsOf, lowRes };
-  const { pixels, workers } = await drawImages(io, model, wanted, processes);
-
-  const image = { height, width, channels };
-  if (small) await writeEnlarged(output, pixels, small, image, spec.model.lowRes!.size);
-  else if (spec.model.text && options.prompt === undefined)
-    await writeDrawn(output, pixels, { count, ...imageSet, classes: PROMPTS }, PROMPTS.length);
-  else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
-  io.print(`${counted(count, "image")} of step ${step} (${weights} weights) in ${output}`);
-  const { seed, steps, guidance, grid, threshold, percentile } = sampling;
-  io.result({
-    ...{ file: output, count, step, weights, seed, steps, guidance, grid, threshold, percentile, backend, workers },
-    ...(guide.classifier && { classifierScale: guide.classifierScale ?? 1 }),
-    ...(options.prompt !== undefined && { prompt: options.prompt }),
-    ...(small && { ...small.told, lowResNoise: noise }),
+  const drawn = await drawPlanned(plan, {
+    ...io,
+    read: readModel,
+    draw: (of, wanted) => drawImages(io, of, wanted, { backend, workers }),
   });
+  await writeImages(output, drawn);
+  io.print(`${counted(drawn.count, "image")} of step ${step} (${weights} weights) in ${output}`);
+  io.result({ file: output, step, weights, backend, ...toldOf(drawn) });
   return undefined;
 }
 
-/** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
-function parse(options: SampleCommandOptions) {
-  const { count, prompt, workers, weights } = options;
-  if (prompt !== undefined) tokensOf([prompt], "--prompt");
+/** For `--json`. */
+function toldOf({ plan, count, workers, small }: Drawn) {
+  const { seed, steps, guidance, grid, threshold, percentile } = plan.sampling;
+  const { prompt } = plan.asked;
   return {
-    sampling: parseSampling(options),
-    lowRes: parseLowRes(options),
-    named: options.class,
-    prompt,
-    count: count === undefined ? undefined : wholeNumber("--count", count, 1),
-    workers: parseDrawers(workers),
-    weights: weights === undefined ? undefined : checkWeights(weights),
+    ...{ count, seed, steps, guidance, grid, threshold, percentile, workers },
+    ...(plan.subject.classifier && { classifierScale: plan.classifierScale ?? 1 }),
+    ...(prompt !== undefined && { prompt }),
+    ...(small && { ...small.told, lowResNoise: plan.noise }),
   };
 }
-
-/** The classifier that guides, if any, and how much. */
-async function guideOf(
-  { classifier: asked, classifierScale: scale }: SampleCommandOptions,
-  spec: JobSpec,
-  images: ReadModel["imageSet"],
-) {
-  const classifier = await readGuide(asked, spec, images);
-  const own = spec.sampling.classifierScale;
-  return { classifier, classifierScale: scale === undefined ? own : scaleOf("--classifier-scale", scale, classifier) };
-}
-
-/** Of an upsampler: what it draws from. */
-async function smallImages(
-  io: CommandIo,
-  { job, imageSet }: ReadModel,
-  { lowRes, weights, count, named, prompt, sampling }: ReturnType<typeof parse>,
-  processes: Processes,
-): Promise<SmallImages | undefined> {
-  if (!lowRes) return undefined;
-  const { height, width, channels } = imageSet;
-  const frame = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
-  return openSmallImages(io, { lowRes, weights, count, named, prompt, seed: sampling.seed }, frame, processes);
-}
-
-const countOf = ({ pixels }: SmallImages, { model }: JobSpec, channels: number): number =>
-  pixels.length / (model.lowRes!.size ** 2 * channels);

@@ -30,17 +30,20 @@ async function open({ backend, model, classifier }: Drawing): Promise<{ generate
 }
 
 let opened: Awaited<ReturnType<typeof open>>;
-async function answer(request: DrawerRequest): Promise<DrawerReply> {
+async function answer(request: Exclude<DrawerRequest, { readonly kind: "cancel" }>): Promise<DrawerReply> {
   if (request.kind === "open") opened = await open(request.drawing);
   else if (request.kind === "load") opened.params.load(request.flat);
   else return { kind: "drawn", ...(await draw(request.wanted)) };
   return { kind: "ready" };
 }
 
+let cancelled = false;
 async function draw(wanted: DrawerWanted): Promise<Drawn> {
   let last = 0;
+  cancelled = false;
   const onStep = async (done: number, total: number) => {
-    await new Promise((resolve) => setImmediate(resolve)); // lets the end of the command in
+    await new Promise((resolve) => setImmediate(resolve)); // lets the end of the command in, or of this batch
+    if (cancelled) throw new PlumeError("INTERRUPTED", "the batch was called off");
     if (Date.now() - last < OFTEN_MS) return;
     last = Date.now();
     reply({ kind: "progress", done, total });
@@ -58,7 +61,8 @@ function failure(error: unknown): DrawerReply {
 }
 
 process.on("message", (request: DrawerRequest) => {
-  void answer(request).catch(failure).then(reply);
+  if (request.kind === "cancel") cancelled = true;
+  else void answer(request).catch(failure).then(reply);
 });
 process.on("disconnect", () => process.exit(0));
 // A terminal's Ctrl-C reaches all of its processes: the command decides what becomes of this one.

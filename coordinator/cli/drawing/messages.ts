@@ -19,7 +19,9 @@ export type DrawerRequest =
   | { readonly kind: "open"; readonly drawing: Drawing }
   /** float32 [layout.size]: from now on the model's weights. */
   | { readonly kind: "load"; readonly flat: Float32Array }
-  | { readonly kind: "draw"; readonly wanted: DrawerWanted };
+  | { readonly kind: "draw"; readonly wanted: DrawerWanted }
+  /** The batch in the making, if there is one, fails at its next step. Has no reply of its own. */
+  | { readonly kind: "cancel" };
 
 export interface Drawn {
   /** uint8 [n, H, W, C]. */

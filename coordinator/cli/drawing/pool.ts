@@ -10,13 +10,16 @@ import { isChatter } from "../chatter.ts";
 import type { DrawerReply, DrawerRequest, DrawerWanted, Drawing, Drawn } from "./messages.ts";
 
 export interface Pool extends Disposable {
+  /** None of its drawers has ended. */
+  readonly isWhole: boolean;
   /** Before anything is drawn, and again for other weights of the same network. @param flat float32 [layout.size]. */
   load(flat: Float32Array): Promise<void>;
   /**
    * @param batches in the order of their images. @param onProgress with how many images are there, those in the making as
-   * shares. @returns all images. @throws PlumeError of the first drawer that fails.
+   * shares. @param off calls it off: at their next step drawers are free for others. @returns all images.
+   * @throws PlumeError of the first drawer that fails; the reason of `off`.
    */
-  draw(batches: readonly DrawerWanted[], onProgress: (images: number) => void): Promise<Drawn>;
+  draw(batches: readonly DrawerWanted[], onProgress: (images: number) => void, off?: AbortSignal): Promise<Drawn>;
 }
 
 /** @param n drawers. @param signal ends them. */
@@ -35,11 +38,14 @@ export async function openPool(n: number, asked: Drawing, signal: AbortSignal): 
     throw error;
   }
   return {
+    get isWhole() {
+      return drawers.every(({ isThere }) => isThere());
+    },
     [Symbol.dispose]: close,
     async load(flat) {
       await Promise.all(drawers.map(({ ask }) => ask({ kind: "load", flat })));
     },
-    async draw(batches, onProgress) {
+    async draw(batches, onProgress, off) {
       const drawn: Drawn[] = new Array(batches.length);
       const share = new Float64Array(batches.length);
       const tell = () => onProgress(batches.reduce((sum, { indices }, k) => sum + indices.length * share[k]!, 0));
@@ -55,13 +61,32 @@ export async function openPool(n: number, asked: Drawing, signal: AbortSignal): 
           tell();
         }
       };
-      await Promise.all(drawers.map(work));
+      const cancel = () => {
+        next = batches.length;
+        for (const drawer of drawers) drawer.cancel();
+      };
+      await untilDone(drawers.map(work), cancel, off);
       return {
         pixels: Buffer.concat(drawn.map(({ pixels }) => pixels)),
         evaluations: drawn.reduce((sum, { evaluations }) => sum + evaluations, 0),
       };
     },
   };
+}
+
+/** @throws the reason of `off` once all are at rest, so that the drawers can be asked again. */
+async function untilDone(working: readonly Promise<void>[], cancel: () => void, off?: AbortSignal): Promise<void> {
+  if (off?.aborted) cancel();
+  off?.addEventListener("abort", cancel, { once: true });
+  try {
+    await Promise.all(working);
+  } catch (error) {
+    if (!off?.aborted) throw error;
+    await Promise.allSettled(working);
+  } finally {
+    off?.removeEventListener("abort", cancel);
+  }
+  off?.throwIfAborted();
 }
 
 /** Memory that threads share cannot go to another process. */
@@ -74,6 +99,9 @@ const sendable = ({ flat, ...model }: FrozenWeights): FrozenWeights => ({
 interface Drawer {
   /** One question at a time. @returns what was drawn. */
   ask(request: DrawerRequest, onStep?: (done: number, total: number) => void): Promise<Drawn | undefined>;
+  isThere(): boolean;
+  /** What it draws now fails. */
+  cancel(): void;
   close(): void;
 }
 
@@ -117,6 +145,8 @@ function startDrawer({ backend }: Drawing, signal: AbortSignal): Drawer {
         };
         child.send(request);
       }),
+    isThere: () => child.connected,
+    cancel: () => void (child.connected && child.send({ kind: "cancel" } satisfies DrawerRequest)),
     close() {
       signal.removeEventListener("abort", stop);
       child.removeAllListeners("exit");

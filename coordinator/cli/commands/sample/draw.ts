@@ -2,14 +2,14 @@
 
 import type { BackendName } from "../../../../shared/backends/backend.ts";
 import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts";
-import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
 import type { CommandIo } from "../../action.ts";
-import { drawerBatches, type Wanted } from "../../drawing/batches.ts";
+import { drawerBatches } from "../../drawing/batches.ts";
 import { openPool } from "../../drawing/pool.ts";
 import { createImageProgress } from "../../drawing/progress.ts";
 import { drawersFor } from "../../drawing/workers.ts";
+import type { ImagesWanted } from "./hands.ts";
 
-export interface Processes {
+interface Processes {
   readonly backend: BackendName;
   /** Most of them; one a core when absent, one on a GPU. */
   readonly workers?: number | undefined;
@@ -19,7 +19,7 @@ export interface Processes {
 export async function drawImages(
   io: CommandIo,
   model: ReadModel,
-  { classifier, ...wanted }: Wanted & { readonly classifier: FrozenWeights | undefined },
+  { classifier, ...wanted }: ImagesWanted,
   processes: Processes,
 ) {
   const { height, width, channels } = model.imageSet;

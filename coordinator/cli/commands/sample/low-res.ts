@@ -4,16 +4,15 @@ import type { Weights } from "../../../../shared/config/models.ts";
 import type { JobSpec } from "../../../../shared/config/schema.ts";
 import type { PatchShape } from "../../../../shared/data/patch.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
-import { type ReadModel, readModel } from "../../../../shared/interop/load-model.ts";
+import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { shrunk } from "../../../../shared/pipeline/low-res.ts";
 import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
-import type { CommandIo } from "../../action.ts";
 import { readGuide } from "../../guide.ts";
 import { classOf, decimal } from "../../options.ts";
 import { checkDraws, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
-import { drawImages, type Processes } from "./draw.ts";
+import type { Hands } from "./hands.ts";
 import { captionsFor, checkPrompt } from "./prompt.ts";
 
 export interface LowResOptions extends ImageOptions {
@@ -134,22 +133,21 @@ export interface SmallAsked {
  * @throws PlumeError for a base whose images the upsampler does not take, and as readImages.
  */
 export async function openSmallImages(
-  io: CommandIo,
+  hands: Hands,
   { lowRes, ...asked }: SmallAsked,
   frame: Frame,
-  processes: Processes,
 ): Promise<SmallImages> {
   if ("bases" in lowRes) {
-    const bases = await readBases(lowRes.bases, asked.weights, frame);
+    const bases = await readBases(hands, lowRes.bases, asked.weights, frame);
     const specs = [frame.spec, ...bases.map(({ model }) => model.job.spec)];
     checkPrompt(bases[0]!.called, specs, asked.prompt);
-    return drawBase(io, bases, { ...asked, specs }, processes);
+    return drawBase(hands, bases, { ...asked, specs });
   }
   if (asked.count !== undefined)
     throw new PlumeError("INVALID_ARGUMENT", `--count ${asked.count} is of images that --base draws`, {
       remedy: "leave it out: as many are drawn as images are named",
     });
-  return readSmallImages(lowRes.images, frame, io.signal);
+  return readSmallImages(lowRes.images, frame, hands.signal);
 }
 
 interface Base {
@@ -160,11 +158,12 @@ interface Base {
 
 /** All of a chain before any is drawn. @throws PlumeError FAILED_PRECONDITION for a base whose images the upsampler does not take. */
 async function readBases(
+  hands: Hands,
   [called, ...behind]: readonly string[],
   weights: Weights | undefined,
   frame: Frame,
 ): Promise<readonly Base[]> {
-  const model = await readBase(called!, weights, frame);
+  const model = checkBase(called!, await hands.read(called!, weights), frame);
   const { lowRes } = model.job.spec.model;
   const base = { called: called!, model };
   if (!lowRes && behind.length === 0) return [base];
@@ -182,11 +181,10 @@ async function readBases(
     );
   const { height, width, channels } = model.imageSet;
   const below = { spec: model.job.spec, image: { height, width, channels }, size: lowRes.size };
-  return [base, ...(await readBases(behind, weights, below))];
+  return [base, ...(await readBases(hands, behind, weights, below))];
 }
 
-async function readBase(base: string, weights: Weights | undefined, { size, image }: Frame): Promise<ReadModel> {
-  const model = await readModel(base, weights);
+function checkBase(base: string, model: ReadModel, { size, image }: Frame): ReadModel {
   checkDraws(base, model.job.spec);
   const { height, width, channels } = model.imageSet;
   if (height === size && width === size && channels === image.channels) return model;
@@ -202,36 +200,25 @@ interface DrawAsked extends Omit<SmallAsked, "lowRes"> {
   readonly specs: readonly JobSpec[];
 }
 
-async function drawBase(
-  io: CommandIo,
-  [base, ...behind]: readonly Base[],
-  asked: DrawAsked,
-  processes: Processes,
-): Promise<SmallImages> {
+async function drawBase(hands: Hands, [base, ...behind]: readonly Base[], asked: DrawAsked): Promise<SmallImages> {
   const { called, model } = base!;
   const { job, imageSet, step, at } = model;
   const { sampling } = job.spec;
   const { count, seed, named, prompt, specs } = asked;
   const n = count ?? Math.max(1, sampling.count);
   const [above, ...below] = specs;
-  const small =
-    behind.length > 0 && (await drawBase(io, behind, { ...asked, count: n, specs: [...below, above!] }, processes));
+  const small = behind.length > 0 && (await drawBase(hands, behind, { ...asked, count: n, specs: [...below, above!] }));
   const classifier = await readGuide(undefined, job.spec, imageSet);
   const classes = shownClasses(job.spec, classifier);
   const ofAnother = classes === 0 && specs.some((spec) => spec.model.classes > 0);
   const only = named === undefined || ofAnother ? null : classOf(named, imageSet.classes, classes);
   const labelsOf = (indices: readonly number[]) =>
     only === null ? gridLabels(indices, classes) : indices.map(() => only);
-  io.note(`  first ${n} images of ${called}`);
+  hands.note(`  first ${n} images of ${called}`);
   const how = { ...samplingFor(job.spec, { seed }), classifierScale: sampling.classifierScale };
   const lowRes = small ? { pixels: small.pixels, noise: sampling.lowResNoise } : undefined;
   const captionsOf = captionsFor(job.spec, prompt);
-  const { pixels } = await drawImages(
-    io,
-    model,
-    { ...how, count: n, classifier, labelsOf, captionsOf, lowRes },
-    processes,
-  );
+  const { pixels } = await hands.draw(model, { ...how, count: n, classifier, labelsOf, captionsOf, lowRes });
   const all = Array.from({ length: n }, (_, k) => k);
   const labels = classes === above!.model.classes ? labelsOf(all) : null;
   return { pixels, labels, told: { base: at, baseStep: step } };

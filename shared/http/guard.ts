@@ -1,10 +1,9 @@
 // Routes with who may ask: a request that may not is answered before its route sees it.
 
 import type { ServerResponse } from "node:http";
-import { type ErrorCode, PlumeError } from "../../shared/errors.ts";
-import { decideAccess, type Need } from "../../shared/http/access.ts";
-import { type Route, reply } from "../../shared/http/server.ts";
-import type { RunView } from "../onlooker.ts";
+import { type ErrorCode, PlumeError } from "../errors.ts";
+import { decideAccess, type Need } from "./access.ts";
+import { type Route, reply } from "./server.ts";
 
 interface GuardedRoute {
   readonly needs: Need;
@@ -13,21 +12,9 @@ interface GuardedRoute {
 
 export type GuardedRoutes = Readonly<Record<string, GuardedRoute>>;
 
-/** What a run shows or takes over the one server: metrics bring theirs, the page its own. */
-export interface RouteProvider {
-  routes(view: RunView): GuardedRoutes | Promise<GuardedRoutes>;
-  /** The run is over; the server still answers. */
-  close?(): void | Promise<void>;
-}
-
 /** The same need for all of these. */
 export const needing = (needs: Need, routes: Readonly<Record<string, Route>>): GuardedRoutes =>
   Object.fromEntries(Object.entries(routes).map(([key, handle]) => [key, { needs, handle }]));
-
-/** Open to whoever reaches the port: health and metrics tell how a run goes, and nothing of what it is made of. */
-export const openToAll = (routesOf: (view: RunView) => Readonly<Record<string, Route>>): RouteProvider => ({
-  routes: (view) => needing("nothing", routesOf(view)),
-});
 
 export function guarded(routes: GuardedRoutes, token: string | null): Record<string, Route> {
   return Object.fromEntries(Object.entries(routes).map(([key, route]) => [key, guard(route, token)]));
@@ -72,8 +59,12 @@ export function json(response: ServerResponse, status: number, value: unknown): 
 export function refuse(
   response: ServerResponse,
   status: number,
-  { reason, remedy }: { readonly reason: string; readonly remedy: string | undefined },
+  {
+    reason,
+    remedy,
+    ...more
+  }: { readonly reason: string; readonly remedy: string | undefined; readonly field?: string },
 ): void {
   response.setHeader("connection", "close"); // what was sent along is not read
-  json(response, status, { error: { message: reason, remedy: remedy ?? null } });
+  json(response, status, { error: { message: reason, remedy: remedy ?? null, ...more } });
 }

@@ -1,15 +1,13 @@
-// The page's own files, the same for every run: made once from coordinator/ui, in memory, with a tag by which a browser
-// knows that it has them.
+// A page's own files, the same for everybody: in memory, with a tag by which a browser knows that it has them.
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
-import type { Route } from "../../shared/http/server.ts";
-import { BUNDLE } from "../../shared/root.ts";
-import { pageFiles } from "../ui/build.mjs";
+import { BUNDLE } from "../root.ts";
 import { type GuardedRoutes, needing } from "./guard.ts";
+import type { Route } from "./server.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -30,8 +28,14 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-export async function pageRoutes(): Promise<GuardedRoutes> {
-  const files = BUNDLE ? filesIn(join(BUNDLE, "page")) : await pageFiles();
+interface PageFile {
+  readonly name: string;
+  readonly contents: Uint8Array;
+}
+
+/** @param folder of the bundle that holds them. @param build makes them where this process runs from the sources. */
+export async function pageRoutes(folder: string, build: () => Promise<readonly PageFile[]>): Promise<GuardedRoutes> {
+  const files = BUNDLE ? filesIn(join(BUNDLE, folder)) : await build();
   const routes = await Promise.all(
     files.map(async ({ name, contents }) => {
       const path = name === "index.html" ? "" : name;

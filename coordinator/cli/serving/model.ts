@@ -1,0 +1,197 @@
+// The model that is served: read again when a run has a newer checkpoint, held by processes that stay.
+
+import type { BackendName } from "../../../shared/backends/backend.ts";
+import { locateCheckpoint } from "../../../shared/checkpoint/locate.ts";
+import { MANIFEST } from "../../../shared/checkpoint/manifest.ts";
+import type { Weights } from "../../../shared/config/models.ts";
+import type { ModelAnswer } from "../../../shared/http/images-api.ts";
+import { flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
+import { isModelFolder } from "../../../shared/interop/read.ts";
+import { plays } from "../../../shared/models/index.ts";
+import { shownClasses } from "../../../shared/pipeline/tiles.ts";
+import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
+import { PROMPTS } from "../../../shared/scenes/prompts.ts";
+import { WORDS } from "../../../shared/scenes/words.ts";
+import { chooseBackendFor } from "../backend.ts";
+import { type Asked, type ImageWords, parseAsked, wayFor } from "../commands/sample/asked.ts";
+import type { ImagesWanted } from "../commands/sample/hands.ts";
+import { type Drawn, drawPlanned, type Plan, planImages, type Subject } from "../commands/sample/images.ts";
+import { drawerBatches } from "../drawing/batches.ts";
+import { openPool, type Pool } from "../drawing/pool.ts";
+import { drawersFor } from "../drawing/workers.ts";
+import { readGuide } from "../guide.ts";
+import { MOST } from "./request.ts";
+
+export interface ServedOptions {
+  readonly weights: Weights | undefined;
+  /** Of an upsampler: models of small images, nearest first. */
+  readonly bases: readonly string[];
+  readonly classifier: string | undefined;
+  readonly backend: string | undefined;
+  readonly workers: number | undefined;
+  /** Ends the processes. */
+  readonly signal: AbortSignal;
+  readonly note: (line: string) => void;
+}
+
+export interface Served extends Disposable {
+  /** Words of every request. */
+  readonly fixed: Pick<ImageWords, "base" | "weights">;
+  /** By the weights of now. */
+  about(): Promise<ModelAnswer>;
+  /** @throws PlumeError for what the model cannot do. */
+  plan(asked: Asked): Promise<Plan>;
+  draw(plan: Plan, onProgress: (images: number, count: number) => void, off: AbortSignal): Promise<Drawn>;
+}
+
+/** Reads the model and opens the processes that draw. @throws PlumeError where that cannot be done. */
+export async function openServed(checkpoint: string, options: ServedOptions): Promise<Served> {
+  const { weights, bases, workers, signal, note } = options;
+  const fixed = { ...(bases.length > 0 && { base: bases }), ...(weights && { weights }) };
+  const read = createReader();
+  const first = await read(checkpoint, weights);
+  wayFor(checkpoint, first.job.spec, parseAsked({ seed: "0", ...fixed }));
+  const backend = await chooseBackendFor(options.backend, first.job);
+  const hold = createHolder({ backend, workers, models: 1 + bases.length, signal });
+
+  const subject = async (): Promise<Subject> => {
+    const model = await read(checkpoint, weights);
+    return { checkpoint, model, classifier: await guideOf(model) };
+  };
+  let guided: Promise<Subject["classifier"]> | undefined;
+  const guideOf = ({ job, imageSet }: ReadModel) => {
+    guided ??= readGuide(options.classifier, job.spec, imageSet);
+    return guided;
+  };
+  const { classifier } = await subject();
+  await hold.open(first, classifier);
+
+  return {
+    fixed,
+    async about() {
+      return aboutOf(await subject(), await Promise.all(bases.map((base) => read(base, weights))));
+    },
+    async plan(asked) {
+      const of = await subject();
+      return planImages(of, asked, wayFor(checkpoint, of.model.job.spec, asked));
+    },
+    draw: (plan, onProgress, off) =>
+      drawPlanned(plan, { read, note, signal: off, draw: (of, wanted) => hold.draw(of, wanted, onProgress, off) }),
+    [Symbol.dispose]: () => hold[Symbol.dispose](),
+  };
+}
+
+/** Reads a model once, and again when there is a newer checkpoint of it. */
+function createReader() {
+  const known = new Map<string, { readonly newest: string; readonly model: Promise<ReadModel> }>();
+  return async (checkpoint: string, weights: Weights | undefined): Promise<ReadModel> => {
+    const newest = await newestOf(checkpoint);
+    const kept = known.get(checkpoint);
+    if (kept?.newest === newest) return kept.model;
+    const model = readModel(checkpoint, weights);
+    known.set(checkpoint, { newest, model });
+    model.catch(() => known.delete(checkpoint));
+    return model;
+  };
+}
+
+/** What tells of another one. */
+async function newestOf(checkpoint: string): Promise<string> {
+  if (isModelFolder(checkpoint)) return "";
+  const { store, which } = await locateCheckpoint(checkpoint);
+  if (which !== "latest") return String(which);
+  const manifests: string[] = [];
+  for await (const { key, modifiedMs } of store.list("step-"))
+    if (key.endsWith(`/${MANIFEST}`)) manifests.push(`${key} ${modifiedMs}`);
+  return manifests.sort().join("\n");
+}
+
+interface HolderOptions {
+  readonly backend: BackendName;
+  readonly workers: number | undefined;
+  /** Networks that are held at once. */
+  readonly models: number;
+  readonly signal: AbortSignal;
+}
+
+interface Held {
+  readonly pool: Pool;
+  loaded: ReadModel | null;
+}
+
+/** Processes that hold a network, whatever its weights; those of one that has changed are others. */
+function createHolder({ backend, workers, models, signal }: HolderOptions) {
+  const held = new Map<string, Held>();
+  const drop = (key: string) => {
+    held.get(key)?.pool[Symbol.dispose]();
+    held.delete(key);
+  };
+  const open = async (model: ReadModel, classifier: ImagesWanted["classifier"]): Promise<[string, Held]> => {
+    const { height, width, channels } = model.imageSet;
+    const drawn = { spec: model.job.spec, image: { height, width, channels } };
+    const key = JSON.stringify(drawn);
+    const known = held.get(key);
+    if (known?.pool.isWhole) return [key, known];
+    drop(key);
+    while (held.size >= models) drop([...held.keys()][0]!);
+    const n = drawersFor(workers, backend, Number.POSITIVE_INFINITY);
+    const opened: Held = { pool: await openPool(n, { backend, classifier, model: drawn }, signal), loaded: null };
+    held.set(key, opened);
+    return [key, opened];
+  };
+  const load = async (of: Held, model: ReadModel) => {
+    if (of.loaded === model) return;
+    of.loaded = null;
+    await of.pool.load((await flatOf(model)).flat);
+    of.loaded = model;
+  };
+  return {
+    open,
+    async draw(
+      model: ReadModel,
+      { classifier, ...wanted }: ImagesWanted,
+      onProgress: (images: number, count: number) => void,
+      off: AbortSignal,
+    ) {
+      const { height, width, channels } = model.imageSet;
+      const batches = drawerBatches(wanted, { height, width, channels });
+      const [key, of] = await open(model, classifier);
+      try {
+        await load(of, model);
+        const { pixels } = await of.pool.draw(batches, (images) => onProgress(images, wanted.count), off);
+        return { pixels, workers: drawersFor(workers, backend, batches.length) };
+      } catch (error) {
+        if (!off.aborted) drop(key); // a process may be gone: the next drawing begins with new ones
+        throw error;
+      }
+    },
+    [Symbol.dispose]() {
+      for (const key of [...held.keys()]) drop(key);
+    },
+  };
+}
+
+function aboutOf({ model, classifier }: Subject, bases: readonly ReadModel[]): ModelAnswer {
+  const { job, step, weights, imageSet } = model;
+  const { spec } = job;
+  const { sampling, diffusion } = spec;
+  const { width, height, channels } = imageSet;
+  // An upsampler without classes may have a base with some.
+  const classesOf = (each: ReadModel) => shownClasses(each.job.spec, each === model ? classifier : undefined);
+  const named = [model, ...bases].find((each) => classesOf(each) > 0) ?? model;
+  const count = classesOf(named);
+  const reads = [model, ...bases].some((each) => each.job.spec.model.text);
+  const isGame = plays(spec.model.type);
+  return {
+    ...{ name: job.metadata.name, step, weights, image: { width, height, channels } },
+    classes: Array.from({ length: count }, (_, k) => named.imageSet.classes[k] ?? String(k)),
+    captions: reads ? { words: WORDS, examples: PROMPTS } : null,
+    guided: !isGame && (spec.model.classes > 0 || Boolean(spec.model.text)),
+    samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, plays: isGame })),
+    defaults: {
+      ...{ sampler: sampling.sampler, steps: sampling.steps, guidance: sampling.guidance, seed: 0 },
+      count: Math.max(1, sampling.count),
+    },
+    most: { ...MOST, steps: diffusion.process === "ddpm" ? diffusion.timesteps : MOST.steps },
+  };
+}
