@@ -23,7 +23,11 @@ const COLUMNS = [
   column("Message", '.status.conditions[?(@.type=="Progressing")].message', { priority: 1 }),
 ];
 
-function column(name: string, jsonPath: string, more: { type?: string; description?: string; priority?: number } = {}) {
+export function column(
+  name: string,
+  jsonPath: string,
+  more: { type?: string; description?: string; priority?: number } = {},
+) {
   return { name, type: "string", jsonPath, ...more };
 }
 
@@ -76,7 +80,9 @@ function objectSchema(): Structural {
       kind: { type: "string" },
       metadata: { type: "object", properties: { name: { type: "string" } } },
       spec: specOf(spec!),
-      status: statusOf(),
+      status: withConditions(
+        structuralOf(statusSchema.describe("what has become of the job, written by the operator")),
+      ),
     },
     "x-kubernetes-validations": ofName.map((validation) => atPath(validation, "metadata.name")),
   };
@@ -127,8 +133,7 @@ function withRemarks(node: Structural, path: string): Structural {
 }
 
 /** Conditions are a map by their type: whoever applies one does not touch the others. */
-function statusOf(): Structural {
-  const status = structuralOf(statusSchema.describe("what has become of the job, written by the operator"));
+export function withConditions(status: Structural): Structural {
   const conditions = {
     ...status.properties!.conditions,
     "x-kubernetes-list-type": "map",

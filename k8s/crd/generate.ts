@@ -1,21 +1,33 @@
-// npm run gen:crd writes diffusionjobs.plume.dev.yaml; with --check it exits 1 when that is not what would be written.
+// npm run gen:crd writes the definitions' files; with --check it exits 1 when one is not what would be written.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { diffusionJobDefinition } from "./definition.ts";
+import { diffusionPipelineDefinition } from "./pipeline-definition.ts";
 
-const FILE = fileURLToPath(new URL("diffusionjobs.plume.dev.yaml", import.meta.url));
-const HEAD = "# Generated from the job's schema (shared/config) and the status's (status.ts) by npm run gen:crd.\n";
+const generatedFrom = (schema: string, status: string) =>
+  `# Generated from the ${schema} and the status's (${status}) by npm run gen:crd.\n`;
 
-function main(check: boolean): number {
-  const text = HEAD + stringify(diffusionJobDefinition(), { lineWidth: 120, aliasDuplicateObjects: false });
-  if (!check) writeFileSync(FILE, text);
-  else if (readFileSync(FILE, "utf8") !== text) {
-    process.stderr.write(`${FILE} is not what its source says; run npm run gen:crd\n`);
-    return 1;
+const DEFINITIONS = [
+  { head: generatedFrom("job's schema (shared/config)", "status.ts"), definition: diffusionJobDefinition() },
+  {
+    head: generatedFrom("pipeline's schema (shared/stages)", "pipeline-status.ts"),
+    definition: diffusionPipelineDefinition(),
+  },
+];
+
+/** @returns whether the file is what its source says. */
+function settle({ head, definition }: (typeof DEFINITIONS)[number], check: boolean): boolean {
+  const file = fileURLToPath(new URL(`${definition.metadata.name}.yaml`, import.meta.url));
+  const text = head + stringify(definition, { lineWidth: 120, aliasDuplicateObjects: false });
+  if (!check) writeFileSync(file, text);
+  else if (!existsSync(file) || readFileSync(file, "utf8") !== text) {
+    process.stderr.write(`${file} is not what its source says; run npm run gen:crd\n`);
+    return false;
   }
-  return 0;
+  return true;
 }
 
-process.exitCode = main(process.argv.includes("--check"));
+const check = process.argv.includes("--check");
+process.exitCode = DEFINITIONS.filter((each) => !settle(each, check)).length > 0 ? 1 : 0;

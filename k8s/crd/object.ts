@@ -29,8 +29,8 @@ export interface DiffusionJobObject {
   readonly status?: DiffusionJobStatus;
 }
 
-/** Written beside the user's own by whoever applies an object; no part of the job. */
-const TOOLS = /^(kubectl\.kubernetes\.io|[a-z.]*argoproj\.io|kustomize\.toolkit\.fluxcd\.io)\//;
+/** Written beside the user's own by whoever applies an object, an operator among them; no part of the job. */
+const TOOLS = /^(plume\.dev|kubectl\.kubernetes\.io|[a-z.]*argoproj\.io|kustomize\.toolkit\.fluxcd\.io)\//;
 
 /**
  * The job of an object of a cluster: the same one, to the byte of its YAML, as the file that was applied is on a laptop.

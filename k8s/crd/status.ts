@@ -24,18 +24,28 @@ export const CONDITION_TYPES = [
 const count = z.int().min(0);
 const instant = z.string().meta({ format: "date-time" });
 
-const conditionSchema = z.strictObject({
-  type: z.string().min(1).max(64).describe(CONDITION_TYPES.join(", ")),
-  status: z.enum(["True", "False", "Unknown"]).describe("whether it is so"),
-  reason: z
-    .string()
-    .regex(/^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/)
-    .max(1024)
-    .describe("why, in one word for programs"),
-  message: z.string().max(32_768).describe("why, in words for people, with the remedy where there is one"),
-  lastTransitionTime: instant.describe("when the status last changed"),
-  observedGeneration: count.optional().describe("metadata.generation that it was judged by"),
-});
+/** Of an object that has conditions of these types. */
+const conditionSchemaOf = (types: readonly string[]) =>
+  z.strictObject({
+    type: z.string().min(1).max(64).describe(types.join(", ")),
+    status: z.enum(["True", "False", "Unknown"]).describe("whether it is so"),
+    reason: z
+      .string()
+      .regex(/^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$/)
+      .max(1024)
+      .describe("why, in one word for programs"),
+    message: z.string().max(32_768).describe("why, in words for people, with the remedy where there is one"),
+    lastTransitionTime: instant.describe("when the status last changed"),
+    observedGeneration: count.optional().describe("metadata.generation that it was judged by"),
+  });
+
+/** What `what` (a job, a pipeline) is told of. */
+export const conditionsOf = (types: readonly string[], what: string) =>
+  z
+    .array(conditionSchemaOf(types))
+    .max(32)
+    .optional()
+    .describe(`what is so of the ${what}, since when and why; kubectl wait --for=condition=Complete waits for one`);
 
 const columnsSchema = z.strictObject({
   step: z.string().optional().describe("12400/50000"),
@@ -73,14 +83,10 @@ export const statusSchema = z.strictObject({
   weightsSha256: z.string().optional().describe("digest of the final weights: the same at any number of workers"),
   emaSha256: z.string().optional().describe("digest of their average, which is what is drawn with and distilled"),
   columns: columnsSchema.optional().describe("what kubectl get shows, in few letters"),
-  conditions: z
-    .array(conditionSchema)
-    .max(32)
-    .optional()
-    .describe("what is so of the job, since when and why; kubectl wait --for=condition=Complete waits for one"),
+  conditions: conditionsOf(CONDITION_TYPES, "job"),
 });
 
-export type Condition = z.infer<typeof conditionSchema>;
+export type Condition = z.infer<ReturnType<typeof conditionSchemaOf>>;
 export type DiffusionJobStatus = z.infer<typeof statusSchema>;
 
 /** What `kubectl get` shows of a status, in few letters. */

@@ -133,7 +133,8 @@ function inside({ properties, additionalProperties }: Json, path: string): Struc
         Object.entries(properties).map(([name, child]) => [name, convert(child as Json, `${path}.${name}`)]),
       ),
     };
-  return typeof additionalProperties === "object"
-    ? { additionalProperties: convert(additionalProperties, `${path}.*`) }
-    : {};
+  if (typeof additionalProperties !== "object") return {};
+  // Whatever there is.
+  if (Object.keys(additionalProperties).length === 0) return { "x-kubernetes-preserve-unknown-fields": true };
+  return { additionalProperties: convert(additionalProperties, `${path}.*`) };
 }

@@ -1,6 +1,6 @@
 // How the conditions of a DiffusionJob change (metav1.Condition). Pure.
 
-import { CONDITION_TYPES, type Condition } from "../crd/status.ts";
+import type { CONDITION_TYPES, Condition } from "../crd/status.ts";
 
 export type { Condition };
 export type ConditionType = (typeof CONDITION_TYPES)[number];
@@ -13,13 +13,14 @@ export interface Verdict {
 }
 
 /** The conditions as they are now: a time changes only with its status. In the order of their types. */
-export function nextConditions(
+export function nextConditions<Type extends string>(
+  types: readonly Type[],
   nowMs: number,
   generation: number,
   before: readonly Condition[],
-  verdicts: Readonly<Record<ConditionType, Verdict>>,
+  verdicts: Readonly<Record<Type, Verdict>>,
 ): Condition[] {
-  return CONDITION_TYPES.map((type) => {
+  return types.map((type) => {
     const { holds, reason, message } = verdicts[type];
     const status = holds ? "True" : "False";
     const old = before.find((each) => each.type === type);
@@ -31,7 +32,7 @@ export function nextConditions(
 export const conditionOf = (all: readonly Condition[] | undefined, type: string): Condition | undefined =>
   all?.find((each) => each.type === type);
 
-export const holds = (all: readonly Condition[] | undefined, type: ConditionType): boolean =>
+export const holds = (all: readonly Condition[] | undefined, type: string): boolean =>
   conditionOf(all, type)?.status === "True";
 
 /** metav1.Time: whole seconds. */

@@ -4,16 +4,19 @@ import { setMaxListeners } from "node:events";
 import { aborted } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
 import type { OperatorEvent } from "../../shared/metrics/operator/source.ts";
+import { PIPELINE_KIND } from "../../shared/stages/schema.ts";
 import { NAME, PLUME } from "../render/labels.ts";
 import { type Api, ApiError } from "./api.ts";
 import { type Coordinators, createCoordinators } from "./coordinators.ts";
 import { createReader } from "./desired.ts";
 import { type Informer, type InformerOptions, keyOf, startInformer } from "./informer.ts";
-import type { DiffusionJob } from "./job.ts";
+import { controllerOf, type DiffusionJob } from "./job.ts";
 import { CHILD_KINDS, type KindName } from "./kinds.ts";
 import type { KubernetesEvent, KubernetesObject, Pod } from "./objects.ts";
 import type { OperatorOptions } from "./observed.ts";
 import { pacedFor } from "./pace.ts";
+import type { DiffusionPipeline } from "./pipelines/decide.ts";
+import { createPipelineReconciler } from "./pipelines/reconcile.ts";
 import { createQueue, systemQueueClock } from "./queue.ts";
 import { createReconciler, type View } from "./reconcile.ts";
 import type { Recorder } from "./recorder.ts";
@@ -51,27 +54,33 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   const over = AbortSignal.any([signal, stop.signal]);
   setMaxListeners(0, over); // one for each call that is under way
   let work = async (_: string): Promise<number | null> => null;
+  let workOnPipeline = async (_: string): Promise<number | null> => null;
 
-  const queue = createQueue({
-    clock: systemQueueClock,
-    workers,
-    work: (key) => measured(() => work(key), onEvent),
-    onError(key, error, againMs) {
-      if (over.aborted) return;
-      const isNews = !(error instanceof ApiError) || error.code !== 409; // somebody was quicker: look again
-      if (isNews) log.warn({ job: key, reason: String(error), againMs }, "a pass failed and is made again");
-    },
-  });
+  const queueOf = (what: "job" | "pipeline", pass: (key: string) => Promise<number | null>) =>
+    createQueue({
+      clock: systemQueueClock,
+      workers,
+      work: (key) => measured(() => pass(key), onEvent),
+      onError(key, error, againMs) {
+        if (over.aborted) return;
+        const isNews = !(error instanceof ApiError) || error.code !== 409; // somebody was quicker: look again
+        if (isNews) log.warn({ [what]: key, reason: String(error), againMs }, "a pass failed and is made again");
+      },
+    });
+  const queue = queueOf("job", (key) => work(key));
+  const pipelineQueue = queueOf("pipeline", (key) => workOnPipeline(key));
 
-  const watch = (kind: KindName, selector: Selector) =>
+  const watch = (kind: KindName, selector: Selector, onKey = queue.add) =>
     startInformer({
       api,
       kind,
       namespace,
       ...selector,
-      onChange(_, job) {
+      onChange(object, job) {
         onEvent({ kind: "heard" });
-        if (job !== null) queue.add(job);
+        if (job !== null) onKey(job);
+        const pipeline = pipelineWith(object);
+        if (pipeline !== null) pipelineQueue.add(pipeline);
       },
       onError: () => onEvent({ kind: "watch-failed" }),
       log,
@@ -82,6 +91,8 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   const children = CHILD_KINDS.map((kind) => watch(kind, { labelSelector: LABELS }));
   const failures = watch("Event", { fieldSelector: FAILURES, jobOf: jobTold });
   const informers = [jobs, pods, failures, ...children];
+  // Not waited for: a cluster may have jobs and no definition of pipelines.
+  const pipelines = watch("DiffusionPipeline", { jobOf: keyOf }, pipelineQueue.add);
   await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(over)]);
   over.throwIfAborted();
 
@@ -110,8 +121,21 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     log,
     signal: over,
   });
+  workOnPipeline = createPipelineReconciler({
+    api,
+    view: {
+      pipeline: (key) => pipelines.get(...splitKey(key)) as DiffusionPipeline | undefined,
+      job: (of, name) => jobs.get(of, name) as DiffusionJob | undefined,
+    },
+    recorder,
+    epochMs,
+    onStatus: () => onEvent({ kind: "status-written" }),
+    log,
+    signal: over,
+  });
   const all = () => {
     for (const job of jobs.all()) queue.add(keyOf(job));
+    for (const pipeline of pipelines.all()) pipelineQueue.add(keyOf(pipeline));
   };
   all();
   const resync = setInterval(all, RESYNC_MS);
@@ -126,14 +150,22 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
     async close() {
       clearInterval(resync);
       stop.abort();
-      await queue.close();
+      await Promise.all([queue.close(), pipelineQueue.close()]);
       coordinators[Symbol.dispose]();
-      await Promise.all(informers.map(({ done }) => done));
+      await Promise.all([...informers, pipelines].map(({ done }) => done));
     },
   };
 }
 
 type Selector = Pick<InformerOptions, "labelSelector" | "fieldSelector" | "jobOf">;
+
+const splitKey = (key: string) => key.split("/") as [namespace: string, name: string];
+
+/** The key of the pipeline that a job is of. */
+function pipelineWith(object: KubernetesObject): string | null {
+  const owner = object.kind === "DiffusionJob" ? controllerOf(object) : undefined;
+  return owner?.kind === PIPELINE_KIND ? `${object.metadata.namespace}/${owner.name}` : null;
+}
 
 /** The key of the job whose set an event tells of. */
 function jobTold(event: KubernetesObject): string | null {
@@ -148,8 +180,7 @@ function viewOf(jobs: Informer, pods: Informer, failures: Informer, children: re
     informers.flatMap((informer) => informer.ofJob(namespace, job));
   return {
     job(key) {
-      const [namespace, name] = key.split("/") as [string, string];
-      return jobs.get(namespace, name) as DiffusionJob | undefined;
+      return jobs.get(...splitKey(key)) as DiffusionJob | undefined;
     },
     children: (namespace, job) => of(children, namespace, job),
     pods: (namespace, job) => of([pods], namespace, job) as Pod[],

@@ -1,6 +1,7 @@
 // The kinds of objects that the operator reads and writes, and where the API server has them.
 
 import { GROUP, PLURAL, VERSION } from "../crd/object.ts";
+import { PIPELINES } from "../crd/pipeline-object.ts";
 import type { KubernetesObject } from "./objects.ts";
 
 interface Kind {
@@ -10,6 +11,7 @@ interface Kind {
 
 const KINDS = {
   DiffusionJob: { apiVersion: `${GROUP}/${VERSION}`, plural: PLURAL },
+  DiffusionPipeline: { apiVersion: `${GROUP}/${VERSION}`, plural: PIPELINES },
   StatefulSet: { apiVersion: "apps/v1", plural: "statefulsets" },
   Pod: { apiVersion: "v1", plural: "pods" },
   ConfigMap: { apiVersion: "v1", plural: "configmaps" },

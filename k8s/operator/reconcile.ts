@@ -18,6 +18,7 @@ import { type Action, isOf, isSame, type Observed, type OperatorOptions, type Re
 import type { Recorder } from "./recorder.ts";
 import { type NodeState, nodeStateOf, suspectAt } from "./rescue.ts";
 import { isRunning } from "./trouble.ts";
+import { isMistake, writes } from "./writes.ts";
 
 /** What is known without asking, kept up to date by watches. */
 export interface View {
@@ -50,6 +51,7 @@ const GRPC_PORT = 7070;
 
 export function createReconciler(parts: ReconcilerOptions) {
   const { api, view, reader, coordinators, recorder, options, epochMs, onStatus, log, signal } = parts;
+  const { applyObject, applyStatus } = writes(api, signal);
   const written = new Map<string, number>();
   const refusals = new Map<string, string>();
   /** Objects that differ right after an apply: the server writes a value in its own way. */
@@ -140,12 +142,7 @@ export function createReconciler(parts: ReconcilerOptions) {
       .children(object.metadata.namespace ?? "default", object.metadata.labels?.[INSTANCE] ?? "")
       .find((each) => isSame(each, object));
     if (is && settled.get(path) === fingerprint(object, is)) return false;
-    const query = { fieldManager: MANAGER, force: "true" };
-    const contentType = "application/apply-patch+yaml";
-    const applied = await api.call<KubernetesObject>(
-      { method: "PATCH", path, query, contentType, body: object },
-      signal,
-    );
+    const applied = await applyObject(object);
     const drift = driftOf(object, applied);
     if (drift === null) {
       settled.delete(path);
@@ -182,24 +179,8 @@ export function createReconciler(parts: ReconcilerOptions) {
   };
 
   const writeStatus = async (job: DiffusionJob, status: DiffusionJobStatus): Promise<void> => {
-    const { name, namespace, uid = "", resourceVersion } = job.metadata;
-    await api.call(
-      {
-        method: "PATCH",
-        path: `${objectPath(job)}/status`,
-        query: { fieldManager: MANAGER, force: "true" },
-        contentType: "application/apply-patch+yaml",
-        // With the version that was looked at: what is decided on an older one is decided again.
-        body: {
-          apiVersion: job.apiVersion,
-          kind: job.kind,
-          metadata: { name, namespace, uid, resourceVersion },
-          status,
-        },
-      },
-      signal,
-    );
-    written.set(uid, epochMs());
+    await applyStatus(job, status);
+    written.set(job.metadata.uid ?? "", epochMs());
     onStatus();
   };
 
@@ -255,10 +236,6 @@ export function createReconciler(parts: ReconcilerOptions) {
     for (const event of events) await recorder.tell(job, event);
   }
 }
-
-/** What will be refused again, until somebody changes something. */
-const isMistake = (error: unknown): error is ApiError =>
-  error instanceof ApiError && [400, 403, 422].includes(error.code);
 
 /** Of the coordinator's pod, where one runs: its own address, because a name may still lead to the one before. */
 function placeOf(job: DiffusionJob, pods: readonly Pod[], children: readonly KubernetesObject[]): Place | null {

@@ -4,8 +4,8 @@
 import { createHash } from "node:crypto";
 import { type Api, ApiError } from "./api.ts";
 import { timeText } from "./conditions.ts";
-import type { DiffusionJob } from "./job.ts";
 import { apiVersionOf, collectionPath } from "./kinds.ts";
+import type { KubernetesObject } from "./objects.ts";
 import type { JobEvent } from "./observed.ts";
 
 export interface RecorderOptions {
@@ -17,7 +17,8 @@ export interface RecorderOptions {
 }
 
 export interface Recorder {
-  tell(job: DiffusionJob, event: JobEvent): Promise<void>;
+  /** Of a job or a pipeline. */
+  tell(job: KubernetesObject, event: JobEvent): Promise<void>;
 }
 
 interface Told {
@@ -32,7 +33,7 @@ const MOST_KEPT = 5_000;
 export function createRecorder({ api, instance, epochMs, onError }: RecorderOptions): Recorder {
   const counts = new Map<string, number>();
 
-  const tell = async (job: DiffusionJob, { type, reason, message }: JobEvent) => {
+  const tell = async (job: KubernetesObject, { type, reason, message }: JobEvent) => {
     const { name: jobName, namespace = "default", uid = "", resourceVersion } = job.metadata;
     const digest = createHash("sha256").update(`${uid} ${type} ${reason} ${message}`).digest("hex").slice(0, 16);
     const name = `${jobName}.${digest}`;

@@ -1,7 +1,7 @@
 // The status of a job: what is seen, and of what cannot be seen now the last that was. Pure.
 
 import type { StatusReport } from "../../shared/control/verbs.ts";
-import { columnsOf, type DiffusionJobStatus } from "../crd/status.ts";
+import { CONDITION_TYPES, columnsOf, type DiffusionJobStatus } from "../crd/status.ts";
 import { COMPONENT, INSTANCE, NAME, PLUME } from "../render/labels.ts";
 import { nextConditions, timeText } from "./conditions.ts";
 import { type Observed, setOf } from "./observed.ts";
@@ -22,7 +22,13 @@ export function statusOf(nowMs: number, stage: Stage, observed: Observed): Diffu
     phase: phaseOf(stage, observed),
     ...(GOING.has(stage.kind) ? told : atRest(told)),
     workers: { replicas, ready, desired, selector },
-    conditions: nextConditions(nowMs, generation, before.conditions ?? [], verdictsOf(nowMs, stage, observed, crew)),
+    conditions: nextConditions(
+      CONDITION_TYPES,
+      nowMs,
+      generation,
+      before.conditions ?? [],
+      verdictsOf(nowMs, stage, observed, crew),
+    ),
   };
   return { ...status, columns: columnsOf(status) };
 }
@@ -99,7 +105,7 @@ export function decideWrite(
   next: DiffusionJobStatus,
   { writtenMs, everyMs }: { readonly writtenMs: number | null; readonly everyMs: number },
 ): WriteDecision {
-  if (JSON.stringify(ordered(before)) === JSON.stringify(ordered(next))) return { kind: "same" };
+  if (isSameStatus(before, next)) return { kind: "same" };
   const telling = firstTelling(before, next);
   if (telling) return { kind: "write", reason: telling };
   const dueMs = writtenMs === null ? nowMs : writtenMs + everyMs;
@@ -119,6 +125,9 @@ function firstTelling(before: DiffusionJobStatus | undefined, next: DiffusionJob
 }
 
 /** Whatever the order in which a server writes fields. */
+export const isSameStatus = (a: object | undefined, b: object): boolean =>
+  JSON.stringify(ordered(a)) === JSON.stringify(ordered(b));
+
 function ordered(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(ordered);
   if (typeof value !== "object" || value === null) return value;

@@ -5,7 +5,8 @@ import type { Phase } from "../bus/events.ts";
 import type { StatusReport } from "../control/verbs.ts";
 
 export function wireOf(report: StatusReport): Status {
-  const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256, emaSha256, wish, unsaved } = report;
+  const { members, secondsByState, recoveries, decisions, checkpoint, weightsSha256, emaSha256, wish, unsaved } =
+    report;
   return {
     ...report,
     members: [...members],

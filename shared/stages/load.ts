@@ -10,7 +10,16 @@ import { applyOverride } from "../config/override.ts";
 import { PlumeError } from "../errors.ts";
 import { edgeFaults } from "./edges.ts";
 import { inOrder, namedBy } from "./order.ts";
-import { baseSchema, edgeSchema, edgesOf, type Pipeline, pipelineSchema, type Stage, stageSchema } from "./schema.ts";
+import {
+  baseSchema,
+  edgeSchema,
+  edgesOf,
+  PIPELINE_KIND,
+  type Pipeline,
+  pipelineSchema,
+  type Stage,
+  stageSchema,
+} from "./schema.ts";
 
 const FILE = { what: "pipeline", example: "deploy/pipelines/distilled.yaml" };
 const REMEDY = "the README has an example of a pipeline with all that a stage may have";
@@ -132,9 +141,9 @@ function stageOf(
 }
 
 /** The pipeline as one document without job files: what pipeline.yaml in its folder holds, and what a cluster takes. */
-export const inlined = ({ name, stages }: Pipeline): object => ({
+export const inlined = ({ name, stages }: Pipeline) => ({
   apiVersion: "plume.dev/v1alpha1",
-  kind: "DiffusionPipeline",
+  kind: PIPELINE_KIND,
   metadata: { name },
   spec: { stages: stages.map(inlinedStage) },
 });

@@ -9,6 +9,7 @@ export const PIPELINE_KIND = "DiffusionPipeline";
 
 const name = z
   .string()
+  .max(53)
   .regex(/^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$/, "must be lower-case letters, digits and '-', at most 53 long");
 
 export const edgeSchema = z.strictObject({

@@ -109,11 +109,17 @@ describe("a pipeline whose teacher's job has changed", () => {
     const refused = await plume(...run(whole));
     expect(refused).toMatchObject({
       code: 2,
-      stderr: expect.stringMatching(/teacher is stale: .*training\.optimizer\.lr: it was 0\.002, is 0\.001\n.*--retrain teacher/),
+      stderr: expect.stringMatching(
+        /teacher is stale: .*training\.optimizer\.lr: it was 0\.002, is 0\.001\n.*--retrain teacher/,
+      ),
     });
     expect(digests(whole)).toEqual(before);
     await plumeJson(...run(whole, "--retrain", "teacher"));
-    expect(digests(whole).flat().filter((sha256) => before.flat().includes(sha256))).toEqual([]);
+    expect(
+      digests(whole)
+        .flat()
+        .filter((sha256) => before.flat().includes(sha256)),
+    ).toEqual([]);
     for (const stage of ["teacher.1", "student.1"]) expect(existsSync(join(whole, stage, "summary.json"))).toBe(true);
   });
 
@@ -131,7 +137,10 @@ describe("a pipeline whose teacher's job has changed", () => {
     ]);
     const out = scratch.file("bad");
     const { code, stderr } = await plume("pipeline", "run", "-f", bad, "--out", out);
-    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(/stage b: data\.source .*nowhere/) });
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/stage b: data\.source .*nowhere/),
+    });
     expect(existsSync(out)).toBe(false);
   });
 });

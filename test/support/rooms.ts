@@ -196,7 +196,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "deploy/docker": ["shared", "coordinator/cli/bundle.mjs"],
   "k8s/render": ["shared/config"],
   "k8s/components": [],
-  "k8s/crd": ["shared/bus", "shared/config"],
+  "k8s/crd": ["shared/bus", "shared/config", "shared/stages"],
   "k8s/operator": ["shared", "k8s/crd", "k8s/render"],
   test: ["shared", "proto/gen", "coordinator", "worker", "deploy", "k8s"],
 };

@@ -10,13 +10,15 @@ import { ROOT } from "../../../shared/root.ts";
 import type { Kubectl } from "./kubectl.ts";
 
 export const CRD_FILE = join(ROOT, "k8s/crd/diffusionjobs.plume.dev.yaml");
+const PIPELINES_FILE = join(ROOT, "k8s/crd/diffusionpipelines.plume.dev.yaml");
 
-/** @param how by the server, or, as a person does, with the annotation that kubectl writes. */
+/** And DiffusionPipelines. @param how by the server, or, as a person does, with the annotation that kubectl writes. */
 export async function installDiffusionJobs(
   kubectl: Kubectl,
   how: readonly string[] = ["--server-side"],
 ): Promise<void> {
-  await established(kubectl, await kubectl(["apply", ...how, "-o", "name", "-f", CRD_FILE]));
+  const files = ["-f", CRD_FILE, "-f", PIPELINES_FILE];
+  await established(kubectl, await kubectl(["apply", ...how, "-o", "name", ...files]));
 }
 
 /**
