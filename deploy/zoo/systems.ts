@@ -50,7 +50,7 @@ const samplers = (process: "ddpm" | "vp"): Sweep => ({
   title: "Samplers",
   about: "One checkpoint, drawn by every sampler that fits its process.",
   by: "evaluations",
-  sampler: SAMPLER_NAMES.filter((name) => fitsModel(name, { process, predict: "v", plays: false })),
+  sampler: SAMPLER_NAMES.filter((name) => fitsModel(name, { process, predict: "v", generates: false })),
   steps: [5, 10, 20, 40],
 });
 
