@@ -56,10 +56,20 @@ function lively({ params: declared }: Network) {
   return { layout, params, flat, f: inference(params.get) };
 }
 
+/** Tensors that lie behind each other and whose names begin alike: what layers of a block have. */
+function partsOf({ tensors }: ReturnType<typeof buildLayout>) {
+  const blockOf = (name: string) => name.split(".").slice(0, 3).join(".");
+  return [...new Set(tensors.map(({ name }) => blockOf(name)))].map((block) => {
+    const own = tensors.filter(({ name }) => blockOf(name) === block);
+    const { offset, size } = own.at(-1)!;
+    return { offset: own[0]!.offset, size: offset + size - own[0]!.offset };
+  });
+}
+
 const batch = async () => ({ step: 2, index: 1, ...(await openShapes(64, 8).read([3, 1, 4, 15])) });
 
 describe.each(TYPES)("a %s", (type) => {
-  it("has the gradient that finite differences of its loss have, in every tensor that is felt", async () => {
+  it("has the gradient that finite differences of its loss have, in every part that is felt", async () => {
     const { spec, network, layout, params, flat } = await tiny(type);
     const compute = createMicroBatch(spec, network, layout, image, backend);
     const gradient = new Float32Array(layout.size);
@@ -71,11 +81,12 @@ describe.each(TYPES)("a %s", (type) => {
       return compute(params, data, scratch);
     };
     const felt: number[] = [];
-    for (const tensor of layout.tensors) {
-      const error = await slopeError(lossAt, flat, gradient, tensor, { least: 1e-5, step: 2e-3 });
+    const parts = partsOf(layout);
+    for (const part of parts) {
+      const error = await slopeError(lossAt, flat, gradient, part, { least: 1e-5, step: 2e-3 });
       if (error !== null) felt.push(error);
     }
-    expect(felt.length).toBeGreaterThan(layout.tensors.length / 2);
+    expect(felt.length).toBeGreaterThan(parts.length / 2);
     for (const error of felt) expect(error).toBeLessThan(0.1);
   });
 
