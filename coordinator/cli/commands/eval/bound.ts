@@ -95,7 +95,7 @@ function checkProcess(checkpoint: string, { spec }: Job): void {
     "FAILED_PRECONDITION",
     `${checkpoint} is a ${generates(type) ? type : `model of the process ${process}`}, of which --bound knows no likelihood`,
     {
-      remedy: `it is for ${CHAIN_NAMES.join(" and ")}; evaluate a run of deploy/jobs/heartbeat.yaml`,
+      remedy: `it is for ${CHAIN_NAMES.join(" and ")}, as a run of deploy/jobs/heartbeat.yaml; plume likelihood measures others`,
     },
   );
 }
