@@ -14,5 +14,7 @@ export const autoencoderSchema = z.strictObject({
     .min(0)
     .max(1000)
     .default(1)
-    .describe("what the KL divergence counts beside the distortion: 1 is the bound, another a beta-VAE (Higgins et al. 2017)"),
+    .describe(
+      "what the KL divergence counts beside the distortion: 1 is the bound, another a beta-VAE (Higgins et al. 2017)",
+    ),
 });

@@ -45,7 +45,8 @@ export const GENERATOR_RULES: readonly Rule[] = [
     faults: ({ sampling: { sampler }, model: { type } }) =>
       unless(
         ofGenerators(sampler) === generates(type),
-        () => `${sampler} does not draw from a ${type}; choose ${generates(type) ? GENERATORS.join(", ") : "another one"}`,
+        () =>
+          `${sampler} does not draw from a ${type}; choose ${generates(type) ? GENERATORS.join(", ") : "another one"}`,
       ),
     cel: {
       holds: `(self.sampling.sampler in ${quoted(GENERATORS)}) == (${GENERATES})`,

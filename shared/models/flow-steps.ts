@@ -57,8 +57,14 @@ export function mixing(scope: Scope, C: number, pixels: number): Step {
       I: matrix(C, (row, column) => row === column),
       // Channels from the last to the first: its own inverse.
       P: matrix(C, (row, column) => row + column === C - 1),
-      L: tf.mul(f.param(names.lower), matrix(C, (row, column) => row > column)) as Matrix,
-      U: tf.mul(f.param(names.upper), matrix(C, (row, column) => row < column)) as Matrix,
+      L: tf.mul(
+        f.param(names.lower),
+        matrix(C, (row, column) => row > column),
+      ) as Matrix,
+      U: tf.mul(
+        f.param(names.upper),
+        matrix(C, (row, column) => row < column),
+      ) as Matrix,
       s: f.param(names.diagonal) as tf.Tensor1D,
       a: f.param(names.scale) as tf.Tensor1D,
       b: f.param(names.shift) as tf.Tensor1D,

@@ -51,7 +51,7 @@ export function buildFlow({ height, width, channels, hidden, steps, classes }: F
   const scope = createScope();
   const told = classes > 0 ? TOLD : 0;
   const embed = told > 0 ? embedding(scope.child("class_embedding"), classes, told) : null;
-  const tell = (f: Forward, y: tf.Tensor1D | null): Told => embed && embed(f, given(y, classes));
+  const tell = (f: Forward, y: tf.Tensor1D | null): Told => (embed ? embed(f, given(y, classes)) : null);
   const levels: Level[] = [];
   let C = channels;
   hidden.forEach((units, k) => {

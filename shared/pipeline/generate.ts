@@ -117,7 +117,10 @@ function drawnByChain(options: GeneratorOptions): Drawn {
 }
 
 /** In one evaluation, which is a computation for each number of images. */
-function drawnByGenerator({ spec, network, params, program, onEvaluation }: GeneratorOptions, generator: Generator): Drawn {
+function drawnByGenerator(
+  { spec, network, params, program, onEvaluation }: GeneratorOptions,
+  generator: Generator,
+): Drawn {
   const { latent } = generator;
   let asked: Wanted;
   const computation =
@@ -130,7 +133,9 @@ function drawnByGenerator({ spec, network, params, program, onEvaluation }: Gene
         return flat;
       }) as tf.Tensor2D;
       const labels = () => feed([n], "int32", () => Int32Array.from(asked.labels!)) as tf.Tensor1D;
-      return [generator.generate(inference(named(network.params, tensors)), z, spec.model.classes > 0 ? labels() : null)];
+      return [
+        generator.generate(inference(named(network.params, tensors)), z, spec.model.classes > 0 ? labels() : null),
+      ];
     };
   const programs = new Map<number, Program>();
   return async (wanted) => {

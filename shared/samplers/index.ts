@@ -121,7 +121,11 @@ export const SAMPLERS = {
     eta: 1,
     load: async () => (await import("./reverse-kernel.ts")).reverseKernel,
   },
-  generator: { about: "one evaluation of what makes an image of z at once: a GAN's generator, a vae's decoder, a flow's inverse", walks: "nothing", eta: 0 },
+  generator: {
+    about: "one evaluation of what makes an image of z at once: a GAN's generator, a vae's decoder, a flow's inverse",
+    walks: "nothing",
+    eta: 0,
+  },
 } satisfies Record<string, Sampler>;
 
 export type SamplerName = keyof typeof SAMPLERS;

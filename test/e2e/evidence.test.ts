@@ -31,8 +31,7 @@ describe.each(["vae", "flow"] as const)("a run of a %s", (name) => {
   it("ends with the same bits at three workers and when it goes on, and an audit computes them again", async () => {
     const { job, fields } = SYSTEMS[name];
     const parts = scratch.file(`${name}-parts`);
-    for (const steps of ["3", "6"])
-      await train(job, parts, "--steps", steps, "--workers", "3", ...set(...fields));
+    for (const steps of ["3", "6"]) await train(job, parts, "--steps", steps, "--workers", "3", ...set(...fields));
     const shas = (run: string) => {
       const { weightsSha256, emaSha256 } = JSON.parse(readFileSync(join(run, "summary.json"), "utf8"));
       return { weightsSha256, emaSha256 };
@@ -78,12 +77,15 @@ describe("what such a model has not", () => {
     ["flow", ["eval", "--bound"], "is a flow, of which --bound knows no likelihood", "plume likelihood"],
     ["vae", ["checkpoints export", "-o", "x"], "--format diffusers has no form of a vae", "safetensors"],
   ];
-  it.each(REFUSED)("is refused of a %s for %j, with the remedy", async (name, [command, ...options], problem, remedy) => {
-    const { code, stderr } = await plume(...command!.split(" "), runOf(name), ...options);
-    expect(code).toBeGreaterThan(0);
-    expect(stderr).toContain(problem);
-    expect(stderr).toContain(remedy);
-  });
+  it.each(REFUSED)(
+    "is refused of a %s for %j, with the remedy",
+    async (name, [command, ...options], problem, remedy) => {
+      const { code, stderr } = await plume(...command!.split(" "), runOf(name), ...options);
+      expect(code).toBeGreaterThan(0);
+      expect(stderr).toContain(problem);
+      expect(stderr).toContain(remedy);
+    },
+  );
 
   it("is refused before any work: an objective of another network, channels of which there is no half", async () => {
     const asked = async (...fields: string[]) =>

@@ -3,8 +3,8 @@
 import { Command } from "commander";
 import type { ImageBatch } from "../../../shared/data/image-set.ts";
 import type { PatchShape } from "../../../shared/data/patch.ts";
-import { histogramBits, UNIFORM_BITS } from "../../../shared/eval/baseline-bits.ts";
 import { PlumeError } from "../../../shared/errors.ts";
+import { histogramBits, UNIFORM_BITS } from "../../../shared/eval/baseline-bits.ts";
 import { createBits, type MeasureBits } from "../../../shared/eval/model-bits.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
 import { batchesOf } from "../../../shared/pipeline/tiles.ts";

@@ -118,7 +118,9 @@ function checkProcess(checkpoint: string, { job }: LoadedModel, noise: number | 
   const { process } = job.spec.diffusion;
   const { type } = job.spec.model;
   const kind = chainKind(process);
-  const what = generates(type) ? `a ${type}, which takes no steps` : `a model of ${process}, whose steps are no product`;
+  const what = generates(type)
+    ? `a ${type}, which takes no steps`
+    : `a model of ${process}, whose steps are no product`;
   if (!kind)
     throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is ${what}`, {
       remedy: `use a model of ${CHAIN_NAMES.join(" or ")}, such as a run of deploy/jobs/heartbeat.yaml`,
