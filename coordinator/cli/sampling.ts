@@ -5,7 +5,7 @@ import { GRIDS, type GridName } from "../../shared/diffusion/grids.ts";
 import { chainKind } from "../../shared/diffusion/processes/index.ts";
 import { PERCENTILE, THRESHOLDS, type ThresholdName } from "../../shared/diffusion/thresholds.ts";
 import { PlumeError } from "../../shared/errors.ts";
-import { givesImages, plays } from "../../shared/models/index.ts";
+import { generates, givesImages } from "../../shared/models/index.ts";
 import type { Manner } from "../../shared/pipeline/draw.ts";
 import {
   fitsModel,
@@ -87,17 +87,17 @@ export interface Sampling extends AskedSampling, Manner {
 /** With the job's own choices. @throws PlumeError INVALID_ARGUMENT for what the model cannot do. */
 export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: AskedSampling): Sampling {
   const { sampler = sampling.sampler, steps = sampling.steps, guidance = sampling.guidance } = asked;
-  const isGame = plays(model.type);
-  const fits = (name: SamplerName) => fitsModel(name, { ...diffusion, plays: isGame });
+  const isGenerator = generates(model.type);
+  const fits = (name: SamplerName) => fitsModel(name, { ...diffusion, generates: isGenerator });
   if (!fits(sampler)) {
     const drawnFrom = `model's process ${diffusion.process}, of which it predicts ${diffusion.predict}`;
     throw new PlumeError(
       "INVALID_ARGUMENT",
-      `--sampler ${sampler} does not fit the ${isGame ? `model, a ${model.type}` : drawnFrom}`,
+      `--sampler ${sampler} does not fit the ${isGenerator ? `model, a ${model.type}` : drawnFrom}`,
       { remedy: `use one of ${SAMPLER_NAMES.filter(fits).join(", ")}` },
     );
   }
-  if (isGame) checkGame(model.type, steps, guidance, asked);
+  if (isGenerator) checkGenerator(model.type, steps, guidance, asked);
   if (diffusion.process === "ddpm" && steps > diffusion.timesteps)
     throw new PlumeError("INVALID_ARGUMENT", `--steps ${steps} is above the model's ${diffusion.timesteps} timesteps`, {
       remedy: `use at most --steps ${diffusion.timesteps}`,
@@ -155,7 +155,7 @@ function checkChain({ process, timesteps }: JobSpec["diffusion"], steps: number,
 }
 
 /** A generator makes an image of noise at once. */
-function checkGame(type: string, steps: number, guidance: number, { eta, grid, threshold }: AskedSampling): void {
+function checkGenerator(type: string, steps: number, guidance: number, { eta, grid, threshold }: AskedSampling): void {
   if (steps !== 1)
     throw new PlumeError(
       "INVALID_ARGUMENT",

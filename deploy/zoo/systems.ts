@@ -51,7 +51,7 @@ const samplers = (process: "ddpm" | "vp"): Sweep => ({
   title: "Samplers",
   about: "One checkpoint, drawn by every sampler that fits its process.",
   by: "evaluations",
-  sampler: SAMPLER_NAMES.filter((name) => fitsModel(name, { process, predict: "v", plays: false })),
+  sampler: SAMPLER_NAMES.filter((name) => fitsModel(name, { process, predict: "v", generates: false })),
   steps: [5, 10, 20, 40],
 });
 
@@ -265,6 +265,29 @@ export const SYSTEMS = {
     source: "Karras et al. 2022",
     job: "diffusion-grid",
     about: "The same points as the GAN's, and as many steps of as many of them.",
+    measures: ["coverage"],
+  },
+  vae: {
+    title: "A variational autoencoder",
+    source: "Kingma and Welling 2014; Rombach et al. 2022",
+    job: "vae",
+    about:
+      "Images coded by a small image of Gaussians and decoded again: the evidence lower bound in bits, one evaluation an image.",
+    measures: ["eval", "likelihood"],
+  },
+  flow: {
+    title: "A normalizing flow",
+    source: "Dinh et al. 2017; Kingma and Dhariwal 2018",
+    job: "flow",
+    about:
+      "An invertible network of affine couplings and 1x1 convolutions: an exact likelihood in bits, drawn by its inverse in one evaluation.",
+    measures: ["eval", "likelihood"],
+  },
+  "flow-grid": {
+    title: "A normalizing flow on a grid of 25 Gaussians",
+    source: "Dinh et al. 2017; Kingma and Dhariwal 2018",
+    job: "flow-grid",
+    about: "A continuous map of one Gaussian of the plane: which of 25 modes does it find, and what lies between them?",
     measures: ["coverage"],
   },
   text: {

@@ -40,6 +40,7 @@ const ALLOWABLE = [
   "adversarial.penaltyWeight",
   "adversarial.labelSmoothing",
   "adversarial.discriminator",
+  "autoencoder.beta",
   "training.optimizer.lr",
   "training.optimizer.beta1",
   "training.optimizer.beta2",

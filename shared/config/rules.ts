@@ -4,9 +4,10 @@
 import { ATTENTIVE, AUGMENTED, denoises, givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
 import { OBJECTIVE_NAMES, type ObjectiveName, objectiveKind } from "../objectives/index.ts";
 import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
-import { ADVERSARIAL_RULES, DENOISES, PLAYS } from "./adversarial-rules.ts";
+import { ADVERSARIAL_RULES } from "./adversarial-rules.ts";
 import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
 import { DIFFUSION_RULES } from "./diffusion-rules.ts";
+import { DENOISES, GENERATOR_RULES } from "./generator-rules.ts";
 import { LOW_RES_RULES } from "./low-res-rules.ts";
 import { type Checked, quoted, type Rule, unless } from "./rule.ts";
 import { SAMPLING_RULES } from "./sampling-rules.ts";
@@ -44,11 +45,16 @@ const FLAT = `!(self.model.type in ${quoted(PYRAMIDS)})`;
 const PLAIN = `!(self.model.type in ${quoted(ATTENTIVE)})`;
 
 /** Networks by what they give, and the objectives that judge it. */
-const GIVES = ["image", "classes", "game"] as const;
+const GIVES = ["image", "classes", "game", "bound", "density"] as const;
 const TYPES = Object.keys(NETWORKS) as NetworkName[];
 const giving = (gives: (typeof GIVES)[number]) => TYPES.filter((type) => NETWORKS[type].gives === gives);
 const judged = (name: ObjectiveName) => objectiveKind(name).of ?? "image";
 const judging = (gives: (typeof GIVES)[number]) => OBJECTIVE_NAMES.filter((name) => judged(name) === gives);
+/** The objectives that judge what the job's network gives, in CEL. */
+const CHOICES = GIVES.reduceRight(
+  (others, gives) => `self.model.type in ${quoted(giving(gives))} ? '${judging(gives).join(", ")}' : ${others}`,
+  "''",
+);
 /** The job's network draws no pictures, in CEL. */
 const TELLS = `self.model.type in ${quoted(giving("classes"))}`;
 
@@ -188,7 +194,7 @@ export const RULES: readonly Rule[] = [
         (gives) =>
           `(self.model.type in ${quoted(giving(gives))} && self.diffusion.objective in ${quoted(judging(gives))})`,
       ).join(" || "),
-      message: `'%s does not judge what the network %s gives; choose %s'.format([self.diffusion.objective, self.model.type, ${TELLS} ? '${judging("classes").join(", ")}' : ${PLAYS} ? '${judging("game").join(", ")}' : '${judging("image").join(", ")}'])`,
+      message: `'%s does not judge what the network %s gives; choose %s'.format([self.diffusion.objective, self.model.type, ${CHOICES}])`,
     },
   },
   {
@@ -298,6 +304,7 @@ export const RULES: readonly Rule[] = [
   ...SAMPLING_RULES,
   ...CHAIN_RULES,
   ...LOW_RES_RULES,
+  ...GENERATOR_RULES,
   ...ADVERSARIAL_RULES,
   ...TEXT_RULES,
   {

@@ -10,6 +10,7 @@ import { OBJECTIVES } from "../objectives/index.ts";
 import { OPTIMIZERS } from "../optim/optimizers.ts";
 import { WIRE_DTYPES } from "../wire/index.ts";
 import { adversarialSchema } from "./adversarial.ts";
+import { autoencoderSchema } from "./autoencoder.ts";
 import { dataSchema } from "./data.ts";
 import { listed, oneOf } from "./family.ts";
 import { kubernetesSchema, sortedStrings } from "./kubernetes.ts";
@@ -33,7 +34,7 @@ const modelSchema = z.strictObject({
   channels: positiveInt
     .max(MOST_CHANNELS)
     .default(32)
-    .describe("channels of the first level; units of a layer of mlp and gan-mlp"),
+    .describe("channels of the first level, of flow those between its couplings; units of a layer of mlp and gan-mlp"),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
     .min(1)
@@ -58,7 +59,7 @@ const modelSchema = z.strictObject({
     .default("conv")
     .describe("down and up by a convolution, or by a residual block (BigGAN)"),
   classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels, which a classifier cannot"),
-  layers: positiveInt.max(64).default(3).describe("hidden layers of mlp and gan-mlp"),
+  layers: positiveInt.max(64).default(3).describe("hidden layers of mlp and gan-mlp; steps of a level of flow"),
   bases: z.int().min(2).max(1000).default(10).describe("bumps over time by which mlp's outputs depend on it"),
   pool: z
     .enum(["attention", "adaptive"])
@@ -330,9 +331,10 @@ const specSchema = z
     data: dataSchema.describe("where the pictures come from, and what becomes of them before training"),
     model: modelSchema
       .prefault({})
-      .describe("the network that learns to denoise, or to tell noised images apart; or two"),
+      .describe("the network that learns to denoise, to tell noised images apart, or to make images at once; or two"),
     diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
     adversarial: adversarialSchema.prefault({}).describe("the two networks of a GAN; no other job reads it"),
+    autoencoder: autoencoderSchema.prefault({}).describe("a variational autoencoder; no other job reads it"),
     models: modelsSchema.prefault({}).describe("other trained models that the job reads and does not change"),
     training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
     workers: workersSchema

@@ -1,5 +1,5 @@
 // What a model says of real images, in bits a dimension: the variational bound of a discrete process, the density of the
-// probability flow of an SDE, EDM's among them.
+// probability flow of an SDE, EDM's among them; what a vae or a flow says itself.
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { PatchShape } from "../data/patch.ts";
@@ -18,8 +18,9 @@ import { likelihood } from "../samplers/sde/likelihood.ts";
 import { tokensOf } from "../scenes/tokens.ts";
 import { bitsPerDim } from "./bits-per-dim.ts";
 import { variationalBound } from "./bound.ts";
+import { densityBits } from "./density-bits.ts";
 
-interface RealBatch {
+export interface RealBatch {
   /** uint8 [n, H, W, C]. */
   readonly pixels: Uint8Array;
   /** int32 [n]. */
@@ -30,22 +31,26 @@ interface RealBatch {
   readonly ids: readonly number[];
 }
 
-type OnStep = (done: number, total: number) => Promise<void> | void;
+export type OnStep = (done: number, total: number) => Promise<void> | void;
 
 export interface MeasureBits {
-  /** Whether the figure is an upper bound, or an unbiased estimate. */
-  readonly kind: "bound" | "estimate";
+  /** Whether the figure is an upper bound, an unbiased estimate, or what the model says itself. */
+  readonly kind: "bound" | "estimate" | "exact";
   /** @returns bits a dimension of each image, float64 [n]. */
   measure(batch: RealBatch, onStep: OnStep): Promise<Float64Array>;
+  /** The same by the importance-weighted bound of so many draws, of models that have one. */
+  weighted?(batch: RealBatch, draws: number, onStep: OnStep): Promise<Float64Array>;
 }
 
-interface Options extends DenoiserOptions {
+export interface BitsOptions extends DenoiserOptions {
   readonly image: PatchShape;
   readonly seed: number;
 }
 
 /** @throws PlumeError FAILED_PRECONDITION for a model whose likelihood is not known here. */
-export function createBits(options: Options): MeasureBits {
+export function createBits(options: BitsOptions): MeasureBits {
+  const { density } = options.network;
+  if (density) return densityBits(options, density);
   const { process, objective } = options.spec.diffusion;
   const { type } = options.spec.model;
   if (plays(type))
@@ -82,14 +87,14 @@ export function createBits(options: Options): MeasureBits {
 type Under = (batch: RealBatch) => NetworkDenoisers;
 
 /** An upsampler is told of each image the image itself, shrunk. */
-function ownLowRes({ spec, image, seed }: Options, { pixels, ids }: RealBatch): LowRes | undefined {
+function ownLowRes({ spec, image, seed }: BitsOptions, { pixels, ids }: RealBatch): LowRes | undefined {
   const { lowRes } = spec.model;
   const small = lowRes && { pixels: shrunk(pixels, image, lowRes.size), noise: 0 };
   return small && sampledLowRes(spec, image, small, { seed, indices: ids });
 }
 
 /** Ho et al. 2020, Eq. 5: every step once. */
-function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["measure"] {
+function boundOf({ spec, image, seed }: BitsOptions, under: Under): MeasureBits["measure"] {
   const { schedule, timesteps, variance } = spec.diffusion;
   const process = createProcess({ schedule, timesteps });
   const noiseAt = (ids: readonly number[]) => (step: number) =>
@@ -107,7 +112,7 @@ function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["mea
 }
 
 /** Song et al. 2021, Section 4.3, of images with uniform noise in place of what bytes do not say. */
-function densityOf({ spec, image, seed }: Options, sde: ContinuousNoise, under: Under): MeasureBits["measure"] {
+function densityOf({ spec, image, seed }: BitsOptions, sde: ContinuousNoise, under: Under): MeasureBits["measure"] {
   const { span } = noiseProcess(spec.diffusion);
   return async (batch, onStep) => {
     const { pixels, ids } = batch;

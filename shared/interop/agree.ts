@@ -43,7 +43,7 @@ export function differencesOf(spec: JobSpec, channels: number, folder: ModelFold
 }
 
 /** What of a network no UNet2DModel's config says: a folder that plume did not write has none of it. */
-function ownDifferences({ data, model, adversarial }: JobSpec, { own, tensors }: ModelFolder): string[] {
+function ownDifferences({ data, model, adversarial, autoencoder }: JobSpec, { own, tensors }: ModelFolder): string[] {
   const theirs = own?.job.spec;
   const levels = [theirs?.model, model].map((each) => (each?.lowRes?.noise ?? 0) > 0);
   const augmented = tensors.has(AUGMENT_WEIGHT);
@@ -56,6 +56,10 @@ function ownDifferences({ data, model, adversarial }: JobSpec, { own, tensors }:
           (field) => [`adversarial.${field}`, theirs?.adversarial[field], adversarial[field]] as const,
         )
       : []),
+    ...(model.type === "vae"
+      ? [["autoencoder.latentChannels", theirs?.autoencoder.latentChannels, autoencoder.latentChannels] as const]
+      : []),
+    ...(model.type === "flow" ? [["model.layers", theirs?.model.layers, model.layers] as const] : []),
   ];
   return both.filter(([, a, b]) => JSON.stringify(a) !== JSON.stringify(b)).map(([field, a, b]) => line(field, a, b));
 }

@@ -7,8 +7,10 @@ import type { Weights } from "../config/models.ts";
 import type { Job, JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import { diffusersConfig, toDiffusers } from "../models/diffusers.ts";
+import { autoencoderConfig } from "../models/diffusers-autoencoder.ts";
 import { unetConfig } from "../models/of-job.ts";
 import { AUGMENT_WEIGHT } from "../models/unet-config.ts";
+import { vaeConfig } from "../models/vae.ts";
 import { CARD, type Card, cardOf } from "./card.ts";
 import { schedulerConfig } from "./scheduler.ts";
 
@@ -75,6 +77,19 @@ const PIPELINE = {
   scheduler: ["diffusers", "DDPMScheduler"],
 };
 
+const autoencoder: Format = {
+  about: "a folder that Python's diffusers loads: AutoencoderKL in vae/",
+  file: "vae/diffusion_pytorch_model.safetensors",
+  lacks: ({ type, classes }) => {
+    if (type !== "vae") return `a ${type}`;
+    return classes > 0 ? "a vae that is told classes" : undefined;
+  },
+  files: ({ job: { spec }, imageSet, tensors }) => ({
+    [autoencoder.file]: encodeSafetensors(tensors.map(toDiffusers), { format: "pt" }),
+    "vae/config.json": json(autoencoderConfig(vaeConfig(spec, imageSet))),
+  }),
+};
+
 const safetensors: Format = {
   about: "one file of plain names, in plume's order of axes (HWIO, [in, out])",
   file: "model.safetensors",
@@ -89,7 +104,11 @@ const safetensors: Format = {
   }),
 };
 
-export const FORMATS: Readonly<Record<"diffusers" | "safetensors", Format>> = { diffusers, safetensors };
+export const FORMATS: Readonly<Record<"diffusers" | "diffusers-vae" | "safetensors", Format>> = {
+  diffusers,
+  "diffusers-vae": autoencoder,
+  safetensors,
+};
 export type FormatName = keyof typeof FORMATS;
 
 /** Everything that the folder will hold. @throws PlumeError INVALID_ARGUMENT for a network that the format has no form of. */

@@ -43,7 +43,7 @@ export function readModelFolder(path: string): ModelFolder {
   const bytes = read(path, file);
   if (own) checkDigest(join(path, file), bytes, own.card);
   const stored = [...decodeSafetensors(bytes, join(path, file)).values()];
-  const tensors = format === "diffusers" ? stored.map(fromDiffusers) : stored;
+  const tensors = format === "safetensors" ? stored : stored.map(fromDiffusers);
   return {
     path,
     format,

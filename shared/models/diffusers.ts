@@ -40,7 +40,7 @@ export interface DiffusersConfig {
 }
 
 /** The release whose UNet2DModel the export was checked against. */
-const VERSION = "0.27.2";
+export const DIFFUSERS_VERSION = "0.27.2";
 
 /** Block types by (resample, attention): an attention block follows `downsample_type`, a plain one is a type of its own. */
 const BLOCKS = {
@@ -70,7 +70,7 @@ export function diffusersConfig(config: UnetConfig, side: number | null = null):
     throw unlike(`a time embedding of ${sinusoidsOf(config)} sinusoids over ${widths[0]} channels`);
   return {
     _class_name: "UNet2DModel",
-    _diffusers_version: VERSION,
+    _diffusers_version: DIFFUSERS_VERSION,
     sample_size: side,
     in_channels: config.inC,
     out_channels: config.outC,

@@ -2,10 +2,10 @@
 // beside z) and Miyato and Koyama 2018 (a projection of the discriminator's features).
 
 import * as tf from "@tensorflow/tfjs-core";
-import { PlumeError } from "../errors.ts";
 import { createScope, embedding, type Scope } from "../nn/layers.ts";
 import type { Forward, Network } from "../nn/network.ts";
 import { plainDense, plainEmbedding } from "../nn/plain-layers.ts";
+import { forwardOf, given } from "./at-once.ts";
 import type { ImageShape, NetworkFields } from "./of-job.ts";
 
 /** Of images as the networks see them. */
@@ -57,15 +57,8 @@ export function buildGame({ latent, classes, spectral }: GameConfig, players: Pl
         return tf.add(logits, tf.sum(tf.mul(projection(f, given(y, classes)), h), 1)) as tf.Tensor1D;
       },
     },
-    forward: (f, { x, y }) => generate(f, tf.reshape(x, [-1, latent]) as tf.Tensor2D, y),
+    forward: forwardOf(latent, generate),
   };
-}
-
-function given(y: tf.Tensor1D | null, classes: number): tf.Tensor1D {
-  if (y) return y;
-  throw new PlumeError("INVALID_ARGUMENT", `a network of ${classes} classes was given no labels`, {
-    remedy: "pass one label an image",
-  });
 }
 
 export const gameConfig = (

@@ -40,6 +40,18 @@ export const NETWORKS = {
     gives: "game",
     load: async () => (await import("./gan-mlp.ts")).ganMlpOf,
   },
+  vae: {
+    about: "a variational autoencoder, Kingma and Welling 2014, in the form of diffusers' AutoencoderKL",
+    gives: "bound",
+    pyramid: "attentive",
+    load: async () => (await import("./vae.ts")).vaeOf,
+  },
+  flow: {
+    about: "a normalizing flow: RealNVP's couplings, Dinh et al. 2017, with Glow's invertible 1x1 convolutions",
+    gives: "density",
+    pyramid: "plain",
+    load: async () => (await import("./flow.ts")).flowOf,
+  },
 } satisfies Record<string, NetworkKind>;
 
 export type NetworkName = keyof typeof NETWORKS;
@@ -49,6 +61,9 @@ export const denoises = (type: NetworkName): boolean => NETWORKS[type].gives ===
 
 /** Whether it is a generator and a discriminator. */
 export const plays = (type: NetworkName): boolean => NETWORKS[type].gives === "game";
+
+/** Whether it makes images of z at once, by no process. */
+export const generates = (type: NetworkName): boolean => !["image", "classes"].includes(NETWORKS[type].gives);
 
 /** Whether pictures can be drawn with it, and labels be its condition. */
 export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives !== "classes";

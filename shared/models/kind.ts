@@ -6,10 +6,10 @@ import type { ImageShape, NetworkFields } from "./of-job.ts";
 export interface NetworkKind {
   readonly about: string;
   /**
-   * What comes out of it: an image as large as its input, or logits of classes, or a game of two networks. Objectives are of one
-   * of them.
+   * What comes out of it: an image as large as its input, or logits of classes, or a game of two networks, or a bound on the density
+   * of its input, or that density. Objectives are of one of them.
    */
-  readonly gives: "image" | "classes" | "game";
+  readonly gives: "image" | "classes" | "game" | "bound" | "density";
   /** Its feature maps come in several sizes: what a job says of levels is of them; of groups and attention too unless they are plain. */
   readonly pyramid?: "plain" | "attentive";
   /** It may be told its image at a lower resolution. */

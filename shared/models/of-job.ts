@@ -31,6 +31,7 @@ export interface NetworkFields {
     readonly variance: VarianceType;
   };
   readonly adversarial: { readonly latent: number; readonly spectralNorm: boolean };
+  readonly autoencoder: { readonly latentChannels: number };
 }
 
 /** Of the data set's images. */

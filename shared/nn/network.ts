@@ -34,20 +34,44 @@ export interface LowResInput {
   readonly level: Tensor1D | null;
 }
 
-/** A generator and a discriminator, whose parameters are named `generator.` and `discriminator.`. */
-export interface Game {
+/** What makes an image of z at once. */
+export interface Generator {
   /** Numbers of z. */
   readonly latent: number;
   /** z standard normal, float32 [B, latent], to images in [-1, 1], float32 [B, H, W, C]. */
   generate(f: Forward, z: Tensor2D, y: Tensor1D | null): Tensor4D;
+}
+
+/** A generator and a discriminator, whose parameters are named `generator.` and `discriminator.`. */
+export interface Game extends Generator {
   /** Images to logits, float32 [B]. Its gradient with respect to x has a gradient. */
   discriminate(f: Forward, x: Tensor4D, y: Tensor1D | null): Tensor1D;
+}
+
+/** What one draw says of images of bytes, in nats: float32 [B] each. */
+export interface Evidence {
+  /** -log p(x | z) of the drawn z; -log p(x) of what has no other latents than x. */
+  readonly distortion: Tensor;
+  /** KL(q(z | x) || p(z)), in closed form; null without other latents. */
+  readonly rate: Tensor | null;
+  /** log p(x, z) - log q(z | x): the mean of its exponential over draws is p(x). */
+  readonly logWeight: Tensor;
+}
+
+/** What knows a density of images, or bounds it. */
+export interface Density extends Generator {
+  /** What it draws for an image to be told of it: standard normals, or uniforms in [0, 1). */
+  readonly noise: { readonly of: "normals" | "uniforms"; readonly size: number };
+  /** @param x values of bytes, k / 127.5 - 1, float32 [B, H, W, C]. @param noise float32 [B, size]. */
+  evidence(f: Forward, x: Tensor4D, y: Tensor1D | null, noise: Tensor2D): Evidence;
 }
 
 export interface Network {
   readonly params: readonly ParamSpec[];
   /** Of what is two networks. Its forward is the generator's, of z as [B, 1, 1, latent]. */
   readonly game?: Game;
+  /** Of what knows a density. Its forward is as that of a game. */
+  readonly density?: Density;
   /** @returns float32 [B, H, W, C_out]; of what tells classes apart their logits, [B, 1, 1, K]. */
   forward(f: Forward, input: NetworkInput): Tensor4D;
 }

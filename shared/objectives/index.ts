@@ -73,6 +73,18 @@ export const OBJECTIVES = {
     about: "of a generator and a critic, Arjovsky et al. 2017",
     load: async () => (await import("./adversarial/wasserstein.ts")).wasserstein,
   },
+  elbo: {
+    asks: "evidence",
+    of: "bound",
+    about: "Kingma and Welling 2014, the negative evidence lower bound of a vae, in bits a dimension",
+    load: async () => (await import("./evidence.ts")).elbo,
+  },
+  likelihood: {
+    asks: "evidence",
+    of: "density",
+    about: "Dinh et al. 2017, the negative log likelihood of a flow, in bits a dimension",
+    load: async () => (await import("./evidence.ts")).likelihood,
+  },
 } satisfies Record<string, ObjectiveKind>;
 
 export type ObjectiveName = keyof typeof OBJECTIVES;

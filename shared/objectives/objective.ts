@@ -1,5 +1,5 @@
 // The contracts of objectives: of one output of the network at a time of the process, of denoisers at levels of their own, of a
-// chain's steps, or of two networks that play against each other.
+// chain's steps, of two networks that play against each other, or of what a density says of images.
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { LevelDenoiser } from "../diffusion/consistency.ts";
@@ -7,6 +7,7 @@ import type { Chain, Reverse } from "../diffusion/nonequilibrium/chain.ts";
 import type { Noised, Prediction, Steps, VarianceType } from "../diffusion/prediction.ts";
 import type { Coefficients } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
+import type { Evidence } from "../nn/network.ts";
 import type { Weighed } from "./distance.ts";
 
 /** What a network was shown, and how its answer is read. */
@@ -85,7 +86,7 @@ export interface LevelObjective {
 interface Entry {
   readonly about: string;
   /** What it judges, as networks give it (shared/models); an image when absent. */
-  readonly of?: "classes" | "game";
+  readonly of?: "classes" | "game" | "bound" | "density";
   /** The processes that it is for; all when absent. */
   readonly fits?: readonly ProcessName[];
   /** Whether it has a bound that teaches a variance. */
@@ -133,5 +134,15 @@ interface OfPlayers extends Entry {
   load(): Promise<AdversarialObjective>;
 }
 
+/** @param beta what the rate counts beside the distortion. @returns nats, float32 [B]. */
+export type EvidenceObjective = (evidence: Evidence, beta: number) => tf.Tensor;
+
+/** Of what a network says of images themselves. */
+interface OfEvidence extends Entry {
+  readonly asks: "evidence";
+  readonly of: "bound" | "density";
+  load(): Promise<EvidenceObjective>;
+}
+
 /** An entry of the table. */
-export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain | OfPlayers;
+export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain | OfPlayers | OfEvidence;

@@ -7,7 +7,7 @@ import type { PatchShape } from "../data/patch.ts";
 import type { Random, Seen } from "../diffusion/nonequilibrium/chain.ts";
 import { chainKind } from "../diffusion/processes/index.ts";
 import { invariant } from "../invariant.ts";
-import type { Game, Network } from "../nn/network.ts";
+import type { Generator, Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import { normals, PURPOSE, type Purpose } from "../rng/stream.ts";
 import { isAdaptive, levelSampler, SAMPLERS, type SamplerName } from "../samplers/index.ts";
@@ -75,8 +75,9 @@ export function createGenerator(options: GeneratorOptions): Generate {
 type Drawn = (wanted: Wanted, random: (purpose: Purpose, step: number) => Random) => Promise<tf.Tensor>;
 
 function drawnBy(options: GeneratorOptions): Drawn {
-  const { game } = options.network;
-  if (game) return drawnByGenerator(options, game);
+  const { game, density } = options.network;
+  const generator = game ?? density;
+  if (generator) return drawnByGenerator(options, generator);
   return chainKind(options.spec.diffusion.process) ? drawnByChain(options) : drawnByLevels(options);
 }
 
@@ -116,8 +117,11 @@ function drawnByChain(options: GeneratorOptions): Drawn {
 }
 
 /** In one evaluation, which is a computation for each number of images. */
-function drawnByGenerator({ spec, network, params, program, onEvaluation }: GeneratorOptions, game: Game): Drawn {
-  const { latent } = game;
+function drawnByGenerator(
+  { spec, network, params, program, onEvaluation }: GeneratorOptions,
+  generator: Generator,
+): Drawn {
+  const { latent } = generator;
   let asked: Wanted;
   const computation =
     (n: number): Computation =>
@@ -129,7 +133,9 @@ function drawnByGenerator({ spec, network, params, program, onEvaluation }: Gene
         return flat;
       }) as tf.Tensor2D;
       const labels = () => feed([n], "int32", () => Int32Array.from(asked.labels!)) as tf.Tensor1D;
-      return [game.generate(inference(named(network.params, tensors)), z, spec.model.classes > 0 ? labels() : null)];
+      return [
+        generator.generate(inference(named(network.params, tensors)), z, spec.model.classes > 0 ? labels() : null),
+      ];
     };
   const programs = new Map<number, Program>();
   return async (wanted) => {

@@ -15,11 +15,12 @@ import type { NetworkOutput } from "../diffusion/consistency.ts";
 import type { LookUp } from "../diffusion/prediction.ts";
 import { givesImages } from "../models/index.ts";
 import type { Forward, LowResInput, Network } from "../nn/network.ts";
-import type { Computation, Feed, MakeProgram, Program } from "../nn/program.ts";
+import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import { drawsOf, normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { feedText, trainingText } from "./captions.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
+import { createEvidenceMicroBatch } from "./evidence.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
 import { droppedLabels, mirrored, normalise } from "./images.ts";
 import { isWeighted } from "./importance.ts";
@@ -28,6 +29,7 @@ import { feedLowRes, type LowRes, trainingLowRes } from "./low-res.ts";
 import { createPlayersMicroBatch } from "./players.ts";
 import { readGradient } from "./read-gradient.ts";
 import { shuffleShape } from "./shape.ts";
+import { trainingForward } from "./training-forward.ts";
 
 export interface MicroBatch {
   readonly step: number;
@@ -82,6 +84,7 @@ export function createMicroBatch(
   frozen: FrozenNetworks = {},
 ): ComputeMicroBatch {
   if (network.game) return createPlayersMicroBatch(spec, network.game, layout, image, backend);
+  if (network.density) return createEvidenceMicroBatch(spec, network.density, layout, image, backend);
   const { program } = backend;
   const { seed, data, diffusion, model } = spec;
   const loading = openLoss(spec);
@@ -210,21 +213,3 @@ function frozenOutputs(
 
 const augmentations = (key: StreamKey, n: number, p: number): Augmentation[] =>
   Array.from({ length: n }, (_, i) => drawAugmentation(key, i, p));
-
-/** Dropout masks come from the counter-based generator, one stretch of the stream a call, in call order. */
-function trainingForward(param: Param, feed: Feed, seed: number, drawn: () => Drawn): Forward {
-  let used = 0;
-  return {
-    param,
-    dropout(x, rate) {
-      const from = used;
-      used += x.size;
-      const mask = () => {
-        const { step, index } = drawn();
-        const u = uniforms({ seed, purpose: PURPOSE.dropout, step, index }, x.size, from);
-        return Float32Array.from(u, (value) => (value < rate ? 0 : 1 / (1 - rate)));
-      };
-      return tf.mul(x, feed(x.shape, "float32", mask)) as typeof x;
-    },
-  };
-}

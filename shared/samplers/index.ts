@@ -125,7 +125,11 @@ export const SAMPLERS = {
     eta: 1,
     load: async () => (await import("./reverse-kernel.ts")).reverseKernel,
   },
-  generator: { about: "Goodfellow et al. 2014, one evaluation of a GAN's generator", walks: "nothing", eta: 0 },
+  generator: {
+    about: "one evaluation of what makes an image of z at once: a GAN's generator, a vae's decoder, a flow's inverse",
+    walks: "nothing",
+    eta: 0,
+  },
 } satisfies Record<string, Sampler>;
 
 export type SamplerName = keyof typeof SAMPLERS;
@@ -136,8 +140,8 @@ export const SAMPLER_NAMES = Object.keys(SAMPLERS) as SamplerName[];
 export interface Drawable {
   readonly process: ProcessName;
   readonly predict: string;
-  /** Whether it is a generator, and no network that is walked with. */
-  readonly plays: boolean;
+  /** Whether it makes images at once, and is no network that is walked with. */
+  readonly generates: boolean;
 }
 
 /** The processes that a sampler can walk; undefined for all of its sort. */
@@ -187,5 +191,5 @@ export function inverts(name: SamplerName): boolean {
 export const fitsPrediction = (name: SamplerName, predict: string): boolean =>
   ((SAMPLERS[name] as Sampler).ofConsistency ?? false) === (predict === "consistency");
 
-export const fitsModel = (name: SamplerName, { process, predict, plays }: Drawable): boolean =>
-  fitsProcess(name, process) && fitsPrediction(name, predict) && ofGenerators(name) === plays;
+export const fitsModel = (name: SamplerName, { process, predict, generates }: Drawable): boolean =>
+  fitsProcess(name, process) && fitsPrediction(name, predict) && ofGenerators(name) === generates;

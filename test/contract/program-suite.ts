@@ -31,16 +31,21 @@ const OBJECTIVES = [
   "predict: v, timestepSampling: loss-second-moment",
   // Second derivatives, and steps in turn.
   "objective: non-saturating",
+  // A reparameterized draw, a likelihood of bytes; couplings and the determinants of small matrices.
+  "objective: elbo",
+  "objective: likelihood",
 ];
+
+const TYPES = { "non-saturating": "dcgan", elbo: "vae", likelihood: "flow", "cross-entropy": "classifier" };
 
 /** Networks that can be told of it see images augmented. */
 const networkOf = (objective: string) => {
-  if (objective.includes("non-saturating")) return { type: "dcgan", augment: 0 };
-  return objective.includes("cross-entropy") ? { type: "classifier", augment: 0 } : { type: "unet", augment: 0.5 };
+  const type = Object.entries(TYPES).find(([name]) => objective === `objective: ${name}`)?.[1];
+  return type ? { type, augment: 0 } : { type: "unet", augment: 0.5 };
 };
 
 const samplingOf = (objective: string): string => {
-  if (objective.includes("non-saturating")) return "sampler: generator, steps: 1";
+  if (!["unet", "classifier"].includes(networkOf(objective).type)) return "sampler: generator, steps: 1";
   return `sampler: ${objective.includes("consistency") ? "consistency" : "ddim"}`;
 };
 

@@ -8,7 +8,7 @@ import { chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { createEditor, imageKey, type Subjects } from "../../../shared/editing/editor.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
-import { plays } from "../../../shared/models/index.ts";
+import { generates } from "../../../shared/models/index.ts";
 import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
 import { fitsModel, inverts, isStepwise, SAMPLER_NAMES, type SamplerName } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
@@ -128,7 +128,7 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
 
 /** A chain's steps are no levels that images could be noised to, and a generator has none. */
 function checkLevels(checkpoint: string, { diffusion: { process }, model: { type } }: JobSpec): void {
-  if (plays(type))
+  if (generates(type))
     throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is a ${type}: it makes images of noise, not of images`, {
       remedy: "use a model that denoises, such as a run of deploy/jobs/fashion.yaml",
     });
@@ -163,7 +163,7 @@ const CANNOT: Readonly<Record<Prepared["needs"], string>> = {
 
 /** What is asked, with a sampler that can do it. */
 function forTask({ needs, guidance }: Prepared, { job }: LoadedModel, asked: AskedSampling): AskedSampling {
-  const fits = (name: SamplerName) => fitsModel(name, { ...job.spec.diffusion, plays: false });
+  const fits = (name: SamplerName) => fitsModel(name, { ...job.spec.diffusion, generates: false });
   const can = (name: SamplerName) => CAN[needs](name) && fits(name);
   const sampler = asked.sampler ?? [job.spec.sampling.sampler, ...OTHERS].find(can)!;
   if (fits(sampler) && !can(sampler))

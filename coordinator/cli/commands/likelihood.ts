@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { counted } from "../../../shared/counted.ts";
 import type { ImageBatch } from "../../../shared/data/image-set.ts";
 import type { PatchShape } from "../../../shared/data/patch.ts";
+import { PlumeError } from "../../../shared/errors.ts";
 import { histogramBits, UNIFORM_BITS } from "../../../shared/eval/baseline-bits.ts";
 import { createBits, type MeasureBits } from "../../../shared/eval/model-bits.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
@@ -19,6 +20,7 @@ import { table } from "../table.ts";
 interface LikelihoodOptions {
   readonly count: string;
   readonly seed: string;
+  readonly draws?: string;
   readonly weights?: string;
   readonly backend?: string;
 }
@@ -38,6 +40,7 @@ export function likelihoodCommand(): Command {
     .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "test images of the data that it was trained on", "100")
     .option("--seed <s>", "seed of the noise", "0")
+    .option("--draws <k>", "of a vae or a flow: the importance-weighted bound of so many draws as well")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...BACKEND_OPTION)
     .addHelpText(
@@ -47,9 +50,12 @@ Examples:
   plume likelihood runs/iddpm
   plume likelihood runs/edm --count 20
   plume likelihood runs/fashion --count 500 --json
+  plume likelihood runs/vae --draws 64
 
 Of a discrete process (ddpm) it is the variational bound, all T steps: an upper bound of what the model needs, T evaluations
 of the network an image. Of vp, sub-vp, ve and edm it is the density under the probability flow, by Hutchinson's estimate.
+Of a vae it is the evidence lower bound, of a flow its own density, with uniform noise between bytes: one evaluation an image;
+the importance-weighted bound (Burda et al. 2016) is below both, the more so the more it draws.
 A model with labels is asked about each image under its own label, one that reads captions under its own caption, an upsampler
 given the image itself, shrunk.`,
     )
@@ -59,23 +65,26 @@ given the image itself, shrunk.`,
 async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint: string): Promise<undefined> {
   const count = wholeNumber("--count", options.count, 1);
   const seed = wholeNumber("--seed", options.seed);
+  const draws = options.draws === undefined ? undefined : wholeNumber("--draws", options.draws, 1);
   const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
   const { job, step, weights, imageSet, network, params, backend } = model;
   checkDraws(checkpoint, job.spec);
   const { height, width, channels } = imageSet;
   const image = { height, width, channels };
   const bitsOf = createBits({ spec: job.spec, network, params, program: backend.program, image, seed });
+  const weighted = draws === undefined ? undefined : weightedBy(checkpoint, bitsOf, draws);
   await using sets = await openHeldOut(model, io.signal);
   const { test, train, heldOut, which } = sets;
   const n = Math.min(count, test.size);
   if (n < count) io.note(`  ${counted(count, "image")} asked for, ${which} of ${test.name} are ${n}`);
   const images = await test.read(first(n), io.signal);
-  const values = await measured(io, bitsOf, images);
+  const values = await measured(io, bitsOf.measure, images);
   const { mean, std } = spreadOf(values);
   const seen = await train.read(first(Math.min(MOST_TRAINING, train.size)), io.signal);
   const bits = {
     model: mean,
     standardError: (std ?? 0) / Math.sqrt(n),
+    ...(weighted && { weighted: spreadOf(await measured(io, weighted, images)).mean }),
     histogram: histogramBits(seen.pixels, images.pixels, height * width * channels),
     ...(await compressed(images.pixels, image)),
     uniform: UNIFORM_BITS,
@@ -90,6 +99,7 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
         bits.model,
         ` ± ${bits.standardError.toFixed(3)}`,
       ),
+      ...(bits.weighted === undefined ? [] : [row(`the same by ${draws} draws of each image, at most`, bits.weighted)]),
       row("WebP, lossless", bits.webp),
       row("PNG", bits.png),
       row("each pixel by itself, from the training images", bits.histogram),
@@ -106,15 +116,24 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
     set: test.name,
     heldOut,
     seed,
+    ...(draws !== undefined && { draws }),
     bits,
     values: [...values],
   });
   return undefined;
 }
 
+/** @throws PlumeError INVALID_ARGUMENT for a model without such a bound. */
+function weightedBy(checkpoint: string, { weighted }: MeasureBits, draws: number): MeasureBits["measure"] {
+  if (weighted) return (batch, onStep) => weighted(batch, draws, onStep);
+  throw new PlumeError("INVALID_ARGUMENT", `--draws ${draws} is of a vae or a flow, which ${checkpoint} is not`, {
+    remedy: "leave --draws out",
+  });
+}
+
 const first = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
-async function measured(io: CommandIo, { measure }: MeasureBits, { pixels, labels, captions }: ImageBatch) {
+async function measured(io: CommandIo, measure: MeasureBits["measure"], { pixels, labels, captions }: ImageBatch) {
   const n = labels.length;
   const size = pixels.length / n;
   const values = new Float64Array(n);

@@ -11,7 +11,7 @@ import type { Seen } from "../../../shared/diffusion/nonequilibrium/chain.ts";
 import { CHAIN_NAMES, chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
-import { plays } from "../../../shared/models/index.ts";
+import { generates } from "../../../shared/models/index.ts";
 import { createGenerator, gridLabels } from "../../../shared/pipeline/generate.ts";
 import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
 import { shuffleShape } from "../../../shared/pipeline/shape.ts";
@@ -118,7 +118,9 @@ function checkProcess(checkpoint: string, { job }: LoadedModel, noise: number | 
   const { process } = job.spec.diffusion;
   const { type } = job.spec.model;
   const kind = chainKind(process);
-  const what = plays(type) ? `a ${type}, which takes no steps` : `a model of ${process}, whose steps are no product`;
+  const what = generates(type)
+    ? `a ${type}, which takes no steps`
+    : `a model of ${process}, whose steps are no product`;
   if (!kind)
     throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is ${what}`, {
       remedy: `use a model of ${CHAIN_NAMES.join(" or ")}, such as a run of deploy/jobs/heartbeat.yaml`,

@@ -5,7 +5,7 @@ import { spread } from "../spread-text.ts";
 import type { Answered, MeasureKind } from "./kind.ts";
 
 interface Likelihood {
-  readonly kind: "bound" | "estimate";
+  readonly kind: "bound" | "estimate" | "exact";
   readonly images: number;
   readonly bits: Readonly<Record<Code, number>>;
 }
@@ -39,7 +39,7 @@ function show({ answers }: Answered<Likelihood>): string {
 }
 
 const NOTE =
-  "Test images; mean and standard deviation over the seeds of training. Of a discrete process the bound, of an SDE an estimate of the density. What needs no training stands beside it.";
+  "Test images; mean and standard deviation over the seeds of training. Of a discrete process and of a vae the bound, of an SDE an estimate of the density, of a flow its own. What needs no training stands beside it.";
 
 export const likelihood: MeasureKind<Likelihood> = {
   title: "Bits a dimension",

@@ -112,7 +112,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     attention: fc.array(few(1, 2, 3, 4, 7, 8, 14, 16, 28), { maxLength: 3 }),
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
-    type: few("unet", "unet", "mlp", "classifier", "dcgan"),
+    type: few("unet", "unet", "mlp", "classifier", "dcgan", "vae", "flow"),
     text: few({}, { width: 32, heads: 3 }, { width: 8, layers: 1, heads: 4 }),
     lowRes: few({ size: 4 }, { size: 14, noise: 0.25 }, { size: 28, noise: 1 }),
   },
@@ -128,7 +128,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     predict: few("eps", "edm", "consistency", "kernel"),
     objective: few(
       ...["simple", "hybrid", "consistency", "progressive", "cross-entropy", "trajectory-bound"],
-      ...["non-saturating", "hinge"],
+      ...["non-saturating", "hinge", "elbo", "likelihood"],
     ),
     variance: few("fixed-large", "learned-range"),
     scales: fc.record({ start: few(1, 2, 10), end: few(1, 5, 20) }, { requiredKeys: [] }),
@@ -140,6 +140,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     sigmaMax: few(0.01, 1, 50, 100),
   },
   adversarial: { labelSmoothing: few(0, 0, 0.1) },
+  autoencoder: { latentChannels: few(1, 4), beta: few(0, 0.5, 1) },
   models: {
     teacher: few({ from: "file://runs/a" }, { from: "s3://b/p", sha256: "f".repeat(64) }),
     classifier: few({ from: "file://runs/classifier" }),

@@ -4,7 +4,7 @@ import sys
 
 import safetensors.torch  # 0.27.2 forgets to import it before save_pretrained
 import torch
-from diffusers import DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 
 torch.set_num_threads(1)
 torch.set_grad_enabled(False)
@@ -75,5 +75,13 @@ def make(task):
     return sum(parameter.numel() for parameter in unet.parameters())
 
 
-TASKS = {each.__name__: each for each in (forward, alphas, config, ddim, pipeline, make)}
+def autoencoder(task):
+    vae = AutoencoderKL.from_pretrained(task["folder"], subfolder="vae").eval()
+    x, z = (torch.tensor(task[name]["values"], dtype=torch.float32).reshape(task[name]["shape"]) for name in ("x", "z"))
+    q = vae.encode(x).latent_dist
+    answers = {"mean": q.mean, "logvar": q.logvar, "decoded": vae.decode(z).sample}
+    return {name: answer.flatten().tolist() for name, answer in answers.items()}
+
+
+TASKS = {each.__name__: each for each in (forward, alphas, config, ddim, pipeline, make, autoencoder)}
 json.dump([TASKS[task["kind"]](task) for task in json.load(sys.stdin)], sys.stdout)

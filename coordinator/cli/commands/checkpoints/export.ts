@@ -34,11 +34,12 @@ export function exportCommand(): Command {
       "after",
       `
 Formats:
-${NAMES.map((name) => `  ${name.padEnd(12)} ${FORMATS[name].about}`).join("\n")}
+${NAMES.map((name) => `  ${name.padEnd(13)} ${FORMATS[name].about}`).join("\n")}
 
 Examples:
   plume checkpoints export runs/fashion -o fashion-diffusers
-  plume checkpoints export runs/fashion --format safetensors --weights raw --step 500 -o weights`,
+  plume checkpoints export runs/fashion --format safetensors --weights raw --step 500 -o weights
+  plume checkpoints export runs/plain-vae --format diffusers-vae -o vae`,
     )
     .action(action(exportWeights));
 }

@@ -7,7 +7,7 @@ import { CHAIN_NAMES, chainKind, loadChain } from "../../../../shared/diffusion/
 import { PlumeError } from "../../../../shared/errors.ts";
 import { boundOfTrajectory } from "../../../../shared/eval/trajectory.ts";
 import { loadModel } from "../../../../shared/interop/load-model.ts";
-import { plays } from "../../../../shared/models/index.ts";
+import { generates } from "../../../../shared/models/index.ts";
 import { createKernels } from "../../../../shared/pipeline/chain.ts";
 import { imageRandom, scaled, seen } from "../../../../shared/pipeline/pixels.ts";
 import { shuffleShape } from "../../../../shared/pipeline/shape.ts";
@@ -93,9 +93,9 @@ function checkProcess(checkpoint: string, { spec }: Job): void {
   const { type } = spec.model;
   throw new PlumeError(
     "FAILED_PRECONDITION",
-    `${checkpoint} is a ${plays(type) ? type : `model of the process ${process}`}, of which --bound knows no likelihood`,
+    `${checkpoint} is a ${generates(type) ? type : `model of the process ${process}`}, of which --bound knows no likelihood`,
     {
-      remedy: `it is for ${CHAIN_NAMES.join(" and ")}; evaluate a run of deploy/jobs/heartbeat.yaml`,
+      remedy: `it is for ${CHAIN_NAMES.join(" and ")}, as a run of deploy/jobs/heartbeat.yaml; plume likelihood measures others`,
     },
   );
 }
