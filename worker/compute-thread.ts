@@ -10,6 +10,7 @@ import { invariant } from "../shared/invariant.ts";
 import { createVectorHeap, type HeapVector } from "../shared/kernels/kernels.ts";
 import { initialParameters } from "../shared/nn/init.ts";
 import { blockGradient } from "../shared/pipeline/block-gradient.ts";
+import { openCaptions } from "../shared/pipeline/captions.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
 import { openFrozen } from "../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
@@ -43,9 +44,12 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
   const landing = heap.allocate();
-  const { classifier, ...taught } = await openFrozen(frozen);
-  const compute = createMicroBatch(spec, network, layout, image, backend, taught);
-  const generate = createGenerator({ spec, network, params, image, program: backend.program, classifier });
+  const { program } = backend;
+  const { text, ...networks } = frozen;
+  const { classifier, ...taught } = await openFrozen(networks);
+  const readCaptions = openCaptions(spec, text, program);
+  const compute = createMicroBatch(spec, network, layout, image, backend, taught, readCaptions);
+  const generate = createGenerator({ spec, network, params, image, program, classifier, readCaptions });
   const classes = shownClasses(spec, classifier);
   /** What images [from, to) of an upsampler's grid are drawn from. */
   const drawnFrom = ({ pixels, labels, captions }: HeldOut, from: number, to: number) => ({

@@ -20,6 +20,7 @@ import type { LedgerLine } from "../../shared/ledger/line.ts";
 import { readLedger } from "../../shared/ledger/read.ts";
 import { blockGradient } from "../../shared/pipeline/block-gradient.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
+import { openCaptions } from "../../shared/pipeline/captions.ts";
 import { openFrozen } from "../../shared/pipeline/frozen.ts";
 import { freshHistory, restoredHistory, weightsBy, withStep } from "../../shared/pipeline/importance.ts";
 import { initialise, restore } from "../../shared/pipeline/initial-state.ts";
@@ -47,12 +48,14 @@ export const replay: Replay = async (run, step, io) => {
     await using reducer = await openReducer({ layout, optimizer: spec.training.optimizer.type, maxVectors: 1 });
     const { classifier: _, ...models } = spec.models; // nothing but pictures is made with it
     const frozen = await readFrozen({ ...spec, models }, set);
+    const { text, ...networks } = frozen;
     const start = await loadStart(run, step, { reducer, frozen }, io);
 
     const backend = await openBackend(spec.workers.backend, spec.workers.threads);
     const V = microBatchesPerStep(spec);
     const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
-    const compute = createMicroBatch(spec, network, layout, set, backend, await openFrozen(frozen));
+    const readCaptions = openCaptions(spec, text, backend.program);
+    const compute = createMicroBatch(spec, network, layout, set, backend, await openFrozen(networks), readCaptions);
     const params = createDeviceParams(layout);
     const root = reducer.allocate();
     let { history } = start;

@@ -49,6 +49,18 @@ export const TEXT_RULES: readonly Rule[] = [
     },
   },
   {
+    path: ["models", "text"],
+    faults: ({ models, model: { text } }) =>
+      unless(
+        models.text === undefined || text !== undefined,
+        () => "is read by model.text; set model.text.width to its words' channels, or take it out",
+      ),
+    cel: {
+      holds: "!has(self.models.text) || has(self.model.text)",
+      message: "'is read by model.text; set model.text.width to its words\\' channels, or take it out'",
+    },
+  },
+  {
     path: ["data", "source"],
     faults: ({ data: { source }, model: { text } }) =>
       unless(

@@ -9,13 +9,13 @@ import type { ContinuousNoise } from "../diffusion/processes/process.ts";
 import { PlumeError } from "../errors.ts";
 import { plays } from "../models/index.ts";
 import { objectiveKind } from "../objectives/index.ts";
+import { type ReadCaptions, readScenes } from "../pipeline/captions.ts";
 import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
 import { type LowRes, sampledLowRes, shrunk } from "../pipeline/low-res.ts";
 import { imageRandom, scaled, seen } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
 import { PURPOSE, uniforms } from "../rng/stream.ts";
 import { likelihood } from "../samplers/sde/likelihood.ts";
-import { tokensOf } from "../scenes/tokens.ts";
 import { bitsPerDim } from "./bits-per-dim.ts";
 import { variationalBound } from "./bound.ts";
 
@@ -42,6 +42,7 @@ export interface MeasureBits {
 interface Options extends DenoiserOptions {
   readonly image: PatchShape;
   readonly seed: number;
+  readonly readCaptions?: ReadCaptions;
 }
 
 /** @throws PlumeError FAILED_PRECONDITION for a model whose likelihood is not known here. */
@@ -64,10 +65,11 @@ export function createBits(options: Options): MeasureBits {
     );
   const denoisers = createDenoisers(options);
   const { classes, text } = options.spec.model;
-  const under = (batch: RealBatch) =>
+  const { readCaptions = readScenes } = options;
+  const under: Under = async (batch) =>
     denoisers({
       labels: classes > 0 ? batch.labels : null,
-      text: text && batch.captions && tokensOf(batch.captions),
+      text: text && batch.captions && (await readCaptions(batch.captions)),
       guidance: 1,
       lowRes: ownLowRes(options, batch),
     });
@@ -79,7 +81,7 @@ export function createBits(options: Options): MeasureBits {
   });
 }
 
-type Under = (batch: RealBatch) => NetworkDenoisers;
+type Under = (batch: RealBatch) => Promise<NetworkDenoisers>;
 
 /** An upsampler is told of each image the image itself, shrunk. */
 function ownLowRes({ spec, image, seed }: Options, { pixels, ids }: RealBatch): LowRes | undefined {
@@ -99,7 +101,7 @@ function boundOf({ spec, image, seed }: Options, under: Under): MeasureBits["mea
     const x0 = tensorOf(scaled(pixels), image, spec.data.patch);
     try {
       const how = { process, clip: true, variance, noise: noiseAt(ids) };
-      return (await variationalBound(under(batch).byStep(process), x0, how, onStep)).total;
+      return (await variationalBound((await under(batch)).byStep(process), x0, how, onStep)).total;
     } finally {
       x0.dispose();
     }
@@ -119,7 +121,7 @@ function densityOf({ spec, image, seed }: Options, sde: ContinuousNoise, under: 
     const data = tensor(Float32Array.from(pixels, (value, k) => (value + between[k]!) / 128 - 1));
     const epsilon = tensor(drawn(PURPOSE.hutchinson).map((u) => (u < 0.5 ? -1 : 1)));
     try {
-      const score = under(batch).byTimeWithSlope(epsilon);
+      const score = (await under(batch)).byTimeWithSlope(epsilon);
       const { z, priorLogDensity, change } = await likelihood(score, { sde, span }, data, epsilon, {
         onStep: (done, total) => onStep(done, total),
       });

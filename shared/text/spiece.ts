@@ -31,6 +31,7 @@ export function tokenizerOfSpiece(bytes: Uint8Array, file: string): string {
   const end = special.find(({ content }) => content === "</s>");
   if (!end) throw broken(file, "it has no piece </s>");
   const precompiled = { type: "Precompiled", precompiled_charsmap: Buffer.from(charsmap).toString("base64") };
+  const metaspace = { type: "Metaspace", replacement: "▁", prepend_scheme: "always" };
   return JSON.stringify({
     added_tokens: special,
     normalizer: {
@@ -41,7 +42,8 @@ export function tokenizerOfSpiece(bytes: Uint8Array, file: string): string {
         { type: "Replace", pattern: { Regex: " {2,}" }, content: "▁" },
       ],
     },
-    pre_tokenizer: { type: "Metaspace", replacement: "▁", prepend_scheme: "always" },
+    pre_tokenizer: metaspace,
+    decoder: metaspace,
     post_processor: {
       type: "TemplateProcessing",
       single: [{ Sequence: { id: "A", type_id: 0 } }, { SpecialToken: { id: "</s>", type_id: 0 } }],

@@ -6,7 +6,6 @@ import { checkWeights, type ReadModel, readModel } from "../../../shared/interop
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { PROMPTS } from "../../../shared/scenes/prompts.ts";
-import { tokensOf } from "../../../shared/scenes/tokens.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
 import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
@@ -33,7 +32,7 @@ import {
   parseLowRes,
   type SmallImages,
 } from "./sample/low-res.ts";
-import { captionsFor, checkPrompt } from "./sample/prompt.ts";
+import { captionsFor, checkPrompt, readTextFor } from "./sample/prompt.ts";
 import { writeDrawn, writeEnlarged } from "./sample/show.ts";
 
 interface SampleCommandOptions extends SamplingOptions, LowResOptions {
@@ -80,7 +79,8 @@ Examples:
   plume sample runs/large --base runs/text --prompt "small white cross" -o large.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
 
-A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it.
+A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it. One with a
+frozen text encoder (models.text) reads any words, up to models.text.length tokens.
 
 An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
 of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the
@@ -102,6 +102,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const sampling = samplingFor(spec, asked.sampling);
   const noise = noiseOf(spec, asked.lowRes);
   const guide = await guideOf(options, spec, imageSet);
+  const text = await readTextFor(job, imageSet, options.prompt);
   const classes = shownClasses(spec, guide.classifier);
   // An upsampler without classes may have a base with some.
   const ofBase = classes === 0 && options.base !== undefined;
@@ -122,7 +123,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   if (silent) checkSilence(checkpoint, spec);
   const captionsOf = silent ? undefined : captionsFor(spec, options.prompt);
   const lowRes = small && { pixels: small.pixels, noise };
-  const wanted = { ...sampling, ...guide, count, labelsOf, captionsOf, lowRes };
+  const wanted = { ...sampling, ...guide, text, count, labelsOf, captionsOf, lowRes };
   const { pixels, workers } = await drawImages(io, model, wanted, processes);
 
   const image = { height, width, channels };
@@ -144,7 +145,6 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
 /** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
 function parse(options: SampleCommandOptions) {
   const { count, prompt, workers, weights } = options;
-  if (prompt !== undefined) tokensOf([prompt], "--prompt");
   return {
     sampling: parseSampling(options),
     lowRes: parseLowRes(options),

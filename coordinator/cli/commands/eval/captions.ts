@@ -12,6 +12,7 @@ import { openPool } from "../../drawing/pool.ts";
 import { createImageProgress } from "../../drawing/progress.ts";
 import { drawersFor } from "../../drawing/workers.ts";
 import { table } from "../../table.ts";
+import { readTextFor } from "../sample/prompt.ts";
 import { tell, type Way } from "./ways.ts";
 
 const COUNT = 200;
@@ -49,7 +50,8 @@ export async function evaluateCaptions(
       image,
     );
   const most = batches([], ways[0]!, seeds[0]!).length;
-  const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined };
+  const text = await readTextFor(job, imageSet);
+  const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined, text };
   using pool = await openPool(drawersFor(workers, backend, most), drawing, io.signal);
   await pool.load((await flatOf(model)).flat);
   const progress = createImageProgress(process.stderr, SPLITS.length * ways.length * seeds.length * count, Date.now);

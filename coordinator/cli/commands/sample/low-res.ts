@@ -14,7 +14,7 @@ import { classOf, decimal } from "../../options.ts";
 import { checkDraws, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
 import { drawImages, type Processes } from "./draw.ts";
-import { captionsFor, checkPrompt } from "./prompt.ts";
+import { captionsFor, checkPrompt, readTextFor } from "./prompt.ts";
 
 export interface LowResOptions extends ImageOptions {
   readonly base?: string;
@@ -181,6 +181,7 @@ async function drawBase(
   const { sampling } = job.spec;
   checkPrompt(base, [job.spec, spec], prompt);
   const classifier = await readGuide(undefined, job.spec, imageSet);
+  const text = await readTextFor(job, imageSet, prompt);
   const classes = shownClasses(job.spec, classifier);
   const ofUpsampler = classes === 0 && spec.model.classes > 0;
   const only = named === undefined || ofUpsampler ? null : classOf(named, imageSet.classes, classes);
@@ -192,7 +193,7 @@ async function drawBase(
   const { pixels } = await drawImages(
     io,
     model,
-    { ...how, count: n, classifier, labelsOf, captionsOf: captionsFor(job.spec, prompt) },
+    { ...how, count: n, classifier, text, labelsOf, captionsOf: captionsFor(job.spec, prompt) },
     processes,
   );
   const all = Array.from({ length: n }, (_, k) => k);
