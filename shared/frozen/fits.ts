@@ -8,6 +8,7 @@ import { denoises, givesImages } from "../models/index.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout } from "../tensor/layout.ts";
 import type { ReadText } from "../text/read.ts";
+import { openTokenizer } from "../text/tokenizer.ts";
 
 /** Of the job's data set. */
 export interface Images {
@@ -53,10 +54,20 @@ export async function checkFits(name: TrainedName, spec: JobSpec, images: Images
   refuse(model.at, await DIFFERENCES[name](spec, images, model));
 }
 
-/** The same of a text encoder: its words are as wide as the network's. */
-export function checkTextFits({ model }: JobSpec, { at, width }: ReadText): void {
+/** The same of a text encoder: its words are as wide as the network's, and the job's prompts no longer than a caption may be. */
+export function checkTextFits({ model, models, sampling }: JobSpec, { at, width, tokenizer }: ReadText): void {
   const asked = model.text!.width;
-  refuse(at, width === asked ? [] : [line("model.text.width", width, asked)]);
+  const { length } = models.text!;
+  const tokenize = openTokenizer(tokenizer);
+  const long = sampling.prompts?.find((prompt) => tokenize(prompt).length > length);
+  refuse(at, [
+    ...(width === asked ? [] : [line("model.text.width", width, asked)]),
+    ...(long === undefined
+      ? []
+      : [
+          `sampling.prompts: "${long.slice(0, 40)}" has ${tokenize(long).length} tokens, models.text.length is ${length}`,
+        ]),
+  ]);
 }
 
 function refuse(at: string, differences: readonly string[]): void {

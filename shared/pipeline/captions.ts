@@ -6,6 +6,7 @@ import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { Feed, MakeProgram } from "../nn/program.ts";
 import { PURPOSE, uniforms } from "../rng/stream.ts";
+import { PROMPTS } from "../scenes/prompts.ts";
 import { tokensOf } from "../scenes/tokens.ts";
 import { MOST_WORDS } from "../scenes/words.ts";
 import { openEncoder } from "../text/encode.ts";
@@ -18,6 +19,15 @@ export type CaptionNumbers = Int32Array | Float32Array;
 export type ReadCaptions = (captions: readonly string[]) => Promise<CaptionNumbers>;
 
 type Told = Pick<JobSpec, "model" | "models">;
+
+/** What a job's images are asked for where nobody says, a column each. */
+export const jobPrompts = ({ sampling }: Pick<JobSpec, "sampling">): readonly string[] => sampling.prompts ?? PROMPTS;
+
+/** Of images of the endless grid: all in turn. */
+export function promptsOf(spec: Pick<JobSpec, "sampling">, indices: readonly number[]): string[] {
+  const prompts = jobPrompts(spec);
+  return indices.map((k) => prompts[k % prompts.length]!);
+}
 
 /** Of a network that learns the words of scenes. @throws PlumeError INVALID_ARGUMENT for a word that no scene has. */
 export const readScenes: ReadCaptions = async (captions) => tokensOf(captions);
@@ -74,12 +84,7 @@ export async function trainingText(
 }
 
 /** Of `rows` captions; those beyond the given ones have no word. */
-export function feedText(
-  feed: Feed,
-  spec: Told,
-  rows: number,
-  text: () => CaptionNumbers | undefined,
-): tf.Tensor1D {
+export function feedText(feed: Feed, spec: Told, rows: number, text: () => CaptionNumbers | undefined): tf.Tensor1D {
   const { dtype, size } = formOf(spec);
   return feed([rows * size], dtype, () => {
     const all = dtype === "int32" ? new Int32Array(rows * size) : new Float32Array(rows * size);

@@ -16,14 +16,15 @@ writeFileSync(
 spec:
   data: { source: "captions:64", imageSize: 16, patch: 4 }
   model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [4], text: { width: 16, layers: 0 } }
-  models: { text: { from: "file://${encoder}", length: 32 } }
+  models: { text: { from: "file://${encoder}", length: 40 } }
   diffusion: { process: imagen, predict: v }
   training: { steps: 4, globalBatch: 16, microBatch: 4, optimizer: { lr: 2.0e-3 }, ema: 0.9 }
   sampling: { count: 8, steps: 3, guidance: 2 }
 `,
 );
 
-const summaryOf = (folder: string) => JSON.parse(readFileSync(`${folder}/summary.json`, "utf8")) as { weightsSha256: string };
+const summaryOf = (folder: string) =>
+  JSON.parse(readFileSync(`${folder}/summary.json`, "utf8")) as { weightsSha256: string };
 
 beforeAll(() => train(job, run, "--workers", "1"));
 
@@ -32,7 +33,9 @@ describe("a model with a frozen text encoder", () => {
     const three = scratch.file("three");
     await train(job, three, "--workers", "3");
     expect(summaryOf(three).weightsSha256).toBe(summaryOf(run).weightsSha256);
-    expect(readFileSync(`${run}/job.yaml`, "utf8")).toMatch(/text:\n\s+from: file:.*t5\n\s+length: 32\n\s+sha256: [0-9a-f]{64}/);
+    expect(readFileSync(`${run}/job.yaml`, "utf8")).toMatch(
+      /text:\n\s+from: file:.*t5\n\s+length: 40\n\s+sha256: [0-9a-f]{64}/,
+    );
   });
 
   it("draws of any words, the same of one prompt by any number of processes, and other images of another", async () => {
@@ -43,7 +46,9 @@ describe("a model with a frozen text encoder", () => {
       return readFileSync(file);
     };
     const dog = await draw("dog", "--prompt", "a photograph of a corgi, in the rain");
-    expect((await draw("again", "--prompt", "a photograph of a corgi, in the rain", "--workers", "1")).equals(dog)).toBe(true);
+    expect(
+      (await draw("again", "--prompt", "a photograph of a corgi, in the rain", "--workers", "1")).equals(dog),
+    ).toBe(true);
     expect((await draw("cat", "--prompt", "a photograph of a cat, in the rain")).equals(dog)).toBe(false);
   });
 
@@ -54,7 +59,10 @@ describe("a model with a frozen text encoder", () => {
   });
 
   it.each([
-    [["sample", run, "--prompt", "word ".repeat(40), "-o", scratch.file("none.png")], /--prompt .* tokens, of which the model reads 32/],
+    [
+      ["sample", run, "--prompt", "word ".repeat(40), "-o", scratch.file("none.png")],
+      /--prompt .* tokens, of which the model reads 40/,
+    ],
     [["sample", run, "--prompt", " ", "-o", scratch.file("none.png")], /--prompt " " says nothing/],
   ])("refuses %j before any work", async (args, message) => {
     const { code, stderr } = await plume(...args);
@@ -63,13 +71,29 @@ describe("a model with a frozen text encoder", () => {
   });
 
   it.each([
-    ["a folder that is not there", "models.text.from=file:///nowhere", /models\.text: file:\/\/\/nowhere is no text encoder: it has no config\.json/],
-    ["words of another width", "model.text.width=32", /models\.text: .*does not fit this job:\s+model\.text\.width: the model has 16, the job 32/],
+    [
+      "a folder that is not there",
+      "models.text.from=file:///nowhere",
+      /models\.text: file:\/\/\/nowhere is no text encoder: it has no config\.json/,
+    ],
+    [
+      "words of another width",
+      "model.text.width=32",
+      /models\.text: .*does not fit this job:\s+model\.text\.width: the model has 16, the job 32/,
+    ],
     ["another encoder than its sha256 says", `models.text.sha256=${"0".repeat(64)}`, /models\.text: sha256 is 0000/],
-    ["an encoder without a tensor", `models.text.from=file://${writeT5(scratch.file("torn"), {}, "encoder.final_layer_norm.weight")}`, /models\.text: .*tensor encoder\.final_layer_norm\.weight is missing/],
-    ["another kind of model", `models.text.from=file://${writeT5(scratch.file("bert"), { model_type: "bert" })}`, /models\.text: config\.json has model_type "bert"/],
+    [
+      "an encoder without a tensor",
+      `models.text.from=file://${writeT5(scratch.file("torn"), {}, "encoder.final_layer_norm.weight")}`,
+      /models\.text: .*tensor encoder\.final_layer_norm\.weight is missing/,
+    ],
+    [
+      "another kind of model",
+      `models.text.from=file://${writeT5(scratch.file("bert"), { model_type: "bert" })}`,
+      /models\.text: config\.json has model_type "bert"/,
+    ],
   ])("is refused %s before any work", async (_, set, message) => {
-    const { code, stderr } = await plume("train", "-f", job, "-o", scratch.file("refused"), "--set", set);
+    const { code, stderr } = await plume("train", "-f", job, "--out", scratch.file("refused"), "--set", set);
     expect(code, stderr).toBe(2);
     expect(stderr).toMatch(message);
   });

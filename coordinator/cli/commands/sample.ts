@@ -3,9 +3,9 @@
 import { Command } from "commander";
 import type { JobSpec } from "../../../shared/config/schema.ts";
 import { checkWeights, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
+import { jobPrompts } from "../../../shared/pipeline/captions.ts";
 import { gridLabels } from "../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
-import { PROMPTS } from "../../../shared/scenes/prompts.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
 import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
@@ -53,7 +53,10 @@ export function sampleCommand(): Command {
     .argument("<checkpoint>", "a run's folder, its checkpoints folder, one step-... folder, or an exported folder")
     .option("--count <n>", "images (default: the job's sampling.count)")
     .option("--class <k>", "one class, by number or name (default: all in turn)")
-    .option("--prompt <text>", "of a model that reads captions: what the images show (default: fixed prompts in turn)");
+    .option(
+      "--prompt <text>",
+      "of a model that reads captions: what the images show (default: the job's sampling.prompts, or fixed ones, in turn)",
+    );
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
   return command
     .option(...CLASSIFIER_OPTION)
@@ -127,9 +130,10 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const { pixels, workers } = await drawImages(io, model, wanted, processes);
 
   const image = { height, width, channels };
+  const prompts = jobPrompts(spec);
   if (small) await writeEnlarged(output, pixels, small, image, spec.model.lowRes!.size);
   else if (spec.model.text && options.prompt === undefined)
-    await writeDrawn(output, pixels, { count, ...imageSet, classes: PROMPTS }, PROMPTS.length);
+    await writeDrawn(output, pixels, { count, ...imageSet, classes: prompts }, prompts.length);
   else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
   io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
   const { seed, steps, guidance, grid, threshold, percentile } = sampling;

@@ -3,6 +3,8 @@
 
 import type { BackendName } from "../../../../shared/backends/backend.ts";
 import { openScenes } from "../../../../shared/data/sources/captions.ts";
+import { SOURCES } from "../../../../shared/data/sources/index.ts";
+import { PlumeError } from "../../../../shared/errors.ts";
 import { type CaptionScore, scoreCaptions, shuffledCaptions } from "../../../../shared/eval/caption-match.ts";
 import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts";
 import { type Spread, spreadOf } from "../../../../shared/spread.ts";
@@ -42,6 +44,7 @@ export async function evaluateCaptions(
   { count = COUNT, seeds, ways, backend, workers }: Asked,
 ): Promise<undefined> {
   const { job, step, weights, imageSet } = model;
+  checkOfScenes(checkpoint, job.spec.data.source);
   const { height: side } = imageSet;
   const image = { height: side, width: side, channels: 3 };
   const batches = (captions: readonly string[], way: Way, seed: number) =>
@@ -87,6 +90,14 @@ export async function evaluateCaptions(
   io.print(LEGEND);
   io.result({ checkpoint, step, weights, seeds, count, rows: rows.map(rowJson) });
   return undefined;
+}
+
+/** @throws PlumeError FAILED_PRECONDITION for a model of captions that are not the grammar's: of its images nothing here is a judge. */
+function checkOfScenes(checkpoint: string, source: string): void {
+  if (SOURCES[source.split(":")[0]!]?.scenes) return;
+  throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} was trained on ${source}, whose captions no grammar has`, {
+    remedy: "plume sample --prompt draws what it makes of one, plume likelihood tells the bits of its test images",
+  });
 }
 
 /** By their headings. */

@@ -4,16 +4,16 @@ import type { Job, JobSpec } from "../../../../shared/config/schema.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import type { Images } from "../../../../shared/frozen/fits.ts";
 import { readFrozen } from "../../../../shared/frozen/read.ts";
-import { promptsOf } from "../../../../shared/scenes/prompts.ts";
+import { promptsOf } from "../../../../shared/pipeline/captions.ts";
 import { tokensOf } from "../../../../shared/scenes/tokens.ts";
 import type { TextWeights } from "../../../../shared/text/read.ts";
 import { openTokenizer } from "../../../../shared/text/tokenizer.ts";
 
 type CaptionsOf = (indices: readonly number[]) => readonly string[];
 
-/** The prompt for all images, or without one fixed ones in turn; undefined for a model that reads none. */
-export const captionsFor = ({ model }: JobSpec, prompt: string | undefined): CaptionsOf | undefined =>
-  model.text && ((indices) => (prompt === undefined ? promptsOf(indices) : indices.map(() => prompt)));
+/** The prompt for all images, or without one the job's in turn; undefined for a model that reads none. */
+export const captionsFor = (spec: JobSpec, prompt: string | undefined): CaptionsOf | undefined =>
+  spec.model.text && ((indices) => (prompt === undefined ? promptsOf(spec, indices) : indices.map(() => prompt)));
 
 /**
  * Whether models that draw can read a prompt, as far as their jobs say. @param specs of these.
