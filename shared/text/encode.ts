@@ -59,13 +59,20 @@ function onDevice(all: ReturnType<typeof textEncoderOf>["tensors"], flat: Float3
   const tables = new Map<string, Float32Array>();
   const [names, tensors]: [string[], tf.Tensor[]] = [[], []];
   let at = 0;
-  for (const { name, shape, table } of all) {
+  for (const { name, shape, table, linear } of all) {
     const values = flat.subarray(at, at + sizeOf(shape));
     at += values.length;
     if (table) tables.set(name, values);
     else {
       names.push(name);
-      tensors.push(tf.keep(tf.tensor(values.slice(), [...shape], "float32")));
+      tensors.push(
+        tf.keep(
+          tf.tidy(() => {
+            const tensor = tf.tensor(values.slice(), [...shape], "float32");
+            return linear ? tf.transpose(tensor) : tensor;
+          }),
+        ),
+      );
     }
   }
   return { tables, names, tensors };

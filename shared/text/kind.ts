@@ -12,6 +12,8 @@ export interface TextTensor {
   readonly also?: readonly string[];
   /** Rows of it are looked up on the host; it is not put on the device. */
   readonly table?: true;
+  /** A linear map, [out, in] in the file, as PyTorch has it: on the device it is [in, out]. */
+  readonly linear?: true;
 }
 
 /** One caption, as the forward pass meets it: values are those of the run at hand. */
@@ -30,7 +32,7 @@ export interface TextEncoder {
   readonly tensors: readonly TextTensor[];
   /** Where positions have embeddings, how many there are. */
   readonly most?: number;
-  /** @param param a tensor of the device, in the file's shape. @returns the words of one caption: float32 [places, width]. */
+  /** @param param a tensor of the device, in the file's shape but for linear maps. @returns the words of one caption: float32 [places, width]. */
   forward(feed: Feed, param: (name: string) => tf.Tensor, text: EncodedText): tf.Tensor2D;
 }
 

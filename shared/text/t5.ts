@@ -63,11 +63,16 @@ function tensorsOf(config: Config): TextTensor[] {
     ...["q", "k", "v"].map((part) => ({
       name: `${attentionOf(k)}.SelfAttention.${part}.weight`,
       shape: [inner, W],
+      linear: true as const,
     })),
-    { name: `${attentionOf(k)}.SelfAttention.o.weight`, shape: [W, inner] },
+    { name: `${attentionOf(k)}.SelfAttention.o.weight`, shape: [W, inner], linear: true },
     { name: `${attentionOf(k)}.layer_norm.weight`, shape: [W] },
-    ...up.map((part) => ({ name: `${feedForwardOf(k)}.DenseReluDense.${part}.weight`, shape: [d_ff, W] })),
-    { name: `${feedForwardOf(k)}.DenseReluDense.wo.weight`, shape: [W, d_ff] },
+    ...up.map((part) => ({
+      name: `${feedForwardOf(k)}.DenseReluDense.${part}.weight`,
+      shape: [d_ff, W],
+      linear: true as const,
+    })),
+    { name: `${feedForwardOf(k)}.DenseReluDense.wo.weight`, shape: [W, d_ff], linear: true },
     { name: `${feedForwardOf(k)}.layer_norm.weight`, shape: [W] },
   ];
   return [
@@ -83,7 +88,7 @@ type Param = (name: string) => tf.Tensor2D;
 function forward(config: Config, feed: Feed, param: Param, text: EncodedText): tf.Tensor2D {
   const { d_model: W, num_layers, num_heads: H, layer_norm_epsilon: eps } = config;
   const { places: P } = text;
-  const linear = (x: tf.Tensor2D, name: string): tf.Tensor2D => tf.matMul(x, param(`${name}.weight`), false, true);
+  const linear = (x: tf.Tensor2D, name: string): tf.Tensor2D => tf.matMul(x, param(`${name}.weight`));
   const norm = (x: tf.Tensor2D, name: string) => rmsNorm(x, param(name) as tf.Tensor, eps);
   const bias = feed([H, P, P], "float32", () => biasOf(config, text));
   let h = feed([P, W], "float32", () => rowsOf(text, W)) as tf.Tensor2D;

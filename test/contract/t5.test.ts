@@ -72,11 +72,16 @@ describe("a T5 encoder", () => {
     expect(CAPTIONS.map((caption) => [...tokenize(caption)])).toEqual(spiece.fast);
   });
 
-  describe.each<BackendName>(["wasm", "tfjs-node"])("on %s", (backendName) => {
+  // A captions' length is a graph of its own, which TensorFlow takes a second to load.
+  describe.each<[BackendName, number[]]>([
+    ["wasm", [0, 1, 2, 3, 4, 5]],
+    ["tfjs-node", [0, 1]],
+  ])("on %s", (backendName, captions) => {
     it.each(Object.keys(FOLDERS))("%s makes the words of a caption that transformers makes", async (name) => {
       const { program } = await openBackend(backendName);
       const encode = openEncoder(await read(FOLDERS[name as keyof typeof FOLDERS]), 128, program);
-      for (const [k, { words }] of theirs[name]!.entries()) {
+      for (const k of captions) {
+        const { words } = theirs[name]![k]!;
         const ours = await encode(CAPTIONS[k]!);
         expect(ours).toHaveLength(words.length);
         expect(Math.max(...words.map((word, i) => Math.abs(word - ours[i]!)))).toBeLessThan(1e-5);

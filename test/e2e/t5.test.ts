@@ -2,6 +2,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import { encodePicture, writeTar } from "../support/pictures.ts";
 import { plume, scratchFolder, train } from "../support/plume.ts";
 import { writeT5 } from "../support/t5-folder.ts";
 
@@ -68,6 +69,27 @@ describe("a model with a frozen text encoder", () => {
     const { code, stderr } = await plume(...args);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
+  });
+
+  it("is trained on captions of any words in shards, each used once, which plume data inspect shows", async () => {
+    const shards = scratch.file("shards");
+    const files = await Promise.all(
+      Array.from({ length: 16 }, async (_, k) => [
+        [`${k}.png`, await encodePicture(k)],
+        [`${k}.txt`, Buffer.from(`a photograph of picture ${k}`)],
+      ]),
+    );
+    writeTar(`${shards}/a.tar`, Object.fromEntries(files.flat()));
+    const shown = await plume("data", "inspect", `wds:${shards}`, "--image-size", "16");
+    expect(shown.stdout).toMatch(/captions[\s\S]*a photograph of picture 0/);
+    const out = scratch.file("shards-run");
+    const set = (field: string) => ["--set", field];
+    const sets = [...set(`data.source=wds:${shards}`), ...set("sampling.prompts=[a corgi, a cat]")];
+    await train(job, out, "--steps", "2", "--workers", "2", ...sets);
+    const audited = await plume("audit", out);
+    expect(audited.code, audited.stderr).toBe(0);
+    const { code, stderr } = await plume("eval", out);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining("whose captions no grammar has") });
   });
 
   it.each([
