@@ -25,7 +25,7 @@ export function packCaptions(captions: readonly (string | null)[]): CaptionTable
   return { bytes: new Uint8Array(Buffer.concat(texts)), ends, lacking: lacking < 0 ? null : lacking };
 }
 
-export function captionAt({ bytes, ends }: CaptionTable, k: number): string {
+function captionAt({ bytes, ends }: CaptionTable, k: number): string {
   return Buffer.from(bytes.subarray(k === 0 ? 0 : ends[k - 1]!, ends[k]!)).toString("utf8");
 }
 

@@ -4,7 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { dense, groupNorm, type Scope } from "./layers.ts";
 import type { Forward } from "./network.ts";
 
-export interface AttendOptions {
+interface AttendOptions {
   /** Whether scores are divided by sqrt(D), as everywhere but in T5. */
   readonly scaled?: boolean;
   /** Added to the scores: float32 [B H, T, T]. */

@@ -27,7 +27,7 @@ interface Vocabulary {
 type Words = tf.Tensor3D;
 
 /** What a network makes of captions. */
-export interface Read {
+interface Read {
   /** float32 [B, L, width]. */
   readonly words: Words;
   /** Their mean: float32 [B, width]. */

@@ -2,11 +2,11 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { MakeProgram, Program } from "../nn/program.ts";
-import { textEncoderOf, sizeOf, type TextWeights } from "./read.ts";
+import { sizeOf, type TextWeights, textEncoderOf } from "./read.ts";
 import { openTokenizer } from "./tokenizer.ts";
 
 /** @returns float32 [tokens, width]: the caption's words, its end among them. */
-export type EncodeCaption = (caption: string) => Promise<Float32Array>;
+type EncodeCaption = (caption: string) => Promise<Float32Array>;
 
 /** A caption has so many places, or a multiple: one computation for all that have as many. */
 const PLACES = 16;

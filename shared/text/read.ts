@@ -35,13 +35,15 @@ const WEIGHTS = "model.safetensors";
 const TOKENIZER = "tokenizer.json";
 const SPIECE = "spiece.model";
 const TYPES: readonly TensorType[] = ["F32", "F16", "BF16"];
-const SAVE = "name a folder with config.json, model.safetensors and tokenizer.json, as transformers' save_pretrained writes them";
+const SAVE =
+  "name a folder with config.json, model.safetensors and tokenizer.json, as transformers' save_pretrained writes them";
 
 /** The encoder that a config.json is of. @throws PlumeError FAILED_PRECONDITION for one of no kind that plume has. */
 export function textEncoderOf(config: TextWeights["config"]): TextEncoder {
   const kind = textKindOf(config.model_type);
   if (kind) return kind.encoderOf(config);
-  const said = config.model_type === undefined ? "names no model_type" : `has model_type ${JSON.stringify(config.model_type)}`;
+  const said =
+    config.model_type === undefined ? "names no model_type" : `has model_type ${JSON.stringify(config.model_type)}`;
   throw new PlumeError("FAILED_PRECONDITION", `${CONFIG} ${said}`, {
     remedy: `name a text encoder of model_type ${MODEL_TYPES.join(" or ")}`,
   });
@@ -52,7 +54,9 @@ export function textEncoderOf(config: TextWeights["config"]): TextEncoder {
  * @throws PlumeError NOT_FOUND naming a file that is missing, FAILED_PRECONDITION a setting or tensor, DATA_LOSS a damaged file.
  */
 export async function readTextEncoder(from: string, access: StoreAccess): Promise<ReadText> {
-  const place = from.startsWith("file://") ? `file://${resolve(from.slice("file://".length))}` : from.replace(/\/+$/, "");
+  const place = from.startsWith("file://")
+    ? `file://${resolve(from.slice("file://".length))}`
+    : from.replace(/\/+$/, "");
   const folder = await openStore(place, access);
   const config = parseObject(await text(folder, CONFIG), CONFIG);
   const encoder = textEncoderOf(config);
@@ -128,7 +132,11 @@ async function readWeights(folder: ObjectStore, tensors: readonly TextTensor[]):
 
 export const sizeOf = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);
 
-function spanOf({ name, also = [], shape }: TextTensor, spans: ReadonlyMap<string, TensorSpan>, place: string): TensorSpan {
+function spanOf(
+  { name, also = [], shape }: TextTensor,
+  spans: ReadonlyMap<string, TensorSpan>,
+  place: string,
+): TensorSpan {
   const span = [name, ...also].map((each) => spans.get(each)).find(Boolean);
   if (!span) throw refused(place, `tensor ${name} is missing`);
   if (span.shape.join() !== shape.join())

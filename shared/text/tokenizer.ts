@@ -10,7 +10,7 @@ export interface TokenizerFiles {
 }
 
 /** @returns tokens of a caption, its end among them. */
-export type Tokenize = (caption: string) => readonly number[];
+type Tokenize = (caption: string) => readonly number[];
 
 /** @throws PlumeError FAILED_PRECONDITION for files that describe no tokenizer. */
 export function openTokenizer({ tokenizer, config }: TokenizerFiles): Tokenize {
@@ -22,9 +22,13 @@ function opening<T>(body: () => T): T {
   try {
     return body();
   } catch (cause) {
-    throw new PlumeError("FAILED_PRECONDITION", `tokenizer.json is none that plume reads: ${(cause as Error).message}`, {
-      remedy: "write it again: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)",
-      cause,
-    });
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `tokenizer.json is none that plume reads: ${(cause as Error).message}`,
+      {
+        remedy: "write it again: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)",
+        cause,
+      },
+    );
   }
 }
