@@ -10,6 +10,7 @@ import { invariant } from "../shared/invariant.ts";
 import { createVectorHeap, type HeapVector } from "../shared/kernels/kernels.ts";
 import { initialParameters } from "../shared/nn/init.ts";
 import { blockGradient } from "../shared/pipeline/block-gradient.ts";
+import { openCaptions, promptsOf } from "../shared/pipeline/captions.ts";
 import { createDeviceParams } from "../shared/pipeline/device-params.ts";
 import { openFrozen } from "../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
@@ -20,7 +21,7 @@ import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { shownClasses } from "../shared/pipeline/tiles.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
-import { promptsOf } from "../shared/scenes/prompts.ts";
+import { PROMPTS } from "../shared/scenes/prompts.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
 import { openWire } from "../shared/wire/index.ts";
 import type { ComputeInit, ComputeReply, ComputeRequest, ComputeThreadData } from "./messages.ts";
@@ -43,9 +44,12 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
   const landing = heap.allocate();
-  const { classifier, ...taught } = await openFrozen(frozen);
-  const compute = createMicroBatch(spec, network, layout, image, backend, taught);
-  const generate = createGenerator({ spec, network, params, image, program: backend.program, classifier });
+  const { program } = backend;
+  const { text, ...networks } = frozen;
+  const { classifier, ...taught } = await openFrozen(networks);
+  const readCaptions = openCaptions(spec, text, program);
+  const compute = createMicroBatch(spec, network, layout, image, backend, taught, readCaptions);
+  const generate = createGenerator({ spec, network, params, image, program, classifier, readCaptions });
   const classes = shownClasses(spec, classifier);
   /** What images [from, to) of an upsampler's grid are drawn from. */
   const drawnFrom = ({ pixels, labels, captions }: HeldOut, from: number, to: number) => ({
@@ -55,7 +59,7 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   });
   const askedOf = (indices: readonly number[]) => ({
     labels: gridLabels(indices, classes),
-    captions: spec.model.text && promptsOf(indices),
+    captions: spec.model.text && promptsOf(spec, indices),
   });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();
@@ -103,7 +107,7 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
     );
     const labels = Int32Array.from({ length: n }, (_, i) => (spec.model.classes > 0 ? i % spec.model.classes : -1));
     const leaf = heap.allocate();
-    const captions = promptsOf(Array.from(labels.keys()));
+    const captions = Array.from(labels.keys(), (k) => PROMPTS[k % PROMPTS.length]!);
     const loss = await compute(params, { step: 0, index: 0, pixels, labels, captions }, leaf.floats);
     const digest = createHash("sha256").update(heap.digest(leaf)).update(String(loss)).digest("hex").slice(0, 16);
     heap.release(leaf);

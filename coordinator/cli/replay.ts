@@ -19,6 +19,7 @@ import type { Reducer } from "../../shared/kernels/reducer.ts";
 import type { LedgerLine } from "../../shared/ledger/line.ts";
 import { readLedger } from "../../shared/ledger/read.ts";
 import { blockGradient } from "../../shared/pipeline/block-gradient.ts";
+import { openCaptions } from "../../shared/pipeline/captions.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
 import { openFrozen } from "../../shared/pipeline/frozen.ts";
 import { freshHistory, restoredHistory, weightsBy, withStep } from "../../shared/pipeline/importance.ts";
@@ -47,12 +48,14 @@ export const replay: Replay = async (run, step, io) => {
     await using reducer = await openReducer({ layout, optimizer: spec.training.optimizer.type, maxVectors: 1 });
     const { classifier: _, ...models } = spec.models; // nothing but pictures is made with it
     const frozen = await readFrozen({ ...spec, models }, set);
+    const { text, ...networks } = frozen;
     const start = await loadStart(run, step, { reducer, frozen }, io);
 
     const backend = await openBackend(spec.workers.backend, spec.workers.threads);
     const V = microBatchesPerStep(spec);
     const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
-    const compute = createMicroBatch(spec, network, layout, set, backend, await openFrozen(frozen));
+    const readCaptions = openCaptions(spec, text, backend.program);
+    const compute = createMicroBatch(spec, network, layout, set, backend, await openFrozen(networks), readCaptions);
     const params = createDeviceParams(layout);
     const root = reducer.allocate();
     let { history } = start;

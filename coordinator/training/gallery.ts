@@ -8,9 +8,9 @@ import type { ImageSetCard } from "../../shared/data/image-set.ts";
 import { enlargedColumns, writeColumns, writeGrid } from "../../shared/data/picture.ts";
 import { invariant } from "../../shared/invariant.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
+import { jobPrompts } from "../../shared/pipeline/captions.ts";
 import { type HeldOut, readHeldOut } from "../../shared/pipeline/held-out.ts";
 import { gridImages, tileRange, tilesOf } from "../../shared/pipeline/tiles.ts";
-import { PROMPTS } from "../../shared/scenes/prompts.ts";
 import { consecutive, fillRegions, readRegions } from "../../shared/tensor/regions.ts";
 import type { Block } from "../../shared/tensor/tree.ts";
 import { type Tracer, traced } from "../../shared/tracing/tracer.ts";
@@ -69,8 +69,9 @@ export function createGallery(options: GalleryOptions): Gallery {
 }
 
 /** One a prompt or a class, or as many as rows. */
-function columnsOf({ model }: JobSpec, classes: number, count: number, set: ImageSetCard) {
-  if (model.text) return { columns: PROMPTS.length, labels: PROMPTS };
+function columnsOf(spec: JobSpec, classes: number, count: number, set: ImageSetCard) {
+  const prompts = spec.model.text && jobPrompts(spec);
+  if (prompts) return { columns: prompts.length, labels: prompts };
   if (classes === 0) return { columns: Math.ceil(Math.sqrt(count)) };
   return { columns: classes, ...(set.classes.length > 0 && { labels: set.classes.slice(0, classes) }) };
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts a Python with torch and diffusers into plume's cache, for the tests that read what plume exports. Once a machine,
+# Puts a Python with torch, diffusers and transformers into plume's cache, for the tests that hold plume against them. Once a machine,
 # about a minute; `npm ci` does not wipe it. Torch is Debian's own (PyPI's would bring 5 GB of CUDA), so this needs
 # Debian or one of its kin, with root where its packages are not installed yet.
 set -euo pipefail
@@ -10,14 +10,32 @@ packages=(
   # Debian has these already.
   requests==2.28.1 pyyaml==6.0 typing_extensions==4.4.0 urllib3==1.26.12 certifi==2022.9.24 idna==3.3 charset_normalizer==3.0.1
 )
+# In a folder of their own, which a test puts on its path: diffusers loads all of transformers wherever it finds it.
+transformers=4.41.2
+beside=(
+  "transformers==$transformers" tokenizers==0.19.1 sentencepiece==0.2.0 protobuf==4.25.3 safetensors==0.8.0 huggingface_hub==0.25.2
+)
 debian=(python3-torch libopenblas0-pthread python3-venv)
 system=/usr/bin/python3 # the interpreter that Debian's torch is for, whatever comes first on the PATH
 
 cache="${PLUME_CACHE:-$HOME/.cache/plume}/python"
 variant="diffusers-$diffusers"
-if [ -e "$cache/$variant/complete" ] && "$cache/$variant/bin/python" -c "" 2>/dev/null; then
+finish() {
   ln -sfn "$variant" "$cache/current"
-  echo "Python with diffusers $diffusers is set up ($cache/current)"
+  local folder="transformers-$transformers"
+  if [ ! -e "$cache/$folder/complete" ]; then
+    echo "installing transformers $transformers ..."
+    rm -rf "${cache:?}/$folder"
+    "$cache/current/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all: \
+      --target "$cache/$folder" "${beside[@]}"
+    PYTHONPATH="$cache/$folder" "$cache/current/bin/python" -c "from transformers import T5EncoderModel, T5TokenizerFast"
+    touch "$cache/$folder/complete"
+  fi
+  ln -sfn "$folder" "$cache/transformers"
+  echo "Python with diffusers $diffusers and transformers $transformers is set up ($cache/current)"
+}
+if [ -e "$cache/$variant/complete" ] && "$cache/$variant/bin/python" -c "" 2>/dev/null; then
+  finish
   exit 0
 fi
 
@@ -46,5 +64,4 @@ mkdir -p "$cache"
 "$cache/$variant/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary=:all: "${packages[@]}"
 "$cache/$variant/bin/python" -c "import torch, safetensors.torch, diffusers"
 touch "$cache/$variant/complete"
-ln -sfn "$variant" "$cache/current"
-echo "Python with diffusers $diffusers is set up ($cache/current)"
+finish

@@ -75,39 +75,58 @@ export function decodeSafetensors(file: Uint8Array, name: string): Map<string, N
   return new Map(
     spans.map((span) => [
       span.name,
-      { name: span.name, shape: span.shape, values: floatsOf(file.subarray(span.start, span.end)) },
+      { name: span.name, shape: span.shape, values: floatsOf(file.subarray(span.start, span.end), span.dtype) },
     ]),
   );
 }
 
+/** Bytes of a number, by what safetensors calls its type. */
+const BYTES = { F32: 4, F16: 2, BF16: 2 };
+export type TensorType = keyof typeof BYTES;
+
 /** A tensor, and where in its file its bytes are. */
 export interface TensorSpan extends Pick<NamedTensor, "name" | "shape"> {
+  readonly dtype: TensorType;
   readonly start: number;
   readonly end: number;
 }
 
 /** The tensors of a file, in the order of their bytes. @throws as decodeSafetensors. */
-export function spansOf(file: Uint8Array, name: string): TensorSpan[] {
-  const broken = (why: string) => new PlumeError("DATA_LOSS", `${name} is no whole safetensors file: ${why}`);
-  const view = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
-  if (view.length < 8) throw broken(`${view.length} bytes`);
-  const headerBytes = Number(view.readBigUInt64LE(0));
-  if (headerBytes > LONGEST_HEADER || 8 + headerBytes > view.length)
-    throw broken(`a header of ${headerBytes} bytes in ${view.length}`);
-  const first = 8 + headerBytes;
-  const length = view.length - first;
+export const spansOf = (file: Uint8Array, name: string): TensorSpan[] => spansIn(file, file.length, name, ["F32"]);
+
+/** Where in a file its tensors begin: behind the header. @param head its first 8 bytes. @throws as decodeSafetensors. */
+export function headerEnd(head: Uint8Array, size: number, name: string): number {
+  if (size < 8) throw brokenFile(name)(`${size} bytes`);
+  const bytes = Number(Buffer.from(head.buffer, head.byteOffset, head.byteLength).readBigUInt64LE(0));
+  if (bytes > LONGEST_HEADER || 8 + bytes > size) throw brokenFile(name)(`a header of ${bytes} bytes in ${size}`);
+  return 8 + bytes;
+}
+
+const brokenFile = (name: string) => (why: string) =>
+  new PlumeError("DATA_LOSS", `${name} is no whole safetensors file: ${why}`);
+
+/**
+ * The same from the beginning of a file: its first bytes, up to where its tensors begin at least. @param size of the file.
+ * @param types that whoever asks can read.
+ */
+export function spansIn(head: Uint8Array, size: number, name: string, types: readonly TensorType[]): TensorSpan[] {
+  const broken = brokenFile(name);
+  const first = headerEnd(head, size, name);
+  const length = size - first;
+  const view = Buffer.from(head.buffer, head.byteOffset, head.byteLength);
 
   const spans: TensorSpan[] = [];
   let expected = 0;
   for (const [tensor, { dtype, shape, data_offsets }] of parseHeader(view.subarray(8, first), broken)) {
     const [start, end] = data_offsets;
-    if (dtype !== "F32") throw broken(`tensor ${tensor} is ${dtype}, plume reads F32`);
+    const type = types.find((each) => each === dtype);
+    if (!type) throw broken(`tensor ${tensor} is ${dtype}, plume reads ${types.join(", ")}`);
     if (start !== expected)
       throw broken(`tensor ${tensor} starts at byte ${start}, the one before ends at ${expected}`);
-    if (end - start !== 4 * product(shape))
+    if (end - start !== BYTES[type] * product(shape))
       throw broken(`tensor ${tensor} has ${end - start} bytes for shape [${shape}]`);
     if (end > length) throw broken(`tensor ${tensor} ends at byte ${end} of ${length}`);
-    spans.push({ name: tensor, shape, start: first + start, end: first + end });
+    spans.push({ name: tensor, dtype: type, shape, start: first + start, end: first + end });
     expected = end;
   }
   if (expected !== length) throw broken(`${length - expected} bytes belong to no tensor`);
@@ -133,7 +152,28 @@ function parseHeader(json: Buffer, broken: (why: string) => PlumeError): [string
     .sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]);
 }
 
-/** A copy, at an address that floats may have. */
-const floatsOf = (bytes: Uint8Array): Float32Array => new Float32Array(Uint8Array.from(bytes).buffer);
+/** A copy, at an address that floats may have. @param bytes little-endian. */
+export function floatsOf(bytes: Uint8Array, type: TensorType): Float32Array {
+  const { buffer } = Uint8Array.from(bytes);
+  if (type === "F32") return new Float32Array(buffer);
+  return Float32Array.from(new Uint16Array(buffer), type === "F16" ? floatOfHalf : floatOfBrain);
+}
+
+const word = new Uint32Array(1);
+const asFloat = new Float32Array(word.buffer);
+
+/** The upper half of a float32. */
+function floatOfBrain(bits: number): number {
+  word[0] = bits << 16;
+  return asFloat[0]!;
+}
+
+/** IEEE 754 binary16: a sign, 5 bits of exponent, 10 of fraction. */
+function floatOfHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+}
 
 const product = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1);

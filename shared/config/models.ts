@@ -28,11 +28,37 @@ const frozenSchema = z.strictObject({
     ),
 });
 
+/** A text encoder has one kind of weights, and a caption so many tokens. */
+const textEncoderSchema = z.strictObject({
+  from: z
+    .string()
+    .regex(/^(file|s3):\/\/./, "must be a folder of a text encoder at file:// or s3://")
+    .max(2048)
+    .describe("file://DIR or s3://BUCKET/PREFIX of a T5 encoder, as Hugging Face's transformers saves it"),
+  length: z
+    .int()
+    .min(2)
+    .max(512)
+    .default(64)
+    .describe("tokens of a caption, its end among them; of captions of the data those beyond are left out"),
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "must be the sha256 of a text encoder, as the job in a run's folder has it")
+    .optional()
+    .describe("sha256 of that encoder; when absent, of what is there when the run begins: it never uses another"),
+});
+
 export const modelsSchema = z.strictObject({
   teacher: frozenSchema.optional().describe("the model that is distilled; nothing is learned of it"),
   classifier: frozenSchema
     .optional()
     .describe("the classifier of noised images that guides what is sampled (sampling.classifierScale)"),
+  text: textEncoderSchema
+    .optional()
+    .describe("the frozen text encoder whose words model.text reads, as Imagen does: captions of any words"),
 });
 
 export type FrozenName = keyof z.infer<typeof modelsSchema>;
+/** Those that plume trained. */
+export type TrainedName = Exclude<FrozenName, "text">;
+export const TRAINED_NAMES = Object.keys(modelsSchema.shape).filter((name): name is TrainedName => name !== "text");

@@ -28,7 +28,11 @@ export interface Checked {
     readonly lowRes?: LowResFields | undefined;
   };
   readonly training: { readonly globalBatch: number; readonly microBatch: number; readonly init?: string | undefined };
-  readonly models: { readonly teacher?: object | undefined; readonly classifier?: object | undefined };
+  readonly models: {
+    readonly teacher?: object | undefined;
+    readonly classifier?: object | undefined;
+    readonly text?: object | undefined;
+  };
   readonly diffusion: ProcessOptions & {
     readonly process: ProcessName;
     readonly predict: string;
@@ -49,6 +53,7 @@ export interface Checked {
     readonly percentile?: number | undefined;
     readonly guidance: number;
     readonly classifierScale?: number | undefined;
+    readonly prompts?: readonly string[] | undefined;
     readonly lowResNoise: number;
   };
   readonly adversarial: { readonly labelSmoothing: number };

@@ -44,6 +44,12 @@ export const samplingSchema = z.strictObject({
     .max(1000)
     .optional()
     .describe("scale s of classifier guidance by models.classifier: s grad log p(y | x_t); 1 when absent, 0 for none"),
+  prompts: z
+    .array(z.string().min(1).max(1000))
+    .min(1)
+    .max(16)
+    .optional()
+    .describe("what the images of a model that reads captions show, a column each; some of scenes when absent"),
   lowResNoise: z
     .number()
     .min(0)

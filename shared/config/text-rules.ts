@@ -7,6 +7,8 @@ import { type Rule, unless } from "./rule.ts";
 
 const CAPTIONED = Object.keys(SOURCES).filter((name) => SOURCES[name]!.captioned);
 const OF_CAPTIONS = `^(${CAPTIONED.join("|")})(:|$)`;
+const SCENES = CAPTIONED.filter((name) => SOURCES[name]!.scenes);
+const OF_SCENES = `^(${SCENES.join("|")})(:|$)`;
 
 export const TEXT_RULES: readonly Rule[] = [
   ...conditionRules("text", READERS),
@@ -49,6 +51,18 @@ export const TEXT_RULES: readonly Rule[] = [
     },
   },
   {
+    path: ["models", "text"],
+    faults: ({ models, model: { text } }) =>
+      unless(
+        models.text === undefined || text !== undefined,
+        () => "is read by model.text; set model.text.width to its words' channels, or take it out",
+      ),
+    cel: {
+      holds: "!has(self.models.text) || has(self.model.text)",
+      message: "'is read by model.text; set model.text.width to its words\\' channels, or take it out'",
+    },
+  },
+  {
     path: ["data", "source"],
     faults: ({ data: { source }, model: { text } }) =>
       unless(
@@ -58,6 +72,34 @@ export const TEXT_RULES: readonly Rule[] = [
     cel: {
       holds: `!has(self.model.text) || self.data.source.matches('${OF_CAPTIONS}')`,
       message: `'has no captions, which model.text reads; choose ${CAPTIONED.join(", ")}'`,
+    },
+  },
+  {
+    path: ["data", "source"],
+    faults: ({ data: { source }, model: { text }, models }) =>
+      unless(
+        text === undefined ||
+          models.text !== undefined ||
+          new RegExp(OF_SCENES).test(source) ||
+          !new RegExp(OF_CAPTIONS).test(source),
+        () =>
+          `has captions of any words, which need a text encoder; name one in models.text, or choose ${SCENES.join(", ")}`,
+      ),
+    cel: {
+      holds: `!has(self.model.text) || has(self.models.text) || self.data.source.matches('${OF_SCENES}') || !self.data.source.matches('${OF_CAPTIONS}')`,
+      message: `'has captions of any words, which need a text encoder; name one in models.text, or choose ${SCENES.join(", ")}'`,
+    },
+  },
+  {
+    path: ["sampling", "prompts"],
+    faults: ({ sampling: { prompts }, model: { text } }) =>
+      unless(
+        prompts === undefined || text !== undefined,
+        () => "are read by a network with model.text; set it, or leave them out",
+      ),
+    cel: {
+      holds: "!has(self.sampling.prompts) || has(self.model.text)",
+      message: "'are read by a network with model.text; set it, or leave them out'",
     },
   },
   {

@@ -16,6 +16,7 @@ const cardSchema = z.object({
   channels: count,
   classes: z.array(z.string()),
   digest: z.string(),
+  captions: z.object({ lacking: z.string().nullable() }).exactOptional(),
   fallback: z.string().exactOptional(),
 });
 
@@ -57,7 +58,11 @@ export function readCard(file: string): ImageSetCard | null {
 
 export const writtenCard = (card: ImageSetCard): string => `${JSON.stringify(cardOf(card), null, 2)}\n`;
 
-const cardOf = ({ name, size, height, width, channels, classes, digest, fallback }: ImageSet | ImageSetCard) => ({
-  ...{ name, size, height, width, channels, classes, digest },
-  ...(fallback === undefined ? {} : { fallback }),
-});
+const cardOf = (set: ImageSet | ImageSetCard): ImageSetCard => {
+  const { name, size, height, width, channels, classes, captions, digest, fallback } = set;
+  return {
+    ...{ name, size, height, width, channels, classes, digest },
+    ...(captions && { captions }),
+    ...(fallback === undefined ? {} : { fallback }),
+  };
+};

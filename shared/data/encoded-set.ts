@@ -1,6 +1,7 @@
 // An image set whose samples are image files that lie somewhere: each is fetched and decoded when it is read.
 
 import { PlumeError } from "../errors.ts";
+import type { SetCaptions } from "./caption-table.ts";
 import { decodeImage } from "./decode.ts";
 import type { RangeCache } from "./disk-cache.ts";
 import type { ImageSet, SetObject } from "./image-set.ts";
@@ -13,6 +14,7 @@ export interface EncodedRecords {
   readonly classes: readonly string[];
   /** int32 [n]; -1 without a label. */
   readonly labels: Int32Array;
+  readonly captions?: SetCaptions | undefined;
   readonly digest: string;
   readonly objects: readonly SetObject[];
   /** What a person calls this sample: its object, and its place or key in it. */
@@ -24,7 +26,7 @@ export interface EncodedRecords {
 }
 
 export function encodedSet(records: EncodedRecords, imageSize: number, cache: RangeCache): ImageSet {
-  const { name, classes, labels, digest, objects } = records;
+  const { name, classes, labels, captions, digest, objects } = records;
   const size = labels.length;
   const imageBytes = imageSize * imageSize * 3;
 
@@ -46,6 +48,7 @@ export function encodedSet(records: EncodedRecords, imageSize: number, cache: Ra
     width: imageSize,
     channels: 3,
     classes,
+    ...(captions && { captions: { lacking: captions.lacking } }),
     digest,
     async read(ids, signal) {
       const pixels = new Uint8Array(ids.length * imageBytes);
@@ -56,7 +59,11 @@ export function encodedSet(records: EncodedRecords, imageSize: number, cache: Ra
           pixels.set(await decoded(id, signal), i * imageBytes);
         }),
       );
-      return { pixels, labels: Int32Array.from(ids, (id) => labels[id]!) };
+      return {
+        pixels,
+        labels: Int32Array.from(ids, (id) => labels[id]!),
+        ...(captions?.lacking === null && { captions: ids.map(captions.of) }),
+      };
     },
     async storage() {
       const kept = new Map<string, number>();

@@ -10,6 +10,8 @@ export interface ImageSetCard {
   readonly channels: number;
   /** Class names by label; empty when the set has no labels. */
   readonly classes: readonly string[];
+  /** What samples have captions: `lacking` names the first that has none. Absent where no sample has one. */
+  readonly captions?: { readonly lacking: string | null };
   /** sha256 that changes when the set does: content for files in memory, paths and sizes for folders. */
   readonly digest: string;
   /** Why it is another set than the job asks for. */
@@ -48,7 +50,7 @@ export interface ImageBatch {
   readonly pixels: Uint8Array;
   /** int32 [n]; -1 without a label. */
   readonly labels: Int32Array;
-  /** What each shows, in words; absent without captions. */
+  /** What each shows, in words; absent unless every sample of the set has a caption. */
   readonly captions?: readonly string[];
   /** Under data.onError: skip, in the order of the batch. */
   readonly skipped?: readonly SkippedSample[];

@@ -10,7 +10,7 @@ import type { ObjectReader } from "./reader.ts";
 import type { SourceContext } from "./sources/source.ts";
 
 /** Changes with what any index holds. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 interface Listing {
   readonly format: number;

@@ -32,6 +32,7 @@ export function memorySet(options: MemorySetOptions): ImageSet {
     width,
     channels,
     classes,
+    ...(captions && { captions: { lacking: null } }),
     digest: hash.digest("hex"),
     async read(ids, signal) {
       signal?.throwIfAborted();

@@ -62,6 +62,24 @@ const absent = (source: string, path: string) =>
 const openCache = ({ cacheMiB, cacheDir }: DataSpec): RangeCache =>
   cacheMiB === 0 ? noCache() : openDiskCache(cacheDir ?? cacheFolder("data"), cacheMiB * 2 ** 20);
 
+/** @throws PlumeError INVALID_ARGUMENT when the model reads captions, and not every sample has one. */
+export function checkCaptions(
+  { model }: { readonly model: { readonly text?: object | undefined } },
+  set: ImageSetCard,
+): void {
+  if (!model.text || set.captions?.lacking === null) return;
+  throw new PlumeError(
+    "INVALID_ARGUMENT",
+    set.captions
+      ? `${set.captions.lacking} has no caption, which model.text reads`
+      : `${set.name} has no captions, which model.text reads`,
+    {
+      remedy:
+        "give every sample one (KEY.txt, or caption in KEY.json, of a WebDataset shard; a column caption or text of a parquet file), or leave model.text out",
+    },
+  );
+}
+
 /** @throws PlumeError INVALID_ARGUMENT when the model's classes are not the set's. */
 export function checkClasses({ model }: { readonly model: { readonly classes: number } }, set: ImageSetCard): void {
   if (model.classes === 0 || model.classes === set.classes.length) return;

@@ -4,6 +4,7 @@
 import type { FileMetaData } from "hyparquet";
 import { PlumeError } from "../errors.ts";
 import type { ByteRange } from "../store/object-store.ts";
+import { type CaptionTable, packCaptions } from "./caption-table.ts";
 
 export type ReadRange = (range: ByteRange) => Promise<Uint8Array>;
 
@@ -18,6 +19,8 @@ export interface ParquetIndex {
   readonly imageColumn: string;
   /** int32 [n]; -1 without a label. */
   readonly labels: Int32Array;
+  /** Null where no row has one. */
+  readonly captions: CaptionTable | null;
   /** Names of a ClassLabel; null when the file has none. */
   readonly classes: readonly string[] | null;
 }
@@ -42,10 +45,12 @@ export async function indexParquet(name: string, size: number, read: ReadRange):
   const labelColumn = labelColumnOf(metadata, features);
   const rows = metadata.row_groups.map((group) => Number(group.num_rows));
   if (rows.every((n) => n === 0)) throw broken("it has no rows");
-  const labels = await readLabels(labelColumn, metadata, size, read, broken);
+  const column = (name: string | null) => readWhole(name, metadata, size, read, broken);
+  const labels = labelsOf(await column(labelColumn), labelColumn, broken);
+  const captions = captionsOf(await column(captionColumnOf(metadata, imageColumn)));
   const classes = (labelColumn !== null && features[labelColumn]?.names) || null;
   const bytes = metadata.row_groups.map((group) => Number(group.total_byte_size));
-  return { footer, rows, bytes, imageColumn, labels, classes };
+  return { footer, rows, bytes, imageColumn, labels, captions, classes };
 }
 
 /** The images of a row group; null for a row that has none. @throws what `read` throws, or Error for a damaged group. */
@@ -135,6 +140,14 @@ function labelColumnOf(metadata: FileMetaData, features: Readonly<Record<string,
   return ["label", ...(named.length === 1 ? named : [])].find((name) => integer.includes(name)) ?? null;
 }
 
+/** "caption", else "text": a column of text. */
+function captionColumnOf(metadata: FileMetaData, imageColumn: string): string | null {
+  const text = columnsOf(metadata)
+    .filter(({ type, path_in_schema: path }) => path.length === 1 && type === "BYTE_ARRAY" && path[0] !== imageColumn)
+    .map(({ path_in_schema: path }) => path[0]!);
+  return ["caption", "text"].find((name) => text.includes(name)) ?? null;
+}
+
 async function checkCodecs(metadata: FileMetaData, broken: Broken): Promise<void> {
   const { compressors } = await import("hyparquet-compressors");
   const known = ["UNCOMPRESSED", "SNAPPY", ...Object.keys(compressors)];
@@ -148,20 +161,32 @@ async function checkCodecs(metadata: FileMetaData, broken: Broken): Promise<void
 
 const MOST_CLASSES = 1_000_000;
 
-async function readLabels(
+/** A column's values in all rows; undefined in each where there is no such column. */
+async function readWhole(
   column: string | null,
   metadata: FileMetaData,
   size: number,
   read: ReadRange,
   broken: Broken,
-): Promise<Int32Array> {
+): Promise<readonly unknown[]> {
   const n = Number(metadata.num_rows);
-  if (column === null) return new Int32Array(n).fill(-1);
-  const values = await readColumn(metadata, column, { rowStart: 0, rowEnd: n }, size, read).catch((error) => {
+  if (column === null) return new Array(n).fill(undefined);
+  return readColumn(metadata, column, { rowStart: 0, rowEnd: n }, size, read).catch((error) => {
     throw error instanceof PlumeError
       ? error
       : broken(`its column ${column} cannot be read (${(error as Error).message})`);
   });
+}
+
+const captionsOf = (values: readonly unknown[]): CaptionTable | null =>
+  packCaptions(
+    values.map((value) => {
+      if (value === null || value === undefined) return null;
+      return (value instanceof Uint8Array ? Buffer.from(value).toString("utf8") : String(value)).trim();
+    }),
+  );
+
+function labelsOf(values: readonly unknown[], column: string | null, broken: Broken): Int32Array {
   return Int32Array.from(values, (value, row) => {
     const label = Number(value ?? -1);
     if (Number.isInteger(label) && label >= -1 && label < MOST_CLASSES) return label;

@@ -9,13 +9,13 @@ import type { ContinuousNoise } from "../diffusion/processes/process.ts";
 import { PlumeError } from "../errors.ts";
 import { plays } from "../models/index.ts";
 import { objectiveKind } from "../objectives/index.ts";
+import { type ReadCaptions, readScenes } from "../pipeline/captions.ts";
 import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
 import { type LowRes, sampledLowRes, shrunk } from "../pipeline/low-res.ts";
 import { imageRandom, scaled, seen } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
 import { PURPOSE, uniforms } from "../rng/stream.ts";
 import { likelihood } from "../samplers/sde/likelihood.ts";
-import { tokensOf } from "../scenes/tokens.ts";
 import { bitsPerDim } from "./bits-per-dim.ts";
 import { variationalBound } from "./bound.ts";
 import { densityBits } from "./density-bits.ts";
@@ -45,6 +45,7 @@ export interface MeasureBits {
 export interface BitsOptions extends DenoiserOptions {
   readonly image: PatchShape;
   readonly seed: number;
+  readonly readCaptions?: ReadCaptions;
 }
 
 /** @throws PlumeError FAILED_PRECONDITION for a model whose likelihood is not known here. */
@@ -69,10 +70,11 @@ export function createBits(options: BitsOptions): MeasureBits {
     );
   const denoisers = createDenoisers(options);
   const { classes, text } = options.spec.model;
-  const under = (batch: RealBatch) =>
+  const { readCaptions = readScenes } = options;
+  const under: Under = async (batch) =>
     denoisers({
       labels: classes > 0 ? batch.labels : null,
-      text: text && batch.captions && tokensOf(batch.captions),
+      text: text && batch.captions && (await readCaptions(batch.captions)),
       guidance: 1,
       lowRes: ownLowRes(options, batch),
     });
@@ -84,7 +86,7 @@ export function createBits(options: BitsOptions): MeasureBits {
   });
 }
 
-type Under = (batch: RealBatch) => NetworkDenoisers;
+type Under = (batch: RealBatch) => Promise<NetworkDenoisers>;
 
 /** An upsampler is told of each image the image itself, shrunk. */
 function ownLowRes({ spec, image, seed }: BitsOptions, { pixels, ids }: RealBatch): LowRes | undefined {
@@ -104,7 +106,7 @@ function boundOf({ spec, image, seed }: BitsOptions, under: Under): MeasureBits[
     const x0 = tensorOf(scaled(pixels), image, spec.data.patch);
     try {
       const how = { process, clip: true, variance, noise: noiseAt(ids) };
-      return (await variationalBound(under(batch).byStep(process), x0, how, onStep)).total;
+      return (await variationalBound((await under(batch)).byStep(process), x0, how, onStep)).total;
     } finally {
       x0.dispose();
     }
@@ -124,7 +126,7 @@ function densityOf({ spec, image, seed }: BitsOptions, sde: ContinuousNoise, und
     const data = tensor(Float32Array.from(pixels, (value, k) => (value + between[k]!) / 128 - 1));
     const epsilon = tensor(drawn(PURPOSE.hutchinson).map((u) => (u < 0.5 ? -1 : 1)));
     try {
-      const score = under(batch).byTimeWithSlope(epsilon);
+      const score = (await under(batch)).byTimeWithSlope(epsilon);
       const { z, priorLogDensity, change } = await likelihood(score, { sde, span }, data, epsilon, {
         onStep: (done, total) => onStep(done, total),
       });

@@ -1,12 +1,14 @@
 // Whether a model is one that the job can use: every field that speaks against it, by the job's name for it.
 
-import type { FrozenName } from "../config/models.ts";
+import type { TrainedName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel } from "../interop/load-model.ts";
 import { denoises, givesImages } from "../models/index.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout } from "../tensor/layout.ts";
+import type { ReadText } from "../text/read.ts";
+import { openTokenizer } from "../text/tokenizer.ts";
 
 /** Of the job's data set. */
 export interface Images {
@@ -18,7 +20,7 @@ export interface Images {
 type Differences = (spec: JobSpec, images: Images, model: ReadModel) => Promise<readonly string[]>;
 
 /** One line a field, by what the job uses the model for. */
-const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
+const DIFFERENCES: Readonly<Record<TrainedName, Differences>> = {
   async teacher(spec, images, model) {
     const { type } = model.job.spec.model;
     if (!denoises(type)) return [`model.type: the model is a ${type}, the job distils what denoises`];
@@ -48,12 +50,42 @@ const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
 };
 
 /** @throws PlumeError FAILED_PRECONDITION with all that differs. */
-export async function checkFits(name: FrozenName, spec: JobSpec, images: Images, model: ReadModel): Promise<void> {
-  const differences = await DIFFERENCES[name](spec, images, model);
+export async function checkFits(name: TrainedName, spec: JobSpec, images: Images, model: ReadModel): Promise<void> {
+  refuse(model.at, await DIFFERENCES[name](spec, images, model));
+}
+
+/** The same of a text encoder: its words are as wide as the network's, and the job's prompts no longer than a caption may be. */
+export function checkTextFits({ model, models, sampling }: JobSpec, { at, width, tokenizer }: ReadText): void {
+  const asked = model.text!.width;
+  const { length } = models.text!;
+  const tokenize = openTokenizer(tokenizer);
+  const long = sampling.prompts?.find((prompt) => tokenize(prompt).length > length);
+  refuse(at, [
+    ...(width === asked ? [] : [line("model.text.width", width, asked)]),
+    ...(long === undefined
+      ? []
+      : [
+          `sampling.prompts: "${long.slice(0, 40)}" has ${tokenize(long).length} tokens, models.text.length is ${length}`,
+        ]),
+  ]);
+}
+
+function refuse(at: string, differences: readonly string[]): void {
   if (differences.length === 0) return;
-  throw new PlumeError("FAILED_PRECONDITION", `${model.at} does not fit this job:\n  ${differences.join("\n  ")}`, {
+  throw new PlumeError("FAILED_PRECONDITION", `${at} does not fit this job:\n  ${differences.join("\n  ")}`, {
     remedy: "change the job's fields to the model's, or name another model",
   });
+}
+
+/** A teacher that was told of the words of another encoder would teach of what it has never seen. */
+export function checkSameText(teacher: JobSpec, text: ReadText | undefined): void {
+  const theirs = teacher.models.text?.sha256;
+  if (theirs === text?.sha256) return;
+  throw new PlumeError(
+    "FAILED_PRECONDITION",
+    `models.teacher was trained with ${theirs ? `the text encoder ${theirs}` : "no text encoder"}, the job names ${text?.sha256 ?? "none"}`,
+    { remedy: "name the teacher's own in models.text" },
+  );
 }
 
 const line = (field: string, theirs: unknown, ours: unknown): string =>

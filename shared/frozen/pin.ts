@@ -10,7 +10,7 @@ type Models = JobSpec["models"];
 const withModels = (job: Job, models: Models): Job => ({ ...job, spec: { ...job.spec, models } });
 
 const mapModels = (models: Models, to: (name: FrozenName) => Models[FrozenName]): Models =>
-  Object.fromEntries((Object.keys(models) as FrozenName[]).map((name) => [name, to(name)]));
+  Object.fromEntries((Object.keys(models) as FrozenName[]).map((name) => [name, to(name)])) as Models;
 
 /** What workers are told, what checkpoints keep, and what a run that goes on is held against. */
 export const withPins = (job: Job, frozen: FrozenModels): Job =>
@@ -31,10 +31,16 @@ export const withPinsOf = (job: Job, begun: Job | null): Job =>
     job,
     mapModels(job.spec.models, (name) => {
       const [asked, pinned] = [job.spec.models[name]!, begun?.spec.models[name]];
-      const same = asked.sha256 === undefined && pinned?.weights === asked.weights && isIn(pinned.from, asked.from);
-      return same ? pinned : asked;
+      const { from, ...how } = asked;
+      return asked.sha256 === undefined && pinned && isSame(pinned, how) && isIn(pinned.from, from) ? pinned : asked;
     }),
   );
+
+/** Whether what is asked of a model, beside where it is, is what was pinned. */
+const isSame = (pinned: object, asked: object): boolean => {
+  const { from: _, sha256: __, ...how } = pinned as { readonly from: string; readonly sha256?: string };
+  return JSON.stringify(how) === JSON.stringify(asked);
+};
 
 /** Whether a checkpoint is one of a place. */
 function isIn(checkpoint: string, place: string): boolean {

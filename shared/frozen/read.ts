@@ -1,13 +1,14 @@
 // The frozen models of a job, read and proved: from job to weights in memory that threads share.
 
-import type { FrozenName } from "../config/models.ts";
+import type { FrozenName, TrainedName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel, readModel } from "../interop/load-model.ts";
 import { weightsDigest } from "../interop/weights.ts";
 import type { FrozenWeights } from "../pipeline/frozen.ts";
 import { packed } from "../tensor/flat.ts";
-import { checkFits, type Images } from "./fits.ts";
+import { type ReadText, readTextEncoder } from "../text/read.ts";
+import { checkFits, checkSameText, checkTextFits, type Images } from "./fits.ts";
 
 interface FrozenModel extends FrozenWeights {
   /** Where they were read: a checkpoint by its step, or the exported folder. */
@@ -15,7 +16,7 @@ interface FrozenModel extends FrozenWeights {
   readonly sha256: string;
 }
 
-export type FrozenModels = Readonly<Partial<Record<FrozenName, FrozenModel>>>;
+export type FrozenModels = Readonly<Partial<Record<TrainedName, FrozenModel>>> & { readonly text?: ReadText };
 
 /**
  * Every model that the job names. @param images of the job's data set. @param called by what errors name a model.
@@ -28,13 +29,24 @@ export async function readFrozen(
   called = (name: FrozenName): string => `models.${name}`,
 ): Promise<FrozenModels> {
   const named = Object.keys(spec.models) as FrozenName[];
-  const read = named.map(
-    async (name) => [name, await naming(called(name), () => readOne(spec, name, images))] as const,
-  );
-  return Object.fromEntries(await Promise.all(read)) as FrozenModels;
+  const one = (name: FrozenName): Promise<FrozenModel | ReadText> => (name === "text" ? readText(spec) : readOne(spec, name, images));
+  const read = named.map(async (name) => [name, await naming(called(name), () => one(name))] as const);
+  const models = Object.fromEntries(await Promise.all(read)) as FrozenModels;
+  if (models.teacher) checkSameText(models.teacher.spec, models.text);
+  return models;
 }
 
-async function readOne(spec: JobSpec, name: FrozenName, images: Images): Promise<FrozenModel> {
+async function readText(spec: JobSpec): Promise<ReadText> {
+  const { from, sha256: pinned } = spec.models.text!;
+  const text = await readTextEncoder(from, spec.store);
+  checkTextFits(spec, text);
+  if (pinned === undefined || pinned === text.sha256) return text;
+  throw new PlumeError("FAILED_PRECONDITION", `sha256 is ${pinned}, the encoder at ${text.at} has ${text.sha256}`, {
+    remedy: "name the folder of that encoder, or begin another run with this one",
+  });
+}
+
+async function readOne(spec: JobSpec, name: TrainedName, images: Images): Promise<FrozenModel> {
   const { from, weights, sha256: pinned } = spec.models[name]!;
   const model = await readModel(from.replace(/^file:\/\//, ""), weights, spec.store);
   await checkFits(name, spec, images, model);

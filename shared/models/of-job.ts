@@ -25,6 +25,8 @@ export interface NetworkFields {
     readonly text?: Pick<TextConfig, "width" | "layers" | "heads"> | undefined;
     readonly lowRes?: { readonly size: number; readonly noise: number } | undefined;
   };
+  /** Where there is a text encoder, captions are its words. */
+  readonly models?: { readonly text?: object | undefined };
   readonly diffusion: ProcessOptions & {
     readonly process: ProcessName;
     readonly sigmaData: number;
@@ -40,6 +42,9 @@ export interface ImageShape {
   readonly width: number;
   readonly channels: number;
 }
+
+/** Of a network that learns the words of captions: those of scenes. */
+const VOCABULARY = { tokens: TOKENS, length: MOST_WORDS };
 
 /** GroupNorm's epsilon in ADM. */
 const EPS = 1e-5;
@@ -57,13 +62,13 @@ export const sideOf = ({ data }: Pick<NetworkFields, "data">, level: number): nu
 
 /** @param channels of the data set's images. */
 export function unetConfig(fields: NetworkFields, channels: number): UnetConfig {
-  const { data, model, diffusion } = fields;
+  const { data, model, models, diffusion } = fields;
   const patched = channels * data.patch * data.patch;
   return {
     inC: model.lowRes ? 2 * patched : patched,
     lowRes: model.lowRes && (model.lowRes.noise > 0 ? "augmented" : "plain"),
     outC: outputsOf(diffusion) * patched,
-    text: model.text && { ...model.text, tokens: TOKENS, length: MOST_WORDS },
+    text: model.text && { ...model.text, vocabulary: models?.text ? undefined : VOCABULARY },
     channels: model.channels,
     channelMult: model.channelMult,
     resBlocks: model.resBlocks,

@@ -33,14 +33,14 @@ export function conditioning(scope: Scope, config: UnetConfig) {
   const embed = timeEmbedding(scope, config);
   if (!config.text) return (f: Forward, input: NetworkInput): Told => ({ emb: silu(embed(f, input)), text: null });
   const read = textEncoder(scope.child("text_encoder"), config.text);
-  const pooled = dense(scope.child("text_embedding"), config.text.width, 4 * sinusoidsOf(config));
+  const toEmbedding = dense(scope.child("text_embedding"), config.text.width, 4 * sinusoidsOf(config));
   return (f: Forward, input: NetworkInput): Told => {
     if (!input.text)
       throw new PlumeError("INVALID_ARGUMENT", "a network that reads captions was given none", {
         remedy: "pass words that are 0 where there is none",
       });
-    const text = read(f, input.text);
-    return { emb: silu(tf.add(embed(f, input), pooled(f, tf.mean(text, 1) as tf.Tensor2D)) as tf.Tensor2D), text };
+    const { words, pooled } = read(f, input.text, input.x.shape[0]);
+    return { emb: silu(tf.add(embed(f, input), toEmbedding(f, pooled)) as tf.Tensor2D), text: words };
   };
 }
 

@@ -4,8 +4,21 @@ import * as tf from "@tensorflow/tfjs-core";
 import { dense, groupNorm, type Scope } from "./layers.ts";
 import type { Forward } from "./network.ts";
 
+interface AttendOptions {
+  /** Whether scores are divided by sqrt(D), as everywhere but in T5. */
+  readonly scaled?: boolean;
+  /** Added to the scores: float32 [B H, T, T]. */
+  readonly bias?: tf.Tensor;
+}
+
 /** softmax(q k^T / sqrt(D)) v, with q and k scaled by D^-1/4 each, as in ADM. q, k, v [B, T, C] -> [B, T, C]. */
-export function attend(q_BTC: tf.Tensor3D, k_BTC: tf.Tensor3D, v_BTC: tf.Tensor3D, heads: number): tf.Tensor3D {
+export function attend(
+  q_BTC: tf.Tensor3D,
+  k_BTC: tf.Tensor3D,
+  v_BTC: tf.Tensor3D,
+  heads: number,
+  { scaled = true, bias }: AttendOptions = {},
+): tf.Tensor3D {
   const [B, , C] = q_BTC.shape;
   const D = C / heads;
   const split = (x: tf.Tensor3D): tf.Tensor3D => {
@@ -13,8 +26,9 @@ export function attend(q_BTC: tf.Tensor3D, k_BTC: tf.Tensor3D, v_BTC: tf.Tensor3
     const x_BTHD = tf.reshape(x, [B, x.shape[1], heads, D]);
     return tf.reshape(tf.transpose(x_BTHD, [0, 2, 1, 3]), [B * heads, x.shape[1], D]);
   };
-  const scale = 1 / Math.sqrt(Math.sqrt(D));
-  const scores = tf.matMul(tf.mul(split(q_BTC), scale), tf.mul(split(k_BTC), scale), false, true); // [BH, T, T]
+  const scale = (x: tf.Tensor3D): tf.Tensor3D => (scaled ? tf.mul(x, 1 / Math.sqrt(Math.sqrt(D))) : x);
+  const products = tf.matMul(scale(split(q_BTC)), scale(split(k_BTC)), false, true); // [BH, T, T]
+  const scores = bias ? tf.add(products, bias) : products;
   const mixed = tf.matMul(tf.softmax(scores), split(v_BTC)) as tf.Tensor3D; // [BH, T, D]
   if (heads === 1) return mixed;
   const T = q_BTC.shape[1];

@@ -19,7 +19,10 @@ export interface NetworkInput {
   readonly t: Tensor1D;
   /** int32 [B]: labels, `classes` meaning "no label"; null for an unconditional network. */
   readonly y: Tensor1D | null;
-  /** int32 [B L]: the words of captions, caption by caption, 0 for none; null for a network that reads none. */
+  /**
+   * The words of captions, caption by caption; null for a network that reads none. Of one with a vocabulary their numbers, 0 for
+   * none: int32 [B L]. Of one with a frozen encoder its words, each with a 1 behind it, or zeros for none: float32 [B L (width + 1)].
+   */
   readonly text?: Tensor1D | null;
   /** Of an upsampler: what it is told of the image that it denoises. */
   readonly lowRes?: LowResInput | null;

@@ -1,36 +1,94 @@
-// Captions as the condition of a network: their words' numbers, and which of them are dropped in training, so that the network
-// learns to do without (classifier-free guidance: Ho and Salimans 2022; Saharia et al. 2022, Sec. 2.2).
+// Captions as the condition of a network: the numbers that it is told of their words, and which of them are dropped in training, so that
+// the network learns to do without (classifier-free guidance: Ho and Salimans 2022; Saharia et al. 2022, Sec. 2.2).
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
-import type { Feed } from "../nn/program.ts";
+import type { Feed, MakeProgram } from "../nn/program.ts";
 import { PURPOSE, uniforms } from "../rng/stream.ts";
+import { PROMPTS } from "../scenes/prompts.ts";
 import { tokensOf } from "../scenes/tokens.ts";
 import { MOST_WORDS } from "../scenes/words.ts";
+import { openEncoder } from "../text/encode.ts";
+import type { TextWeights } from "../text/read.ts";
 
-/** int32 [n * MOST_WORDS]; null for a network that reads none. @throws PlumeError INVALID_ARGUMENT where samples have none. */
-export function trainingText(
-  { seed, data, model, diffusion }: JobSpec,
+/** Of n captions, caption by caption, [n * size]: numbers of words, or words of a frozen encoder; 0 where there are none. */
+export type CaptionNumbers = Int32Array | Float32Array;
+
+/** Captions to what a network is told of them. */
+export type ReadCaptions = (captions: readonly string[]) => Promise<CaptionNumbers>;
+
+type Told = Pick<JobSpec, "model" | "models">;
+
+/** What a job's images are asked for where nobody says, a column each. */
+export const jobPrompts = ({ sampling }: Pick<JobSpec, "sampling">): readonly string[] => sampling.prompts ?? PROMPTS;
+
+/** Of images of the endless grid: all in turn. */
+export function promptsOf(spec: Pick<JobSpec, "sampling">, indices: readonly number[]): string[] {
+  const prompts = jobPrompts(spec);
+  return indices.map((k) => prompts[k % prompts.length]!);
+}
+
+/** Of a network that learns the words of scenes. @throws PlumeError INVALID_ARGUMENT for a word that no scene has. */
+export const readScenes: ReadCaptions = async (captions) => tokensOf(captions);
+
+/** As a job's network reads them. @param encoder of the job's models.text. */
+export function openCaptions(
+  { model, models }: Told,
+  encoder: TextWeights | undefined,
+  program: MakeProgram,
+): ReadCaptions {
+  if (!encoder || !models.text) return readScenes;
+  const { length } = models.text;
+  const { width } = model.text!;
+  const encode = openEncoder(encoder, length, program);
+  return async (captions) => {
+    const numbers = new Float32Array(captions.length * length * (width + 1));
+    for (const [i, caption] of captions.entries()) {
+      const words = await encode(caption);
+      for (let k = 0; k < words.length / width; k++) {
+        const at = (i * length + k) * (width + 1);
+        numbers.set(words.subarray(k * width, (k + 1) * width), at);
+        numbers[at + width] = 1;
+      }
+    }
+    return numbers;
+  };
+}
+
+/** How many numbers a caption is to a job's network, and of what kind. */
+const formOf = ({ model, models }: Told) =>
+  models.text
+    ? { dtype: "float32" as const, size: models.text.length * (model.text!.width + 1) }
+    : { dtype: "int32" as const, size: MOST_WORDS };
+
+/** Null for a network that reads none. @throws PlumeError INVALID_ARGUMENT where samples have none. */
+export async function trainingText(
+  spec: JobSpec,
   captions: readonly string[] | undefined,
   at: { readonly step: number; readonly index: number },
-): Int32Array | null {
+  read: ReadCaptions,
+): Promise<CaptionNumbers | null> {
+  const { seed, data, model, diffusion } = spec;
   if (!model.text) return null;
   if (!captions)
     throw new PlumeError("INVALID_ARGUMENT", `data.source ${data.source} has no captions, which model.text reads`, {
       remedy: "choose a source with captions, or leave model.text out",
     });
-  const tokens = tokensOf(captions);
+  const numbers = await read(captions);
+  const { size } = formOf(spec);
   uniforms({ seed, purpose: PURPOSE.labelDrop, ...at }, captions.length).forEach((u, i) => {
-    if (u < diffusion.labelDrop) tokens.fill(0, i * MOST_WORDS, (i + 1) * MOST_WORDS);
+    if (u < diffusion.labelDrop) numbers.fill(0, i * size, (i + 1) * size);
   });
-  return tokens;
+  return numbers;
 }
 
 /** Of `rows` captions; those beyond the given ones have no word. */
-export const feedText = (feed: Feed, rows: number, text: () => Int32Array | undefined): tf.Tensor1D =>
-  feed([rows * MOST_WORDS], "int32", () => {
-    const all = new Int32Array(rows * MOST_WORDS);
+export function feedText(feed: Feed, spec: Told, rows: number, text: () => CaptionNumbers | undefined): tf.Tensor1D {
+  const { dtype, size } = formOf(spec);
+  return feed([rows * size], dtype, () => {
+    const all = dtype === "int32" ? new Int32Array(rows * size) : new Float32Array(rows * size);
     all.set(text() ?? []);
     return all;
   }) as tf.Tensor1D;
+}

@@ -12,7 +12,7 @@ import type { LowResInput, Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import type { Denoiser, Score, SigmaDenoiser } from "../samplers/sampler.ts";
 import { type ScoreWithSlope, withSlope } from "../samplers/sde/likelihood.ts";
-import { feedText } from "./captions.ts";
+import { type CaptionNumbers, feedText } from "./captions.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import { feedLowRes, type LowRes } from "./low-res.ts";
 
@@ -29,8 +29,8 @@ export interface Condition {
   /** One a sample; null for an unconditional model. */
   readonly labels: Int32Array | null;
   readonly guidance: number;
-  /** Words of captions, int32 [n * words]; without any, a network that reads captions draws as it does without. */
-  readonly text?: Int32Array | undefined;
+  /** Of n captions; without any, a network that reads captions draws as it does without. */
+  readonly text?: CaptionNumbers | undefined;
   /** Of an upsampler: what it is told of the images, in their order. */
   readonly lowRes?: LowRes | undefined;
 }
@@ -90,7 +90,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const t = feed([rows], "float32", () => new Float32Array(rows).fill(asked.label)) as tf.Tensor1D;
       const ids = () => Int32Array.from({ length: rows }, (_, i) => (i < B ? asked.labels![i]! : classes));
       const y = labelled ? (feed([rows], "int32", ids) as tf.Tensor1D) : null;
-      const text = captioned ? feedText(feed, rows, () => asked.text) : null;
+      const text = captioned ? feedText(feed, spec, rows, () => asked.text) : null;
       const input = reads.input && scalar(() => reads.input!(asked.level));
       const [skip, out] = [scalar(() => asked.reading.skip), scalar(() => asked.reading.out)];
       const forward = inference(named(network.params, tensors));

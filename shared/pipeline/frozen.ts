@@ -1,6 +1,6 @@
 // Another trained model on this device: its network and its weights, of which nothing is learned.
 
-import type { FrozenName } from "../config/models.ts";
+import type { TrainedName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import type { ImageShape } from "../models/of-job.ts";
 import type { Network } from "../nn/network.ts";
@@ -23,11 +23,11 @@ export interface FrozenNetwork {
   readonly params: DeviceParams;
 }
 
-export type FrozenNetworks = Readonly<Partial<Record<FrozenName, FrozenNetwork>>>;
+export type FrozenNetworks = Readonly<Partial<Record<TrainedName, FrozenNetwork>>>;
 
 /** Puts each model's weights on the device, where they stay. */
 export async function openFrozen(
-  models: Readonly<Partial<Record<FrozenName, FrozenWeights>>>,
+  models: Readonly<Partial<Record<TrainedName, FrozenWeights>>>,
 ): Promise<FrozenNetworks> {
   const opened = Object.entries<FrozenWeights>(models).map(async ([name, model]) => [name, await onDevice(model)]);
   return Object.fromEntries(await Promise.all(opened));

@@ -12,7 +12,7 @@ import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import { normals, PURPOSE, type Purpose } from "../rng/stream.ts";
 import { isAdaptive, levelSampler, SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import type { Sampler } from "../samplers/sampler.ts";
-import { tokensOf } from "../scenes/tokens.ts";
+import { type ReadCaptions, readScenes } from "./captions.ts";
 import { createChainDrawing } from "./chain.ts";
 import { createGradients } from "./classifier.ts";
 import { createDenoisers } from "./denoiser.ts";
@@ -31,6 +31,8 @@ export interface GeneratorOptions {
   readonly program: MakeProgram;
   /** Guides towards the labels: Dhariwal and Nichol 2021. */
   readonly classifier?: FrozenNetwork | undefined;
+  /** Of a network that reads captions of another vocabulary than that of scenes. */
+  readonly readCaptions?: ReadCaptions | undefined;
   readonly onEvaluation?: (images: number) => void;
 }
 
@@ -82,13 +84,13 @@ function drawnBy(options: GeneratorOptions): Drawn {
 }
 
 function drawnByLevels(options: GeneratorOptions): Drawn {
-  const { spec, program, classifier, image } = options;
+  const { spec, program, classifier, image, readCaptions = readScenes } = options;
   const denoisers = createDenoisers(options);
   const gradients = classifier && createGradients(classifier, program);
-  return (wanted, random) => {
+  return async (wanted, random) => {
     const { sampler, guidance, classifierScale: scale = 1 } = wanted;
     const labels = wanted.labels && Int32Array.from(wanted.labels);
-    const text = wanted.captions && tokensOf(wanted.captions);
+    const text = wanted.captions && (await readCaptions(wanted.captions));
     const lowRes = wanted.lowRes && sampledLowRes(spec, image, wanted.lowRes, wanted);
     return draw(levelSampler(sampler), {
       ...wanted,

@@ -2,7 +2,7 @@
 // gradient, and the loss of the network that learns.
 
 import type * as tf from "@tensorflow/tfjs-core";
-import type { FrozenName } from "../config/models.ts";
+import type { TrainedName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { type LevelDenoiser, type NetworkOutput, preconditioned } from "../diffusion/consistency.ts";
 import { denoisingOf } from "../diffusion/denoising.ts";
@@ -53,7 +53,7 @@ interface Question extends Omit<Path, "i" | "eps"> {
   readonly labels: () => tf.Tensor1D;
   /** The network that learns, as it is. */
   readonly target: NetworkOutput;
-  readonly frozen: Readonly<Partial<Record<FrozenName, Frozen>>>;
+  readonly frozen: Readonly<Partial<Record<TrainedName, Frozen>>>;
 }
 
 /** float32 [B] of the network that learns. */

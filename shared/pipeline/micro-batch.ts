@@ -18,7 +18,7 @@ import type { Forward, LowResInput, Network } from "../nn/network.ts";
 import type { Computation, MakeProgram, Program } from "../nn/program.ts";
 import { drawsOf, normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
-import { feedText, trainingText } from "./captions.ts";
+import { type CaptionNumbers, feedText, type ReadCaptions, readScenes, trainingText } from "./captions.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import { createEvidenceMicroBatch } from "./evidence.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
@@ -67,14 +67,14 @@ interface Drawn extends Times {
   /** The same as a condition: the row behind the classes for none. */
   readonly y: Int32Array;
   /** Words of the captions. */
-  readonly text: Int32Array | null;
+  readonly text: CaptionNumbers | null;
   /** Of an upsampler. */
   readonly lowRes: LowRes | null;
   /** float32 [n, AUGMENT_LABELS]: how x0 was augmented; null where it never is. */
   readonly augmented: Float32Array | null;
 }
 
-/** @param frozen the job's other models, on the device. */
+/** @param frozen the job's other models, on the device. @param readCaptions as the network reads them. */
 export function createMicroBatch(
   spec: JobSpec,
   network: Network,
@@ -82,6 +82,7 @@ export function createMicroBatch(
   image: PatchShape,
   backend: { readonly program: MakeProgram },
   frozen: FrozenNetworks = {},
+  readCaptions: ReadCaptions = readScenes,
 ): ComputeMicroBatch {
   if (network.game) return createPlayersMicroBatch(spec, network.game, layout, image, backend);
   if (network.density) return createEvidenceMicroBatch(spec, network.density, layout, image, backend);
@@ -95,7 +96,8 @@ export function createMicroBatch(
 
   const weighted = isWeighted(spec);
 
-  const draw = (loss: Loss, { step, index, pixels, labels, captions, weights }: MicroBatch): Drawn => {
+  const draw = async (loss: Loss, batch: MicroBatch): Promise<Drawn> => {
+    const { step, index, pixels, labels, captions, weights } = batch;
     const n = labels.length;
     const key = (purpose: Purpose) => ({ seed, purpose, step, index });
     const flips = data.flip ? uniforms(key(PURPOSE.flip), n) : null;
@@ -107,7 +109,7 @@ export function createMicroBatch(
     const y = drops ? droppedLabels(labels, model.classes, drops, diffusion.labelDrop) : labels;
     const lowRes = trainingLowRes(spec, image, shown, { step, index });
     const augmented = changes && Float32Array.from(changes.flatMap(augmentLabels));
-    const text = trainingText(spec, captions, { step, index });
+    const text = await trainingText(spec, captions, { step, index }, readCaptions);
     return { step, index, x0, ...times, labels, y, text, lowRes, augmented };
   };
 
@@ -124,7 +126,7 @@ export function createMicroBatch(
       const augmented = () => feed([n, AUGMENT_LABELS], "float32", () => drawn().augmented!) as tf.Tensor2D;
       const told: Told = {
         labels: conditional ? classes("y") : null,
-        text: model.text ? () => feedText(feed, n, () => drawn().text!) : null,
+        text: model.text ? () => feedText(feed, spec, n, () => drawn().text!) : null,
         lowRes: model.lowRes ? feedLowRes(feed, shape, model.lowRes, () => drawn().lowRes!) : null,
         augment: data.augment > 0 ? augmented() : null,
       };
@@ -155,7 +157,7 @@ export function createMicroBatch(
     const n = batch.labels.length;
     const loss = await loading;
     if (!programs.has(n)) programs.set(n, program(computation(loss, n, () => current)));
-    current = draw(loss, batch);
+    current = await draw(loss, batch);
     const outputs = programs.get(n)!.run([...params.tensors, ...others.flatMap(([, model]) => model.params.tensors)]);
     const value = await readGradient(outputs, layout.tensors, gradient);
     if (!weighted) return value[0]!;
@@ -172,7 +174,7 @@ type Param = Forward["param"];
 interface Told {
   /** int32 [n]; null for networks without labels. */
   readonly labels: (() => tf.Tensor1D) | null;
-  /** int32 [n * words]; null for networks that read no captions. */
+  /** As NetworkInput has it; null for networks that read no captions. */
   readonly text: (() => tf.Tensor1D) | null;
   readonly lowRes: LowResInput | null;
   /** float32 [n, AUGMENT_LABELS]; null where nothing is augmented. */

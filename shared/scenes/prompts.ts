@@ -1,4 +1,4 @@
-// What a run's sample grid is asked for: a column each. The last two are of pairs that no picture of training has.
+// What a run's sample grid is asked for where its job says nothing else: a column each. The last two are of pairs that no picture of training has.
 
 export const PROMPTS: readonly string[] = [
   "large red square top left",
@@ -10,6 +10,3 @@ export const PROMPTS: readonly string[] = [
   "large red circle center",
   "large purple cross right of small yellow square",
 ];
-
-/** Of images of the endless grid: all in turn. */
-export const promptsOf = (indices: readonly number[]): string[] => indices.map((k) => PROMPTS[k % PROMPTS.length]!);

@@ -5,7 +5,7 @@ import { dirname, resolve } from "node:path";
 import { stringify } from "yaml";
 import { checkJob, readMapping } from "../config/load.ts";
 import { suggestion } from "../config/messages.ts";
-import { type FrozenName, modelsSchema } from "../config/models.ts";
+import { TRAINED_NAMES, type TrainedName } from "../config/models.ts";
 import { applyOverride } from "../config/override.ts";
 import { PlumeError } from "../errors.ts";
 import { edgeFaults } from "./edges.ts";
@@ -23,7 +23,6 @@ import {
 
 const FILE = { what: "pipeline", example: "deploy/pipelines/distilled.yaml" };
 const REMEDY = "the README has an example of a pipeline with all that a stage may have";
-const FIELDS = Object.keys(modelsSchema.shape) as FrozenName[];
 
 type Written = (typeof pipelineSchema)["_output"];
 type WrittenStage = Written["spec"]["stages"][number];
@@ -92,7 +91,7 @@ function nameFaults(stages: readonly WrittenStage[]): readonly string[] {
   return stages.flatMap((stage, index) => {
     const { name, jobFile, spec, models, base } = stage;
     const here = `stage ${name}`;
-    const fields = FIELDS.map(String);
+    const fields = TRAINED_NAMES.map(String);
     const unknown = namedBy({ name, models, base: base?.stage ?? null }).filter((each) => !names.includes(each));
     return [
       ...(names.indexOf(name) < index ? [`${here}: there are two of this name; call one otherwise`] : []),
@@ -164,7 +163,7 @@ export const dumpPipeline = (pipeline: Pipeline): string =>
 /** The stage's job with a checkpoint in every field that an edge fills. */
 export function jobWith(
   { job, models }: Stage,
-  sourceOf: (field: FrozenName) => { readonly from: string; readonly sha256: string | undefined },
+  sourceOf: (field: TrainedName) => { readonly from: string; readonly sha256: string | undefined },
 ): Stage["job"] {
   const filled = edgesOf({ models }).map(([field, { weights }]) => {
     const { from, sha256 } = sourceOf(field);

@@ -5,7 +5,7 @@
 // I3. A stage begins when every stage that it takes weights of is done. A base is none of those.
 
 import { differences } from "../config/identity.ts";
-import type { FrozenName } from "../config/models.ts";
+import type { TrainedName } from "../config/models.ts";
 import type { Job, JobSpec } from "../config/schema.ts";
 import { jobWith } from "./load.ts";
 import { type Edge, edgesOf, type Pipeline, type Stage, weightsKey } from "./schema.ts";
@@ -58,7 +58,7 @@ function decide(
   mayRetrain: boolean,
 ): StageState {
   const { begun, steps } = facts.get(stage.name)!;
-  const sourceOf = (field: FrozenName) => sourceIn(facts, stage.models[field]!);
+  const sourceOf = (field: TrainedName) => sourceIn(facts, stage.models[field]!);
   const isBlocked = by.length > 0;
   // Of a stage that is not done the weights are not known: what was taken of it is not held against anything yet.
   const job = jobWith(stage, (field) => (isBlocked ? sameAs(begun, field) : sourceOf(field)));
@@ -78,7 +78,7 @@ function sourceIn(facts: ReadonlyMap<string, StageFacts>, edge: Edge) {
   return { from: `${store}${step}`, sha256: sha256[weightsKey(edge)] };
 }
 
-const sameAs = (begun: JobSpec | null, field: FrozenName) => ({
+const sameAs = (begun: JobSpec | null, field: TrainedName) => ({
   from: "",
   sha256: begun?.models[field]?.sha256,
 });
@@ -86,7 +86,7 @@ const sameAs = (begun: JobSpec | null, field: FrozenName) => ({
 /** In words: what is trained with others, and what the job says otherwise. */
 function reasonsOf({ models }: Stage, begun: JobSpec, spec: JobSpec): readonly string[] {
   return differences(begun, spec).map(({ path, was, is }) => {
-    const [group, field] = path.split(".") as [string, FrozenName];
+    const [group, field] = path.split(".") as [string, TrainedName];
     const edge = group === "models" ? models[field] : undefined;
     if (edge && path.endsWith(".sha256"))
       return `the weights of stage ${edge.stage} (${path}) are ${short(is)}, it was trained with ${short(was)}`;

@@ -27,7 +27,7 @@ import { buildLayout } from "../../shared/tensor/layout.ts";
 import { testBackend } from "../support/backend.ts";
 import { compare, type NetworkCase, noise, plumeForward, toNchw, toNhwc } from "../support/forward.ts";
 import { scratchFolder } from "../support/plume.ts";
-import { type DiffusersTask, diffusers } from "../support/python.ts";
+import { type Task, diffusers } from "../support/python.ts";
 
 const scratch = scratchFolder();
 afterAll(() => scratch[Symbol.dispose]());
@@ -136,7 +136,7 @@ const theirs = new Map<string, unknown>();
 
 beforeAll(async () => {
   await backend;
-  const tasks: { key: string; task: DiffusersTask }[] = [];
+  const tasks: { key: string; task: Task }[] = [];
   for (const name of Object.keys(CASES)) {
     const each = await exported(name);
     all.set(name, each);

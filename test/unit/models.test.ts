@@ -27,7 +27,16 @@ const base: UnetConfig = {
 };
 
 /** Two captions of three words. */
-const TEXT = { tokens: 5, length: 3, width: 8, layers: 1, heads: 2 };
+const TEXT = { vocabulary: { tokens: 5, length: 3 }, width: 8, layers: 1, heads: 2 };
+const FROZEN_TEXT = { width: 8, layers: 0, heads: 2 };
+
+/** Two captions, of two words and of one, in three places: each word with a 1 behind it. */
+const givenWords = () =>
+  tf.tensor1d(
+    [2, 1].flatMap((count, i) =>
+      Array.from({ length: 3 * 9 }, (_, k) => (k >= 9 * count ? 0 : k % 9 === 8 ? 1 : Math.sin(20 * i + k))),
+    ),
+  );
 
 const identity: Forward["dropout"] = (x) => x;
 
@@ -50,7 +59,7 @@ const input = (config: UnetConfig, side = 8): NetworkInput => ({
   lowRes: config.lowRes
     ? { images: patterned([2, side, side, config.inC / 2], 78) as tf.Tensor4D, level: tf.tensor1d([0, 700]) }
     : null,
-  text: config.text ? tf.tensor1d([3, 1, 0, 2, 4, 3], "int32") : null,
+  text: !config.text ? null : config.text.vocabulary ? tf.tensor1d([3, 1, 0, 2, 4, 3], "int32") : givenWords(),
   t: tf.tensor1d([3, 40]),
   y: config.classRows > 0 ? tf.tensor1d([0, config.classRows - 1], "int32") : null,
 });
@@ -90,6 +99,11 @@ describe("gradients of whole networks agree with finite differences", () => {
     ["residual blocks that resample, attention at the finest level", { resample: "resblock", attentionLevels: [0] }],
     ["an upsampler that is told how far its small image was noised", { inC: 4, lowRes: "augmented" }, 1e-3],
     ["words of captions beside the pixels, and their mean in the embedding", { classRows: 0, text: TEXT }, 2e-3],
+    [
+      "words of a frozen encoder, and the one that stands where there is none",
+      { classRows: 0, text: FROZEN_TEXT },
+      2e-3,
+    ],
     ["two blocks a level, a wide first level", { channelMult: [2, 3], resBlocks: 2, attentionLevels: [] }],
   ];
   it.each(variants)("%s", (_name, change, step = 4e-3) => {

@@ -3,11 +3,12 @@ import type { Backend } from "../../shared/backends/backend.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { openScenes } from "../../shared/data/sources/captions.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
+import { promptsOf } from "../../shared/pipeline/captions.ts";
 import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
 import { createGenerator } from "../../shared/pipeline/generate.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
-import { PROMPTS, promptsOf } from "../../shared/scenes/prompts.ts";
+import { PROMPTS } from "../../shared/scenes/prompts.ts";
 import { describedBy, isHeldOut } from "../../shared/scenes/scene.ts";
 import { TOKENS, tokensOf } from "../../shared/scenes/tokens.ts";
 import { MOST_WORDS } from "../../shared/scenes/words.ts";
@@ -20,17 +21,20 @@ beforeAll(async () => {
 });
 
 const image = { height: 16, width: 16, channels: 3 };
-const range = (n: number) => Array.from({ length: n }, (_, k) => k);
 
-/** Weights away from the zeros of a fresh network, so that what it is told is felt. */
-async function tiny(labelDrop = 0.1) {
-  const { spec } = parseJob(`
+const jobOf = (labelDrop = 0.1, sampling = "") =>
+  parseJob(`
 metadata: { name: tiny }
 spec:
   data: { source: "captions:16", imageSize: 16, patch: 4 }
   model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [2], text: { width: 8, layers: 1 } }
   diffusion: { process: imagen, predict: v, labelDrop: ${labelDrop} }
-  training: { globalBatch: 16, microBatch: 4 }`);
+  training: { globalBatch: 16, microBatch: 4 }
+  sampling: { count: 8${sampling} }`).spec;
+
+/** Weights away from the zeros of a fresh network, so that what it is told is felt. */
+async function tiny(labelDrop = 0.1) {
+  const spec = jobOf(labelDrop);
   const network = await buildNetwork(spec, image);
   const layout = buildLayout(network.params);
   const params = createDeviceParams(layout);
@@ -82,7 +86,10 @@ describe("the numbers of a caption's words", () => {
   it("of the fixed prompts are of captions that the grammar has, the last of pairs that no training has", () => {
     const things = PROMPTS.map((prompt) => describedBy(prompt).things);
     expect(things.map((each) => each.some(isHeldOut))).toEqual([...Array(6).fill(false), true, true]);
-    expect(promptsOf([0, 9])).toEqual([PROMPTS[0], PROMPTS[1]]);
+    expect(promptsOf(jobOf(), [0, 9])).toEqual([PROMPTS[0], PROMPTS[1]]);
+    expect(promptsOf(jobOf(0.1, ", prompts: [red cross, blue square]"), [0, 1, 2])).toEqual([
+      ...["red cross", "blue square", "red cross"],
+    ]);
   });
 });
 
@@ -91,7 +98,7 @@ describe("a micro-batch with captions", () => {
     const { run } = await tiny(0);
     const once = await run({});
     expect(await run({})).toEqual(once);
-    expect((await run({ captions: promptsOf(range(4)) })).loss).not.toBe(once.loss);
+    expect((await run({ captions: PROMPTS.slice(0, 4) })).loss).not.toBe(once.loss);
   });
 
   it("teaches the encoder and what attends to it", async () => {
@@ -109,7 +116,7 @@ describe("a micro-batch with captions", () => {
 
   it("drops captions in the asked share: all at 1, so that they no longer matter", async () => {
     const { run } = await tiny(1);
-    expect((await run({ captions: promptsOf(range(4)) })).loss).toBe((await run({})).loss);
+    expect((await run({ captions: PROMPTS.slice(0, 4) })).loss).toBe((await run({})).loss);
   });
 
   it("of a source without captions is refused by its name", async () => {

@@ -8,6 +8,7 @@ import { PlumeError } from "../../../shared/errors.ts";
 import { histogramBits, UNIFORM_BITS } from "../../../shared/eval/baseline-bits.ts";
 import { createBits, type MeasureBits } from "../../../shared/eval/model-bits.ts";
 import { loadModel } from "../../../shared/interop/load-model.ts";
+import { openCaptions } from "../../../shared/pipeline/captions.ts";
 import { batchesOf } from "../../../shared/pipeline/tiles.ts";
 import { spreadOf } from "../../../shared/spread.ts";
 import { action, type CommandIo } from "../action.ts";
@@ -16,6 +17,7 @@ import { openHeldOut } from "../held-out.ts";
 import { wholeNumber } from "../options.ts";
 import { breathe, checkDraws } from "../sampling.ts";
 import { table } from "../table.ts";
+import { readTextFor } from "./sample/prompt.ts";
 
 interface LikelihoodOptions {
   readonly count: string;
@@ -71,7 +73,9 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
   checkDraws(checkpoint, job.spec);
   const { height, width, channels } = imageSet;
   const image = { height, width, channels };
-  const bitsOf = createBits({ spec: job.spec, network, params, program: backend.program, image, seed });
+  const { program } = backend;
+  const readCaptions = openCaptions(job.spec, await readTextFor(job, image), program);
+  const bitsOf = createBits({ spec: job.spec, network, params, program, image, seed, readCaptions });
   const weighted = draws === undefined ? undefined : weightedBy(checkpoint, bitsOf, draws);
   await using sets = await openHeldOut(model, io.signal);
   const { test, train, heldOut, which } = sets;

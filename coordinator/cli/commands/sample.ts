@@ -15,6 +15,7 @@ import { drawImages } from "./sample/draw.ts";
 import { type Drawn, drawPlanned, planImages, writeImages } from "./sample/images.ts";
 import { BASE_OPTION, LOW_RES_OPTIONS } from "./sample/low-res.ts";
 import { drawnBy } from "./sample/pipeline.ts";
+import { readTextFor } from "./sample/prompt.ts";
 
 interface SampleCommandOptions extends ImageWords {
   readonly pipeline?: string;
@@ -31,7 +32,10 @@ export function sampleCommand(): Command {
     .option("--pipeline <dir>", "instead of a checkpoint: a pipeline's folder, through all of its stages that draw")
     .option("--count <n>", "images (default: the job's sampling.count)")
     .option("--class <k>", "one class, by number or name (default: all in turn)")
-    .option("--prompt <text>", "of a model that reads captions: what the images show (default: fixed prompts in turn)")
+    .option(
+      "--prompt <text>",
+      "of a model that reads captions: what the images show (default: the job's sampling.prompts, or fixed ones, in turn)",
+    )
     .option(...BASE_OPTION, collect);
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
   return command
@@ -59,7 +63,8 @@ Examples:
   plume sample --pipeline runs/text-to-image --prompt "small white cross" -o both-stages.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
 
-A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it.
+A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it. One with a
+frozen text encoder (models.text) reads any words, up to models.text.length tokens.
 
 An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
 of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the
@@ -81,7 +86,8 @@ async function sample(io: CommandIo, given: SampleCommandOptions, named?: string
   const { job, step, weights, imageSet } = model;
   const way = wayFor(checkpoint, job.spec, asked);
   const classifier = await readGuide(options.classifier, job.spec, imageSet);
-  const plan = planImages({ checkpoint, model, classifier }, asked, way);
+  const text = await readTextFor(job, imageSet);
+  const plan = planImages({ checkpoint, model, classifier, text }, asked, way);
   const backend = await chooseBackendFor(options.backend, job);
   const drawn = await drawPlanned(plan, {
     ...io,

@@ -2,6 +2,7 @@
 
 import { openBackend } from "../../../shared/backends/index.ts";
 import { describeError, PlumeError } from "../../../shared/errors.ts";
+import { openCaptions } from "../../../shared/pipeline/captions.ts";
 import { createDeviceParams, type DeviceParams } from "../../../shared/pipeline/device-params.ts";
 import { onDevice } from "../../../shared/pipeline/frozen.ts";
 import { createGenerator, type Generate } from "../../../shared/pipeline/generate.ts";
@@ -15,13 +16,19 @@ const OFTEN_MS = 100;
 const reply = (message: DrawerReply): void => void process.send!(message);
 
 let evaluations = 0;
-async function open({ backend, model, classifier }: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
+async function open({
+  backend,
+  model,
+  classifier,
+  text,
+}: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
   const { program } = await openBackend(backend);
   const network = await buildNetwork(model.spec, model.image);
   const params = createDeviceParams(buildLayout(network.params));
   const generate = createGenerator({
     ...{ ...model, network, params, program },
     classifier: classifier && (await onDevice(classifier)),
+    readCaptions: openCaptions(model.spec, text, program),
     onEvaluation: (images) => {
       evaluations += images;
     },

@@ -4,12 +4,15 @@ import type { BackendName } from "../../../shared/backends/backend.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
 import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
 import type { Generate } from "../../../shared/pipeline/generate.ts";
+import type { TextWeights } from "../../../shared/text/read.ts";
 
 /** What draws, whatever its weights. */
 export interface Drawing {
   readonly backend: BackendName;
   readonly model: Pick<FrozenWeights, "spec" | "image">;
   readonly classifier: FrozenWeights | undefined;
+  /** Of a model whose job names a text encoder. */
+  readonly text?: TextWeights | undefined;
 }
 
 /** A batch. */

@@ -6,6 +6,7 @@ import { computeEnvironment } from "../../../shared/backends/environment.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
 import { entry } from "../../../shared/root.ts";
+import type { TextWeights } from "../../../shared/text/read.ts";
 import { isChatter } from "../chatter.ts";
 import type { DrawerReply, DrawerRequest, DrawerWanted, Drawing, Drawn } from "./messages.ts";
 
@@ -24,9 +25,12 @@ export interface Pool extends Disposable {
 
 /** @param n drawers. @param signal ends them. */
 export async function openPool(n: number, asked: Drawing, signal: AbortSignal): Promise<Pool> {
-  const { backend, model, classifier } = asked;
+  const { backend, model, classifier, text } = asked;
   const { spec, image } = model;
-  const drawing = { backend, model: { spec, image }, classifier: classifier && sendable(classifier) };
+  const drawing = {
+    ...{ backend, model: { spec, image }, classifier: classifier && sendable(classifier) },
+    text: text && sendable(text),
+  };
   const drawers = Array.from({ length: n }, () => startDrawer(drawing, signal));
   const close = () => {
     for (const drawer of drawers) drawer.close();
@@ -90,10 +94,9 @@ async function untilDone(working: readonly Promise<void>[], cancel: () => void, 
 }
 
 /** Memory that threads share cannot go to another process. */
-const sendable = ({ flat, ...model }: FrozenWeights): FrozenWeights => ({
-  spec: model.spec,
-  image: model.image,
-  flat: new Float32Array(flat),
+const sendable = <Model extends FrozenWeights | TextWeights>(model: Model): Model => ({
+  ...model,
+  flat: new Float32Array(model.flat),
 });
 
 interface Drawer {

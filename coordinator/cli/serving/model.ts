@@ -7,7 +7,7 @@ import type { Weights } from "../../../shared/config/models.ts";
 import type { ModelAnswer } from "../../../shared/http/images-api.ts";
 import { flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { isModelFolder } from "../../../shared/interop/read.ts";
-import { plays } from "../../../shared/models/index.ts";
+import { generates } from "../../../shared/models/index.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
 import { PROMPTS } from "../../../shared/scenes/prompts.ts";
@@ -16,6 +16,7 @@ import { chooseBackendFor } from "../backend.ts";
 import { type Asked, type ImageWords, parseAsked, wayFor } from "../commands/sample/asked.ts";
 import type { ImagesWanted } from "../commands/sample/hands.ts";
 import { type Drawn, drawPlanned, type Plan, planImages, type Subject } from "../commands/sample/images.ts";
+import { readTextFor } from "../commands/sample/prompt.ts";
 import { drawerBatches } from "../drawing/batches.ts";
 import { openPool, type Pool } from "../drawing/pool.ts";
 import { drawersFor } from "../drawing/workers.ts";
@@ -56,15 +57,19 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
 
   const subject = async (): Promise<Subject> => {
     const model = await read(checkpoint, weights);
-    return { checkpoint, model, classifier: await guideOf(model) };
+    return { checkpoint, model, classifier: await guideOf(model), text: await textOf(model) };
   };
   let guided: Promise<Subject["classifier"]> | undefined;
   const guideOf = ({ job, imageSet }: ReadModel) => {
     guided ??= readGuide(options.classifier, job.spec, imageSet);
     return guided;
   };
-  const { classifier } = await subject();
-  await hold.open(first, classifier);
+  let reading: Promise<Subject["text"]> | undefined;
+  const textOf = ({ job, imageSet }: ReadModel) => {
+    reading ??= readTextFor(job, imageSet);
+    return reading;
+  };
+  await hold.open(first, await subject());
 
   return {
     fixed,
@@ -114,6 +119,9 @@ interface HolderOptions {
   readonly signal: AbortSignal;
 }
 
+/** Models that a network draws with. */
+type Frozen = Pick<ImagesWanted, "classifier" | "text">;
+
 interface Held {
   readonly pool: Pool;
   loaded: ReadModel | null;
@@ -126,7 +134,7 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
     held.get(key)?.pool[Symbol.dispose]();
     held.delete(key);
   };
-  const open = async (model: ReadModel, classifier: ImagesWanted["classifier"]): Promise<[string, Held]> => {
+  const open = async (model: ReadModel, { classifier, text }: Frozen): Promise<[string, Held]> => {
     const { height, width, channels } = model.imageSet;
     const drawn = { spec: model.job.spec, image: { height, width, channels } };
     const key = JSON.stringify(drawn);
@@ -135,7 +143,7 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
     drop(key);
     while (held.size >= models) drop([...held.keys()][0]!);
     const n = drawersFor(workers, backend, Number.POSITIVE_INFINITY);
-    const opened: Held = { pool: await openPool(n, { backend, classifier, model: drawn }, signal), loaded: null };
+    const opened: Held = { pool: await openPool(n, { backend, classifier, text, model: drawn }, signal), loaded: null };
     held.set(key, opened);
     return [key, opened];
   };
@@ -149,13 +157,13 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
     open,
     async draw(
       model: ReadModel,
-      { classifier, ...wanted }: ImagesWanted,
+      { classifier, text, ...wanted }: ImagesWanted,
       onProgress: (images: number, count: number) => void,
       off: AbortSignal,
     ) {
       const { height, width, channels } = model.imageSet;
       const batches = drawerBatches(wanted, { height, width, channels });
-      const [key, of] = await open(model, classifier);
+      const [key, of] = await open(model, { classifier, text });
       try {
         await load(of, model);
         const { pixels } = await of.pool.draw(batches, (images) => onProgress(images, wanted.count), off);
@@ -181,13 +189,13 @@ function aboutOf({ model, classifier }: Subject, bases: readonly ReadModel[]): M
   const named = [model, ...bases].find((each) => classesOf(each) > 0) ?? model;
   const count = classesOf(named);
   const reads = [model, ...bases].some((each) => each.job.spec.model.text);
-  const isGame = plays(spec.model.type);
+  const atOnce = generates(spec.model.type);
   return {
     ...{ name: job.metadata.name, step, weights, image: { width, height, channels } },
     classes: Array.from({ length: count }, (_, k) => named.imageSet.classes[k] ?? String(k)),
     captions: reads ? { words: WORDS, examples: PROMPTS } : null,
-    guided: !isGame && (spec.model.classes > 0 || Boolean(spec.model.text)),
-    samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, plays: isGame })),
+    guided: !atOnce && (spec.model.classes > 0 || Boolean(spec.model.text)),
+    samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, generates: atOnce })),
     defaults: {
       ...{ sampler: sampling.sampler, steps: sampling.steps, guidance: sampling.guidance, seed: 0 },
       count: Math.max(1, sampling.count),

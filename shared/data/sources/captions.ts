@@ -20,6 +20,7 @@ export const captions: Source = {
   about:
     "coloured shapes and what a caption says of them; captions:held-out:[COUNT] has pairs that no other has; needs no file",
   captioned: true,
+  scenes: true,
   async open(argument, { imageSize, split }) {
     const [, heldOut, count] = /^(held-out(?::|$))?(.*)$/.exec(argument)!;
     return openScenes(countOf("captions", count!, USUAL), imageSize, heldOut === undefined ? split : HELD_OUT);

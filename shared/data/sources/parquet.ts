@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { PlumeError } from "../../errors.ts";
 import { inParallel } from "../../parallel.ts";
 import type { StoredObject } from "../../store/object-store.ts";
+import { setCaptions } from "../caption-table.ts";
 import { encodedSet, numbering } from "../encoded-set.ts";
 import { nameOf } from "../fetch.ts";
 import type { ImageSet } from "../image-set.ts";
@@ -17,7 +18,9 @@ import type { Source, SourceContext } from "./source.ts";
 
 export const parquet: Source = {
   usage: "parquet:URL",
-  about: "Hugging Face's parquet files of images: a folder, s3://BUCKET/PREFIX/, or one file",
+  about:
+    "Hugging Face's parquet files of images, with labels or captions (a column caption or text): a folder, s3://BUCKET/PREFIX/, or one file",
+  captioned: true,
   open: openParquet,
 };
 
@@ -40,7 +43,8 @@ async function openParquet(url: string, context: SourceContext): Promise<ImageSe
   );
 
   const name = `parquet:${url}`;
-  const labels = concatLabels(name, files, (file, row) => `${nameOf(reader, objects[file]!)}: row ${row}`);
+  const called = (file: number, row: number) => `${nameOf(reader, objects[file]!)}: row ${row}`;
+  const labels = concatLabels(name, files, called);
   const findFile = numbering(files.map((file) => file.labels.length));
   const findGroup = files.map(({ rows }) => numbering(rows));
   const find = (id: number) => {
@@ -55,6 +59,11 @@ async function openParquet(url: string, context: SourceContext): Promise<ImageSe
       name,
       classes: classesOf(name, files, labels),
       labels,
+      captions: setCaptions(
+        files.map(({ captions }) => captions),
+        findFile,
+        called,
+      ),
       digest: digestOf(objects, files, imageSize),
       objects: objects.map(({ key, size }, file) => ({ key, size, samples: files[file]!.labels.length })),
       nameOf(id) {
@@ -132,11 +141,12 @@ function classesOf(name: string, files: readonly ParquetIndex[], labels: Int32Ar
 function digestOf(objects: readonly StoredObject[], files: readonly ParquetIndex[], imageSize: number): string {
   const hash = createHash("sha256").update(`parquet ${imageSize}\n`);
   objects.forEach(({ key, size }, file) => {
-    const { footer, labels } = files[file]!;
+    const { footer, labels, captions } = files[file]!;
     hash
       .update(`${key} ${size}\n`)
       .update(footer)
       .update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength));
+    if (captions) hash.update(captions.ends).update(captions.bytes);
   });
   return hash.digest("hex");
 }

@@ -33,8 +33,10 @@ export interface Source {
   /** The form of data.source. */
   readonly usage: string;
   readonly about: string;
-  /** Its samples have captions. */
+  /** Its samples have captions, or may have. */
   readonly captioned?: true;
+  /** These are captions of scenes, of few words. */
+  readonly scenes?: true;
   /** Its images are of bits, black and white. */
   readonly bits?: true;
   /**

@@ -1,11 +1,12 @@
 // WebDataset: tar shards whose files belong to one sample where they stand together under one name before the first dot
 // (Aizman, Maltby, Breuel 2019). Its image is the first file .png, .jpg, .jpeg or .webp; its label the integer in .cls,
-// else "label" in .json. Other files, and samples without an image, are passed over.
+// else "label" in .json; its caption the text in .txt, else "caption" or "text" in .json. Other files, and samples without an image, are passed over.
 
 import { createHash } from "node:crypto";
 import { PlumeError } from "../../errors.ts";
 import { inParallel } from "../../parallel.ts";
 import type { StoredObject } from "../../store/object-store.ts";
+import { type CaptionTable, MOST_CAPTION_BYTES, packCaptions, setCaptions } from "../caption-table.ts";
 import { IMAGE } from "../decode.ts";
 import { encodedSet, numbering } from "../encoded-set.ts";
 import { type Fetch, nameOf } from "../fetch.ts";
@@ -19,7 +20,9 @@ import type { Source, SourceContext } from "./source.ts";
 
 export const wds: Source = {
   usage: "wds:URL",
-  about: "WebDataset's tar shards: a folder, s3://BUCKET/PREFIX/, or shard-{000000..000009}.tar",
+  about:
+    "WebDataset's tar shards, of images with labels or captions: a folder, s3://BUCKET/PREFIX/, or shard-{000000..000009}.tar",
+  captioned: true,
   open: openShards,
 };
 
@@ -31,6 +34,8 @@ interface ShardIndex {
   readonly ends: Float64Array;
   /** int32 [n]; -1 without a label. */
   readonly labels: Int32Array;
+  /** Null where no sample has one. */
+  readonly captions: CaptionTable | null;
 }
 
 /** Shards indexed at once. */
@@ -47,11 +52,8 @@ async function openShards(url: string, context: SourceContext): Promise<ImageSet
   );
 
   const name = `wds:${url}`;
-  const labels = concatLabels(
-    name,
-    shards,
-    (shard, k) => `${nameOf(reader, objects[shard]!)}: ${shards[shard]!.names[k]}`,
-  );
+  const called = (shard: number, k: number) => `${nameOf(reader, objects[shard]!)}: ${shards[shard]!.names[k]}`;
+  const labels = concatLabels(name, shards, called);
   const locateSample = numbering(shards.map(({ names }) => names.length));
   const find = (id: number) => {
     const [shard, k] = locateSample(id);
@@ -60,17 +62,23 @@ async function openShards(url: string, context: SourceContext): Promise<ImageSet
   };
   const hash = createHash("sha256").update(`wds ${imageSize}\n`);
   objects.forEach(({ key, size }, shard) => {
-    const { names, starts, ends, labels: ofShard } = shards[shard]!;
+    const { names, starts, ends, labels: ofShard, captions } = shards[shard]!;
     hash.update(`${key} ${size}\n`);
     names.forEach((each, k) => {
       hash.update(`${each} ${starts[k]} ${ends[k]} ${ofShard[k]}\n`);
     });
+    if (captions) hash.update(captions.ends).update(captions.bytes);
   });
   return encodedSet(
     {
       name,
       classes: numberedClasses(labels),
       labels,
+      captions: setCaptions(
+        shards.map(({ captions }) => captions),
+        locateSample,
+        called,
+      ),
       digest: hash.digest("hex"),
       objects: objects.map(({ key, size }, shard) => ({ key, size, samples: shards[shard]!.names.length })),
       nameOf(id) {
@@ -105,14 +113,16 @@ export async function indexShard(
     });
   const read = windowed(shard, fetch, signal);
   const index = { names: [] as string[], starts: [] as number[], ends: [] as number[], labels: [] as number[] };
-  const groupOf = (key: string): Group => ({ key, image: null, cls: null, json: null });
+  const captions: (string | null)[] = [];
+  const groupOf = (key: string): Group => ({ key, image: null, cls: null, txt: null, json: {} });
   let group = groupOf("");
   const finish = () => {
     if (!group.image) return;
     index.names.push(group.key);
     index.starts.push(group.image.start);
     index.ends.push(group.image.end);
-    index.labels.push(group.cls ?? group.json ?? -1);
+    index.labels.push(group.cls ?? group.json.label ?? -1);
+    captions.push(group.txt ?? group.json.caption ?? null);
   };
   try {
     for await (const { name: file, start, size } of tarEntries(read, shard.size)) {
@@ -124,7 +134,8 @@ export async function indexShard(
       }
       const text = async () => Buffer.from(await read(start, start + size)).toString("utf8");
       if (extension === "cls") group.cls = labelOf((await text()).trim(), file, broken);
-      else if (extension === "json") group.json = jsonLabel(await text(), file, broken);
+      else if (extension === "json") group.json = ofJson(await text(), file, broken);
+      else if (extension === "txt" && size <= MOST_CAPTION_BYTES) group.txt = (await text()).trim();
       else if (!group.image && IMAGE.test(`.${extension}`) && !extension.includes("."))
         group.image = { start, end: start + size };
     }
@@ -138,6 +149,7 @@ export async function indexShard(
     starts: Float64Array.from(index.starts),
     ends: Float64Array.from(index.ends),
     labels: Int32Array.from(index.labels),
+    captions: packCaptions(captions),
   };
 }
 
@@ -145,7 +157,14 @@ interface Group {
   readonly key: string;
   image: { readonly start: number; readonly end: number } | null;
   cls: number | null;
-  json: number | null;
+  txt: string | null;
+  json: Said;
+}
+
+/** What a sample's .json says. */
+interface Said {
+  readonly label?: number;
+  readonly caption?: string;
 }
 
 type Broken = (why: string) => PlumeError;
@@ -156,15 +175,19 @@ function labelOf(text: string, file: string, broken: Broken): number {
   return label;
 }
 
-function jsonLabel(text: string, file: string, broken: Broken): number | null {
+function ofJson(text: string, file: string, broken: Broken): Said {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     throw broken(`${file} is no JSON: ${(error as Error).message}`);
   }
-  const label = (value as { label?: unknown } | null)?.label;
-  return label === undefined || label === null ? null : labelOf(String(label), file, broken);
+  const { label, caption, text: said } = (value ?? {}) as Readonly<Record<string, unknown>>;
+  const words = [caption, said].find((each) => typeof each === "string");
+  return {
+    ...(label !== undefined && label !== null && { label: labelOf(String(label), file, broken) }),
+    ...(words !== undefined && { caption: (words as string).trim() }),
+  };
 }
 
 const [LEAST_WINDOW, MOST_WINDOW] = [1 << 10, 1 << 16];

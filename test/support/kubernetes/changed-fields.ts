@@ -2,6 +2,8 @@
 
 import { CAPTIONS, TEACHER, TEXT } from "./wrong-jobs.ts";
 
+const ENCODER = { from: "file:///models/t5" };
+
 /** Fields that have another value for ddpm alone. */
 const OF_DDPM = ["diffusion.objective", "diffusion.timestepSampling"];
 
@@ -10,19 +12,21 @@ const OF_DDPM = ["diffusion.objective", "diffusion.timestepSampling"];
  * distils for what it reads of its teacher, and an upsampler for what that is told.
  */
 export const unchanged = (path: string) =>
-  path.startsWith("models.")
-    ? {
-        diffusion: { process: "edm", objective: "progressive" },
-        models: { teacher: TEACHER },
-        sampling: { sampler: "progressive" },
-      }
-    : {
-        diffusion: { process: OF_DDPM.includes(path) ? "ddpm" : "vp" },
-        models: {},
-        sampling: { sampler: "euler" },
-        ...(path.startsWith("model.text.") && { data: CAPTIONS, model: { text: TEXT } }),
-        ...(path.startsWith("model.lowRes.") && { model: { lowRes: { size: 14 } } }),
-      };
+  path.startsWith("models.text.")
+    ? { data: CAPTIONS, model: { text: TEXT }, models: { text: ENCODER }, diffusion: { process: "imagen" } }
+    : path.startsWith("models.")
+      ? {
+          diffusion: { process: "edm", objective: "progressive" },
+          models: { teacher: TEACHER },
+          sampling: { sampler: "progressive" },
+        }
+      : {
+          diffusion: { process: OF_DDPM.includes(path) ? "ddpm" : "vp" },
+          models: {},
+          sampling: { sampler: "euler" },
+          ...(path.startsWith("model.text.") && { data: CAPTIONS, model: { text: TEXT } }),
+          ...(path.startsWith("model.lowRes.") && { model: { lowRes: { size: 14 } } }),
+        };
 
 /**
  * Another value for each field that decides a run's bits, of a job that is at the defaults but for `unchanged`. A network of
@@ -86,6 +90,8 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "adversarial.discriminator.beta1": 0.5,
   "adversarial.discriminator.beta2": 0.9,
   "models.teacher.sha256": "0".repeat(64),
+  "models.text.length": 128,
+  "models.text.sha256": "0".repeat(64),
   "training.globalBatch": 128,
   "training.microBatch": 8,
   "training.optimizer.type": "lion",

@@ -100,7 +100,7 @@ const mapValues = <A, B>(object: Readonly<Record<string, A>>, to: (value: A) => 
 /** Numbers that divide and exceed one another, each right by itself. */
 const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
   data: {
-    source: few("shapes:", "captions:", "heartbeat:", "heartbeat", "heartbeats:"),
+    source: few("shapes:", "captions:", "wds:a", "heartbeat:", "heartbeat", "heartbeats:"),
     imageSize: few(1, 7, 8, 12, 16, 28, 32),
     patch: few(1, 2, 4),
     augment: few(0, 0.12, 1),
@@ -144,6 +144,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
   models: {
     teacher: few({ from: "file://runs/a" }, { from: "s3://b/p", sha256: "f".repeat(64) }),
     classifier: few({ from: "file://runs/classifier" }),
+    text: few({ from: "file:///models/t5" }, { from: "s3://b/t5", length: 16 }),
   },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
   sampling: {
@@ -157,6 +158,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     guidance: few(0, 1, 1.5, 2),
     classifierScale: few(0, 1, 2.5),
     lowResNoise: few(0, 0.25, 0.5),
+    prompts: few(["red square"], ["a corgi", "a cat"]),
   },
 };
 

@@ -267,8 +267,20 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.models.classifier: Forbidden: beside model.text would be a second condition; leave one of them out",
   ),
   wrong(
+    { models: { text: { from: "file:///models/t5" } } },
+    "spec.models.text: Forbidden: is read by model.text; set model.text.width to its words' channels, or take it out",
+  ),
+  wrong(
     { model: { text: TEXT } },
-    "spec.data.source: Forbidden: has no captions, which model.text reads; choose captions",
+    "spec.data.source: Forbidden: has no captions, which model.text reads; choose captions, wds, parquet",
+  ),
+  wrong(
+    { data: { source: "wds:shards" }, model: { text: TEXT } },
+    "spec.data.source: Forbidden: has captions of any words, which need a text encoder; name one in models.text, or choose captions",
+  ),
+  wrong(
+    { sampling: { prompts: ["a red square"] } },
+    "spec.sampling.prompts: Forbidden: are read by a network with model.text; set it, or leave them out",
   ),
   wrong(
     { data: { ...CAPTIONS, flip: true }, model: { text: TEXT } },
@@ -303,6 +315,14 @@ export const AGAINST_A_FIELD: readonly WrongJob[] = [
   wrong(
     { models: { teacher: { ...TEACHER, sha256: "abc" } } },
     'spec.models.teacher.sha256: Forbidden: "abc" must be the sha256 of weights, as summary.json has it',
+  ),
+  wrong(
+    { data: CAPTIONS, model: { text: TEXT }, models: { text: { from: "models/t5" } } },
+    'spec.models.text.from: Forbidden: "models/t5" must be a folder of a text encoder at file:// or s3://',
+  ),
+  wrong(
+    { data: CAPTIONS, model: { text: TEXT }, models: { text: { from: "file:///t5", sha256: "abc" } } },
+    'spec.models.text.sha256: Forbidden: "abc" must be the sha256 of a text encoder, as the job in a run\'s folder has it',
   ),
   wrong(
     { store: { endpoint: "ftp://s3.example" } },

@@ -3,6 +3,8 @@
 
 import type { BackendName } from "../../../../shared/backends/backend.ts";
 import { openScenes } from "../../../../shared/data/sources/captions.ts";
+import { SOURCES } from "../../../../shared/data/sources/index.ts";
+import { PlumeError } from "../../../../shared/errors.ts";
 import { type CaptionScore, scoreCaptions, shuffledCaptions } from "../../../../shared/eval/caption-match.ts";
 import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts";
 import { type Spread, spreadOf } from "../../../../shared/spread.ts";
@@ -12,6 +14,7 @@ import { openPool } from "../../drawing/pool.ts";
 import { createImageProgress } from "../../drawing/progress.ts";
 import { drawersFor } from "../../drawing/workers.ts";
 import { table } from "../../table.ts";
+import { readTextFor } from "../sample/prompt.ts";
 import { tell, type Way } from "./ways.ts";
 
 const COUNT = 200;
@@ -41,6 +44,7 @@ export async function evaluateCaptions(
   { count = COUNT, seeds, ways, backend, workers }: Asked,
 ): Promise<undefined> {
   const { job, step, weights, imageSet } = model;
+  checkOfScenes(checkpoint, job.spec.data.source);
   const { height: side } = imageSet;
   const image = { height: side, width: side, channels: 3 };
   const batches = (captions: readonly string[], way: Way, seed: number) =>
@@ -49,7 +53,8 @@ export async function evaluateCaptions(
       image,
     );
   const most = batches([], ways[0]!, seeds[0]!).length;
-  const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined };
+  const text = await readTextFor(job, imageSet);
+  const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined, text };
   using pool = await openPool(drawersFor(workers, backend, most), drawing, io.signal);
   await pool.load((await flatOf(model)).flat);
   const progress = createImageProgress(process.stderr, SPLITS.length * ways.length * seeds.length * count, Date.now);
@@ -85,6 +90,14 @@ export async function evaluateCaptions(
   io.print(LEGEND);
   io.result({ checkpoint, step, weights, seeds, count, rows: rows.map(rowJson) });
   return undefined;
+}
+
+/** @throws PlumeError FAILED_PRECONDITION for a model of captions that are not the grammar's: of its images nothing here is a judge. */
+function checkOfScenes(checkpoint: string, source: string): void {
+  if (SOURCES[source.split(":")[0]!]?.scenes) return;
+  throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} was trained on ${source}, whose captions no grammar has`, {
+    remedy: "plume sample --prompt draws what it makes of one, plume likelihood tells the bits of its test images",
+  });
 }
 
 /** By their headings. */

@@ -2,7 +2,6 @@
 
 import type { JobSpec } from "../../../../shared/config/schema.ts";
 import { checkWeights } from "../../../../shared/interop/load-model.ts";
-import { tokensOf } from "../../../../shared/scenes/tokens.ts";
 import { wholeNumber } from "../../options.ts";
 import { checkDraws, parseSampling, type Sampling, type SamplingOptions, samplingFor } from "../../sampling.ts";
 import { checkLowRes, type LowResOptions, noiseOf, parseLowRes } from "./low-res.ts";
@@ -19,7 +18,6 @@ export interface ImageWords extends SamplingOptions, LowResOptions {
 /** What can be checked before the model is known. @throws PlumeError INVALID_ARGUMENT. */
 export function parseAsked(words: ImageWords) {
   const { count, prompt, weights } = words;
-  if (prompt !== undefined) tokensOf([prompt], "--prompt");
   return {
     words,
     sampling: parseSampling(words),

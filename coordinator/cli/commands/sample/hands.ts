@@ -2,12 +2,10 @@
 
 import type { Weights } from "../../../../shared/config/models.ts";
 import type { ReadModel } from "../../../../shared/interop/load-model.ts";
-import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
 import type { Wanted } from "../../drawing/batches.ts";
+import type { Drawing } from "../../drawing/messages.ts";
 
-export interface ImagesWanted extends Wanted {
-  readonly classifier: FrozenWeights | undefined;
-}
+export interface ImagesWanted extends Wanted, Pick<Drawing, "classifier" | "text"> {}
 
 export interface Hands {
   readonly signal: AbortSignal;

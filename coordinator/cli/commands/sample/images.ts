@@ -1,17 +1,18 @@
 // Images of a model, as `plume sample` and `plume serve` draw them: the same words, the same bits.
 
 import type { ReadModel } from "../../../../shared/interop/load-model.ts";
+import { jobPrompts } from "../../../../shared/pipeline/captions.ts";
 import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
-import { PROMPTS } from "../../../../shared/scenes/prompts.ts";
+import type { TextWeights } from "../../../../shared/text/read.ts";
 import { scaleOf } from "../../guide.ts";
 import { classOf } from "../../options.ts";
 import { checkSilence, noLabel } from "../../sampling.ts";
 import type { Asked, Way } from "./asked.ts";
 import type { Hands } from "./hands.ts";
 import { openSmallImages, type SmallImages } from "./low-res.ts";
-import { captionsFor } from "./prompt.ts";
+import { captionsFor, checkTokens } from "./prompt.ts";
 import { writeDrawn, writeEnlarged } from "./show.ts";
 
 /** What draws. */
@@ -20,6 +21,8 @@ export interface Subject {
   readonly model: ReadModel;
   /** That guides it. */
   readonly classifier: FrozenWeights | undefined;
+  /** That reads for it. */
+  readonly text: TextWeights | undefined;
 }
 
 export interface Plan extends Way {
@@ -36,7 +39,8 @@ export interface Plan extends Way {
 export function planImages(subject: Subject, asked: Asked, way: Way): Plan {
   const { model, classifier } = subject;
   const { job, imageSet } = model;
-  const { words, named } = asked;
+  const { words, named, prompt } = asked;
+  checkTokens(job.spec, subject.text, prompt);
   const scale = words.classifierScale;
   const classifierScale =
     scale === undefined ? job.spec.sampling.classifierScale : scaleOf("--classifier-scale", scale, classifier);
@@ -62,7 +66,7 @@ export interface Drawn {
 
 export async function drawPlanned(plan: Plan, hands: Hands): Promise<Drawn> {
   const { subject, asked, sampling, noise, classes, only, classifierScale } = plan;
-  const { checkpoint, model, classifier } = subject;
+  const { checkpoint, model, classifier, text } = subject;
   const { job, imageSet } = model;
   const { spec } = job;
   const small = await smallImages(plan, hands);
@@ -78,7 +82,7 @@ export async function drawPlanned(plan: Plan, hands: Hands): Promise<Drawn> {
   const captionsOf = silent ? undefined : captionsFor(spec, asked.prompt);
   const lowRes = small && { pixels: small.pixels, noise };
   const { pixels, workers } = await hands.draw(model, {
-    ...{ ...sampling, classifier, classifierScale, count, labelsOf, captionsOf, lowRes },
+    ...{ ...sampling, classifier, text, classifierScale, count, labelsOf, captionsOf, lowRes },
   });
   const called = (k: number) => {
     const label = labelsOf([k])?.[0];
@@ -106,8 +110,9 @@ export async function writeImages(output: string, { plan, pixels, count, small }
   const { subject, asked, only, classes } = plan;
   const { job, imageSet } = subject.model;
   const { height, width, channels } = imageSet;
+  const prompts = jobPrompts(job.spec);
   if (small) await writeEnlarged(output, pixels, small, { height, width, channels }, job.spec.model.lowRes!.size);
   else if (job.spec.model.text && asked.prompt === undefined)
-    await writeDrawn(output, pixels, { count, ...imageSet, classes: PROMPTS }, PROMPTS.length);
+    await writeDrawn(output, pixels, { count, ...imageSet, classes: prompts }, prompts.length);
   else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
 }

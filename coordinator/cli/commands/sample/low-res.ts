@@ -13,7 +13,7 @@ import { classOf, decimal } from "../../options.ts";
 import { checkDraws, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
 import type { Hands } from "./hands.ts";
-import { captionsFor, checkPrompt } from "./prompt.ts";
+import { captionsFor, checkPrompt, checkTokens, readTextFor } from "./prompt.ts";
 
 export interface LowResOptions extends ImageOptions {
   /** Nearest first. */
@@ -209,6 +209,8 @@ async function drawBase(hands: Hands, [base, ...behind]: readonly Base[], asked:
   const [above, ...below] = specs;
   const small = behind.length > 0 && (await drawBase(hands, behind, { ...asked, count: n, specs: [...below, above!] }));
   const classifier = await readGuide(undefined, job.spec, imageSet);
+  const text = await readTextFor(job, imageSet);
+  checkTokens(job.spec, text, prompt);
   const classes = shownClasses(job.spec, classifier);
   const ofAnother = classes === 0 && specs.some((spec) => spec.model.classes > 0);
   const only = named === undefined || ofAnother ? null : classOf(named, imageSet.classes, classes);
@@ -218,7 +220,7 @@ async function drawBase(hands: Hands, [base, ...behind]: readonly Base[], asked:
   const how = { ...samplingFor(job.spec, { seed }), classifierScale: sampling.classifierScale };
   const lowRes = small ? { pixels: small.pixels, noise: sampling.lowResNoise } : undefined;
   const captionsOf = captionsFor(job.spec, prompt);
-  const { pixels } = await hands.draw(model, { ...how, count: n, classifier, labelsOf, captionsOf, lowRes });
+  const { pixels } = await hands.draw(model, { ...how, count: n, classifier, text, labelsOf, captionsOf, lowRes });
   const all = Array.from({ length: n }, (_, k) => k);
   const labels = classes === above!.model.classes ? labelsOf(all) : null;
   return { pixels, labels, told: { base: at, baseStep: step } };

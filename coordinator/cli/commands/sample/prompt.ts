@@ -1,19 +1,52 @@
 // What models that read captions are asked for.
 
-import type { JobSpec } from "../../../../shared/config/schema.ts";
+import type { Job, JobSpec } from "../../../../shared/config/schema.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
-import { promptsOf } from "../../../../shared/scenes/prompts.ts";
+import type { Images } from "../../../../shared/frozen/fits.ts";
+import { readFrozen } from "../../../../shared/frozen/read.ts";
+import { promptsOf } from "../../../../shared/pipeline/captions.ts";
+import { tokensOf } from "../../../../shared/scenes/tokens.ts";
+import type { TextWeights } from "../../../../shared/text/read.ts";
+import { openTokenizer } from "../../../../shared/text/tokenizer.ts";
 
 type CaptionsOf = (indices: readonly number[]) => readonly string[];
 
-/** The prompt for all images, or without one fixed ones in turn; undefined for a model that reads none. */
-export const captionsFor = ({ model }: JobSpec, prompt: string | undefined): CaptionsOf | undefined =>
-  model.text && ((indices) => (prompt === undefined ? promptsOf(indices) : indices.map(() => prompt)));
+/** The prompt for all images, or without one the job's in turn; undefined for a model that reads none. */
+export const captionsFor = (spec: JobSpec, prompt: string | undefined): CaptionsOf | undefined =>
+  spec.model.text && ((indices) => (prompt === undefined ? promptsOf(spec, indices) : indices.map(() => prompt)));
 
-/** @param specs of the models that draw. @throws PlumeError INVALID_ARGUMENT where none of them reads a prompt. */
+/**
+ * Whether models that draw can read a prompt, as far as their jobs say. @param specs of these.
+ * @throws PlumeError INVALID_ARGUMENT where none of them reads one, or a word is none of theirs.
+ */
 export function checkPrompt(checkpoint: string, specs: readonly JobSpec[], prompt: string | undefined): void {
-  if (prompt === undefined || specs.some(({ model }) => model.text)) return;
-  throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}": ${checkpoint} reads no captions`, {
-    remedy: "leave it out, or name a run whose job has model.text",
-  });
+  if (prompt === undefined) return;
+  const readers = specs.filter(({ model }) => model.text);
+  if (readers.length === 0)
+    throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}": ${checkpoint} reads no captions`, {
+      remedy: "leave it out, or name a run whose job has model.text",
+    });
+  if (readers.some(({ models }) => !models.text)) tokensOf([prompt], "--prompt");
+  if (prompt.trim() === "")
+    throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}" says nothing`, {
+      remedy: "say what the picture shows",
+    });
+}
+
+/** The text encoder of a job that names one. */
+export async function readTextFor({ spec }: Pick<Job, "spec">, images: Images): Promise<TextWeights | undefined> {
+  const { text } = spec.models;
+  return text && (await readFrozen({ ...spec, models: { text } }, images)).text;
+}
+
+/** @param text encoder of the job, if it has one. @throws PlumeError INVALID_ARGUMENT for a prompt that is too long for it. */
+export function checkTokens({ models }: JobSpec, text: TextWeights | undefined, prompt: string | undefined): void {
+  if (!text || prompt === undefined) return;
+  const [tokens, most] = [openTokenizer(text.tokenizer)(prompt).length, models.text!.length];
+  if (tokens <= most) return;
+  throw new PlumeError(
+    "INVALID_ARGUMENT",
+    `--prompt "${prompt.slice(0, 40)}…" has ${tokens} tokens, of which the model reads ${most}`,
+    { remedy: "say it in fewer words" },
+  );
 }

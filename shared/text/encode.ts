@@ -1,0 +1,99 @@
+// A frozen text encoder on this device: from a caption to its words, one caption at a time, each made once and kept.
+
+import * as tf from "@tensorflow/tfjs-core";
+import type { MakeProgram, Program } from "../nn/program.ts";
+import { sizeOf, type TextWeights, textEncoderOf } from "./read.ts";
+import { openTokenizer } from "./tokenizer.ts";
+
+/** @returns float32 [tokens, width]: the caption's words, its end among them. */
+type EncodeCaption = (caption: string) => Promise<Float32Array>;
+
+/** A caption has so many places, or a multiple: one computation for all that have as many. */
+const PLACES = 16;
+/** Of words that are kept. */
+const KEPT_BYTES = 512 << 20;
+
+/** @param most tokens of a caption; those beyond are left out, but for its end. @param keptBytes of words that are kept. */
+export function openEncoder(
+  weights: TextWeights,
+  most: number,
+  program: MakeProgram,
+  keptBytes = KEPT_BYTES,
+): EncodeCaption {
+  const encoder = textEncoderOf(weights.config);
+  const tokenize = openTokenizer(weights.tokenizer);
+  const { tables, names, tensors } = onDevice(encoder.tensors, weights.flat);
+  const programs = new Map<number, Program>();
+  let asked: readonly number[] = [];
+
+  const programOf = (places: number): Program => {
+    const known = programs.get(places);
+    if (known) return known;
+    const text = { places, tokens: () => asked, table: (name: string) => tables.get(name)! };
+    const made = program((feed, params) => {
+      const byName = new Map(names.map((name, k) => [name, params[k]!]));
+      return [encoder.forward(feed, (name) => byName.get(name)!, text)];
+    });
+    programs.set(places, made);
+    return made;
+  };
+
+  const encode = async (caption: string): Promise<Float32Array> => {
+    const tokens = shortened(tokenize(caption), most);
+    const places = Math.ceil(tokens.length / PLACES) * PLACES;
+    asked = tokens;
+    const [words] = programOf(places).run(tensors);
+    const values = await words!.data<"float32">();
+    words!.dispose();
+    return values.slice(0, tokens.length * encoder.width);
+  };
+  return kept(encode, keptBytes);
+}
+
+/** Its end is the last of the tokens. */
+const shortened = (tokens: readonly number[], most: number): readonly number[] =>
+  tokens.length <= most ? tokens : [...tokens.slice(0, most - 1), tokens.at(-1)!];
+
+/** Tables stay on the host; every other tensor becomes one of the device, for good. */
+function onDevice(all: ReturnType<typeof textEncoderOf>["tensors"], flat: Float32Array) {
+  const tables = new Map<string, Float32Array>();
+  const [names, tensors]: [string[], tf.Tensor[]] = [[], []];
+  let at = 0;
+  for (const { name, shape, table, linear } of all) {
+    const values = flat.subarray(at, at + sizeOf(shape));
+    at += values.length;
+    if (table) tables.set(name, values);
+    else {
+      names.push(name);
+      tensors.push(
+        tf.keep(
+          tf.tidy(() => {
+            const tensor = tf.tensor(values.slice(), [...shape], "float32");
+            return linear ? tf.transpose(tensor) : tensor;
+          }),
+        ),
+      );
+    }
+  }
+  return { tables, names, tensors };
+}
+
+/** What was asked for last stays; what was not asked for longest goes. */
+function kept(encode: EncodeCaption, most: number): EncodeCaption {
+  const words = new Map<string, Float32Array>();
+  let bytes = 0;
+  return async (caption) => {
+    const known = words.get(caption);
+    const made = known ?? (await encode(caption));
+    words.delete(caption);
+    words.set(caption, made);
+    if (known) return made;
+    bytes += made.byteLength;
+    for (const [oldest, gone] of words) {
+      if (bytes <= most || oldest === caption) break;
+      words.delete(oldest);
+      bytes -= gone.byteLength;
+    }
+    return made;
+  };
+}

@@ -1,0 +1,34 @@
+// Captions to tokens, by the folder's tokenizer.json or by its spiece.model, which becomes one.
+
+import { Tokenizer } from "@huggingface/tokenizers";
+import { PlumeError } from "../errors.ts";
+
+/** A tokenizer as it travels: the JSON of tokenizer.json, and of tokenizer_config.json where there is one. */
+export interface TokenizerFiles {
+  readonly tokenizer: string;
+  readonly config: string;
+}
+
+/** @returns tokens of a caption, its end among them. */
+type Tokenize = (caption: string) => readonly number[];
+
+/** @throws PlumeError FAILED_PRECONDITION for files that describe no tokenizer. */
+export function openTokenizer({ tokenizer, config }: TokenizerFiles): Tokenize {
+  const opened = opening(() => new Tokenizer(JSON.parse(tokenizer), JSON.parse(config)));
+  return (caption) => opened.encode(caption).ids;
+}
+
+function opening<T>(body: () => T): T {
+  try {
+    return body();
+  } catch (cause) {
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `tokenizer.json is none that plume reads: ${(cause as Error).message}`,
+      {
+        remedy: "write it again: AutoTokenizer.from_pretrained(...).save_pretrained(FOLDER)",
+        cause,
+      },
+    );
+  }
+}
