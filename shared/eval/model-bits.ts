@@ -31,7 +31,7 @@ export interface RealBatch {
   readonly ids: readonly number[];
 }
 
-export type OnStep = (done: number, total: number) => Promise<void> | void;
+type OnStep = (done: number, total: number) => Promise<void> | void;
 
 export interface MeasureBits {
   /** Whether the figure is an upper bound, an unbiased estimate, or what the model says itself. */

@@ -27,7 +27,7 @@ export interface VaeConfig {
 type Block = (f: Forward, x: tf.Tensor4D) => tf.Tensor4D;
 
 /** GroupNorm's epsilon in AutoencoderKL. */
-export const VAE_EPS = 1e-6;
+const VAE_EPS = 1e-6;
 
 const inTurn =
   (blocks: readonly Block[]): Block =>

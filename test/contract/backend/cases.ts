@@ -2,6 +2,7 @@
 
 import type { BackendCase } from "./case.ts";
 import { convolutions } from "./convolutions.ts";
+import { densities } from "./densities.ts";
 import { elementwise } from "./elementwise.ts";
 import { moving } from "./moving.ts";
 import { norms } from "./norms.ts";
@@ -19,4 +20,5 @@ export const BACKEND_CASES: readonly BackendCase[] = [
   ...moving,
   ...resampling,
   ...second,
+  ...densities,
 ];
