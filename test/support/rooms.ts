@@ -22,6 +22,7 @@ const LEAVES = [
   "shared/log.ts",
   "shared/median.ts",
   "shared/nearest-word.ts",
+  "shared/options.ts",
   "shared/spread.ts",
   "shared/secrets.ts",
   "shared/supervision.ts",

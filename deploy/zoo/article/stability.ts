@@ -10,7 +10,7 @@ import { FAMILY_NAMES, type Family, RATES, type Rate, rateName } from "./systems
 import { cell, figureOf, generated, judged } from "./told.ts";
 
 /** Below this recall, or this share of images that show their class, little is left of the data. */
-export const COLLAPSED = { recall: 0.1, accuracy: 0.5 } as const;
+const COLLAPSED = { recall: 0.1, accuracy: 0.5 } as const;
 
 export type Ending = "diverged" | "collapsed" | "fine";
 
