@@ -33,6 +33,9 @@ export const modelsSchema = z.strictObject({
   classifier: frozenSchema
     .optional()
     .describe("the classifier of noised images that guides what is sampled (sampling.classifierScale)"),
+  clip: frozenSchema
+    .optional()
+    .describe("the CLIP whose embeddings the network is told, or a prior draws (model.embedding)"),
 });
 
 export type FrozenName = keyof z.infer<typeof modelsSchema>;

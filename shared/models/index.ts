@@ -1,6 +1,6 @@
 // The table of networks. A network's code loads TensorFlow.js; the table does not.
 
-import type { NetworkKind } from "./kind.ts";
+import type { Gives, NetworkKind } from "./kind.ts";
 
 export const NETWORKS = {
   unet: {
@@ -40,6 +40,13 @@ export const NETWORKS = {
     gives: "game",
     load: async () => (await import("./gan-mlp.ts")).ganMlpOf,
   },
+  clip: {
+    about: "CLIP, Radford et al. 2021: images and captions as embeddings of one space",
+    gives: "features",
+    text: "always",
+    embedding: "makes",
+    load: async () => (await import("./clip.ts")).clipOf,
+  },
 } satisfies Record<string, NetworkKind>;
 
 export type NetworkName = keyof typeof NETWORKS;
@@ -50,8 +57,13 @@ export const denoises = (type: NetworkName): boolean => NETWORKS[type].gives ===
 /** Whether it is a generator and a discriminator. */
 export const plays = (type: NetworkName): boolean => NETWORKS[type].gives === "game";
 
+const PICTURES: readonly Gives[] = ["image", "game"];
 /** Whether pictures can be drawn with it, and labels be its condition. */
-export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives !== "classes";
+export const givesImages = (type: NetworkName): boolean => PICTURES.includes(NETWORKS[type].gives);
+
+const DRAWN: readonly Gives[] = [...PICTURES, "embedding"];
+/** Whether anything is: pictures, or embeddings of them. */
+export const draws = (type: NetworkName): boolean => DRAWN.includes(NETWORKS[type].gives);
 
 const networksThat = (hold: (kind: NetworkKind) => boolean | undefined): readonly NetworkName[] =>
   (Object.keys(NETWORKS) as NetworkName[]).filter((name) => hold(NETWORKS[name]));
@@ -64,4 +76,10 @@ export const AUGMENTED = networksThat(({ augments }) => augments);
 /** Those that can be upsamplers. */
 export const UPSAMPLERS = networksThat(({ lowRes }) => lowRes);
 /** Those that can read captions. */
-export const READERS = networksThat(({ text }) => text);
+export const READERS = networksThat(({ text }) => text !== undefined);
+export const ALWAYS_READ = networksThat(({ text }) => text === "always");
+/** Those that embeddings of CLIP are of, and of these those that need their size. */
+export const EMBEDDERS = networksThat(({ embedding }) => embedding !== undefined);
+export const ALWAYS_EMBED = networksThat(({ embedding }) => embedding === "always" || embedding === "makes");
+/** Those that make them themselves. */
+export const MAKERS = networksThat(({ embedding }) => embedding === "makes");

@@ -4,8 +4,17 @@ import * as tf from "@tensorflow/tfjs-core";
 import { dense, groupNorm, type Scope } from "./layers.ts";
 import type { Forward } from "./network.ts";
 
-/** softmax(q k^T / sqrt(D)) v, with q and k scaled by D^-1/4 each, as in ADM. q, k, v [B, T, C] -> [B, T, C]. */
-export function attend(q_BTC: tf.Tensor3D, k_BTC: tf.Tensor3D, v_BTC: tf.Tensor3D, heads: number): tf.Tensor3D {
+/**
+ * softmax(q k^T / sqrt(D)) v, with q and k scaled by D^-1/4 each, as in ADM. q, k, v [B, T, C] -> [B, T, C].
+ * @param mask added before the softmax, float32 [T, T].
+ */
+export function attend(
+  q_BTC: tf.Tensor3D,
+  k_BTC: tf.Tensor3D,
+  v_BTC: tf.Tensor3D,
+  heads: number,
+  mask?: tf.Tensor2D,
+): tf.Tensor3D {
   const [B, , C] = q_BTC.shape;
   const D = C / heads;
   const split = (x: tf.Tensor3D): tf.Tensor3D => {
@@ -15,7 +24,7 @@ export function attend(q_BTC: tf.Tensor3D, k_BTC: tf.Tensor3D, v_BTC: tf.Tensor3
   };
   const scale = 1 / Math.sqrt(Math.sqrt(D));
   const scores = tf.matMul(tf.mul(split(q_BTC), scale), tf.mul(split(k_BTC), scale), false, true); // [BH, T, T]
-  const mixed = tf.matMul(tf.softmax(scores), split(v_BTC)) as tf.Tensor3D; // [BH, T, D]
+  const mixed = tf.matMul(tf.softmax(mask ? tf.add(scores, mask) : scores), split(v_BTC)) as tf.Tensor3D; // [BH, T, D]
   if (heads === 1) return mixed;
   const T = q_BTC.shape[1];
   return tf.reshape(tf.transpose(tf.reshape(mixed, [B, heads, T, D]), [0, 2, 1, 3]), [B, T, C]);

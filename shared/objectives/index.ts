@@ -15,6 +15,7 @@ export const OBJECTIVES = {
   simple: {
     about: "L_simple, Ho et al. 2020",
     asks: "output",
+    of: ["image", "embedding"],
     load: async () => (await import("./simple.ts")).simple,
   },
   hybrid: {
@@ -72,6 +73,12 @@ export const OBJECTIVES = {
     ...GAME,
     about: "of a generator and a critic, Arjovsky et al. 2017",
     load: async () => (await import("./adversarial/wasserstein.ts")).wasserstein,
+  },
+  contrastive: {
+    asks: "towers",
+    of: "features",
+    about: "InfoNCE of images and captions within a micro-batch, both ways, Radford et al. 2021",
+    load: async () => (await import("./contrastive.ts")).contrastive,
   },
 } satisfies Record<string, ObjectiveKind>;
 

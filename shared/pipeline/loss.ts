@@ -68,7 +68,7 @@ export interface Loss {
 
 export async function openLoss({ diffusion }: JobSpec): Promise<Loss> {
   const kind = objectiveKind(diffusion.objective);
-  invariant(kind.asks !== "players", `${diffusion.objective} is no loss of one network`);
+  invariant(kind.asks !== "players" && kind.asks !== "towers", `${diffusion.objective} is no loss of one network`);
   if (kind.asks === "chain") return chainLoss(diffusion, await kind.load());
   return kind.asks === "output"
     ? outputLoss(diffusion, await kind.load())

@@ -28,6 +28,7 @@ import { feedLowRes, type LowRes, trainingLowRes } from "./low-res.ts";
 import { createPlayersMicroBatch } from "./players.ts";
 import { readGradient } from "./read-gradient.ts";
 import { shuffleShape } from "./shape.ts";
+import { createTowersMicroBatch } from "./towers.ts";
 
 export interface MicroBatch {
   readonly step: number;
@@ -82,6 +83,7 @@ export function createMicroBatch(
   frozen: FrozenNetworks = {},
 ): ComputeMicroBatch {
   if (network.game) return createPlayersMicroBatch(spec, network.game, layout, image, backend);
+  if (network.towers) return createTowersMicroBatch(spec, network.towers, layout, image, backend);
   const { program } = backend;
   const { seed, data, diffusion, model } = spec;
   const loading = openLoss(spec);

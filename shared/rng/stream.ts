@@ -36,6 +36,9 @@ export const PURPOSE = {
   fakeLabel: 25,
   lowResBlur: 26,
   augment: 30,
+  embeddingDrop: 31,
+  priorNoise: 32,
+  priorStep: 33,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

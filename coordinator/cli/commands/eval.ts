@@ -6,7 +6,7 @@ import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE } from "../../../shared/eval/judge-network.ts";
 import { checkWeights, placeModel, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
-import { givesImages } from "../../../shared/models/index.ts";
+import { NETWORKS } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor, openBackendFor } from "../backend.ts";
 import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
@@ -19,6 +19,7 @@ import { evaluateCoverage, isGrid } from "./eval/coverage.ts";
 import { evaluateJudged, FEWEST } from "./eval/judged.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
 import { MOST_IMAGES } from "./eval/real.ts";
+import { evaluateClip } from "./eval/retrieval.ts";
 import { STAGES } from "./eval/stages.ts";
 import { listOf, type WayOptions, waysOf } from "./eval/ways.ts";
 
@@ -103,12 +104,14 @@ Examples:
   plume eval runs/heartbeat --bound
   plume eval runs/gan-grid --stages final
   plume eval runs/text --seeds 0 --guidance 1,3
+  plume eval runs/clip
 
 Where --sampler, --steps, --guidance, --grid, --threshold, --percentile or --classifier-scale list several values, separated by
 commas, every combination is drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
 neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
+A clip (model.type: clip) is asked which of 200 captions is that of a picture, and which picture that of a caption.
 A model of captions (model.text) draws one image of each caption that it was not trained on, 200 of them by default, and of captions
 with pairs of colour and shape that it has never seen; told is how often the image is what its caption says.
 An upsampler (model.lowRes) draws from test images, shrunk. What it draws of a base model's images is measured as any others:
@@ -181,9 +184,10 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   }
   const { against } = options;
   const model = checkpoint === undefined ? null : await readModel(checkpoint, asked.weights);
-  if (model && !givesImages(model.job.spec.model.type)) {
-    refuseForClassifier(options, checkpoint!);
-    return evaluateClassifier(io, checkpoint!, await placeModel(model, open), {
+  const silent = model && WITHOUT_PICTURES[NETWORKS[model.job.spec.model.type].gives as keyof typeof WITHOUT_PICTURES];
+  if (silent) {
+    refuseForSilent(options, checkpoint!, model.job.spec.model.type);
+    return silent(io, checkpoint!, await placeModel(model, open), {
       count: options.count === undefined ? undefined : asked.count,
     });
   }
@@ -201,6 +205,9 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   await evaluateJudged(io, drawn, given, { backend: options.backend, learns: options.trainJudges === true });
   return undefined;
 }
+
+/** Of models that draw no pictures, by what they give. */
+const WITHOUT_PICTURES = { classes: evaluateClassifier, features: evaluateClip } as const;
 
 /** Of models of other images than the judges know: by what, what else may not be said of them, and why not. */
 const OWN = {
@@ -234,10 +241,10 @@ function refuseFor({ without, because, tells }: Own, options: EvalOptions, check
 }
 
 /** It draws no images that these could be about. */
-function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
+function refuseForSilent(options: EvalOptions, checkpoint: string, type: string): void {
   for (const flag of [...OF_IMAGES, ...OF_SETS])
     if (options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a classifier`, {
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a ${type}`, {
         remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
       });
 }

@@ -2,7 +2,7 @@
 // and shape that no picture of its training has.
 
 import type { BackendName } from "../../../../shared/backends/backend.ts";
-import { openScenes } from "../../../../shared/data/sources/captions.ts";
+import { openScenes, SCENES_HELD_OUT } from "../../../../shared/data/sources/captions.ts";
 import { type CaptionScore, scoreCaptions, shuffledCaptions } from "../../../../shared/eval/caption-match.ts";
 import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts";
 import { type Spread, spreadOf } from "../../../../shared/spread.ts";
@@ -16,8 +16,6 @@ import { tell, type Way } from "./ways.ts";
 
 const COUNT = 200;
 
-const SPLITS = ["test", "held-out"] as const;
-
 interface Asked {
   readonly count: number | undefined;
   readonly seeds: readonly number[];
@@ -29,7 +27,7 @@ interface Asked {
 
 interface Row {
   readonly name: string;
-  readonly split: (typeof SPLITS)[number];
+  readonly split: (typeof SCENES_HELD_OUT)[number];
   /** One a seed: under its own captions, and under those of others. */
   readonly scores: readonly { readonly own: CaptionScore; readonly shuffled: CaptionScore }[];
 }
@@ -52,11 +50,11 @@ export async function evaluateCaptions(
   const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined };
   using pool = await openPool(drawersFor(workers, backend, most), drawing, io.signal);
   await pool.load((await flatOf(model)).flat);
-  const progress = createImageProgress(process.stderr, SPLITS.length * ways.length * seeds.length * count, Date.now);
+  const progress = createImageProgress(process.stderr, SCENES_HELD_OUT.length * ways.length * seeds.length * count, Date.now);
   let before = 0;
   const rows: Row[] = [];
   try {
-    for (const split of SPLITS) {
+    for (const split of SCENES_HELD_OUT) {
       const { pixels, captions = [] } = await openScenes(count, side, split).read(
         Array.from({ length: count }, (_, k) => k),
       );
