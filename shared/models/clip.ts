@@ -5,10 +5,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { PlumeError } from "../errors.ts";
 import { createScope, type Scope } from "../nn/layers.ts";
 import type { Forward, Network, Towers } from "../nn/network.ts";
+import type { TextConfig } from "../nn/text-encoder.ts";
 import { causalMask, layerNorm, quickGelu, repeated, type TransformerConfig, transformer } from "../nn/transformer.ts";
-import { TOKENS } from "../scenes/tokens.ts";
-import { MOST_WORDS } from "../scenes/words.ts";
-import { headsOfWidth, type ImageShape, type NetworkFields } from "./of-job.ts";
+import { headsOfWidth, type ImageShape, type NetworkFields, textConfig } from "./of-job.ts";
 
 export interface ClipConfig {
   readonly embedding: number;
@@ -17,12 +16,8 @@ export interface ClipConfig {
     readonly patches: number;
     readonly patchC: number;
   };
-  readonly text: TransformerConfig & {
-    /** Numbers a word may have; 0 is no word. Behind them are those of a caption's begin and end. */
-    readonly tokens: number;
-    /** Words of the longest caption. */
-    readonly length: number;
-  };
+  /** Behind the numbers of its words are those of a caption's begin and end. */
+  readonly text: TextConfig;
 }
 
 /** ln of the temperature's inverse: at first, and at most. Radford et al. 2021, Sec. 2.5. */
@@ -120,7 +115,8 @@ function framed(ids: tf.Tensor1D, tokens: number, length: number) {
 export function clipOf({ data, model }: NetworkFields, { height, width, channels }: ImageShape): Network {
   const { patch } = data;
   const patches = (height / patch) * (width / patch);
-  if (!model.text || model.embedding === undefined)
+  const text = textConfig(model);
+  if (!text || model.embedding === undefined)
     throw new PlumeError("INVALID_ARGUMENT", "model.type clip lacks model.text or model.embedding", {
       remedy: "set both: the tower of captions, and the dimensions of the space",
     });
@@ -130,6 +126,6 @@ export function clipOf({ data, model }: NetworkFields, { height, width, channels
       ...{ width: model.channels, layers: model.layers, heads: headsOfWidth(model) },
       ...{ patches, patchC: channels * patch * patch },
     },
-    text: { ...model.text, tokens: TOKENS, length: MOST_WORDS },
+    text,
   });
 }

@@ -10,6 +10,7 @@ export const NETWORKS = {
     lowRes: true,
     augments: true,
     text: true,
+    embedding: true,
     load: async () => (await import("./unet.ts")).unetOf,
   },
   mlp: {
@@ -47,6 +48,13 @@ export const NETWORKS = {
     embedding: "makes",
     load: async () => (await import("./clip.ts")).clipOf,
   },
+  prior: {
+    about: "unCLIP's prior, Ramesh et al. 2022: denoises models.clip's embedding of an image, told the caption",
+    gives: "embedding",
+    text: "always",
+    embedding: "always",
+    load: async () => (await import("./prior.ts")).priorOf,
+  },
 } satisfies Record<string, NetworkKind>;
 
 export type NetworkName = keyof typeof NETWORKS;
@@ -62,7 +70,7 @@ const PICTURES: readonly Gives[] = ["image", "game"];
 export const givesImages = (type: NetworkName): boolean => PICTURES.includes(NETWORKS[type].gives);
 
 const DRAWN: readonly Gives[] = [...PICTURES, "embedding"];
-/** Whether anything is: pictures, or embeddings of them. */
+/** Whether it draws anything: pictures, or embeddings of them. */
 export const draws = (type: NetworkName): boolean => DRAWN.includes(NETWORKS[type].gives);
 
 const networksThat = (hold: (kind: NetworkKind) => boolean | undefined): readonly NetworkName[] =>

@@ -52,6 +52,10 @@ export const outputsOf = ({ process, variance }: NetworkFields["diffusion"]): nu
 /** One row more than classes: the last means "no label". */
 export const classRowsOf = ({ classes }: NetworkFields["model"]): number => (classes > 0 ? classes + 1 : 0);
 
+/** The encoder of captions, of a network that reads any. */
+export const textConfig = ({ text }: Pick<NetworkFields["model"], "text">): TextConfig | undefined =>
+  text && { ...text, tokens: TOKENS, length: MOST_WORDS };
+
 /** Heads of a transformer of the job's channels. @throws PlumeError INVALID_ARGUMENT for heads that do not fill them. */
 export function headsOfWidth({ channels, headChannels = channels }: NetworkFields["model"]): number {
   if (channels % headChannels === 0) return channels / headChannels;
@@ -72,7 +76,8 @@ export function unetConfig(fields: NetworkFields, channels: number): UnetConfig 
     inC: model.lowRes ? 2 * patched : patched,
     lowRes: model.lowRes && (model.lowRes.noise > 0 ? "augmented" : "plain"),
     outC: outputsOf(diffusion) * patched,
-    text: model.text && { ...model.text, tokens: TOKENS, length: MOST_WORDS },
+    text: textConfig(model),
+    embedding: model.embedding,
     channels: model.channels,
     channelMult: model.channelMult,
     resBlocks: model.resBlocks,
