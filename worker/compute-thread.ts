@@ -15,7 +15,7 @@ import { openFrozen } from "../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
 import type { HeldOut } from "../shared/pipeline/held-out.ts";
 import { isWeighted } from "../shared/pipeline/importance.ts";
-import { lowResPart } from "../shared/pipeline/low-res.ts";
+import { lowResPart, partOf } from "../shared/pipeline/low-res.ts";
 import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { shownClasses } from "../shared/pipeline/tiles.ts";
@@ -43,19 +43,22 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const params = createDeviceParams(layout);
   const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
   const landing = heap.allocate();
-  const { classifier, ...taught } = await openFrozen(frozen);
+  const { classifier, prior, ...taught } = await openFrozen(frozen);
   const compute = createMicroBatch(spec, network, layout, image, backend, taught);
-  const generate = createGenerator({ spec, network, params, image, program: backend.program, classifier });
+  const guides = { classifier, prior, clip: taught.clip };
+  const generate = createGenerator({ spec, network, params, image, program: backend.program, ...guides });
   const classes = shownClasses(spec, classifier);
-  /** What images [from, to) of an upsampler's grid are drawn from. */
+  /** What images [from, to) of a grid are drawn from, an upsampler's or a decoder's. */
   const drawnFrom = ({ pixels, labels, captions }: HeldOut, from: number, to: number) => ({
-    lowRes: lowResPart({ pixels, noise: spec.sampling.lowResNoise }, labels.length, from, to),
+    ...(spec.model.lowRes
+      ? { lowRes: lowResPart({ pixels, noise: spec.sampling.lowResNoise }, labels.length, from, to) }
+      : { pictures: partOf(pixels, labels.length, from, to) }),
     labels: classes > 0 ? [...labels.subarray(from, to)] : null,
     captions: spec.model.text && captions?.slice(from, to),
   });
   const askedOf = (indices: readonly number[]) => ({
     labels: gridLabels(indices, classes),
-    captions: spec.model.text && promptsOf(indices),
+    captions: (spec.model.text || prior) && promptsOf(indices),
   });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();

@@ -1,6 +1,7 @@
 // Rules of CLIP's embeddings: what learns them, what draws them, and what is told them.
 
-import { ALWAYS_EMBED, ALWAYS_READ, EMBEDDERS, MAKERS } from "../models/index.ts";
+import { ALWAYS_EMBED, ALWAYS_READ, denoises, EMBEDDERS, MAKERS } from "../models/index.ts";
+import { DENOISES } from "./adversarial-rules.ts";
 import { conditionRules } from "./condition-rules.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
@@ -53,6 +54,32 @@ export const EMBEDDING_RULES: readonly Rule[] = [
       holds: `!has(self.models.clip) || (has(self.model.embedding) && !(self.model.type in ${quoted(MAKERS)}))`,
       message:
         "'is told to no %s without model.embedding, and to no clip; set that, or leave clip out'.format([self.model.type])",
+    },
+  },
+  {
+    path: ["models", "prior"],
+    faults: ({ model: { type, embedding }, models: { prior } }) =>
+      unless(
+        prior === undefined || (denoises(type) && embedding !== undefined),
+        () => `draws what a ${type} is not told; leave it out, or set model.embedding of a unet`,
+      ),
+    cel: {
+      holds: `!has(self.models.prior) || (${DENOISES} && has(self.model.embedding))`,
+      message:
+        "'draws what a %s is not told; leave it out, or set model.embedding of a unet'.format([self.model.type])",
+    },
+  },
+  {
+    path: ["model", "embedding"],
+    faults: ({ model: { embedding, lowRes } }) =>
+      unless(
+        embedding === undefined || lowRes === undefined,
+        () => `${embedding} beside model.lowRes: an upsampler is told its image alone; leave one of them out`,
+      ),
+    cel: {
+      holds: "!has(self.model.embedding) || !has(self.model.lowRes)",
+      message:
+        "'%d beside model.lowRes: an upsampler is told its image alone; leave one of them out'.format([self.model.embedding])",
     },
   },
 ];

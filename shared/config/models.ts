@@ -36,6 +36,9 @@ export const modelsSchema = z.strictObject({
   clip: frozenSchema
     .optional()
     .describe("the CLIP whose embeddings the network is told, or a prior draws (model.embedding)"),
+  prior: frozenSchema
+    .optional()
+    .describe("the prior that draws these of captions, for what a unet of model.embedding samples"),
 });
 
 export type FrozenName = keyof z.infer<typeof modelsSchema>;

@@ -29,7 +29,7 @@ export interface Checked {
     readonly embedding?: number | undefined;
   };
   readonly training: { readonly globalBatch: number; readonly microBatch: number; readonly init?: string | undefined };
-  readonly models: Readonly<Partial<Record<"teacher" | "classifier" | "clip", object | undefined>>>;
+  readonly models: Readonly<Partial<Record<"teacher" | "classifier" | "clip" | "prior", object | undefined>>>;
   readonly diffusion: ProcessOptions & {
     readonly process: ProcessName;
     readonly predict: string;

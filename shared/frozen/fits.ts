@@ -54,6 +54,11 @@ const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
       ...(embedding === model.embedding ? [] : [line("model.embedding", embedding, model.embedding)]),
     ];
   },
+  async prior({ model }, _, theirs) {
+    const { type, embedding } = theirs.job.spec.model;
+    if (NETWORKS[type].gives !== "embedding") return [`model.type: the model is a ${type}, and no prior`];
+    return embedding === model.embedding ? [] : [line("model.embedding", embedding, model.embedding)];
+  },
 };
 
 /** @throws PlumeError FAILED_PRECONDITION with all that differs. */

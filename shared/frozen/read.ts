@@ -31,7 +31,20 @@ export async function readFrozen(
   const read = named.map(
     async (name) => [name, await naming(called(name), () => readOne(spec, name, images))] as const,
   );
-  return Object.fromEntries(await Promise.all(read)) as FrozenModels;
+  const models = Object.fromEntries(await Promise.all(read)) as FrozenModels;
+  checkSpace(models, called);
+  return models;
+}
+
+/** A prior draws embeddings of the clip that it was trained with. */
+function checkSpace({ clip, prior }: FrozenModels, called: (name: FrozenName) => string): void {
+  const own = prior?.spec.models.clip?.sha256;
+  if (!clip || own === undefined || own === clip.sha256) return;
+  throw new PlumeError(
+    "FAILED_PRECONDITION",
+    `${called("prior")}: ${prior!.at} draws embeddings of the clip ${own}, the job's is ${clip.sha256}`,
+    { remedy: "name a prior that was trained with the job's models.clip" },
+  );
 }
 
 async function readOne(spec: JobSpec, name: FrozenName, images: Images): Promise<FrozenModel> {

@@ -19,7 +19,7 @@ import { createDenoisers } from "./denoiser.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import { draw, type Manner } from "./draw.ts";
 import type { FrozenNetwork } from "./frozen.ts";
-import { type LowResImages, lowResPart, sampledLowRes, streamOf } from "./low-res.ts";
+import { type LowResImages, lowResPart, partOf, sampledLowRes, streamOf } from "./low-res.ts";
 import { imageRandom, shown } from "./pixels.ts";
 import { createPrior } from "./prior.ts";
 import { createEmbedder } from "./towers.ts";
@@ -172,7 +172,6 @@ function drawnByGenerator({ spec, network, params, program, onEvaluation }: Gene
 async function oneByOne(generate: Generate, wanted: Wanted): Promise<Uint8Array> {
   const { indices, labels, captions, lowRes, pictures, onStep } = wanted;
   const n = indices.length;
-  const size = (pictures?.length ?? 0) / n;
   const images: Uint8Array[] = [];
   for (const [i, index] of indices.entries())
     images.push(
@@ -182,7 +181,7 @@ async function oneByOne(generate: Generate, wanted: Wanted): Promise<Uint8Array>
         labels: labels && [labels[i]!],
         captions: captions && [captions[i]!],
         lowRes: lowRes && lowResPart(lowRes, n, i, i + 1),
-        pictures: pictures?.slice(i * size, (i + 1) * size),
+        pictures: pictures && partOf(pictures, n, i, i + 1),
         ...(onStep && { onStep: (done: number, total: number) => onStep(i * total + done, n * total) }),
       }),
     );

@@ -5,7 +5,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { ofLength } from "../diffusion/embeddings.ts";
 import { bestOf } from "../guidance/best-of.ts";
 import type { MakeProgram } from "../nn/program.ts";
-import { PURPOSE } from "../rng/stream.ts";
+import { PURPOSE, type Purpose } from "../rng/stream.ts";
 import { isAdaptive, levelSampler } from "../samplers/index.ts";
 import { tokensOf } from "../scenes/tokens.ts";
 import { createDenoisers } from "./denoiser.ts";
@@ -42,7 +42,7 @@ export function createPrior(prior: FrozenNetwork, clip: Embedder, program: MakeP
     const denoise = denoisers({ labels: null, guidance: sampling.guidance, text, embedding });
     const drawn: tf.Tensor[] = [];
     for (let c = 0; c < CANDIDATES; c++) {
-      const random = (purpose: 32 | 33, step: number) =>
+      const random = (purpose: Purpose, step: number) =>
         imageRandom({ seed, purpose, step }, indices, { height: 1, width: 1, channels: D }, 1).normals();
       const start = random(PURPOSE.priorNoise, c);
       const noise = (call: number) => random(PURPOSE.priorStep, CANDIDATES * call + c);

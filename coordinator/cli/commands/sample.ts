@@ -33,6 +33,7 @@ import {
   parseLowRes,
   type SmallImages,
 } from "./sample/low-res.ts";
+import { checkDecoding, PRIOR_OPTION, readDecoding } from "./sample/prior.ts";
 import { captionsFor, checkPrompt } from "./sample/prompt.ts";
 import { writeDrawn, writeEnlarged } from "./sample/show.ts";
 
@@ -40,6 +41,7 @@ interface SampleCommandOptions extends SamplingOptions, LowResOptions {
   readonly count?: string;
   readonly class?: string;
   readonly prompt?: string;
+  readonly prior?: string;
   readonly classifier?: string;
   readonly classifierScale?: string;
   readonly weights?: string;
@@ -57,6 +59,7 @@ export function sampleCommand(): Command {
     .option("--prompt <text>", "of a model that reads captions: what the images show (default: fixed prompts in turn)");
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
   return command
+    .option(...PRIOR_OPTION)
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option(...SEED_OPTION)
@@ -76,11 +79,15 @@ Examples:
   plume sample runs/consistency --steps 1 -o one-step.png
   plume sample runs/text --prompt "large red square top left" --guidance 3 -o squares.png
   plume sample runs/text --prompt "a small blue circle left of a large red square" --count 16 -o pairs.png
+  plume sample runs/decoder --prior runs/prior --prompt "large red square top left" -o decoded.png
   plume sample runs/upsampler --base runs/adm-14 --count 16 -o cascade.png
   plume sample runs/large --base runs/text --prompt "small white cross" -o large.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
 
 A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it.
+
+A decoder (a unet whose job has model.embedding) draws of CLIP's embedding of an image, which a prior draws of the caption: twice, and the
+one that is nearer to the caption is kept. With --base DECODER the prior is that of the base.
 
 An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
 of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the
@@ -102,6 +109,9 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const sampling = samplingFor(spec, asked.sampling);
   const noise = noiseOf(spec, asked.lowRes);
   const guide = await guideOf(options, spec, imageSet);
+  const ownPrior = options.base === undefined ? options.prior : undefined;
+  const decoding = await readDecoding(checkpoint, spec, imageSet, ownPrior);
+  checkDecoding(checkpoint, spec, decoding);
   const classes = shownClasses(spec, guide.classifier);
   // An upsampler without classes may have a base with some.
   const ofBase = classes === 0 && options.base !== undefined;
@@ -122,12 +132,12 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   if (silent) checkSilence(checkpoint, spec);
   const captionsOf = silent ? undefined : captionsFor(spec, options.prompt);
   const lowRes = small && { pixels: small.pixels, noise };
-  const wanted = { ...sampling, ...guide, count, labelsOf, captionsOf, lowRes };
+  const wanted = { ...sampling, ...guide, ...decoding, count, labelsOf, captionsOf, lowRes };
   const { pixels, workers } = await drawImages(io, model, wanted, processes);
 
   const image = { height, width, channels };
   if (small) await writeEnlarged(output, pixels, small, image, spec.model.lowRes!.size);
-  else if (spec.model.text && options.prompt === undefined)
+  else if (captionsOf && options.prompt === undefined)
     await writeDrawn(output, pixels, { count, ...imageSet, classes: PROMPTS }, PROMPTS.length);
   else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
   io.print(`${count} images of step ${step} (${weights} weights) in ${output}`);
@@ -149,6 +159,7 @@ function parse(options: SampleCommandOptions) {
     sampling: parseSampling(options),
     lowRes: parseLowRes(options),
     named: options.class,
+    prior: options.prior,
     prompt,
     count: count === undefined ? undefined : wholeNumber("--count", count, 1),
     workers: parseDrawers(workers),
@@ -171,13 +182,13 @@ async function guideOf(
 async function smallImages(
   io: CommandIo,
   { job, imageSet }: ReadModel,
-  { lowRes, weights, count, named, prompt, sampling }: ReturnType<typeof parse>,
+  { lowRes, weights, count, named, prior, prompt, sampling }: ReturnType<typeof parse>,
   processes: Processes,
 ): Promise<SmallImages | undefined> {
   if (!lowRes) return undefined;
   const { height, width, channels } = imageSet;
   const frame = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
-  return openSmallImages(io, { lowRes, weights, count, named, prompt, seed: sampling.seed }, frame, processes);
+  return openSmallImages(io, { lowRes, weights, count, named, prior, prompt, seed: sampling.seed }, frame, processes);
 }
 
 const countOf = ({ pixels }: SmallImages, { model }: JobSpec, channels: number): number =>

@@ -15,13 +15,16 @@ const OFTEN_MS = 100;
 const reply = (message: DrawerReply): void => void process.send!(message);
 
 let evaluations = 0;
-async function open({ backend, model, classifier }: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
+async function open(drawing: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
+  const { backend, model, classifier, clip, prior } = drawing;
   const { program } = await openBackend(backend);
   const network = await buildNetwork(model.spec, model.image);
   const params = createDeviceParams(buildLayout(network.params));
   const generate = createGenerator({
     ...{ ...model, network, params, program },
     classifier: classifier && (await onDevice(classifier)),
+    clip: clip && (await onDevice(clip)),
+    prior: prior && (await onDevice(prior)),
     onEvaluation: (images) => {
       evaluations += images;
     },

@@ -10,6 +10,9 @@ export interface Drawing {
   readonly backend: BackendName;
   readonly model: Pick<FrozenWeights, "spec" | "image">;
   readonly classifier: FrozenWeights | undefined;
+  /** Of a decoder of CLIP's embeddings. */
+  readonly clip?: FrozenWeights | undefined;
+  readonly prior?: FrozenWeights | undefined;
 }
 
 /** A batch. */

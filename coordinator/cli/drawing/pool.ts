@@ -21,9 +21,10 @@ export interface Pool extends Disposable {
 
 /** @param n drawers. @param signal ends them. */
 export async function openPool(n: number, asked: Drawing, signal: AbortSignal): Promise<Pool> {
-  const { backend, model, classifier } = asked;
+  const { backend, model, classifier, clip, prior } = asked;
   const { spec, image } = model;
-  const drawing = { backend, model: { spec, image }, classifier: classifier && sendable(classifier) };
+  const others = { classifier: sendable(classifier), clip: sendable(clip), prior: sendable(prior) };
+  const drawing = { backend, model: { spec, image }, ...others };
   const drawers = Array.from({ length: n }, () => startDrawer(drawing, signal));
   const close = () => {
     for (const drawer of drawers) drawer.close();
@@ -65,11 +66,8 @@ export async function openPool(n: number, asked: Drawing, signal: AbortSignal): 
 }
 
 /** Memory that threads share cannot go to another process. */
-const sendable = ({ flat, ...model }: FrozenWeights): FrozenWeights => ({
-  spec: model.spec,
-  image: model.image,
-  flat: new Float32Array(flat),
-});
+const sendable = (model: FrozenWeights | undefined): FrozenWeights | undefined =>
+  model && { spec: model.spec, image: model.image, flat: new Float32Array(model.flat) };
 
 interface Drawer {
   /** One question at a time. @returns what was drawn. */

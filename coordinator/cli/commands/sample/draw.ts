@@ -2,9 +2,9 @@
 
 import type { BackendName } from "../../../../shared/backends/backend.ts";
 import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts";
-import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
 import type { CommandIo } from "../../action.ts";
 import { drawerBatches, type Wanted } from "../../drawing/batches.ts";
+import type { Drawing } from "../../drawing/messages.ts";
 import { openPool } from "../../drawing/pool.ts";
 import { createImageProgress } from "../../drawing/progress.ts";
 import { drawersFor } from "../../drawing/workers.ts";
@@ -15,11 +15,14 @@ export interface Processes {
   readonly workers?: number | undefined;
 }
 
+/** Other models that images are drawn with. */
+type Guides = Pick<Drawing, "classifier" | "clip" | "prior">;
+
 /** @returns uint8 [count, H, W, C], and how many processes drew them. */
 export async function drawImages(
   io: CommandIo,
   model: ReadModel,
-  { classifier, ...wanted }: Wanted & { readonly classifier: FrozenWeights | undefined },
+  { classifier, clip, prior, ...wanted }: Wanted & Guides,
   processes: Processes,
 ) {
   const { height, width, channels } = model.imageSet;
@@ -29,7 +32,7 @@ export async function drawImages(
   const workers = drawersFor(processes.workers, backend, batches.length);
   const { flat } = await flatOf(model);
   const drawn = { spec: model.job.spec, image };
-  using pool = await openPool(workers, { backend, classifier, model: drawn }, io.signal);
+  using pool = await openPool(workers, { backend, classifier, clip, prior, model: drawn }, io.signal);
   await pool.load(flat);
   const progress = createImageProgress(process.stderr, wanted.count, Date.now);
   const { pixels } = await pool.draw(batches, progress.show).finally(progress.end);

@@ -14,6 +14,7 @@ import { classOf, decimal } from "../../options.ts";
 import { checkDraws, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
 import { drawImages, type Processes } from "./draw.ts";
+import { checkDecoding, readDecoding } from "./prior.ts";
 import { captionsFor, checkPrompt } from "./prompt.ts";
 
 export interface LowResOptions extends ImageOptions {
@@ -124,6 +125,8 @@ export interface SmallAsked {
   readonly seed: number;
   /** --class. */
   readonly named: string | undefined;
+  /** --prior, of a base that is a decoder. */
+  readonly prior: string | undefined;
   readonly prompt: string | undefined;
 }
 
@@ -173,7 +176,7 @@ async function readBase(base: string, weights: Weights | undefined, { size, imag
 async function drawBase(
   io: CommandIo,
   model: ReadModel,
-  { base, count, seed, named, prompt }: Omit<SmallAsked, "lowRes"> & { readonly base: string },
+  { base, count, seed, named, prior, prompt }: Omit<SmallAsked, "lowRes"> & { readonly base: string },
   { spec }: Frame,
   processes: Processes,
 ): Promise<SmallImages> {
@@ -181,6 +184,8 @@ async function drawBase(
   const { sampling } = job.spec;
   checkPrompt(base, [job.spec, spec], prompt);
   const classifier = await readGuide(undefined, job.spec, imageSet);
+  const decoding = await readDecoding(base, job.spec, imageSet, prior);
+  checkDecoding(base, job.spec, decoding);
   const classes = shownClasses(job.spec, classifier);
   const ofUpsampler = classes === 0 && spec.model.classes > 0;
   const only = named === undefined || ofUpsampler ? null : classOf(named, imageSet.classes, classes);
@@ -192,7 +197,7 @@ async function drawBase(
   const { pixels } = await drawImages(
     io,
     model,
-    { ...how, count: n, classifier, labelsOf, captionsOf: captionsFor(job.spec, prompt) },
+    { ...how, ...decoding, count: n, classifier, labelsOf, captionsOf: captionsFor(job.spec, prompt) },
     processes,
   );
   const all = Array.from({ length: n }, (_, k) => k);
