@@ -64,13 +64,10 @@ const judging = (gives: Gives) => OBJECTIVE_NAMES.filter((name) => judges(object
 const SHOWS_NONE = `self.model.type in ${quoted(TYPES.filter((type) => !givesImages(type)))}`;
 const TELLS = `self.model.type in ${quoted(TYPES.filter((type) => !draws(type)))}`;
 
-const OBJECTIVES_TO_CHOOSE = GIVEN.reduceRight(
-  (rest, gives) => {
-    const names = `'${judging(gives).join(", ")}'`;
-    return rest === "" ? names : `self.model.type in ${quoted(giving(gives))} ? ${names} : ${rest}`;
-  },
-  "",
-);
+const OBJECTIVES_TO_CHOOSE = GIVEN.reduceRight((rest, gives) => {
+  const names = `'${judging(gives).join(", ")}'`;
+  return rest === "" ? names : `self.model.type in ${quoted(giving(gives))} ? ${names} : ${rest}`;
+}, "");
 
 export const RULES: readonly Rule[] = [
   {
@@ -279,13 +276,14 @@ export const RULES: readonly Rule[] = [
   },
   {
     path: ["sampling", "guidance"],
-    faults: ({ sampling: { guidance }, model: { classes, text } }) =>
+    faults: ({ sampling: { guidance }, model: { classes, text, embedding } }) =>
       unless(
-        guidance === 1 || classes > 0 || text !== undefined,
+        guidance === 1 || classes > 0 || text !== undefined || embedding !== undefined,
         () => `${guidance} needs class labels or captions; set model.classes or model.text, or guidance 1`,
       ),
     cel: {
-      holds: "self.sampling.guidance == 1.0 || self.model.classes > 0 || has(self.model.text)",
+      holds:
+        "self.sampling.guidance == 1.0 || self.model.classes > 0 || has(self.model.text) || has(self.model.embedding)",
       message:
         "'%s needs class labels or captions; set model.classes or model.text, or guidance 1'.format([self.sampling.guidance])",
     },

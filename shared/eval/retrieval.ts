@@ -34,19 +34,28 @@ export function chance(captions: readonly string[]): Found {
 
 /** The probability that none of `own` among n is one of k that are drawn. */
 const missed = (own: number, n: number, k: number): number =>
-  Array.from({ length: k }, (_, i) => Math.max(0, n - own - i) / (n - i)).reduce((product, share) => product * share, 1);
+  Array.from({ length: k }, (_, i) => Math.max(0, n - own - i) / (n - i)).reduce(
+    (product, share) => product * share,
+    1,
+  );
 
 const foundOf = (each: readonly (readonly number[])[]): Found => ({
   top1: meanOf(each.map(([top1]) => top1!)),
   top5: meanOf(each.map(([, top5]) => top5!)),
 });
 
+/** Of rows of length sqrt(D), of query i with the key that lies `shift` further on. */
+export const meanCosine = (queries: Float32Array, keys: Float32Array, n: number, shift = 0): number =>
+  meanOf(Array.from({ length: n }, (_, i) => dot(queries, i, keys, (i + shift) % n, queries.length / n))) /
+  (queries.length / n);
+
 /** Of query i with every key. */
-function scoresOf(queries: Float32Array, keys: Float32Array, i: number, n: number): number[] {
-  const D = queries.length / n;
-  return Array.from({ length: n }, (_, j) => {
-    let sum = 0;
-    for (let d = 0; d < D; d++) sum += queries[i * D + d]! * keys[j * D + d]!;
-    return sum;
-  });
+const scoresOf = (queries: Float32Array, keys: Float32Array, i: number, n: number): number[] =>
+  Array.from({ length: n }, (_, j) => dot(queries, i, keys, j, queries.length / n));
+
+/** Of row i of a and row j of b, of D numbers each. */
+function dot(a: Float32Array, i: number, b: Float32Array, j: number, D: number): number {
+  let sum = 0;
+  for (let d = 0; d < D; d++) sum += a[i * D + d]! * b[j * D + d]!;
+  return sum;
 }

@@ -106,7 +106,11 @@ function framed(ids: tf.Tensor1D, tokens: number, length: number) {
   const [one, zero] = [tf.ones([B, 1, 1]), tf.zeros([B, 1, 1])];
   // The first place that has no word, begin and end counted.
   const end = tf.concat([zero, tf.sub(tf.concat([one, some], 1), tf.concat([some, zero], 1))], 1);
-  const token = (id: number) => tf.tensor3d(Array.from({ length: rows }, (_, k) => Number(k === id)), [1, 1, rows]);
+  const token = (id: number) =>
+    tf.tensor3d(
+      Array.from({ length: rows }, (_, k) => Number(k === id)),
+      [1, 1, rows],
+    );
   const all = tf.concat([tf.mul(one, token(tokens)), words, tf.mul(one, token(0))], 1);
   return { seen: tf.add(tf.mul(all, tf.sub(1, end)), tf.mul(end, token(tokens + 1))), end };
 }

@@ -49,7 +49,10 @@ export function createPrior(prior: FrozenNetwork, clip: Embedder, program: MakeP
       drawn.push(await draw(levelSampler(sampling.sampler), { ...sampling, spec, x0, denoise, start, noise }));
     }
     const best = tf.tidy(() => {
-      const candidates = tf.stack(drawn.map((each) => ofLength(Math.sqrt(D))(tf.reshape(each, [-1, D]))), 1);
+      const candidates = tf.stack(
+        drawn.map((each) => ofLength(Math.sqrt(D))(tf.reshape(each, [-1, D]))),
+        1,
+      );
       return bestOf(ofCaptions, candidates).selected as tf.Tensor2D;
     });
     tf.dispose([ofCaptions, ...drawn]);

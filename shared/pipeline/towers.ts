@@ -66,8 +66,7 @@ export function createTowersMicroBatch(
 }
 
 /** Embeddings as networks are told them: of length sqrt(D), so that their numbers are about 1. float32 [B, D]. */
-const told = (features: tf.Tensor2D): tf.Tensor2D =>
-  ofLength(Math.sqrt(features.shape[1]))(features) as tf.Tensor2D;
+const told = (features: tf.Tensor2D): tf.Tensor2D => ofLength(Math.sqrt(features.shape[1]))(features) as tf.Tensor2D;
 
 /** Of images as CLIP sees them. */
 export const imageEmbedding = (towers: Towers, f: Forward, x: tf.Tensor4D): tf.Tensor2D => told(towers.images(f, x));

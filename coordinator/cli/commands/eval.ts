@@ -18,10 +18,12 @@ import { evaluateCaptions } from "./eval/captions.ts";
 import { evaluateCoverage, isGrid } from "./eval/coverage.ts";
 import { evaluateJudged, FEWEST } from "./eval/judged.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
+import { evaluatePrior } from "./eval/prior.ts";
 import { MOST_IMAGES } from "./eval/real.ts";
 import { evaluateClip } from "./eval/retrieval.ts";
 import { STAGES } from "./eval/stages.ts";
 import { listOf, type WayOptions, waysOf } from "./eval/ways.ts";
+import { PRIOR_OPTION, readDecoding } from "./sample/prior.ts";
 
 interface EvalOptions extends WayOptions {
   readonly bound?: true;
@@ -31,6 +33,7 @@ interface EvalOptions extends WayOptions {
   readonly count?: string;
   readonly seeds?: string;
   readonly stages?: string;
+  readonly prior?: string;
   readonly classifier?: string;
   readonly weights?: string;
   readonly workers?: string;
@@ -40,7 +43,7 @@ interface EvalOptions extends WayOptions {
 /** What of a model's images may be said. */
 const OF_IMAGES = [
   ...["seeds", "stages", "sampler", "steps", "guidance", "eta", "grid", "threshold", "percentile"],
-  ...["classifier", "classifierScale", "workers"],
+  ...["prior", "classifier", "classifierScale", "workers"],
 ] as readonly (keyof EvalOptions)[];
 /** And of any set of images. */
 const OF_SETS = ["against", "trainJudges"] as const;
@@ -80,6 +83,7 @@ export function evalCommand(): Command {
       "--train-judges",
       "train two classifiers on each set, too: what it teaches of real images, and whether it can be told from them",
     )
+    .option(...PRIOR_OPTION)
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
@@ -105,13 +109,17 @@ Examples:
   plume eval runs/gan-grid --stages final
   plume eval runs/text --seeds 0 --guidance 1,3
   plume eval runs/clip
+  plume eval runs/prior
+  plume eval runs/decoder --seeds 0 --prior runs/prior
 
 Where --sampler, --steps, --guidance, --grid, --threshold, --percentile or --classifier-scale list several values, separated by
 commas, every combination is drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
 neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
-A clip (model.type: clip) is asked which of 200 captions is that of a picture, and which picture that of a caption.
+A clip (model.type: clip) is asked which of 200 captions is that of a picture, and which picture that of a caption; a prior, how
+near what it draws of a caption is to the embedding of its picture. A decoder (model.embedding) draws of what a prior draws of the
+captions, and beside it of the pictures' own embeddings.
 A model of captions (model.text) draws one image of each caption that it was not trained on, 200 of them by default, and of captions
 with pairs of colour and shape that it has never seen; told is how often the image is what its caption says.
 An upsampler (model.lowRes) draws from test images, shrunk. What it draws of a base model's images is measured as any others:
@@ -194,11 +202,12 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   const own = model ? ownMeasure(model) : undefined;
   if (model && own) refuseFor(own, options, checkpoint!, model);
   const classifier = model ? await readGuide(options.classifier, model.job.spec, model.imageSet) : undefined;
+  const decoding = model ? await readDecoding(checkpoint!, model.job.spec, model.imageSet, options.prior) : {};
   const ways = model ? asked.waysOf(model.job.spec, classifier) : [];
   if (model && own) {
     const count = options.count === undefined ? undefined : asked.count;
     const backend = await chooseBackendFor(options.backend, model.job);
-    return own.evaluate(io, checkpoint!, model, { ...asked, count, ways, backend, classifier });
+    return own.evaluate(io, checkpoint!, model, { ...asked, count, ways, backend, classifier, decoding });
   }
   const drawn = model && { ...asked, checkpoint: checkpoint!, model, classifier, ways };
   const given = against === undefined ? null : { against, labels: options.labels };
@@ -207,7 +216,7 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
 }
 
 /** Of models that draw no pictures, by what they give. */
-const WITHOUT_PICTURES = { classes: evaluateClassifier, features: evaluateClip } as const;
+const WITHOUT_PICTURES = { classes: evaluateClassifier, features: evaluateClip, embedding: evaluatePrior } as const;
 
 /** Of models of other images than the judges know: by what, what else may not be said of them, and why not. */
 const OWN = {
@@ -227,7 +236,8 @@ const OWN = {
 type Own = (typeof OWN)[keyof typeof OWN];
 
 function ownMeasure(model: ReadModel): Own | undefined {
-  if (model.job.spec.model.text) return OWN.captions;
+  const { text, embedding } = model.job.spec.model;
+  if (text || embedding !== undefined) return OWN.captions;
   return isGrid(model) ? OWN.grid : undefined;
 }
 
@@ -245,6 +255,6 @@ function refuseForSilent(options: EvalOptions, checkpoint: string, type: string)
   for (const flag of [...OF_IMAGES, ...OF_SETS])
     if (options[flag] !== undefined)
       throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a ${type}`, {
-        remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
+        remedy: `it draws no images, and plume eval ${checkpoint} tells how good it is`,
       });
 }
