@@ -2,23 +2,11 @@
 // form is that of Hugging Face's CLIPModel (clip-names.ts has its names), with QuickGELU. B batch, L words, T tokens.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { PlumeError } from "../errors.ts";
 import { createScope, type Scope } from "../nn/layers.ts";
 import type { Forward, Network, Towers } from "../nn/network.ts";
-import type { TextConfig } from "../nn/text-encoder.ts";
-import { causalMask, layerNorm, quickGelu, repeated, type TransformerConfig, transformer } from "../nn/transformer.ts";
-import { headsOfWidth, type ImageShape, type NetworkFields, textConfig } from "./of-job.ts";
-
-export interface ClipConfig {
-  readonly embedding: number;
-  readonly vision: TransformerConfig & {
-    /** Patches of an image, and the numbers of each: the network's own pixels. */
-    readonly patches: number;
-    readonly patchC: number;
-  };
-  /** Behind the numbers of its words are those of a caption's begin and end. */
-  readonly text: TextConfig;
-}
+import { causalMask, layerNorm, quickGelu, repeated, transformer } from "../nn/transformer.ts";
+import { type ClipConfig, clipConfig } from "./clip-config.ts";
+import type { ImageShape, NetworkFields } from "./of-job.ts";
 
 /** ln of the temperature's inverse: at first, and at most. Radford et al. 2021, Sec. 2.5. */
 const FIRST_SCALE = Math.log(1 / 0.07);
@@ -115,21 +103,4 @@ function framed(ids: tf.Tensor1D, tokens: number, length: number) {
   return { seen: tf.add(tf.mul(all, tf.sub(1, end)), tf.mul(end, token(tokens + 1))), end };
 }
 
-/** The image tower is of the job's channels and layers, the text tower of its `text`; a patch is a pixel of the network. */
-export function clipOf({ data, model }: NetworkFields, { height, width, channels }: ImageShape): Network {
-  const { patch } = data;
-  const patches = (height / patch) * (width / patch);
-  const text = textConfig(model);
-  if (!text || model.embedding === undefined)
-    throw new PlumeError("INVALID_ARGUMENT", "model.type clip lacks model.text or model.embedding", {
-      remedy: "set both: the tower of captions, and the dimensions of the space",
-    });
-  return buildClip({
-    embedding: model.embedding,
-    vision: {
-      ...{ width: model.channels, layers: model.layers, heads: headsOfWidth(model) },
-      ...{ patches, patchC: channels * patch * patch },
-    },
-    text,
-  });
-}
+export const clipOf = (fields: NetworkFields, image: ImageShape): Network => buildClip(clipConfig(fields, image));
