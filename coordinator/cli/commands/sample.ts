@@ -35,9 +35,10 @@ import {
 } from "./sample/low-res.ts";
 import { checkDecoding, PRIOR_OPTION, readDecoding } from "./sample/prior.ts";
 import { captionsFor, checkPrompt } from "./sample/prompt.ts";
+import { openReranking, parseRerank, RERANK_OPTIONS, type RerankOptions } from "./sample/rerank.ts";
 import { writeDrawn, writeEnlarged } from "./sample/show.ts";
 
-interface SampleCommandOptions extends SamplingOptions, LowResOptions {
+interface SampleCommandOptions extends SamplingOptions, LowResOptions, RerankOptions {
   readonly count?: string;
   readonly class?: string;
   readonly prompt?: string;
@@ -58,6 +59,7 @@ export function sampleCommand(): Command {
     .option("--class <k>", "one class, by number or name (default: all in turn)")
     .option("--prompt <text>", "of a model that reads captions: what the images show (default: fixed prompts in turn)");
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
+  for (const option of RERANK_OPTIONS) command.option(...option);
   return command
     .option(...PRIOR_OPTION)
     .option(...CLASSIFIER_OPTION)
@@ -80,6 +82,7 @@ Examples:
   plume sample runs/text --prompt "large red square top left" --guidance 3 -o squares.png
   plume sample runs/text --prompt "a small blue circle left of a large red square" --count 16 -o pairs.png
   plume sample runs/decoder --prior runs/prior --prompt "large red square top left" -o decoded.png
+  plume sample runs/decoder --prompt "large blue circle" --rerank runs/clip --candidates 8 -o chosen.png
   plume sample runs/upsampler --base runs/adm-14 --count 16 -o cascade.png
   plume sample runs/large --base runs/text --prompt "small white cross" -o large.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
@@ -88,6 +91,7 @@ A model of captions (a job with model.text) knows the words of its data alone; a
 
 A decoder (a unet whose job has model.embedding) draws of CLIP's embedding of an image, which a prior draws of the caption: twice, and the
 one that is nearer to the caption is kept. With --base DECODER the prior is that of the base.
+With --rerank CLIP several images of each caption are drawn, and the one whose embedding is nearest to the caption's is kept.
 
 An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
 of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the
@@ -133,7 +137,10 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
   const captionsOf = silent ? undefined : captionsFor(spec, options.prompt);
   const lowRes = small && { pixels: small.pixels, noise };
   const wanted = { ...sampling, ...guide, ...decoding, count, labelsOf, captionsOf, lowRes };
-  const { pixels, workers } = await drawImages(io, model, wanted, processes);
+  const reranking = await openReranking(checkpoint, model, asked.rerank, backend);
+  const drawn = await drawImages(io, model, reranking ? reranking.widened(wanted) : wanted, processes);
+  const { workers } = drawn;
+  const pixels = reranking ? await reranking.keep(drawn.pixels, wanted) : drawn.pixels;
 
   const image = { height, width, channels };
   if (small) await writeEnlarged(output, pixels, small, image, spec.model.lowRes!.size);
@@ -146,6 +153,7 @@ async function sample(io: CommandIo, options: SampleCommandOptions, checkpoint: 
     ...{ file: output, count, step, weights, seed, steps, guidance, grid, threshold, percentile, backend, workers },
     ...(guide.classifier && { classifierScale: guide.classifierScale ?? 1 }),
     ...(options.prompt !== undefined && { prompt: options.prompt }),
+    ...reranking?.told,
     ...(small && { ...small.told, lowResNoise: noise }),
   });
   return undefined;
@@ -160,6 +168,7 @@ function parse(options: SampleCommandOptions) {
     lowRes: parseLowRes(options),
     named: options.class,
     prior: options.prior,
+    rerank: parseRerank(options),
     prompt,
     count: count === undefined ? undefined : wholeNumber("--count", count, 1),
     workers: parseDrawers(workers),
