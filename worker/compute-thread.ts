@@ -16,7 +16,7 @@ import { openFrozen } from "../shared/pipeline/frozen.ts";
 import { createGenerator, gridLabels } from "../shared/pipeline/generate.ts";
 import type { HeldOut } from "../shared/pipeline/held-out.ts";
 import { isWeighted } from "../shared/pipeline/importance.ts";
-import { lowResPart } from "../shared/pipeline/low-res.ts";
+import { lowResPart, partOf } from "../shared/pipeline/low-res.ts";
 import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { shownClasses } from "../shared/pipeline/tiles.ts";
@@ -46,20 +46,23 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const landing = heap.allocate();
   const { program } = backend;
   const { text, ...networks } = frozen;
-  const { classifier, ...taught } = await openFrozen(networks);
+  const { classifier, prior, ...taught } = await openFrozen(networks);
   const readCaptions = openCaptions(spec, text, program);
   const compute = createMicroBatch(spec, network, layout, image, backend, taught, readCaptions);
-  const generate = createGenerator({ spec, network, params, image, program, classifier, readCaptions });
+  const guides = { classifier, prior, clip: taught.clip };
+  const generate = createGenerator({ spec, network, params, image, program, readCaptions, ...guides });
   const classes = shownClasses(spec, classifier);
-  /** What images [from, to) of an upsampler's grid are drawn from. */
+  /** What images [from, to) of a grid are drawn from, an upsampler's or a decoder's. */
   const drawnFrom = ({ pixels, labels, captions }: HeldOut, from: number, to: number) => ({
-    lowRes: lowResPart({ pixels, noise: spec.sampling.lowResNoise }, labels.length, from, to),
+    ...(spec.model.lowRes
+      ? { lowRes: lowResPart({ pixels, noise: spec.sampling.lowResNoise }, labels.length, from, to) }
+      : { pictures: partOf(pixels, labels.length, from, to) }),
     labels: classes > 0 ? [...labels.subarray(from, to)] : null,
     captions: spec.model.text && captions?.slice(from, to),
   });
   const askedOf = (indices: readonly number[]) => ({
     labels: gridLabels(indices, classes),
-    captions: spec.model.text && promptsOf(spec, indices),
+    captions: (spec.model.text || prior) && promptsOf(spec, indices),
   });
   /** Partial sums that are being sent, by request id. */
   const lent = new Map<number, HeapVector>();

@@ -25,7 +25,8 @@ export async function readGuide(
   return (await readFrozen({ ...spec, models: { classifier: given } }, images, called)).classifier;
 }
 
-const placeOf = (path: string): string => (/^[a-z0-9]+:\/\//.test(path) ? path : `file://${resolve(path)}`);
+/** As a job names a model. */
+export const placeOf = (path: string): string => (/^[a-z0-9]+:\/\//.test(path) ? path : `file://${resolve(path)}`);
 
 /** @throws PlumeError INVALID_ARGUMENT for a scale that nothing has. */
 export function scaleOf(flag: string, text: string, guide: object | undefined): number {

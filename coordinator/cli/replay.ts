@@ -46,7 +46,7 @@ export const replay: Replay = async (run, step, io) => {
     const network = await buildNetwork(spec, set);
     const layout = buildLayout(network.params);
     await using reducer = await openReducer({ layout, optimizer: spec.training.optimizer.type, maxVectors: 1 });
-    const { classifier: _, ...models } = spec.models; // nothing but pictures is made with it
+    const { classifier: _, prior: __, ...models } = spec.models; // nothing but pictures is made with these
     const frozen = await readFrozen({ ...spec, models }, set);
     const { text, ...networks } = frozen;
     const start = await loadStart(run, step, { reducer, frozen }, io);

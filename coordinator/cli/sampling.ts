@@ -5,7 +5,7 @@ import { GRIDS, type GridName } from "../../shared/diffusion/grids.ts";
 import { chainKind } from "../../shared/diffusion/processes/index.ts";
 import { PERCENTILE, THRESHOLDS, type ThresholdName } from "../../shared/diffusion/thresholds.ts";
 import { PlumeError } from "../../shared/errors.ts";
-import { generates, givesImages } from "../../shared/models/index.ts";
+import { generates, givesImages, NETWORKS } from "../../shared/models/index.ts";
 import type { Manner } from "../../shared/pipeline/draw.ts";
 import {
   fitsModel,
@@ -103,7 +103,7 @@ export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: Aske
       remedy: `use at most --steps ${diffusion.timesteps}`,
     });
   checkChain(diffusion, steps, guidance);
-  if (model.classes === 0 && !model.text && guidance !== 1)
+  if (model.classes === 0 && !model.text && model.embedding === undefined && guidance !== 1)
     throw new PlumeError("INVALID_ARGUMENT", `--guidance ${guidance} needs a model with classes or captions`, {
       remedy: "use --guidance 1",
     });
@@ -181,11 +181,18 @@ function checkGenerator(type: string, steps: number, guidance: number, { eta, gr
   );
 }
 
+/** What models that draw no pictures are for. */
+const USES = {
+  classes: (checkpoint: string) => `plume sample RUN --classifier ${checkpoint} has it guide another model`,
+  embedding: (checkpoint: string) => `plume sample DECODER --prior ${checkpoint} has it tell a decoder what to draw`,
+};
+
 /** @throws PlumeError INVALID_ARGUMENT for a model whose answers are no images. */
 export function checkDraws(checkpoint: string, { model }: JobSpec): void {
   if (givesImages(model.type)) return;
-  throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is a ${model.type}: it draws nothing`, {
-    remedy: `plume eval ${checkpoint} tells its accuracy; plume sample RUN --classifier ${checkpoint} has it guide another model`,
+  const { gives } = NETWORKS[model.type];
+  throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is a ${model.type}: it draws no pictures`, {
+    remedy: `plume eval ${checkpoint} tells how good it is${gives in USES ? `; ${USES[gives as keyof typeof USES](checkpoint)}` : ""}`,
   });
 }
 
@@ -206,16 +213,21 @@ export function noLabel({ model, diffusion }: JobSpec, classes: readonly string[
   });
 }
 
-/** @throws PlumeError FAILED_PRECONDITION for a model that reads captions and has seen no image without one, where there are none. */
+/** @throws PlumeError FAILED_PRECONDITION for a model that is told captions or embeddings and has seen no image without, where there are none. */
 export function checkSilence(checkpoint: string, { model, diffusion }: JobSpec): void {
-  if (!model.text || diffusion.labelDrop > 0) return;
-  throw new PlumeError(
-    "FAILED_PRECONDITION",
-    `${checkpoint} has seen no image without a caption, and these have none`,
-    {
-      remedy: "use a model whose job has diffusion.labelDrop above 0; plume sample --prompt draws what is said",
-    },
-  );
+  const reads = [
+    ["a caption", "labelDrop", model.text !== undefined],
+    ["an embedding", "embeddingDrop", model.embedding !== undefined],
+  ] as const;
+  for (const [what, drop, told] of reads)
+    if (told && diffusion[drop] === 0)
+      throw new PlumeError(
+        "FAILED_PRECONDITION",
+        `${checkpoint} has seen no image without ${what}, and these have none`,
+        {
+          remedy: `use a model whose job has diffusion.${drop} above 0; plume sample --prompt draws what is said`,
+        },
+      );
 }
 
 /** Lets a Ctrl-C in: the backend computes on this thread. */

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import type { Bus } from "../../shared/bus/bus.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import type { ImageSetCard } from "../../shared/data/image-set.ts";
-import { enlargedColumns, writeColumns, writeGrid } from "../../shared/data/picture.ts";
+import { type Column, enlargedColumns, writeColumns, writeGrid } from "../../shared/data/picture.ts";
 import { invariant } from "../../shared/invariant.ts";
 import type { Reducer } from "../../shared/kernels/reducer.ts";
 import { jobPrompts } from "../../shared/pipeline/captions.ts";
@@ -42,7 +42,7 @@ export function createGallery(options: GalleryOptions): Gallery {
   const count = gridImages(spec);
   const { height, width, channels } = set;
   const imageBytes = height * width * channels;
-  /** Of an upsampler: the same for every grid. */
+  /** Of an upsampler, or a decoder without a prior: the same for every grid. */
   let given: HeldOut | undefined;
   return {
     async draw(step, stop) {
@@ -60,7 +60,7 @@ export function createGallery(options: GalleryOptions): Gallery {
       if (!drawn) return null;
       const file = folder.file("samples", `step-${String(step).padStart(8, "0")}.png`);
       given ??= await readHeldOut(spec, count);
-      if (given) await writeColumns(file, enlargedColumns(given.pixels, spec.model.lowRes!.size, pixels, set), set);
+      if (given) await writeColumns(file, besideGiven(given, pixels, spec, set), set);
       else await writeGrid(file, pixels, { count, height, width, channels, ...columnsOf(spec, classes, count, set) });
       bus.publish({ kind: "sample", step, file });
       return file;
@@ -68,9 +68,18 @@ export function createGallery(options: GalleryOptions): Gallery {
   };
 }
 
+/** What images were drawn from, and they. */
+function besideGiven(given: HeldOut, drawn: Uint8Array, { model: { lowRes } }: JobSpec, set: ImageSetCard): Column[] {
+  if (lowRes) return enlargedColumns(given.pixels, lowRes.size, drawn, set);
+  return [
+    { label: "told of", pixels: given.pixels },
+    { label: "drawn", pixels: drawn },
+  ];
+}
+
 /** One a prompt or a class, or as many as rows. */
 function columnsOf(spec: JobSpec, classes: number, count: number, set: ImageSetCard) {
-  const prompts = spec.model.text && jobPrompts(spec);
+  const prompts = (spec.model.text || spec.models.prior) && jobPrompts(spec);
   if (prompts) return { columns: prompts.length, labels: prompts };
   if (classes === 0) return { columns: Math.ceil(Math.sqrt(count)) };
   return { columns: classes, ...(set.classes.length > 0 && { labels: set.classes.slice(0, classes) }) };

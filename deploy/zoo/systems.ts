@@ -298,6 +298,29 @@ export const SYSTEMS = {
       "A transformer reads captions of a small grammar, a U-Net attends to their words; an exact parser is the judge.",
     measures: ["captions"],
   },
+  clip: {
+    title: "CLIP at the smallest scale",
+    source: "Radford et al. 2021",
+    job: "clip",
+    about: "Two towers lead pictures and captions into one space: which of 200 captions is a picture's?",
+    measures: ["retrieval"],
+  },
+  prior: {
+    title: "DALL-E 2's prior",
+    source: "Ramesh et al. 2022, Sec. 2.2",
+    job: "prior",
+    needs: { clip: "clip" },
+    about: "Diffusion of embeddings: from a caption to CLIP's embedding of a picture of it, drawn twice.",
+    measures: ["embeddings"],
+  },
+  decoder: {
+    title: "DALL-E 2: prior and decoder",
+    source: "Ramesh et al. 2022",
+    job: "decoder",
+    needs: { clip: "clip", prior: "prior" },
+    about: "From CLIP's embedding of a picture to such a picture; of captions, by what the prior draws of them.",
+    measures: ["captions"],
+  },
 } satisfies Record<string, System>;
 
 export type SystemName = keyof typeof SYSTEMS;

@@ -5,7 +5,10 @@ import { CHAIN, isChain } from "./chain-rules.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
 /** @param readers networks that can be told of it. */
-export const conditionRules = (field: "text" | "lowRes", readers: readonly NetworkName[]): readonly Rule[] => [
+export const conditionRules = (
+  field: "text" | "lowRes" | "embedding",
+  readers: readonly NetworkName[],
+): readonly Rule[] => [
   {
     path: ["model", field],
     faults: ({ model: { [field]: told, type } }) =>

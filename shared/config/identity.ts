@@ -25,8 +25,8 @@ const FREE = new Set([
   "training.nonFinite",
 ]);
 
-/** Where another model lies, which is known by the sha256 of its weights; and one that nothing but samples is made with. */
-const FREE_OF_MODELS = /^models\.(\w+\.(from|weights)$|classifier\b)/;
+/** Where another model lies, which is known by the sha256 of its weights; and those that nothing but samples is made with. */
+const FREE_OF_MODELS = /^models\.(\w+\.(from|weights)$|(classifier|prior)\b)/;
 
 /**
  * Fields that change what is trained from here on, and neither what the vectors mean nor which samples a step uses: the

@@ -56,6 +56,12 @@ export const modelsSchema = z.strictObject({
   text: textEncoderSchema
     .optional()
     .describe("the frozen text encoder whose words model.text reads, as Imagen does: captions of any words"),
+  clip: frozenSchema
+    .optional()
+    .describe("the CLIP whose embeddings the network is told, or a prior draws (model.embedding)"),
+  prior: frozenSchema
+    .optional()
+    .describe("the prior that draws these of captions, for what a unet of model.embedding samples"),
 });
 
 export type FrozenName = keyof z.infer<typeof modelsSchema>;

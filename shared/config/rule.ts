@@ -26,13 +26,10 @@ export interface Checked {
     readonly classes: number;
     readonly text?: TextFields | undefined;
     readonly lowRes?: LowResFields | undefined;
+    readonly embedding?: number | undefined;
   };
   readonly training: { readonly globalBatch: number; readonly microBatch: number; readonly init?: string | undefined };
-  readonly models: {
-    readonly teacher?: object | undefined;
-    readonly classifier?: object | undefined;
-    readonly text?: object | undefined;
-  };
+  readonly models: Readonly<Partial<Record<"teacher" | "classifier" | "clip" | "prior" | "text", object | undefined>>>;
   readonly diffusion: ProcessOptions & {
     readonly process: ProcessName;
     readonly predict: string;

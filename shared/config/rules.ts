@@ -1,12 +1,24 @@
 // Arithmetic between the fields of a job, each rule in both languages in which it is asked: TypeScript where plume reads a
 // job, and CEL where a cluster's API server does (k8s/crd puts it there).
 
-import { ATTENTIVE, AUGMENTED, denoises, givesImages, NETWORKS, type NetworkName, PYRAMIDS } from "../models/index.ts";
-import { OBJECTIVE_NAMES, type ObjectiveName, objectiveKind } from "../objectives/index.ts";
+import {
+  ATTENTIVE,
+  AUGMENTED,
+  denoises,
+  draws,
+  givesImages,
+  NETWORKS,
+  type NetworkName,
+  PYRAMIDS,
+} from "../models/index.ts";
+import { GIVES, type Gives } from "../models/kind.ts";
+import { OBJECTIVE_NAMES, objectiveKind } from "../objectives/index.ts";
+import { judges } from "../objectives/objective.ts";
 import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
 import { ADVERSARIAL_RULES } from "./adversarial-rules.ts";
 import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
 import { DIFFUSION_RULES } from "./diffusion-rules.ts";
+import { EMBEDDING_RULES } from "./embedding-rules.ts";
 import { DENOISES, GENERATOR_RULES } from "./generator-rules.ts";
 import { LOW_RES_RULES } from "./low-res-rules.ts";
 import { type Checked, quoted, type Rule, unless } from "./rule.ts";
@@ -45,18 +57,18 @@ const FLAT = `!(self.model.type in ${quoted(PYRAMIDS)})`;
 const PLAIN = `!(self.model.type in ${quoted(ATTENTIVE)})`;
 
 /** Networks by what they give, and the objectives that judge it. */
-const GIVES = ["image", "classes", "game", "bound", "density"] as const;
 const TYPES = Object.keys(NETWORKS) as NetworkName[];
-const giving = (gives: (typeof GIVES)[number]) => TYPES.filter((type) => NETWORKS[type].gives === gives);
-const judged = (name: ObjectiveName) => objectiveKind(name).of ?? "image";
-const judging = (gives: (typeof GIVES)[number]) => OBJECTIVE_NAMES.filter((name) => judged(name) === gives);
-/** The objectives that judge what the job's network gives, in CEL. */
-const CHOICES = GIVES.reduceRight(
-  (others, gives) => `self.model.type in ${quoted(giving(gives))} ? '${judging(gives).join(", ")}' : ${others}`,
-  "''",
-);
-/** The job's network draws no pictures, in CEL. */
-const TELLS = `self.model.type in ${quoted(giving("classes"))}`;
+const GIVEN = GIVES.filter((gives) => TYPES.some((type) => NETWORKS[type].gives === gives));
+const giving = (gives: Gives) => TYPES.filter((type) => NETWORKS[type].gives === gives);
+const judging = (gives: Gives) => OBJECTIVE_NAMES.filter((name) => judges(objectiveKind(name), gives));
+/** The job's network draws no pictures; it draws nothing at all: in CEL. */
+const SHOWS_NONE = `self.model.type in ${quoted(TYPES.filter((type) => !givesImages(type)))}`;
+const TELLS = `self.model.type in ${quoted(TYPES.filter((type) => !draws(type)))}`;
+
+const OBJECTIVES_TO_CHOOSE = GIVEN.reduceRight((rest, gives) => {
+  const names = `'${judging(gives).join(", ")}'`;
+  return rest === "" ? names : `self.model.type in ${quoted(giving(gives))} ? ${names} : ${rest}`;
+}, "");
 
 export const RULES: readonly Rule[] = [
   {
@@ -185,27 +197,27 @@ export const RULES: readonly Rule[] = [
     faults: ({ diffusion: { objective }, model: { type } }) => {
       const { gives } = NETWORKS[type];
       return unless(
-        judged(objective) === gives,
+        judges(objectiveKind(objective), gives),
         () => `${objective} does not judge what the network ${type} gives; choose ${judging(gives).join(", ")}`,
       );
     },
     cel: {
-      holds: GIVES.map(
+      holds: GIVEN.map(
         (gives) =>
           `(self.model.type in ${quoted(giving(gives))} && self.diffusion.objective in ${quoted(judging(gives))})`,
       ).join(" || "),
-      message: `'%s does not judge what the network %s gives; choose %s'.format([self.diffusion.objective, self.model.type, ${CHOICES}])`,
+      message: `'%s does not judge what the network %s gives; choose %s'.format([self.diffusion.objective, self.model.type, ${OBJECTIVES_TO_CHOOSE}])`,
     },
   },
   {
     path: ["model", "classes"],
     faults: ({ model: { type, classes } }) =>
       unless(
-        givesImages(type) || classes > 0,
+        NETWORKS[type].gives !== "classes" || classes > 0,
         () => `${classes} leaves a ${type} nothing to tell apart; set it to the number of the data set's classes`,
       ),
     cel: {
-      holds: `!(${TELLS}) || self.model.classes > 0`,
+      holds: `!(self.model.type in ${quoted(giving("classes"))}) || self.model.classes > 0`,
       message:
         "'%d leaves a %s nothing to tell apart; set it to the number of the data set\\'s classes'.format([self.model.classes, self.model.type])",
     },
@@ -215,7 +227,7 @@ export const RULES: readonly Rule[] = [
     faults: ({ model: { type }, sampling: { everySteps } }) =>
       unless(givesImages(type) || everySteps === 0, () => `${everySteps}: a ${type} draws no pictures; leave it out`),
     cel: {
-      holds: `!(${TELLS}) || self.sampling.everySteps == 0`,
+      holds: `!(${SHOWS_NONE}) || self.sampling.everySteps == 0`,
       message: "'%d: a %s draws no pictures; leave it out'.format([self.sampling.everySteps, self.model.type])",
     },
   },
@@ -223,7 +235,7 @@ export const RULES: readonly Rule[] = [
     path: ["sampling", "sampler"],
     faults: ({ sampling: { sampler }, diffusion: { process }, model: { type } }) =>
       unless(
-        fitsProcess(sampler, process) || !givesImages(type),
+        fitsProcess(sampler, process) || !draws(type),
         () => `${sampler} does not fit the process ${process}; choose one that does`,
       ),
     cel: {
@@ -254,7 +266,7 @@ export const RULES: readonly Rule[] = [
     path: ["sampling", "steps"],
     faults: ({ sampling, diffusion: { process, timesteps }, model: { type } }) =>
       unless(
-        process !== "ddpm" || sampling.steps <= timesteps || !givesImages(type),
+        process !== "ddpm" || sampling.steps <= timesteps || !draws(type),
         () => `${sampling.steps} is above diffusion.timesteps ${timesteps}; take fewer steps, or more timesteps`,
       ),
     cel: {
@@ -265,13 +277,14 @@ export const RULES: readonly Rule[] = [
   },
   {
     path: ["sampling", "guidance"],
-    faults: ({ sampling: { guidance }, model: { classes, text } }) =>
+    faults: ({ sampling: { guidance }, model: { classes, text, embedding } }) =>
       unless(
-        guidance === 1 || classes > 0 || text !== undefined,
+        guidance === 1 || classes > 0 || text !== undefined || embedding !== undefined,
         () => `${guidance} needs class labels or captions; set model.classes or model.text, or guidance 1`,
       ),
     cel: {
-      holds: "self.sampling.guidance == 1.0 || self.model.classes > 0 || has(self.model.text)",
+      holds:
+        "self.sampling.guidance == 1.0 || self.model.classes > 0 || has(self.model.text) || has(self.model.embedding)",
       message:
         "'%s needs class labels or captions; set model.classes or model.text, or guidance 1'.format([self.sampling.guidance])",
     },
@@ -307,6 +320,7 @@ export const RULES: readonly Rule[] = [
   ...GENERATOR_RULES,
   ...ADVERSARIAL_RULES,
   ...TEXT_RULES,
+  ...EMBEDDING_RULES,
   {
     path: ["store", "endpoint"],
     // Here rather than with the field: a message about a field repeats its value.

@@ -34,7 +34,9 @@ const modelSchema = z.strictObject({
   channels: positiveInt
     .max(MOST_CHANNELS)
     .default(32)
-    .describe("channels of the first level, of flow those between its couplings; units of a layer of mlp and gan-mlp"),
+    .describe(
+      "channels of the first level, of flow those between its couplings; units of a layer of mlp and gan-mlp; channels of a token in clip's image tower and in prior",
+    ),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
     .min(1)
@@ -59,13 +61,24 @@ const modelSchema = z.strictObject({
     .default("conv")
     .describe("down and up by a convolution, or by a residual block (BigGAN)"),
   classes: z.int().min(0).default(0).describe("number of classes; 0 trains without labels, which a classifier cannot"),
-  layers: positiveInt.max(64).default(3).describe("hidden layers of mlp and gan-mlp; steps of a level of flow"),
+  layers: positiveInt
+    .max(64)
+    .default(3)
+    .describe(
+      "hidden layers of mlp and gan-mlp; steps of a level of flow; transformer layers of clip's image tower and of prior",
+    ),
   bases: z.int().min(2).max(1000).default(10).describe("bumps over time by which mlp's outputs depend on it"),
   pool: z
     .enum(["attention", "adaptive"])
     .default("attention")
     .describe("how a classifier makes one answer of its feature map: by an attention of its own, or by the mean"),
   text: textSchema.optional().describe("makes it read captions: the encoder of their words, which is trained with it"),
+  embedding: positiveInt
+    .max(4096)
+    .optional()
+    .describe(
+      "dimensions of CLIP's embeddings: of those that a clip learns, or of models.clip's, which a prior draws and a unet is told",
+    ),
   lowRes: lowResSchema.optional().describe("makes it an upsampler: the image at a lower resolution, which it is told"),
 });
 
@@ -138,7 +151,12 @@ const diffusionSchema = z.strictObject({
     .max(1)
     .default(0.001)
     .describe("lambda, the weight of L_vlb in the objective hybrid"),
-  labelDrop: probability.default(0.1).describe("share of labels dropped in training, for classifier-free guidance"),
+  labelDrop: probability
+    .default(0.1)
+    .describe("share of labels or captions dropped in training, for classifier-free guidance"),
+  embeddingDrop: probability
+    .default(0.1)
+    .describe("share of the embeddings that a unet is told dropped in training, for the same"),
 });
 
 const optimizerSchema = z.strictObject({

@@ -1,14 +1,17 @@
 // Rules of captions as a condition.
 
 import { SOURCES } from "../data/sources/index.ts";
-import { READERS } from "../models/index.ts";
+import { ALWAYS_READ, READERS } from "../models/index.ts";
 import { conditionRules } from "./condition-rules.ts";
-import { type Rule, unless } from "./rule.ts";
+import { quoted, type Rule, unless } from "./rule.ts";
 
 const CAPTIONED = Object.keys(SOURCES).filter((name) => SOURCES[name]!.captioned);
 const OF_CAPTIONS = `^(${CAPTIONED.join("|")})(:|$)`;
 const SCENES = CAPTIONED.filter((name) => SOURCES[name]!.scenes);
 const OF_SCENES = `^(${SCENES.join("|")})(:|$)`;
+
+/** Networks that may read the words of a frozen encoder. */
+const GIVEN_WORDS = READERS.filter((name) => !ALWAYS_READ.includes(name)).join(", ");
 
 export const TEXT_RULES: readonly Rule[] = [
   ...conditionRules("text", READERS),
@@ -52,14 +55,14 @@ export const TEXT_RULES: readonly Rule[] = [
   },
   {
     path: ["models", "text"],
-    faults: ({ models, model: { text } }) =>
+    faults: ({ models, model: { type, text } }) =>
       unless(
-        models.text === undefined || text !== undefined,
-        () => "is read by model.text; set model.text.width to its words' channels, or take it out",
+        models.text === undefined || (text !== undefined && !ALWAYS_READ.includes(type)),
+        () => `is read by model.text of ${GIVEN_WORDS}; set its width to the encoder's channels, or take it out`,
       ),
     cel: {
-      holds: "!has(self.models.text) || has(self.model.text)",
-      message: "'is read by model.text; set model.text.width to its words\\' channels, or take it out'",
+      holds: `!has(self.models.text) || (has(self.model.text) && !(self.model.type in ${quoted(ALWAYS_READ)}))`,
+      message: `'is read by model.text of ${GIVEN_WORDS}; set its width to the encoder\\'s channels, or take it out'`,
     },
   },
   {
@@ -92,14 +95,14 @@ export const TEXT_RULES: readonly Rule[] = [
   },
   {
     path: ["sampling", "prompts"],
-    faults: ({ sampling: { prompts }, model: { text } }) =>
+    faults: ({ sampling: { prompts }, model: { text }, models: { prior } }) =>
       unless(
-        prompts === undefined || text !== undefined,
-        () => "are read by a network with model.text; set it, or leave them out",
+        prompts === undefined || text !== undefined || prior !== undefined,
+        () => "are read by a network with model.text, or by models.prior; set one of them, or leave them out",
       ),
     cel: {
-      holds: "!has(self.sampling.prompts) || has(self.model.text)",
-      message: "'are read by a network with model.text; set it, or leave them out'",
+      holds: "!has(self.sampling.prompts) || has(self.model.text) || has(self.models.prior)",
+      message: "'are read by a network with model.text, or by models.prior; set one of them, or leave them out'",
     },
   },
   {

@@ -29,6 +29,8 @@ export interface Subjects {
   readonly keys: readonly number[];
   /** One each, the model's number of classes for none; null for a model without classes. */
   readonly labels: readonly number[] | null;
+  /** CLIP's, of a decoder that is told them, float32 [n D]; without any it draws as it does without. */
+  readonly embeddings?: Float32Array | undefined;
 }
 
 /** Some of the subjects, in hand. */
@@ -38,8 +40,8 @@ export interface Bench {
   /** Which of the subjects they are. */
   readonly indices: readonly number[];
   readonly denoise: Denoisers;
-  /** @param denoise the bench's own where absent. */
-  way(denoise?: Denoisers): Promise<Way>;
+  /** @param denoise the bench's own where absent. @param eta the manner's own where absent. */
+  way(denoise?: Denoisers, eta?: number): Promise<Way>;
   /** Standard normal of x's shape, each image's from streams of its own: other numbers at every call. */
   noise(): tf.Tensor;
   onStep(done: number, total: number): Promise<void> | void;
@@ -76,17 +78,22 @@ export function createEditor(options: EditorOptions): Edit {
   const entry = levelSampler(sampler);
   const together = isAdaptive(sampler) ? 1 : batch;
 
-  const benchOf = ({ values, keys, labels }: Subjects, indices: readonly number[], onStep: Bench["onStep"]): Bench => {
+  const benchOf = (subjects: Subjects, indices: readonly number[], onStep: Bench["onStep"]): Bench => {
+    const { values, keys, labels, embeddings } = subjects;
     const [first, n] = [indices[0]!, indices.length];
     const x = tf.tensor4d(values.slice(first * size, (first + n) * size), [n, height, width, channels]);
     const own = indices.map((index) => keys[index]!);
-    const denoise = denoisers({ labels: labels && Int32Array.from(indices, (index) => labels[index]!), guidance });
+    const D = spec.model.embedding ?? 0;
+    const denoise = denoisers({
+      ...{ labels: labels && Int32Array.from(indices, (index) => labels[index]!), guidance },
+      embedding: embeddings?.slice(first * D, (first + n) * D),
+    });
     let calls = 0;
     return {
       x,
       indices,
       denoise,
-      way: (given = denoise) => wayOf(entry, { ...options, denoise: given }),
+      way: (given = denoise, eta = options.eta) => wayOf(entry, { ...options, eta, denoise: given }),
       noise: () => imageRandom({ seed, purpose: PURPOSE.editNoise, step: calls++ }, own, image, patch).normals(),
       onStep,
     };

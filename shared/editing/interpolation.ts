@@ -16,13 +16,18 @@ export const encoded: Task = async ({ x, way, onStep }) => {
   return unit;
 };
 
-export const decoded: Task = async ({ x, way, noise, onStep }) => {
-  const { walk, prior, steps } = await way();
-  return walk(
-    tf.tidy(() => tf.mul(x, prior)),
-    { part: [0, steps], noise, onStep },
-  );
-};
+/** @param eta noise on the way: 0 for the images that were encoded. */
+export const decodedWith =
+  (eta: number): Task =>
+  async ({ x, way, noise, onStep }) => {
+    const { walk, prior, steps } = await way(undefined, eta);
+    return walk(
+      tf.tidy(() => tf.mul(x, prior)),
+      { part: [0, steps], noise, onStep },
+    );
+  };
+
+export const decoded: Task = decodedWith(0);
 
 /**
  * Along the great circle between two encodings: DDIM, Eq. 67. @param share 0 is a, 1 is b. float32 of any length each.

@@ -4,7 +4,7 @@ import type { TrainedName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel } from "../interop/load-model.ts";
-import { denoises, givesImages } from "../models/index.ts";
+import { denoises, NETWORKS } from "../models/index.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout } from "../tensor/layout.ts";
 import type { ReadText } from "../text/read.ts";
@@ -35,7 +35,8 @@ const DIFFERENCES: Readonly<Record<TrainedName, Differences>> = {
   },
   async classifier(spec, images, model) {
     const { type, classes } = model.job.spec.model;
-    if (givesImages(type)) return [`model.type: the model is a ${type}, and no classifier of noised images`];
+    if (NETWORKS[type].gives !== "classes")
+      return [`model.type: the model is a ${type}, and no classifier of noised images`];
     if (!denoises(spec.model.type))
       return [`model.type: the job's is a ${spec.model.type}, which walks no way to guide`];
     const others = spec.model.classes > 0 && spec.model.classes !== classes;
@@ -46,6 +47,19 @@ const DIFFERENCES: Readonly<Record<TrainedName, Differences>> = {
       ...noiseOf(spec, model),
       ...(others ? [line("model.classes", classes, spec.model.classes)] : []),
     ];
+  },
+  async clip({ model }, images, theirs) {
+    const { type, embedding } = theirs.job.spec.model;
+    if (NETWORKS[type].gives !== "features") return [`model.type: the model is a ${type}, and no clip`];
+    return [
+      ...sizeOf(images, theirs),
+      ...(embedding === model.embedding ? [] : [line("model.embedding", embedding, model.embedding)]),
+    ];
+  },
+  async prior({ model }, _, theirs) {
+    const { type, embedding } = theirs.job.spec.model;
+    if (NETWORKS[type].gives !== "embedding") return [`model.type: the model is a ${type}, and no prior`];
+    return embedding === model.embedding ? [] : [line("model.embedding", embedding, model.embedding)];
   },
 };
 
@@ -91,15 +105,17 @@ export function checkSameText(teacher: JobSpec, text: ReadText | undefined): voi
 const line = (field: string, theirs: unknown, ours: unknown): string =>
   `${field}: the model has ${JSON.stringify(theirs)}, the job ${JSON.stringify(ours)}`;
 
-/** Images as the network sees them. */
-function imagesOf({ data }: JobSpec, images: Images, { job, imageSet }: ReadModel): string[] {
+/** Images as people see them. */
+function sizeOf(images: Images, { imageSet }: ReadModel): string[] {
   const shape = ({ height, width, channels }: Images) => [height, width, channels];
   const [theirs, ours] = [shape(imageSet), shape(images)];
-  const { patch } = job.spec.data;
-  return [
-    ...(theirs.join() === ours.join() ? [] : [line("data.imageSize (height, width, channels)", theirs, ours)]),
-    ...(patch === data.patch ? [] : [line("data.patch", patch, data.patch)]),
-  ];
+  return theirs.join() === ours.join() ? [] : [line("data.imageSize (height, width, channels)", theirs, ours)];
+}
+
+/** Images as the network sees them. */
+function imagesOf({ data }: JobSpec, images: Images, model: ReadModel): string[] {
+  const { patch } = model.job.spec.data;
+  return [...sizeOf(images, model), ...(patch === data.patch ? [] : [line("data.patch", patch, data.patch)])];
 }
 
 /** A model without classes sees no label. */

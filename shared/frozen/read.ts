@@ -29,11 +29,24 @@ export async function readFrozen(
   called = (name: FrozenName): string => `models.${name}`,
 ): Promise<FrozenModels> {
   const named = Object.keys(spec.models) as FrozenName[];
-  const one = (name: FrozenName): Promise<FrozenModel | ReadText> => (name === "text" ? readText(spec) : readOne(spec, name, images));
+  const one = (name: FrozenName): Promise<FrozenModel | ReadText> =>
+    name === "text" ? readText(spec) : readOne(spec, name, images);
   const read = named.map(async (name) => [name, await naming(called(name), () => one(name))] as const);
   const models = Object.fromEntries(await Promise.all(read)) as FrozenModels;
   if (models.teacher) checkSameText(models.teacher.spec, models.text);
+  checkSpace(models, called);
   return models;
+}
+
+/** A prior draws embeddings of the clip that it was trained with. */
+function checkSpace({ clip, prior }: FrozenModels, called: (name: FrozenName) => string): void {
+  const own = prior?.spec.models.clip?.sha256;
+  if (!clip || own === undefined || own === clip.sha256) return;
+  throw new PlumeError(
+    "FAILED_PRECONDITION",
+    `${called("prior")}: ${prior!.at} draws embeddings of the clip ${own}, the job's is ${clip.sha256}`,
+    { remedy: "name a prior that was trained with the job's models.clip" },
+  );
 }
 
 async function readText(spec: JobSpec): Promise<ReadText> {

@@ -49,6 +49,7 @@ function ownDifferences({ data, model, adversarial, autoencoder }: JobSpec, { ow
   const augmented = tensors.has(AUGMENT_WEIGHT);
   const both: readonly (readonly [field: string, theirs: unknown, ours: unknown])[] = [
     ["model.text", theirs?.model.text ?? null, model.text ?? null],
+    ["model.embedding", theirs?.model.embedding ?? null, model.embedding ?? null],
     ["model.lowRes.noise (whether it is above 0)", levels[0], levels[1]],
     ["data.augment (whether it is above 0)", augmented, augmented && data.augment > 0],
     ...(plays(model.type)

@@ -6,11 +6,15 @@ import { dumpJob } from "../config/load.ts";
 import type { Weights } from "../config/models.ts";
 import type { Job, JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
-import { diffusersConfig, toDiffusers } from "../models/diffusers.ts";
+import type { NamedValues } from "../models/adm-names.ts";
+import { clipConfig } from "../models/clip-config.ts";
+import { clipModelConfig, fromClipModel, toClipModel } from "../models/clip-names.ts";
+import { diffusersConfig, fromDiffusers, toDiffusers } from "../models/diffusers.ts";
 import { autoencoderConfig } from "../models/diffusers-autoencoder.ts";
 import { unetConfig } from "../models/of-job.ts";
 import { AUGMENT_WEIGHT } from "../models/unet-config.ts";
 import { vaeConfig } from "../models/vae.ts";
+import { WORDS } from "../scenes/words.ts";
 import { CARD, type Card, cardOf } from "./card.ts";
 import { schedulerConfig } from "./scheduler.ts";
 
@@ -33,6 +37,8 @@ interface Format {
   readonly file: string;
   /** What of a model it has no form of; nothing when absent. */
   lacks?(model: JobSpec["model"]): string | undefined;
+  /** A tensor of the file, as plume has it; as it is when absent. */
+  from?(tensor: NamedValues): NamedValues;
   /** By path in the folder. */
   files(model: ModelWeights): Record<string, Uint8Array>;
 }
@@ -44,9 +50,11 @@ export const SCHEDULER_CONFIG = "scheduler/scheduler_config.json";
 const diffusers: Format = {
   about: "a folder that Python's diffusers loads: UNet2DModel in unet/, DDPMScheduler in scheduler/",
   file: "unet/diffusion_pytorch_model.safetensors",
-  lacks: ({ type, text, lowRes }) => {
+  from: fromDiffusers,
+  lacks: ({ type, text, embedding, lowRes }) => {
     if (type !== "unet") return `a ${type}`;
     if (text) return "a network that reads captions";
+    if (embedding !== undefined) return "a network that is told CLIP's embeddings";
     return lowRes && lowRes.noise > 0 ? "an upsampler that is told a level of noise" : undefined;
   },
   files: (model) => ({
@@ -80,6 +88,7 @@ const PIPELINE = {
 const autoencoder: Format = {
   about: "a folder that Python's diffusers loads: AutoencoderKL in vae/",
   file: "vae/diffusion_pytorch_model.safetensors",
+  from: fromDiffusers,
   lacks: ({ type, classes }) => {
     if (type !== "vae") return `a ${type}`;
     return classes > 0 ? "a vae that is told classes" : undefined;
@@ -88,6 +97,35 @@ const autoencoder: Format = {
     [autoencoder.file]: encodeSafetensors(tensors.map(toDiffusers), { format: "pt" }),
     "vae/config.json": json(autoencoderConfig(vaeConfig(spec, imageSet))),
   }),
+};
+
+/** Pixels are in [-1, 1] as plume has them, and images of their own size. */
+const PREPROCESSOR = {
+  image_processor_type: "CLIPImageProcessor",
+  ...{ do_resize: false, do_center_crop: false, do_rescale: true, rescale_factor: 1 / 255 },
+  ...{ do_normalize: true, image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5] },
+};
+
+const clipModel: Format = {
+  about: "of a clip: a folder that Python's transformers loads: CLIPModel in clip/, with the numbers of its words",
+  file: "clip/model.safetensors",
+  lacks: ({ type }) => (type === "clip" ? undefined : `a ${type}`),
+  from: fromClipModel,
+  files({ job: { spec }, imageSet, tensors }) {
+    const { height, channels } = imageSet;
+    const config = clipConfig(spec, imageSet);
+    const words = { "": 0, ...Object.fromEntries(WORDS.map((word, k) => [word, k + 1])) };
+    const { tokens } = config.text;
+    return {
+      [clipModel.file]: encodeSafetensors(
+        tensors.map((tensor) => toClipModel(tensor, channels)),
+        { format: "pt" },
+      ),
+      "clip/config.json": json(clipModelConfig(config, { height, channels, patch: spec.data.patch })),
+      "clip/preprocessor_config.json": json(PREPROCESSOR),
+      "clip/vocab.json": json({ ...words, "<|startoftext|>": tokens, "<|endoftext|>": tokens + 1 }),
+    };
+  },
 };
 
 const safetensors: Format = {
@@ -104,9 +142,10 @@ const safetensors: Format = {
   }),
 };
 
-export const FORMATS: Readonly<Record<"diffusers" | "diffusers-vae" | "safetensors", Format>> = {
+export const FORMATS: Readonly<Record<"diffusers" | "diffusers-vae" | "clip" | "safetensors", Format>> = {
   diffusers,
   "diffusers-vae": autoencoder,
+  clip: clipModel,
   safetensors,
 };
 export type FormatName = keyof typeof FORMATS;

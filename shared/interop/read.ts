@@ -7,7 +7,7 @@ import { decodeSafetensors, type NamedTensor } from "../checkpoint/safetensors.t
 import { parseJob } from "../config/load.ts";
 import type { Job } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
-import { type DiffusersConfig, fromDiffusers, unetOfDiffusers } from "../models/diffusers.ts";
+import { type DiffusersConfig, unetOfDiffusers } from "../models/diffusers.ts";
 import { unetConfig } from "../models/of-job.ts";
 import type { UnetConfig } from "../models/unet-config.ts";
 import { CARD, type Card, parseCard } from "./card.ts";
@@ -39,11 +39,11 @@ export const isModelFolder = (path: string): boolean =>
 export function readModelFolder(path: string): ModelFolder {
   const own = existsSync(join(path, CARD)) ? readOwn(path) : null;
   const format = own?.format ?? "diffusers";
-  const { file } = FORMATS[format];
+  const { file, from = (tensor: NamedTensor) => tensor } = FORMATS[format];
   const bytes = read(path, file);
   if (own) checkDigest(join(path, file), bytes, own.card);
   const stored = [...decodeSafetensors(bytes, join(path, file)).values()];
-  const tensors = format === "safetensors" ? stored : stored.map(fromDiffusers);
+  const tensors = stored.map(from);
   return {
     path,
     format,

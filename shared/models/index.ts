@@ -1,6 +1,6 @@
 // The table of networks. A network's code loads TensorFlow.js; the table does not.
 
-import type { NetworkKind } from "./kind.ts";
+import type { Gives, NetworkKind } from "./kind.ts";
 
 export const NETWORKS = {
   unet: {
@@ -10,6 +10,7 @@ export const NETWORKS = {
     lowRes: true,
     augments: true,
     text: true,
+    embedding: true,
     load: async () => (await import("./unet.ts")).unetOf,
   },
   mlp: {
@@ -52,6 +53,20 @@ export const NETWORKS = {
     pyramid: "plain",
     load: async () => (await import("./flow.ts")).flowOf,
   },
+  clip: {
+    about: "CLIP, Radford et al. 2021: images and captions as embeddings of one space",
+    gives: "features",
+    text: "always",
+    embedding: "makes",
+    load: async () => (await import("./clip.ts")).clipOf,
+  },
+  prior: {
+    about: "unCLIP's prior, Ramesh et al. 2022: denoises models.clip's embedding of an image, told the caption",
+    gives: "embedding",
+    text: "always",
+    embedding: "always",
+    load: async () => (await import("./prior.ts")).priorOf,
+  },
 } satisfies Record<string, NetworkKind>;
 
 export type NetworkName = keyof typeof NETWORKS;
@@ -63,10 +78,16 @@ export const denoises = (type: NetworkName): boolean => NETWORKS[type].gives ===
 export const plays = (type: NetworkName): boolean => NETWORKS[type].gives === "game";
 
 /** Whether it makes images of z at once, by no process. */
-export const generates = (type: NetworkName): boolean => !["image", "classes"].includes(NETWORKS[type].gives);
+export const generates = (type: NetworkName): boolean => AT_ONCE.includes(NETWORKS[type].gives);
 
+const AT_ONCE: readonly Gives[] = ["game", "bound", "density"];
+const PICTURES: readonly Gives[] = ["image", ...AT_ONCE];
 /** Whether pictures can be drawn with it, and labels be its condition. */
-export const givesImages = (type: NetworkName): boolean => NETWORKS[type].gives !== "classes";
+export const givesImages = (type: NetworkName): boolean => PICTURES.includes(NETWORKS[type].gives);
+
+const DRAWN: readonly Gives[] = [...PICTURES, "embedding"];
+/** Whether it draws anything: pictures, or embeddings of them. */
+export const draws = (type: NetworkName): boolean => DRAWN.includes(NETWORKS[type].gives);
 
 const networksThat = (hold: (kind: NetworkKind) => boolean | undefined): readonly NetworkName[] =>
   (Object.keys(NETWORKS) as NetworkName[]).filter((name) => hold(NETWORKS[name]));
@@ -79,4 +100,10 @@ export const AUGMENTED = networksThat(({ augments }) => augments);
 /** Those that can be upsamplers. */
 export const UPSAMPLERS = networksThat(({ lowRes }) => lowRes);
 /** Those that can read captions. */
-export const READERS = networksThat(({ text }) => text);
+export const READERS = networksThat(({ text }) => text !== undefined);
+export const ALWAYS_READ = networksThat(({ text }) => text === "always");
+/** Those that embeddings of CLIP are of, and of these those that need their size. */
+export const EMBEDDERS = networksThat(({ embedding }) => embedding !== undefined);
+export const ALWAYS_EMBED = networksThat(({ embedding }) => embedding === "always" || embedding === "makes");
+/** Those that make them themselves. */
+export const MAKERS = networksThat(({ embedding }) => embedding === "makes");

@@ -3,21 +3,27 @@
 import type { Network } from "../nn/network.ts";
 import type { ImageShape, NetworkFields } from "./of-job.ts";
 
+export const GIVES = ["image", "classes", "game", "bound", "density", "features", "embedding"] as const;
+export type Gives = (typeof GIVES)[number];
+
 export interface NetworkKind {
   readonly about: string;
   /**
    * What comes out of it: an image as large as its input, or logits of classes, or a game of two networks, or a bound on the density
-   * of its input, or that density. Objectives are of one of them.
+   * of its input, or that density, or features of images and captions in one space, or an embedding of that space. Objectives are of
+   * some of them.
    */
-  readonly gives: "image" | "classes" | "game" | "bound" | "density";
+  readonly gives: Gives;
   /** Its feature maps come in several sizes: what a job says of levels is of them; of groups and attention too unless they are plain. */
   readonly pyramid?: "plain" | "attentive";
   /** It may be told its image at a lower resolution. */
   readonly lowRes?: true;
   /** It can be told how an image was augmented. */
   readonly augments?: true;
-  /** It may read captions. */
-  readonly text?: true;
+  /** It may read captions, or does in any case. */
+  readonly text?: true | "always";
+  /** It may be told an embedding of CLIP's, is in any case, or makes them. */
+  readonly embedding?: true | "always" | "makes";
   /** @returns what makes the network of a job. */
   load(): Promise<(fields: NetworkFields, image: ImageShape) => Network>;
 }

@@ -4,6 +4,7 @@ import { AUGMENT_LABELS } from "../augmentation/augment.ts";
 import { isLearned, type VarianceType } from "../diffusion/prediction.ts";
 import { chainKind, type ProcessName } from "../diffusion/processes/index.ts";
 import type { ProcessOptions } from "../diffusion/processes/process.ts";
+import { PlumeError } from "../errors.ts";
 import type { TextConfig } from "../nn/text-encoder.ts";
 import { TOKENS } from "../scenes/tokens.ts";
 import { MOST_WORDS } from "../scenes/words.ts";
@@ -23,6 +24,7 @@ export interface NetworkFields {
     readonly layers: number;
     readonly bases: number;
     readonly text?: Pick<TextConfig, "width" | "layers" | "heads"> | undefined;
+    readonly embedding?: number | undefined;
     readonly lowRes?: { readonly size: number; readonly noise: number } | undefined;
   };
   /** Where there is a text encoder, captions are its words. */
@@ -56,6 +58,24 @@ export const outputsOf = ({ process, variance }: NetworkFields["diffusion"]): nu
 /** One row more than classes: the last means "no label". */
 export const classRowsOf = ({ classes }: NetworkFields["model"]): number => (classes > 0 ? classes + 1 : 0);
 
+/** The encoder of captions, of a network that reads any. */
+export const textConfig = (
+  { text }: Pick<NetworkFields["model"], "text">,
+  models: NetworkFields["models"],
+): TextConfig | undefined => text && { ...text, vocabulary: models?.text ? undefined : VOCABULARY };
+
+/** Of a network that learns its words in any case. */
+export const ownTextConfig = ({ text }: Pick<NetworkFields["model"], "text">) =>
+  text && { ...text, vocabulary: VOCABULARY };
+
+/** Heads of a transformer of the job's channels. @throws PlumeError INVALID_ARGUMENT for heads that do not fill them. */
+export function headsOfWidth({ channels, headChannels = channels }: NetworkFields["model"]): number {
+  if (channels % headChannels === 0) return channels / headChannels;
+  throw new PlumeError("INVALID_ARGUMENT", `heads of ${headChannels} channels do not divide the ${channels} channels`, {
+    remedy: "set model.headChannels to a divisor of model.channels",
+  });
+}
+
 /** Side of the feature map of a level, in the network's own pixels. */
 export const sideOf = ({ data }: Pick<NetworkFields, "data">, level: number): number =>
   data.imageSize / data.patch / 2 ** level;
@@ -68,7 +88,8 @@ export function unetConfig(fields: NetworkFields, channels: number): UnetConfig 
     inC: model.lowRes ? 2 * patched : patched,
     lowRes: model.lowRes && (model.lowRes.noise > 0 ? "augmented" : "plain"),
     outC: outputsOf(diffusion) * patched,
-    text: model.text && { ...model.text, vocabulary: models?.text ? undefined : VOCABULARY },
+    text: textConfig(model, models),
+    embedding: model.embedding,
     channels: model.channels,
     channelMult: model.channelMult,
     resBlocks: model.resBlocks,

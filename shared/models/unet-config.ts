@@ -12,6 +12,8 @@ export interface UnetConfig {
   readonly lowRes?: "plain" | "augmented" | undefined;
   /** The encoder of captions, whose words are attended to and whose mean joins the time embedding. */
   readonly text?: TextConfig | undefined;
+  /** Dimensions of CLIP's embedding of the image, where it is told that: a decoder (Ramesh et al. 2022, Sec. 2.1). */
+  readonly embedding?: number | undefined;
   /** Channels of a level are `channels` times its multiplier. */
   readonly channels: number;
   readonly channelMult: readonly number[];
@@ -41,6 +43,9 @@ export const AUGMENT_WEIGHT = "augment_embedding.weight";
 
 export const levelChannels = ({ channels, channelMult }: UnetConfig): number[] =>
   channelMult.map((mult) => channels * mult);
+
+/** Channels of what is attended to beside the pixels, words and tokens of an embedding; undefined where there is nothing. */
+export const besideC = ({ text, embedding }: UnetConfig): number | undefined => text?.width ?? embedding;
 
 /** Width of the sinusoids; the time embedding has 4 times as many. */
 export const sinusoidsOf = (config: UnetConfig): number => config.embedChannels ?? levelChannels(config)[0]!;

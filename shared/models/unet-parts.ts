@@ -10,13 +10,13 @@ import { conv2d, dense, downsample, embedding, project, type Scope, upsample } f
 import type { Forward, NetworkInput } from "../nn/network.ts";
 import { textEncoder } from "../nn/text-encoder.ts";
 import { resBlock } from "./res-block.ts";
-import { headsOf, levelChannels, sinusoidsOf, type UnetConfig } from "./unet-config.ts";
+import { besideC, headsOf, levelChannels, sinusoidsOf, type UnetConfig } from "./unet-config.ts";
 
 /** What the blocks of a network are told. */
 export interface Told {
   /** The embedding of time, class and the like, after its SiLU: float32 [B, D]. */
   readonly emb: tf.Tensor2D;
-  /** The words of the captions: float32 [B, L, width]; null without captions. */
+  /** The words of the captions, and those of an embedding: float32 [B, L, width]; null without any. */
   readonly text: tf.Tensor3D | null;
 }
 
@@ -28,19 +28,52 @@ export interface UpBlock {
   readonly join: boolean;
 }
 
-/** Time and class as one embedding, to which the mean of a caption's words is added: Saharia et al. 2022, Sec. 2.3. */
+/**
+ * Time and class as one embedding, to which the mean of a caption's words is added (Saharia et al. 2022, Sec. 2.3), and CLIP's embedding
+ * of the image, which makes four more words (Ramesh et al. 2022, Sec. 2.1).
+ */
 export function conditioning(scope: Scope, config: UnetConfig) {
   const embed = timeEmbedding(scope, config);
-  if (!config.text) return (f: Forward, input: NetworkInput): Told => ({ emb: silu(embed(f, input)), text: null });
-  const read = textEncoder(scope.child("text_encoder"), config.text);
-  const toEmbedding = dense(scope.child("text_embedding"), config.text.width, 4 * sinusoidsOf(config));
+  const more = [captionWords(scope, config), imageWords(scope, config)].filter((each) => each !== null);
   return (f: Forward, input: NetworkInput): Told => {
-    if (!input.text)
+    const told = more.map((each) => each(f, input));
+    const emb = told.reduce((sum, { pooled }) => tf.add(sum, pooled) as tf.Tensor2D, embed(f, input));
+    const words = told.map((each) => each.words);
+    return { emb: silu(emb), text: words.length > 1 ? tf.concat(words, 1) : (words[0] ?? null) };
+  };
+}
+
+/** What is attended to, float32 [B, L, width], and what of it joins the time embedding. */
+type Words = (f: Forward, input: NetworkInput) => { readonly words: tf.Tensor3D; readonly pooled: tf.Tensor2D };
+
+function captionWords(scope: Scope, config: UnetConfig): Words | null {
+  if (!config.text) return null;
+  const read = textEncoder(scope.child("text_encoder"), config.text);
+  const project = dense(scope.child("text_embedding"), config.text.width, 4 * sinusoidsOf(config));
+  return (f, { text, x }) => {
+    if (!text)
       throw new PlumeError("INVALID_ARGUMENT", "a network that reads captions was given none", {
         remedy: "pass words that are 0 where there is none",
       });
-    const { words, pooled } = read(f, input.text, input.x.shape[0]);
-    return { emb: silu(tf.add(embed(f, input), toEmbedding(f, pooled)) as tf.Tensor2D), text: words };
+    const { words, pooled } = read(f, text, x.shape[0]);
+    return { words, pooled: project(f, pooled) };
+  };
+}
+
+const IMAGE_WORDS = 4;
+
+function imageWords(scope: Scope, config: UnetConfig): Words | null {
+  const { embedding: D } = config;
+  if (D === undefined) return null;
+  const C = besideC(config)!;
+  const pooled = dense(scope.child("image_embedding"), D, 4 * sinusoidsOf(config));
+  const words = dense(scope.child("image_words"), D, IMAGE_WORDS * C);
+  return (f, { embedding }) => {
+    if (!embedding)
+      throw new PlumeError("INVALID_ARGUMENT", "a network that is told an image's embedding was given none", {
+        remedy: "pass zeros where there is none",
+      });
+    return { words: tf.reshape(words(f, embedding), [-1, IMAGE_WORDS, C]), pooled: pooled(f, embedding) };
   };
 }
 
@@ -87,7 +120,7 @@ function parts(config: UnetConfig) {
   const attention = (scope: Scope, channels: number): Block => {
     const block = attentionBlock(scope, channels, {
       ...{ heads: headsOf(config, channels), groups, eps },
-      textC: config.text?.width,
+      textC: besideC(config),
     });
     return (f, x, { text }) => block(f, x, text);
   };

@@ -7,8 +7,8 @@ import type { Forward } from "./network.ts";
 interface AttendOptions {
   /** Whether scores are divided by sqrt(D), as everywhere but in T5. */
   readonly scaled?: boolean;
-  /** Added to the scores: float32 [B H, T, T]. */
-  readonly bias?: tf.Tensor;
+  /** Added to the scores: float32 [B H, T, T], or [T, T] for all. */
+  readonly bias?: tf.Tensor | undefined;
 }
 
 /** softmax(q k^T / sqrt(D)) v, with q and k scaled by D^-1/4 each, as in ADM. q, k, v [B, T, C] -> [B, T, C]. */

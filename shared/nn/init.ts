@@ -20,6 +20,9 @@ function fill(values: Float32Array, init: Init, key: StreamKey): void {
     case "ones":
       values.fill(1);
       return;
+    case "constant":
+      values.fill(init.value);
+      return;
     case "normal":
       inPieces(values, (from, piece) => {
         const z = normals(key, piece.length, from);

@@ -1,7 +1,7 @@
 // The contract between networks and everything that runs them. A network is declared once (its parameters, by name)
 // and applied many times: the parameters are looked up by name, so the same network trains, samples and is exported.
 
-import type { Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
+import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 import type { ParamSpec } from "../tensor/layout.ts";
 
 /** What a forward pass may ask for. */
@@ -28,6 +28,8 @@ export interface NetworkInput {
   readonly lowRes?: LowResInput | null;
   /** float32 [B, n]: how each image was augmented, for networks that are told; absent for images as they are. */
   readonly augment?: Tensor2D | null;
+  /** float32 [B, D]: CLIP's embedding of the image, or for a prior of the caption, of length sqrt(D); of zeros for none. */
+  readonly embedding?: Tensor2D | null;
 }
 
 export interface LowResInput {
@@ -69,12 +71,26 @@ export interface Density extends Generator {
   evidence(f: Forward, x: Tensor4D, y: Tensor1D | null, noise: Tensor2D): Evidence;
 }
 
+/** Two towers that lead images and captions into one space: CLIP. */
+export interface Towers {
+  /** Dimensions of the space. */
+  readonly embedding: number;
+  /** Images as the network sees them, float32 [B, H, W, C], to features of any length, float32 [B, embedding]. */
+  images(f: Forward, x: Tensor4D): Tensor2D;
+  /** @param ids int32 [B L], as a network's text. @returns features, float32 [B, embedding]. */
+  texts(f: Forward, ids: Tensor1D): Tensor2D;
+  /** ln of what cosines are multiplied by. */
+  logScale(f: Forward): Scalar;
+}
+
 export interface Network {
   readonly params: readonly ParamSpec[];
   /** Of what is two networks. Its forward is the generator's, of z as [B, 1, 1, latent]. */
   readonly game?: Game;
   /** Of what knows a density. Its forward is as that of a game. */
   readonly density?: Density;
+  /** Of what leads images and captions into one space. Its forward is the image tower, [B, 1, 1, embedding]. */
+  readonly towers?: Towers;
   /** @returns float32 [B, H, W, C_out]; of what tells classes apart their logits, [B, 1, 1, K]. */
   forward(f: Forward, input: NetworkInput): Tensor4D;
 }

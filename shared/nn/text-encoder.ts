@@ -3,28 +3,23 @@
 // pass through the last norm (Saharia et al. 2022, Sec. 2.3). B batch, L words, C channels.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { attend } from "./attention.ts";
-import { silu } from "./fused.ts";
-import { dense, embedding, groupNorm, type Scope } from "./layers.ts";
+import { embedding, type Scope } from "./layers.ts";
 import type { Forward } from "./network.ts";
+import { layerNorm, type Tokens, type TransformerConfig, transformer } from "./transformer.ts";
 
-export interface TextConfig {
+export interface TextConfig extends TransformerConfig {
   /** Of a network that learns its words; one without reads those of a frozen encoder. */
   readonly vocabulary?: Vocabulary | undefined;
-  /** Channels of a word. */
-  readonly width: number;
-  readonly layers: number;
-  readonly heads: number;
 }
 
-interface Vocabulary {
+export interface Vocabulary {
   /** Numbers a word may have; 0 is no word. */
   readonly tokens: number;
   /** Words of every caption, those that it lacks included. */
   readonly length: number;
 }
 
-type Words = tf.Tensor3D;
+type Words = Tokens;
 
 /** What a network makes of captions. */
 interface Read {
@@ -38,14 +33,11 @@ interface Read {
 export function textEncoder(scope: Scope, config: TextConfig) {
   const { vocabulary, width, layers, heads } = config;
   const embed = vocabulary ? ownWords(scope, vocabulary, width) : givenWords(scope, width);
-  const blocks = Array.from({ length: layers }, (_, k) => layer(scope.child(`layers.${k}`), width, heads));
+  const blocks = transformer(scope, { width, layers, heads });
   const last = layerNorm(scope.child("final_layer_norm"), width);
   return (f: Forward, text: tf.Tensor1D, B: number): Read => {
     const { embedded, share } = embed(f, text, B);
-    const words = last(
-      f,
-      blocks.reduce((h, block) => block(f, h), embedded),
-    );
+    const words = last(f, blocks(f, embedded));
     return { words, pooled: (share ? tf.sum(tf.mul(words, share), 1) : tf.mean(words, 1)) as tf.Tensor2D };
   };
 }
@@ -83,24 +75,4 @@ function givenWords(scope: Scope, width: number) {
       share: tf.div(tf.add(there, isEmpty), tf.add(count, tf.mul(isEmpty, L))) as Words,
     };
   };
-}
-
-function layer(scope: Scope, width: number, heads: number) {
-  const norm1 = layerNorm(scope.child("layer_norm1"), width);
-  const [toQ, toK, toV] = ["to_q", "to_k", "to_v"].map((name) => dense(scope.child(name), width, width));
-  const toOut = dense(scope.child("to_out"), width, width);
-  const norm2 = layerNorm(scope.child("layer_norm2"), width);
-  const up = dense(scope.child("fc1"), width, 4 * width);
-  const down = dense(scope.child("fc2"), 4 * width, width);
-  return (f: Forward, words: Words): Words => {
-    const u = norm1(f, words);
-    const h = tf.add(words, toOut(f, attend(toQ!(f, u), toK!(f, u), toV!(f, u), heads))) as Words;
-    return tf.add(h, down(f, silu(up(f, norm2(f, h))))) as Words;
-  };
-}
-
-/** Of each word by itself: Ba et al. 2016. */
-function layerNorm(scope: Scope, width: number) {
-  const norm = groupNorm(scope, width, { groups: 1, eps: 1e-5 });
-  return (f: Forward, words: Words): Words => tf.reshape(norm(f, tf.reshape(words, [-1, 1, width])), words.shape);
 }

@@ -15,6 +15,7 @@ export const OBJECTIVES = {
   simple: {
     about: "L_simple, Ho et al. 2020",
     asks: "output",
+    of: ["image", "embedding"],
     load: async () => (await import("./simple.ts")).simple,
   },
   hybrid: {
@@ -84,6 +85,12 @@ export const OBJECTIVES = {
     of: "density",
     about: "Dinh et al. 2017, the negative log likelihood of a flow, in bits a dimension",
     load: async () => (await import("./evidence.ts")).likelihood,
+  },
+  contrastive: {
+    asks: "towers",
+    of: "features",
+    about: "InfoNCE of images and captions within a micro-batch, both ways, Radford et al. 2021",
+    load: async () => (await import("./contrastive.ts")).contrastive,
   },
 } satisfies Record<string, ObjectiveKind>;
 

@@ -1,5 +1,5 @@
 // The contracts of objectives: of one output of the network at a time of the process, of denoisers at levels of their own, of a
-// chain's steps, of two networks that play against each other, or of what a density says of images.
+// chain's steps, of two networks that play against each other, of what a density says of images, or of two towers' features.
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { LevelDenoiser } from "../diffusion/consistency.ts";
@@ -83,10 +83,12 @@ export interface LevelObjective {
   aim(path: Path, denoisers: Denoisers): Aim;
 }
 
+type Judged = "image" | "classes" | "game" | "bound" | "density" | "features" | "embedding";
+
 interface Entry {
   readonly about: string;
   /** What it judges, as networks give it (shared/models); an image when absent. */
-  readonly of?: "classes" | "game" | "bound" | "density";
+  readonly of?: Judged | readonly Judged[];
   /** The processes that it is for; all when absent. */
   readonly fits?: readonly ProcessName[];
   /** Whether it has a bound that teaches a variance. */
@@ -144,5 +146,25 @@ interface OfEvidence extends Entry {
   load(): Promise<EvidenceObjective>;
 }
 
+/**
+ * Of the features of images and of their captions, float32 [B, D], row i of both of one sample: one number of the batch, for each is
+ * told from the others. @param logScale of the cosines.
+ */
+export type FeaturesObjective = (
+  images: tf.Tensor,
+  texts: tf.Tensor,
+  logScale: tf.Scalar,
+) => { readonly loss: tf.Scalar };
+
+/** Of two towers. */
+interface OfTowers extends Entry {
+  readonly asks: "towers";
+  readonly of: "features";
+  load(): Promise<FeaturesObjective>;
+}
+
 /** An entry of the table. */
-export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain | OfPlayers | OfEvidence;
+export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain | OfPlayers | OfEvidence | OfTowers;
+
+/** Whether it judges what a network gives. */
+export const judges = ({ of = "image" }: Entry, gives: Judged): boolean => [of].flat().includes(gives);

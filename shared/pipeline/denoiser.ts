@@ -14,6 +14,7 @@ import type { Denoiser, Score, SigmaDenoiser } from "../samplers/sampler.ts";
 import { type ScoreWithSlope, withSlope } from "../samplers/sde/likelihood.ts";
 import { type CaptionNumbers, feedText } from "./captions.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
+import { feedEmbedding } from "./embedding.ts";
 import { feedLowRes, type LowRes } from "./low-res.ts";
 
 export interface DenoiserOptions {
@@ -31,6 +32,8 @@ export interface Condition {
   readonly guidance: number;
   /** Of n captions; without any, a network that reads captions draws as it does without. */
   readonly text?: CaptionNumbers | undefined;
+  /** CLIP's, as the network is told them, float32 [n * D]; without any it draws as it does without. */
+  readonly embedding?: Float32Array | undefined;
   /** Of an upsampler: what it is told of the images, in their order. */
   readonly lowRes?: LowRes | undefined;
 }
@@ -69,7 +72,7 @@ interface Asked extends Condition {
 /** Denoisers under any condition; those of one shape share their computation. */
 export function createDenoisers(options: DenoiserOptions): (condition: Condition) => NetworkDenoisers {
   const { spec, network, params, program, onEvaluation } = options;
-  const { classes, lowRes: told } = spec.model;
+  const { classes, lowRes: told, embedding: D } = spec.model;
   const captioned = spec.model.text !== undefined;
   const { variance, predict, sigmaData, sigmaMin } = spec.diffusion;
   const noise = noiseProcess(spec.diffusion);
@@ -91,6 +94,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const ids = () => Int32Array.from({ length: rows }, (_, i) => (i < B ? asked.labels![i]! : classes));
       const y = labelled ? (feed([rows], "int32", ids) as tf.Tensor1D) : null;
       const text = captioned ? feedText(feed, spec, rows, () => asked.text) : null;
+      const embedding = D === undefined ? null : feedEmbedding(feed, [rows, D], () => asked.embedding);
       const input = reads.input && scalar(() => reads.input!(asked.level));
       const [skip, out] = [scalar(() => asked.reading.skip), scalar(() => asked.reading.out)];
       const forward = inference(named(network.params, tensors));
@@ -98,7 +102,7 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
       const lowRes = once && guided ? twice(once) : once;
       const answer = (x: tf.Tensor): readonly [read: tf.Tensor, learned?: tf.Tensor] => {
         const seen = (input ? tf.mul(x, input) : x) as tf.Tensor4D;
-        const output = network.forward(forward, { x: seen, t, y, text, lowRes });
+        const output = network.forward(forward, { x: seen, t, y, text, embedding, lowRes });
         const [F, learned] = isLearned(variance) ? (tf.split(output, 2, 3) as [tf.Tensor, tf.Tensor]) : [output];
         const read = tf.add(tf.mul(x, skip), tf.mul(F, out));
         return learned ? [read, learned] : [read];
@@ -123,8 +127,8 @@ export function createDenoisers(options: DenoiserOptions): (condition: Condition
   const programs = new Map<string, Program>();
   /** x_0 or the score and, where the network has learned one, what it gives for the variance; or the slope along epsilon. */
   const evaluateAll = (question: Asked): readonly [read: tf.Tensor, more?: tf.Tensor] => {
-    const { x, labels, text, guidance, epsilon } = question;
-    const guided = (labels !== null || text !== undefined) && guidance !== 1;
+    const { x, labels, text, embedding, guidance, epsilon } = question;
+    const guided = (labels !== null || text !== undefined || embedding !== undefined) && guidance !== 1;
     const shape = x.shape as Shape4;
     const key = `${shape} ${labels !== null} ${guided} ${epsilon !== undefined}`;
     if (!programs.has(key))

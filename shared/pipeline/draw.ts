@@ -2,6 +2,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { JobSpec } from "../config/schema.ts";
+import type { X0Options } from "../diffusion/gaussian.ts";
 import { GRIDS, type GridName } from "../diffusion/grids.ts";
 import type { Level } from "../diffusion/parameterization.ts";
 import { noiseProcess } from "../diffusion/processes/index.ts";
@@ -33,6 +34,8 @@ export interface Manner extends Thresholding {
 interface Course extends Manner {
   readonly spec: JobSpec;
   readonly denoise: Denoisers;
+  /** What becomes of x_0 where it is no image; as the manner says when absent. */
+  readonly x0?: X0Options | undefined;
   /** Of a classifier that guides the way to images. */
   readonly gradients?: Gradients | undefined;
 }
@@ -98,7 +101,7 @@ async function byStep(sampler: StepSampler, course: Course): Promise<Way> {
   const step = gradients ? GUIDES[sampler.guided](plain, gradients.byStep(process)) : plain;
   const { T, sqrtAlphasCumprod, sqrtOneMinusAlphasCumprod } = process;
   const denoiser = denoise.byStep(process);
-  const options = { process, eta, variance, ...thresholded(course) };
+  const options = { process, eta, variance, ...(course.x0 ?? thresholded(course)) };
   return {
     steps: T,
     prior: 1,
@@ -113,7 +116,7 @@ async function byStep(sampler: StepSampler, course: Course): Promise<Way> {
 function bySigma(walk: Walk, sampler: SigmaSampler, course: Course): Way {
   const { spec, denoise, gradients, steps, eta = sampler.eta, grid = sampler.grid } = course;
   const sigmas = levelsOf({ ...sampler, grid }, steps, noiseProcess(spec.diffusion));
-  const plain = denoise.bySigma(thresholded(course));
+  const plain = denoise.bySigma(course.x0 ?? thresholded(course));
   // As in a step: x_0 is clipped before it is guided, and not again.
   const denoiser = gradients ? guideDenoiser(plain, gradients.bySigma()) : plain;
   const goesUp = sampler.stepwise && sampler.eta === 0;

@@ -19,8 +19,10 @@ import { createDenoisers } from "./denoiser.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import { draw, type Manner } from "./draw.ts";
 import type { FrozenNetwork } from "./frozen.ts";
-import { type LowResImages, lowResPart, sampledLowRes, streamOf } from "./low-res.ts";
+import { type LowResImages, lowResPart, partOf, sampledLowRes, streamOf } from "./low-res.ts";
 import { imageRandom, shown } from "./pixels.ts";
+import { createPrior } from "./prior.ts";
+import { createEmbedder } from "./towers.ts";
 
 export interface GeneratorOptions {
   readonly spec: JobSpec;
@@ -33,6 +35,9 @@ export interface GeneratorOptions {
   readonly classifier?: FrozenNetwork | undefined;
   /** Of a network that reads captions of another vocabulary than that of scenes. */
   readonly readCaptions?: ReadCaptions | undefined;
+  /** Of a decoder: whose embeddings it is told, and what draws them of captions; without a prior they are those of pictures. */
+  readonly clip?: FrozenNetwork | undefined;
+  readonly prior?: FrozenNetwork | undefined;
   readonly onEvaluation?: (images: number) => void;
 }
 
@@ -50,6 +55,8 @@ interface Wanted extends Manner {
   readonly classifierScale?: number | undefined;
   /** Of an upsampler: what each image is drawn from. */
   readonly lowRes?: LowResImages | undefined;
+  /** Of a decoder without a prior: whose embeddings it is told, uint8 [n, H, W, C]. */
+  readonly pictures?: Uint8Array | undefined;
   /** Of a chain: what is known of the images beforehand, in the order of the indices. */
   readonly seen?: Seen | undefined;
   readonly onStep?: (done: number, total: number) => Promise<void> | void;
@@ -87,6 +94,7 @@ function drawnByLevels(options: GeneratorOptions): Drawn {
   const { spec, program, classifier, image, readCaptions = readScenes } = options;
   const denoisers = createDenoisers(options);
   const gradients = classifier && createGradients(classifier, program);
+  const embeddingsOf = embeddedBy(options);
   return async (wanted, random) => {
     const { sampler, guidance, classifierScale: scale = 1 } = wanted;
     const labels = wanted.labels && Int32Array.from(wanted.labels);
@@ -95,11 +103,28 @@ function drawnByLevels(options: GeneratorOptions): Drawn {
     return draw(levelSampler(sampler), {
       ...wanted,
       spec,
-      denoise: denoisers({ labels: spec.model.classes > 0 ? labels : null, guidance, text, lowRes }),
+      denoise: denoisers({
+        ...{ labels: spec.model.classes > 0 ? labels : null, guidance, text, lowRes },
+        embedding: await embeddingsOf?.(wanted),
+      }),
       gradients: labels && scale !== 0 ? gradients?.({ labels, scale }) : undefined,
       start: random(PURPOSE.sampleNoise, 0).normals(),
       noise: (call) => random(PURPOSE.sampleStep, call).normals(),
     });
+  };
+}
+
+/** What a decoder is told: float32 [n * D]; undefined for any other model. */
+function embeddedBy({ image, program, clip, prior }: GeneratorOptions) {
+  if (!clip) return undefined;
+  const embedder = createEmbedder(clip, image, program);
+  const draws = prior && createPrior(prior, embedder, program);
+  return async ({ pictures, captions, ...wanted }: Wanted): Promise<Float32Array> => {
+    invariant(pictures ?? draws, "a decoder is told of pictures, or has a prior");
+    const embeddings = pictures ? embedder.images(pictures) : await draws!({ ...wanted, captions: captions! });
+    const told = await embeddings.data<"float32">();
+    embeddings.dispose();
+    return told;
   };
 }
 
@@ -153,7 +178,7 @@ function drawnByGenerator(
 
 /** Images whose sampler would let them depend on each other, each by itself. */
 async function oneByOne(generate: Generate, wanted: Wanted): Promise<Uint8Array> {
-  const { indices, labels, captions, lowRes, onStep } = wanted;
+  const { indices, labels, captions, lowRes, pictures, onStep } = wanted;
   const n = indices.length;
   const images: Uint8Array[] = [];
   for (const [i, index] of indices.entries())
@@ -164,6 +189,7 @@ async function oneByOne(generate: Generate, wanted: Wanted): Promise<Uint8Array>
         labels: labels && [labels[i]!],
         captions: captions && [captions[i]!],
         lowRes: lowRes && lowResPart(lowRes, n, i, i + 1),
+        pictures: pictures && partOf(pictures, n, i, i + 1),
         ...(onStep && { onStep: (done: number, total: number) => onStep(i * total + done, n * total) }),
       }),
     );

@@ -68,7 +68,10 @@ export interface Loss {
 
 export async function openLoss({ diffusion }: JobSpec): Promise<Loss> {
   const kind = objectiveKind(diffusion.objective);
-  invariant(kind.asks !== "players" && kind.asks !== "evidence", `${diffusion.objective} is no loss of a process`);
+  invariant(
+    kind.asks !== "players" && kind.asks !== "evidence" && kind.asks !== "towers",
+    `${diffusion.objective} is no loss of a process`,
+  );
   if (kind.asks === "chain") return chainLoss(diffusion, await kind.load());
   return kind.asks === "output"
     ? outputLoss(diffusion, await kind.load())

@@ -128,10 +128,15 @@ export const streamOf = (
 ): Pick<StreamKey, "purpose" | "step"> =>
   lowRes ? { purpose: UPSAMPLE.get(purpose)!, step: SIZES * step + lowRes.size } : { purpose, step };
 
+export const lowResPart = ({ pixels, noise }: LowResImages, n: number, from: number, to: number): LowResImages => ({
+  pixels: partOf(pixels, n, from, to),
+  noise,
+});
+
 /** Images [from, to) of n. */
-export function lowResPart({ pixels, noise }: LowResImages, n: number, from: number, to: number): LowResImages {
+export function partOf(pixels: Uint8Array, n: number, from: number, to: number): Uint8Array {
   const size = pixels.length / n;
-  return { pixels: pixels.slice(from * size, to * size), noise };
+  return pixels.slice(from * size, to * size);
 }
 
 /** The same inside a recorded computation. @param shape of x: [n, h, w, c]. */

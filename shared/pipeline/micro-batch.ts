@@ -20,6 +20,7 @@ import { drawsOf, normals, PURPOSE, type Purpose, type StreamKey, uniforms } fro
 import type { Layout } from "../tensor/layout.ts";
 import { type CaptionNumbers, feedText, type ReadCaptions, readScenes, trainingText } from "./captions.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
+import { createEmbedding, type Embedded } from "./embedding.ts";
 import { createEvidenceMicroBatch } from "./evidence.ts";
 import type { FrozenNetwork, FrozenNetworks } from "./frozen.ts";
 import { droppedLabels, mirrored, normalise } from "./images.ts";
@@ -28,7 +29,8 @@ import { type Loss, openLoss, type Times } from "./loss.ts";
 import { feedLowRes, type LowRes, trainingLowRes } from "./low-res.ts";
 import { createPlayersMicroBatch } from "./players.ts";
 import { readGradient } from "./read-gradient.ts";
-import { shuffleShape } from "./shape.ts";
+import { denoisedShape } from "./shape.ts";
+import { createTowersMicroBatch } from "./towers.ts";
 import { trainingForward } from "./training-forward.ts";
 
 export interface MicroBatch {
@@ -68,6 +70,8 @@ interface Drawn extends Times {
   readonly y: Int32Array;
   /** Words of the captions. */
   readonly text: CaptionNumbers | null;
+  /** Of a job that is told embeddings, or draws them. */
+  readonly embedded: Embedded | null;
   /** Of an upsampler. */
   readonly lowRes: LowRes | null;
   /** float32 [n, AUGMENT_LABELS]: how x0 was augmented; null where it never is. */
@@ -86,10 +90,12 @@ export function createMicroBatch(
 ): ComputeMicroBatch {
   if (network.game) return createPlayersMicroBatch(spec, network.game, layout, image, backend);
   if (network.density) return createEvidenceMicroBatch(spec, network.density, layout, image, backend);
+  if (network.towers) return createTowersMicroBatch(spec, network.towers, layout, image, backend);
   const { program } = backend;
   const { seed, data, diffusion, model } = spec;
   const loading = openLoss(spec);
-  const { height, width, channels } = shuffleShape(image, data.patch);
+  const { height, width, channels } = denoisedShape(spec, image);
+  const embeds = createEmbedding(spec, image, frozen.clip);
   /** What tells classes apart is not told them. */
   const conditional = model.classes > 0 && givesImages(model.type);
   const others = Object.entries<FrozenNetwork>(frozen);
@@ -110,7 +116,8 @@ export function createMicroBatch(
     const lowRes = trainingLowRes(spec, image, shown, { step, index });
     const augmented = changes && Float32Array.from(changes.flatMap(augmentLabels));
     const text = await trainingText(spec, captions, { step, index }, readCaptions);
-    return { step, index, x0, ...times, labels, y, text, lowRes, augmented };
+    const embedded = embeds?.draw(shown, { step, index }) ?? null;
+    return { step, index, x0, ...times, labels, y, text, embedded, lowRes, augmented };
   };
 
   /** The loss and its gradients for n samples, as one computation; what it is given is what `drawn` returns. */
@@ -119,14 +126,18 @@ export function createMicroBatch(
     (feed, params) => {
       const shape = [n, height, width, channels];
       const own = params.slice(0, layout.tensors.length);
-      const x0 = feed(shape, "float32", () => drawn().x0);
+      const fixed = frozenParams(others, params.slice(layout.tensors.length));
+      const text = () => feedText(feed, spec, n, () => drawn().text!);
+      const embedded = embeds?.inside(feed, n, fixed.clip!, () => drawn().embedded!, text);
+      const x0 = embedded?.x0 ?? feed(shape, "float32", () => drawn().x0);
       const t: LookUp = (value) => feed([n, 1, 1, 1], "float32", () => Float32Array.from(drawn().t, value));
       // Fed to each evaluation anew: tfjs-node looks at a gather's indices, which it can only before their first use.
       const classes = (of: "labels" | "y") => () => feed([n], "int32", () => drawn()[of].slice()) as tf.Tensor1D;
       const augmented = () => feed([n, AUGMENT_LABELS], "float32", () => drawn().augmented!) as tf.Tensor2D;
       const told: Told = {
         labels: conditional ? classes("y") : null,
-        text: model.text ? () => feedText(feed, spec, n, () => drawn().text!) : null,
+        text: model.text ? text : null,
+        embedding: embedded?.embedding ?? null,
         lowRes: model.lowRes ? feedLowRes(feed, shape, model.lowRes, () => drawn().lowRes!) : null,
         augment: data.augment > 0 ? augmented() : null,
       };
@@ -139,8 +150,8 @@ export function createMicroBatch(
         uniforms: () => feed(shape, "float32", () => Float32Array.from(uniforms(key(purpose), x0.size))),
       });
       const sigmas = (k: number): number => drawn().levels![k]!;
-      const fixed = frozenOutputs(others, params.slice(layout.tensors.length), told);
-      const asked = { x0, random, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixed };
+      const fixedOutputs = frozenOutputs(others, fixed, told);
+      const asked = { x0, random, sigmas, t, labels: classes("labels"), target: learning(own), frozen: fixedOutputs };
       const lossOf = loss.prepare(asked);
       const losses = (...tensors: tf.Tensor[]) => lossOf(learning(tensors));
       const mean = (...tensors: tf.Tensor[]) => tf.mean(losses(...tensors)) as tf.Tensor;
@@ -176,6 +187,8 @@ interface Told {
   readonly labels: (() => tf.Tensor1D) | null;
   /** As NetworkInput has it; null for networks that read no captions. */
   readonly text: (() => tf.Tensor1D) | null;
+  /** float32 [n, D]; null for networks that are told none. */
+  readonly embedding: tf.Tensor2D | null;
   readonly lowRes: LowResInput | null;
   /** float32 [n, AUGMENT_LABELS]; null where nothing is augmented. */
   readonly augment: tf.Tensor2D | null;
@@ -196,18 +209,25 @@ const outputOf =
     return network.forward(forward(param), { x: x as tf.Tensor4D, t, ...condition });
   };
 
-/** The job's other models, without dropout. @param tensors of all of them, in their order. */
-function frozenOutputs(
-  models: readonly (readonly [string, FrozenNetwork])[],
-  tensors: readonly tf.Tensor[],
-  told: Told,
-) {
+type Others = readonly (readonly [string, FrozenNetwork])[];
+type ParamsOf = Readonly<Record<string, Param>>;
+
+/** The parameters of the job's other models, by their names. @param tensors of all of them, in their order. */
+function frozenParams(models: Others, tensors: readonly tf.Tensor[]): ParamsOf {
   let from = 0;
-  const outputs = models.map(([name, { spec, network }]) => {
+  const params = models.map(([name, { network }]) => {
     const own = named(network.params, tensors.slice(from, from + network.params.length));
     from += network.params.length;
+    return [name, own] as const;
+  });
+  return Object.fromEntries(params);
+}
+
+/** The job's other models, without dropout. */
+function frozenOutputs(models: Others, params: ParamsOf, told: Told) {
+  const outputs = models.map(([name, { spec, network }]) => {
     const labels = spec.model.classes > 0 ? told.labels : null;
-    const output = outputOf(network, own, { ...told, labels }, inference);
+    const output = outputOf(network, params[name]!, { ...told, labels }, inference);
     return [name, { diffusion: spec.diffusion, output }] as const;
   });
   return Object.fromEntries(outputs);

@@ -36,6 +36,9 @@ export const PURPOSE = {
   fakeLabel: 25,
   lowResBlur: 26,
   augment: 30,
+  embeddingDrop: 31,
+  priorNoise: 32,
+  priorStep: 33,
   /** Of models that know a density: what they draw to tell it, in training and of images that are measured. */
   evidence: 35,
   evidenceOfImage: 36,

@@ -17,6 +17,7 @@ export interface ParamSpec {
 export type Init =
   | { readonly kind: "zeros" }
   | { readonly kind: "ones" }
+  | { readonly kind: "constant"; readonly value: number }
   | { readonly kind: "uniform"; readonly scale: number }
   | { readonly kind: "normal"; readonly scale: number };
 

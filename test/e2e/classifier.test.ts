@@ -178,7 +178,7 @@ describe("refused with exit code 2", () => {
 
   it("pictures of a classifier, and what is said of pictures to its eval", async () => {
     expect(await refusal("sample", one, ...picture)).toEqual(
-      says(/is a classifier: it draws nothing[\s\S]*plume eval/),
+      says(/is a classifier: it draws no pictures[\s\S]*plume eval/),
     );
     expect(await refusal("eval", one, "--stages", "final")).toEqual(says(/--stages final: .* is a classifier/));
   });

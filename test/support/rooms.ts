@@ -89,6 +89,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "shared/nn",
     "shared/optim",
     "shared/pipeline",
+    "shared/scenes",
     "shared/store",
     "shared/tensor",
   ],

@@ -38,6 +38,8 @@ const FITS: Readonly<Record<MeasureName, (spec: JobSpec) => boolean>> = {
   noised: ({ model }) => model.type === "classifier",
   coverage: ({ data }) => data.source.startsWith("gaussian-grid:"),
   captions: ({ model }) => model.text !== undefined,
+  retrieval: ({ model }) => model.type === "clip",
+  embeddings: ({ model }) => model.type === "prior",
   bound: ({ diffusion }) => chainKind(diffusion.process) !== undefined,
 };
 

@@ -7,9 +7,12 @@ import { counted } from "../../../shared/counted.ts";
 import { chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { createEditor, imageKey, type Subjects } from "../../../shared/editing/editor.ts";
 import { PlumeError } from "../../../shared/errors.ts";
+import { readFrozen } from "../../../shared/frozen/read.ts";
 import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
 import { generates } from "../../../shared/models/index.ts";
+import { onDevice } from "../../../shared/pipeline/frozen.ts";
 import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
+import { createEmbedder, type Embedder } from "../../../shared/pipeline/towers.ts";
 import { fitsModel, inverts, isStepwise, SAMPLER_NAMES, type SamplerName } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
@@ -37,6 +40,8 @@ import { reconstruct } from "./edit/reconstruct.ts";
 import { writeEdited } from "./edit/show.ts";
 import { superResolution } from "./edit/super-resolution.ts";
 import { type EditTask, type Given, type Prepared, progressText, type Scene, type Work } from "./edit/task.ts";
+import { textDiff } from "./edit/text-diff.ts";
+import { variations } from "./edit/variations.ts";
 
 const TASKS: Readonly<Record<string, EditTask>> = {
   inpaint,
@@ -45,6 +50,8 @@ const TASKS: Readonly<Record<string, EditTask>> = {
   "image-to-image": imageToImage,
   interpolate,
   reconstruct,
+  variations,
+  "text-diff": textDiff,
 };
 
 interface EditOptions extends SamplingOptions, ImageOptions {
@@ -60,14 +67,16 @@ const QUIET_MS = 5_000;
 
 export function editCommand(): Command {
   const command = new Command("edit")
-    .description("inpaint, colorize, sharpen, redraw and interpolate images with a trained model")
+    .description("inpaint, colorize, sharpen, redraw, vary and interpolate images with a trained model")
     .addHelpText(
       "after",
       `
 Examples:
 ${Object.keys(TASKS).flatMap(examplesOf).join("\n")}
 
-plume edit <command> --help has the options of each. An image's outcome depends on its pixels, the seed and the options alone.`,
+plume edit <command> --help has the options of each. An image's outcome depends on its pixels, the seed and the options alone.
+A decoder of CLIP's embeddings (model.embedding) is told each image's own where it is reconstructed or varied; between two it is led from one to
+the other, as the noise is.`,
     );
   for (const name of Object.keys(TASKS)) command.addCommand(taskCommand(name));
   return command;
@@ -76,7 +85,7 @@ plume edit <command> --help has the options of each. An image's outcome depends 
 const CHOICES = `Where the job's sampler cannot do it, ddim does, or heun. Encodings are made without guidance, unless --guidance is given.`;
 
 const examplesOf = (name: string): string[] =>
-  TASKS[name]!.examples.map((rest) => `  plume edit ${name} runs/fashion ${rest}`);
+  TASKS[name]!.examples.map((rest) => `  plume edit ${name} runs/${TASKS[name]!.run ?? "fashion"} ${rest}`);
 
 function taskCommand(name: string): Command {
   const task = TASKS[name]!;
@@ -105,12 +114,14 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   checkDraws(checkpoint, model.job.spec);
   checkNoUpsampler(checkpoint, model.job.spec);
   checkLevels(checkpoint, model.job.spec);
-  checkSilence(checkpoint, model.job.spec);
   const image = imageOf(model);
+  const embedder = await embedderFor(checkpoint, model, prepared);
+  if (!embedder) checkSilence(checkpoint, model.job.spec);
   const { spec } = model.job;
   const sampling = samplingFor(spec, forTask(prepared, model, asked));
   const given = await readImages(images, { image, spec, enlarges: prepared.enlarges }, io.signal);
-  const scene = { image, patch: spec.data.patch, sampling, ...subjectsOf(given, model, options.class, prepared) };
+  const subjects = subjectsOf(given, model, options.class, prepared);
+  const scene = { image, patch: spec.data.patch, sampling, embedder, ...(await embedded(subjects, embedder)) };
   const run = await prepared.open(scene);
   const edited = await run(workOf(io, model, scene));
   await writeEdited(output, edited, image);
@@ -124,6 +135,32 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   if (told.error !== undefined) io.print(`made again they differ by ${told.error} of 255 (root mean square)`);
   io.result({ file: output, task: name, count, step, weights, seed, sampler, steps, guidance, ...told });
   return undefined;
+}
+
+type Placed = LoadedModel & { readonly backend: Backend };
+
+/** The CLIP of a decoder, for a task that is about embeddings. @throws PlumeError FAILED_PRECONDITION for another model, where it must be one. */
+async function embedderFor(checkpoint: string, model: Placed, { embeds }: Prepared): Promise<Embedder | undefined> {
+  if (!embeds) return undefined;
+  const { job, backend } = model;
+  const image = imageOf(model);
+  const { clip } = await readFrozen({ ...job.spec, models: { clip: job.spec.models.clip } }, image);
+  if (clip) return createEmbedder(await onDevice(clip), image, backend.program);
+  if (embeds === "perhaps") return undefined;
+  throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is told no embeddings of CLIP, which this changes`, {
+    remedy: "name a decoder: a run whose job has model.embedding, such as deploy/jobs/decoder.yaml",
+  });
+}
+
+type Shown = Pick<Scene, "pixels" | "subjects">;
+
+/** With the embedding of each. */
+async function embedded({ pixels, subjects }: Shown, embedder: Embedder | undefined): Promise<Shown> {
+  if (!embedder) return { pixels, subjects };
+  const all = embedder.images(pixels);
+  const embeddings = await all.data<"float32">();
+  all.dispose();
+  return { pixels, subjects: { ...subjects, embeddings } };
 }
 
 /** A chain's steps are no levels that images could be noised to, and a generator has none. */
@@ -199,7 +236,7 @@ function subjectsOf(
   return { pixels, subjects: { values, keys, labels: labels() } };
 }
 
-function workOf(io: CommandIo, model: LoadedModel & { readonly backend: Backend }, { image, sampling }: Scene): Work {
+function workOf(io: CommandIo, model: Placed, { image, sampling }: Scene): Work {
   const { job, network, params, backend } = model;
   const edit = createEditor({
     ...sampling,

@@ -6,7 +6,7 @@ import { CHAIN_NAMES } from "../../../shared/diffusion/processes/index.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { JUDGE_SIDE } from "../../../shared/eval/judge-network.ts";
 import { checkWeights, placeModel, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
-import { givesImages } from "../../../shared/models/index.ts";
+import { NETWORKS } from "../../../shared/models/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor, openBackendFor } from "../backend.ts";
 import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
@@ -18,9 +18,12 @@ import { evaluateCaptions } from "./eval/captions.ts";
 import { evaluateCoverage, isGrid } from "./eval/coverage.ts";
 import { evaluateJudged, FEWEST } from "./eval/judged.ts";
 import { evaluateClassifier } from "./eval/noised.ts";
+import { evaluatePrior } from "./eval/prior.ts";
 import { MOST_IMAGES, SPLITS } from "./eval/real.ts";
+import { evaluateClip } from "./eval/retrieval.ts";
 import { STAGES } from "./eval/stages.ts";
 import { listOf, type WayOptions, waysOf } from "./eval/ways.ts";
+import { PRIOR_OPTION, readDecoding } from "./sample/prior.ts";
 
 interface EvalOptions extends WayOptions {
   readonly bound?: true;
@@ -31,6 +34,7 @@ interface EvalOptions extends WayOptions {
   readonly count?: string;
   readonly seeds?: string;
   readonly stages?: string;
+  readonly prior?: string;
   readonly classifier?: string;
   readonly weights?: string;
   readonly workers?: string;
@@ -40,7 +44,7 @@ interface EvalOptions extends WayOptions {
 /** What of a model's images may be said. */
 const OF_IMAGES = [
   ...["seeds", "stages", "sampler", "steps", "guidance", "eta", "grid", "threshold", "percentile"],
-  ...["classifier", "classifierScale", "workers"],
+  ...["prior", "classifier", "classifierScale", "workers"],
 ] as readonly (keyof EvalOptions)[];
 /** And of any set of images. */
 const OF_SETS = ["against", "trainJudges", "split"] as const;
@@ -84,6 +88,7 @@ export function evalCommand(): Command {
       "--split <name>",
       "which of the test images the rest are compared with: test | validation, to choose by (default: test)",
     )
+    .option(...PRIOR_OPTION)
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
@@ -109,12 +114,18 @@ Examples:
   plume eval runs/heartbeat --bound
   plume eval runs/gan-grid --stages final
   plume eval runs/text --seeds 0 --guidance 1,3
+  plume eval runs/clip
+  plume eval runs/prior
+  plume eval runs/decoder --seeds 0 --prior runs/prior
 
 Where --sampler, --steps, --guidance, --grid, --threshold, --percentile or --classifier-scale list several values, separated by
 commas, every combination is drawn and measured. With growing classifier scale images are more often of their class, and less varied; the classifier is
 neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
+A clip (model.type: clip) is asked which of 200 captions is that of a picture, and which picture that of a caption; a prior, how
+near what it draws of a caption is to the embedding of its picture. A decoder (model.embedding) draws of what a prior draws of the
+captions, and beside it of the pictures' own embeddings.
 A model of captions (model.text) draws one image of each caption that it was not trained on, 200 of them by default, and of captions
 with pairs of colour and shape that it has never seen; told is how often the image is what its caption says.
 An upsampler (model.lowRes) draws from test images, shrunk. What it draws of a base model's images is measured as any others:
@@ -188,20 +199,22 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   }
   const { against } = options;
   const model = checkpoint === undefined ? null : await readModel(checkpoint, asked.weights);
-  if (model && !givesImages(model.job.spec.model.type)) {
-    refuseForClassifier(options, checkpoint!);
-    return evaluateClassifier(io, checkpoint!, await placeModel(model, open), {
+  const silent = model && WITHOUT_PICTURES[NETWORKS[model.job.spec.model.type].gives as keyof typeof WITHOUT_PICTURES];
+  if (silent) {
+    refuseForSilent(options, checkpoint!, model.job.spec.model.type);
+    return silent(io, checkpoint!, await placeModel(model, open), {
       count: options.count === undefined ? undefined : asked.count,
     });
   }
   const own = model ? ownMeasure(model) : undefined;
   if (model && own) refuseFor(own, options, checkpoint!, model);
   const classifier = model ? await readGuide(options.classifier, model.job.spec, model.imageSet) : undefined;
+  const decoding = model ? await readDecoding(checkpoint!, model.job.spec, model.imageSet, options.prior) : {};
   const ways = model ? asked.waysOf(model.job.spec, classifier) : [];
   if (model && own) {
     const count = options.count === undefined ? undefined : asked.count;
     const backend = await chooseBackendFor(options.backend, model.job);
-    return own.evaluate(io, checkpoint!, model, { ...asked, count, ways, backend, classifier });
+    return own.evaluate(io, checkpoint!, model, { ...asked, count, ways, backend, classifier, decoding });
   }
   const drawn = model && { ...asked, checkpoint: checkpoint!, model, classifier, ways };
   const given = against === undefined ? null : { against, labels: options.labels };
@@ -212,6 +225,9 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
   });
   return undefined;
 }
+
+/** Of models that draw no pictures, by what they give. */
+const WITHOUT_PICTURES = { classes: evaluateClassifier, features: evaluateClip, embedding: evaluatePrior } as const;
 
 /** Of models of other images than the judges know: by what, what else may not be said of them, and why not. */
 const OWN = {
@@ -231,7 +247,8 @@ const OWN = {
 type Own = (typeof OWN)[keyof typeof OWN];
 
 function ownMeasure(model: ReadModel): Own | undefined {
-  if (model.job.spec.model.text) return OWN.captions;
+  const { text, embedding } = model.job.spec.model;
+  if (text || embedding !== undefined) return OWN.captions;
   return isGrid(model) ? OWN.grid : undefined;
 }
 
@@ -245,10 +262,10 @@ function refuseFor({ without, because, tells }: Own, options: EvalOptions, check
 }
 
 /** It draws no images that these could be about. */
-function refuseForClassifier(options: EvalOptions, checkpoint: string): void {
+function refuseForSilent(options: EvalOptions, checkpoint: string, type: string): void {
   for (const flag of [...OF_IMAGES, ...OF_SETS])
     if (options[flag] !== undefined)
-      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a classifier`, {
-        remedy: `it draws no images, and plume eval ${checkpoint} tells its accuracy`,
+      throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a ${type}`, {
+        remedy: `it draws no images, and plume eval ${checkpoint} tells how good it is`,
       });
 }

@@ -6,18 +6,20 @@ import { readModel } from "../../../shared/interop/load-model.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, chooseBackendFor } from "../backend.ts";
 import { parseDrawers, WORKERS_OPTION } from "../drawing/workers.ts";
-import { CLASSIFIER_OPTION, readGuide } from "../guide.ts";
+import { CLASSIFIER_OPTION } from "../guide.ts";
 import { collect } from "../options.ts";
 import { checkOutput, OUTPUT_OPTION } from "../output.ts";
 import { SAMPLING_OPTIONS, SEED_OPTION } from "../sampling.ts";
 import { type ImageWords, parseAsked, wayFor } from "./sample/asked.ts";
+import { readBeside } from "./sample/beside.ts";
 import { drawImages } from "./sample/draw.ts";
 import { type Drawn, drawPlanned, planImages, writeImages } from "./sample/images.ts";
 import { BASE_OPTION, LOW_RES_OPTIONS } from "./sample/low-res.ts";
 import { drawnBy } from "./sample/pipeline.ts";
-import { readTextFor } from "./sample/prompt.ts";
+import { PRIOR_OPTION } from "./sample/prior.ts";
+import { openReranking, parseRerank, RERANK_OPTIONS, type RerankOptions } from "./sample/rerank.ts";
 
-interface SampleCommandOptions extends ImageWords {
+interface SampleCommandOptions extends ImageWords, RerankOptions {
   readonly pipeline?: string;
   readonly classifier?: string;
   readonly workers?: string;
@@ -39,6 +41,9 @@ export function sampleCommand(): Command {
     .option(...BASE_OPTION, collect);
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
   return command
+    .option(...PRIOR_OPTION)
+    .option(...RERANK_OPTIONS[0])
+    .option(...RERANK_OPTIONS[1])
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option(...SEED_OPTION)
@@ -60,6 +65,8 @@ Examples:
   plume sample runs/text --prompt "a small blue circle left of a large red square" --count 16 -o pairs.png
   plume sample runs/upsampler --base runs/adm-14 --count 16 -o cascade.png
   plume sample runs/large --base runs/text --prompt "small white cross" -o large.png
+  plume sample runs/decoder --prior runs/prior --prompt "large red square top left" -o decoded.png
+  plume sample runs/decoder --prompt "large blue circle" --rerank runs/clip --candidates 8 -o chosen.png
   plume sample --pipeline runs/text-to-image --prompt "small white cross" -o both-stages.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
 
@@ -69,6 +76,10 @@ frozen text encoder (models.text) reads any words, up to models.text.length toke
 An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
 of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the
 options alone. To draw from a base by another sampler than its job's, write its images first: plume sample BASE -o base.npy.
+
+A decoder (a unet whose job has model.embedding) draws of CLIP's embedding of an image, which a prior draws of the caption: twice, and the
+one that is nearer to the caption is kept. With --base DECODER the prior is that of the base.
+With --rerank CLIP several images of each caption are drawn, and the one whose embedding is nearest to the caption's is kept.
 
 Of a pipeline the last stage that gives images is drawn, from the bases that its file names.`,
     )
@@ -81,22 +92,27 @@ async function sample(io: CommandIo, given: SampleCommandOptions, named?: string
   const { output } = options;
   checkOutput(output);
   const asked = parseAsked(options);
+  const rerank = parseRerank(options);
   const workers = parseDrawers(options.workers);
   const model = await readModel(checkpoint, asked.weights);
-  const { job, step, weights, imageSet } = model;
+  const { job, step, weights } = model;
   const way = wayFor(checkpoint, job.spec, asked);
-  const classifier = await readGuide(options.classifier, job.spec, imageSet);
-  const text = await readTextFor(job, imageSet);
-  const plan = planImages({ checkpoint, model, classifier, text }, asked, way);
+  const prior = options.base === undefined ? options.prior : undefined;
+  const beside = await readBeside(checkpoint, model, { classifier: options.classifier, prior });
+  const plan = planImages({ checkpoint, model, ...beside }, asked, way);
   const backend = await chooseBackendFor(options.backend, job);
+  const reranking = await openReranking(checkpoint, model, rerank, backend);
   const drawn = await drawPlanned(plan, {
     ...io,
     read: readModel,
-    draw: (of, wanted) => drawImages(io, of, wanted, { backend, workers }),
+    async draw(of, wanted) {
+      const all = await drawImages(io, of, reranking?.widened(wanted) ?? wanted, { backend, workers });
+      return reranking ? { ...all, pixels: await reranking.keep(all.pixels, wanted) } : all;
+    },
   });
   await writeImages(output, drawn);
   io.print(`${counted(drawn.count, "image")} of step ${step} (${weights} weights) in ${output}`);
-  io.result({ file: output, step, weights, backend, ...toldOf(drawn) });
+  io.result({ file: output, step, weights, backend, ...toldOf(drawn), ...reranking?.told });
   return undefined;
 }
 

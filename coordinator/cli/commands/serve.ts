@@ -21,6 +21,7 @@ import { createResults } from "../serving/results.ts";
 import { createImageSite } from "../serving/routes.ts";
 import { BASE_OPTION } from "./sample/low-res.ts";
 import { drawnBy } from "./sample/pipeline.ts";
+import { PRIOR_OPTION } from "./sample/prior.ts";
 
 interface ServeOptions {
   readonly host: string;
@@ -28,6 +29,7 @@ interface ServeOptions {
   readonly pipeline?: string;
   readonly base?: readonly string[];
   readonly classifier?: string;
+  readonly prior?: string;
   readonly weights?: string;
   readonly workers?: string;
   readonly backend?: string;
@@ -47,6 +49,7 @@ export function serveCommand(): Command {
     .option("--host <address>", "to listen at; others than loopback need a token", "127.0.0.1")
     .option("--port <n>", "to listen at; 0 takes a free one", "0")
     .option(...BASE_OPTION, collect)
+    .option(...PRIOR_OPTION)
     .option(...CLASSIFIER_OPTION)
     .option("--weights <which>", "ema | raw (default: ema, or what an exported folder has)")
     .option(...WORKERS_OPTION)
@@ -76,7 +79,7 @@ async function serve(io: CommandIo, options: ServeOptions, named?: string): Prom
   const port = portOf(options.port);
   const weights = options.weights === undefined ? undefined : checkWeights(options.weights);
   const workers = parseDrawers(options.workers);
-  const { host, classifier, backend } = options;
+  const { host, classifier, prior, backend } = options;
   const given = tokenOfEnvironment();
   const token = given ?? (isLoopback(host) ? null : newToken());
   if (token !== null) keepSecret(token);
@@ -86,7 +89,7 @@ async function serve(io: CommandIo, options: ServeOptions, named?: string): Prom
   const interrupt = () => end.abort(io.signal.reason);
   io.signal.addEventListener("abort", interrupt, { once: true });
   try {
-    const how = { weights, bases, classifier, backend, workers, signal: end.signal, note: () => {} };
+    const how = { weights, bases, classifier, prior, backend, workers, signal: end.signal, note: () => {} };
     using served = await openServed(checkpoint, how);
     io.signal.removeEventListener("abort", interrupt);
     const link = given === null && token !== null ? `${server.url}/#token=${token}` : server.url;

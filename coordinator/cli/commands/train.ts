@@ -325,5 +325,5 @@ function farewell(io: CommandIo, job: Job, out: string, summary: Summary, warnin
   if (summary.outcome === "stopped") io.print(`to go on where it stopped: ${againCommand(process.argv.slice(2))}`);
   else if (givesImages(job.spec.model.type))
     io.print(`to draw samples: ${commandLine("plume", "sample", show(), ...from, "-o", `${job.metadata.name}.png`)}`);
-  else io.print(`to see how well it tells noised images apart: ${commandLine("plume", "eval", show())}`);
+  else io.print(`to see how good it is: ${commandLine("plume", "eval", show())}`);
 }

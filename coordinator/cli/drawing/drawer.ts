@@ -16,12 +16,8 @@ const OFTEN_MS = 100;
 const reply = (message: DrawerReply): void => void process.send!(message);
 
 let evaluations = 0;
-async function open({
-  backend,
-  model,
-  classifier,
-  text,
-}: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
+async function open(drawing: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
+  const { backend, model, classifier, text, clip, prior } = drawing;
   const { program } = await openBackend(backend);
   const network = await buildNetwork(model.spec, model.image);
   const params = createDeviceParams(buildLayout(network.params));
@@ -29,6 +25,8 @@ async function open({
     ...{ ...model, network, params, program },
     classifier: classifier && (await onDevice(classifier)),
     readCaptions: openCaptions(model.spec, text, program),
+    clip: clip && (await onDevice(clip)),
+    prior: prior && (await onDevice(prior)),
     onEvaluation: (images) => {
       evaluations += images;
     },

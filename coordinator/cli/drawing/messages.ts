@@ -13,6 +13,9 @@ export interface Drawing {
   readonly classifier: FrozenWeights | undefined;
   /** Of a model whose job names a text encoder. */
   readonly text?: TextWeights | undefined;
+  /** Of a decoder of CLIP's embeddings. */
+  readonly clip?: FrozenWeights | undefined;
+  readonly prior?: FrozenWeights | undefined;
 }
 
 /** A batch. */

@@ -25,12 +25,10 @@ export interface Pool extends Disposable {
 
 /** @param n drawers. @param signal ends them. */
 export async function openPool(n: number, asked: Drawing, signal: AbortSignal): Promise<Pool> {
-  const { backend, model, classifier, text } = asked;
+  const { backend, model, classifier, text, clip, prior } = asked;
   const { spec, image } = model;
-  const drawing = {
-    ...{ backend, model: { spec, image }, classifier: classifier && sendable(classifier) },
-    text: text && sendable(text),
-  };
+  const others = { classifier: sendable(classifier), clip: sendable(clip), prior: sendable(prior) };
+  const drawing = { backend, model: { spec, image }, ...others, text: sendable(text) };
   const drawers = Array.from({ length: n }, () => startDrawer(drawing, signal));
   const close = () => {
     for (const drawer of drawers) drawer.close();
@@ -94,10 +92,8 @@ async function untilDone(working: readonly Promise<void>[], cancel: () => void, 
 }
 
 /** Memory that threads share cannot go to another process. */
-const sendable = <Model extends FrozenWeights | TextWeights>(model: Model): Model => ({
-  ...model,
-  flat: new Float32Array(model.flat),
-});
+const sendable = <Model extends FrozenWeights | TextWeights>(model: Model | undefined): Model | undefined =>
+  model && { ...model, flat: new Float32Array(model.flat) };
 
 interface Drawer {
   /** One question at a time. @returns what was drawn. */

@@ -14,13 +14,12 @@ import { PROMPTS } from "../../../shared/scenes/prompts.ts";
 import { WORDS } from "../../../shared/scenes/words.ts";
 import { chooseBackendFor } from "../backend.ts";
 import { type Asked, type ImageWords, parseAsked, wayFor } from "../commands/sample/asked.ts";
+import { type Beside, readBeside } from "../commands/sample/beside.ts";
 import type { ImagesWanted } from "../commands/sample/hands.ts";
 import { type Drawn, drawPlanned, type Plan, planImages, type Subject } from "../commands/sample/images.ts";
-import { readTextFor } from "../commands/sample/prompt.ts";
 import { drawerBatches } from "../drawing/batches.ts";
 import { openPool, type Pool } from "../drawing/pool.ts";
 import { drawersFor } from "../drawing/workers.ts";
-import { readGuide } from "../guide.ts";
 import { MOST } from "./request.ts";
 
 export interface ServedOptions {
@@ -28,6 +27,8 @@ export interface ServedOptions {
   /** Of an upsampler: models of small images, nearest first. */
   readonly bases: readonly string[];
   readonly classifier: string | undefined;
+  /** Of a decoder, or a base that is one. */
+  readonly prior: string | undefined;
   readonly backend: string | undefined;
   readonly workers: number | undefined;
   /** Ends the processes. */
@@ -37,7 +38,7 @@ export interface ServedOptions {
 
 export interface Served extends Disposable {
   /** Words of every request. */
-  readonly fixed: Pick<ImageWords, "base" | "weights">;
+  readonly fixed: Pick<ImageWords, "base" | "prior" | "weights">;
   /** By the weights of now. */
   about(): Promise<ModelAnswer>;
   /** @throws PlumeError for what the model cannot do. */
@@ -47,27 +48,26 @@ export interface Served extends Disposable {
 
 /** Reads the model and opens the processes that draw. @throws PlumeError where that cannot be done. */
 export async function openServed(checkpoint: string, options: ServedOptions): Promise<Served> {
-  const { weights, bases, workers, signal, note } = options;
-  const fixed = { ...(bases.length > 0 && { base: bases }), ...(weights && { weights }) };
+  const { weights, bases, prior, workers, signal, note } = options;
+  const fixed = {
+    ...(bases.length > 0 && { base: bases }),
+    ...(prior !== undefined && { prior }),
+    ...(weights && { weights }),
+  };
   const read = createReader();
   const first = await read(checkpoint, weights);
   wayFor(checkpoint, first.job.spec, parseAsked({ seed: "0", ...fixed }));
   const backend = await chooseBackendFor(options.backend, first.job);
   const hold = createHolder({ backend, workers, models: 1 + bases.length, signal });
 
+  let reading: Promise<Beside> | undefined;
   const subject = async (): Promise<Subject> => {
     const model = await read(checkpoint, weights);
-    return { checkpoint, model, classifier: await guideOf(model), text: await textOf(model) };
-  };
-  let guided: Promise<Subject["classifier"]> | undefined;
-  const guideOf = ({ job, imageSet }: ReadModel) => {
-    guided ??= readGuide(options.classifier, job.spec, imageSet);
-    return guided;
-  };
-  let reading: Promise<Subject["text"]> | undefined;
-  const textOf = ({ job, imageSet }: ReadModel) => {
-    reading ??= readTextFor(job, imageSet);
-    return reading;
+    reading ??= readBeside(checkpoint, model, {
+      classifier: options.classifier,
+      prior: bases.length === 0 ? prior : undefined,
+    });
+    return { checkpoint, model, ...(await reading) };
   };
   await hold.open(first, await subject());
 
@@ -119,9 +119,6 @@ interface HolderOptions {
   readonly signal: AbortSignal;
 }
 
-/** Models that a network draws with. */
-type Frozen = Pick<ImagesWanted, "classifier" | "text">;
-
 interface Held {
   readonly pool: Pool;
   loaded: ReadModel | null;
@@ -134,7 +131,7 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
     held.get(key)?.pool[Symbol.dispose]();
     held.delete(key);
   };
-  const open = async (model: ReadModel, { classifier, text }: Frozen): Promise<[string, Held]> => {
+  const open = async (model: ReadModel, beside: Beside): Promise<[string, Held]> => {
     const { height, width, channels } = model.imageSet;
     const drawn = { spec: model.job.spec, image: { height, width, channels } };
     const key = JSON.stringify(drawn);
@@ -143,7 +140,7 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
     drop(key);
     while (held.size >= models) drop([...held.keys()][0]!);
     const n = drawersFor(workers, backend, Number.POSITIVE_INFINITY);
-    const opened: Held = { pool: await openPool(n, { backend, classifier, text, model: drawn }, signal), loaded: null };
+    const opened: Held = { pool: await openPool(n, { ...beside, backend, model: drawn }, signal), loaded: null };
     held.set(key, opened);
     return [key, opened];
   };
@@ -157,13 +154,13 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
     open,
     async draw(
       model: ReadModel,
-      { classifier, text, ...wanted }: ImagesWanted,
+      { classifier, text, clip, prior, ...wanted }: ImagesWanted,
       onProgress: (images: number, count: number) => void,
       off: AbortSignal,
     ) {
       const { height, width, channels } = model.imageSet;
       const batches = drawerBatches(wanted, { height, width, channels });
-      const [key, of] = await open(model, { classifier, text });
+      const [key, of] = await open(model, { classifier, text, clip, prior });
       try {
         await load(of, model);
         const { pixels } = await of.pool.draw(batches, (images) => onProgress(images, wanted.count), off);
@@ -188,13 +185,19 @@ function aboutOf({ model, classifier }: Subject, bases: readonly ReadModel[]): M
   const classesOf = (each: ReadModel) => shownClasses(each.job.spec, each === model ? classifier : undefined);
   const named = [model, ...bases].find((each) => classesOf(each) > 0) ?? model;
   const count = classesOf(named);
-  const reads = [model, ...bases].some((each) => each.job.spec.model.text);
+  const reads = [model, ...bases].some(
+    ({
+      job: {
+        spec: { model: of },
+      },
+    }) => of.text ?? of.embedding !== undefined,
+  );
   const atOnce = generates(spec.model.type);
   return {
     ...{ name: job.metadata.name, step, weights, image: { width, height, channels } },
     classes: Array.from({ length: count }, (_, k) => named.imageSet.classes[k] ?? String(k)),
     captions: reads ? { words: WORDS, examples: PROMPTS } : null,
-    guided: !atOnce && (spec.model.classes > 0 || Boolean(spec.model.text)),
+    guided: !atOnce && (spec.model.classes > 0 || Boolean(spec.model.text) || spec.model.embedding !== undefined),
     samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, generates: atOnce })),
     defaults: {
       ...{ sampler: sampling.sampler, steps: sampling.steps, guidance: sampling.guidance, seed: 0 },

@@ -15,7 +15,7 @@ const EXAMPLE = 'send an object, for example {"count": 4, "seed": 1}';
  * @param body JSON; nothing at all is an empty request. @param fixed words of the server's own.
  * @throws PlumeError INVALID_ARGUMENT naming the field as the command line would its option.
  */
-export function askedOf(body: Buffer, fixed: Pick<ImageWords, "base" | "weights">): Asked {
+export function askedOf(body: Buffer, fixed: Pick<ImageWords, "base" | "prior" | "weights">): Asked {
   const words: Record<string, string> = {};
   for (const [key, value] of Object.entries(objectIn(body))) words[fieldOf(key)] = wordOf(key as ImageField, value);
   const asked = parseAsked({ seed: "0", ...words, ...fixed });

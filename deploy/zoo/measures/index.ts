@@ -7,11 +7,12 @@ import { evaluation } from "./evaluation.ts";
 import type { MeasureKind } from "./kind.ts";
 import { likelihood } from "./likelihood.ts";
 import { noised } from "./noised.ts";
+import { drawnEmbeddings, retrieval } from "./retrieval.ts";
 
-const MEASURES = { eval: evaluation, likelihood, noised, bound, coverage, captions } satisfies Record<
-  string,
-  MeasureKind
->;
+const MEASURES = {
+  ...{ eval: evaluation, likelihood, noised, bound, coverage, captions, retrieval },
+  embeddings: drawnEmbeddings,
+} satisfies Record<string, MeasureKind>;
 
 export type MeasureName = keyof typeof MEASURES;
 

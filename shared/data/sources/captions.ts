@@ -12,6 +12,9 @@ const USUAL = 8192;
 /** Below it small things have no shape. */
 const LEAST_SIDE = 16;
 
+/** The splits that nothing is trained on. */
+export const SCENES_HELD_OUT = ["test", "held-out"] as const;
+
 /** Before the count: pairs of colour and shape that no other picture has. */
 const HELD_OUT = "held-out";
 

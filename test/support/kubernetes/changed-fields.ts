@@ -1,11 +1,14 @@
 // Another value for every field that decides the bits of a run, and a job in which it may have it.
 
-import { CAPTIONS, TEACHER, TEXT } from "./wrong-jobs.ts";
+import { CAPTIONS, CLIP, TEACHER, TEXT } from "./wrong-jobs.ts";
 
 const ENCODER = { from: "file:///models/t5" };
 
 /** Fields that have another value for ddpm alone. */
 const OF_DDPM = ["diffusion.objective", "diffusion.timestepSampling"];
+
+/** Fields of a job that is told CLIP's embeddings. */
+const OF_CLIP = ["model.embedding", "models.clip.sha256"];
 
 /**
  * A job in which a field may have another value: a process with any weighting, for some the one with a bound, one that
@@ -14,7 +17,7 @@ const OF_DDPM = ["diffusion.objective", "diffusion.timestepSampling"];
 export const unchanged = (path: string) =>
   path.startsWith("models.text.")
     ? { data: CAPTIONS, model: { text: TEXT }, models: { text: ENCODER }, diffusion: { process: "imagen" } }
-    : path.startsWith("models.")
+    : path.startsWith("models.teacher.")
       ? {
           diffusion: { process: "edm", objective: "progressive" },
           models: { teacher: TEACHER },
@@ -22,8 +25,9 @@ export const unchanged = (path: string) =>
         }
       : {
           diffusion: { process: OF_DDPM.includes(path) ? "ddpm" : "vp" },
-          models: {},
+          models: OF_CLIP.includes(path) ? { clip: CLIP } : {},
           sampling: { sampler: "euler" },
+          ...(OF_CLIP.includes(path) && { model: { embedding: 48 } }),
           ...(path.startsWith("model.text.") && { data: CAPTIONS, model: { text: TEXT } }),
           ...(path.startsWith("model.lowRes.") && { model: { lowRes: { size: 14 } } }),
         };
@@ -57,6 +61,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.text.width": 64,
   "model.text.layers": 1,
   "model.text.heads": 4,
+  "model.embedding": 64,
   "model.lowRes.size": 7,
   "model.lowRes.blur": 0.6,
   "model.lowRes.noise": 0.5,
@@ -80,6 +85,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "diffusion.scales.steps": 500,
   "diffusion.vlbWeight": 0.01,
   "diffusion.labelDrop": 0,
+  "diffusion.embeddingDrop": 0,
   "adversarial.latent": 16,
   "adversarial.spectralNorm": true,
   "adversarial.discriminatorSteps": 5,
@@ -90,6 +96,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "adversarial.discriminator.beta1": 0.5,
   "adversarial.discriminator.beta2": 0.9,
   "models.teacher.sha256": "0".repeat(64),
+  "models.clip.sha256": "0".repeat(64),
   "models.text.length": 128,
   "models.text.sha256": "0".repeat(64),
   "training.globalBatch": 128,

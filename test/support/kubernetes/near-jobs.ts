@@ -112,7 +112,8 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     attention: fc.array(few(1, 2, 3, 4, 7, 8, 14, 16, 28), { maxLength: 3 }),
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
-    type: few("unet", "unet", "mlp", "classifier", "dcgan", "vae", "flow"),
+    type: few("unet", "unet", "mlp", "classifier", "dcgan", "vae", "flow", "clip", "prior"),
+    embedding: few(48),
     text: few({}, { width: 32, heads: 3 }, { width: 8, layers: 1, heads: 4 }),
     lowRes: few({ size: 4 }, { size: 14, noise: 0.25 }, { size: 28, noise: 1 }),
   },
@@ -128,7 +129,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     predict: few("eps", "edm", "consistency", "kernel"),
     objective: few(
       ...["simple", "hybrid", "consistency", "progressive", "cross-entropy", "trajectory-bound"],
-      ...["non-saturating", "hinge", "elbo", "likelihood"],
+      ...["non-saturating", "hinge", "elbo", "likelihood", "contrastive"],
     ),
     variance: few("fixed-large", "learned-range"),
     scales: fc.record({ start: few(1, 2, 10), end: few(1, 5, 20) }, { requiredKeys: [] }),
@@ -145,6 +146,8 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     teacher: few({ from: "file://runs/a" }, { from: "s3://b/p", sha256: "f".repeat(64) }),
     classifier: few({ from: "file://runs/classifier" }),
     text: few({ from: "file:///models/t5" }, { from: "s3://b/t5", length: 16 }),
+    clip: few({ from: "file://runs/clip" }),
+    prior: few({ from: "file://runs/prior" }),
   },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
   sampling: {

@@ -16,6 +16,10 @@ export const TEACHER = { from: "file://runs/edm" };
 export const CAPTIONS = { source: "captions:", imageSize: 16 };
 export const TEXT = { width: 32, layers: 2, heads: 2 };
 
+/** Of a job of CLIP's embeddings. */
+export const CLIP = { from: "file://runs/clip" };
+const PRIOR = { type: "prior", text: TEXT };
+
 /** Of a job of a chain. */
 const HEARTBEAT = { source: "heartbeat:" };
 const BITS = { process: "binomial", predict: "kernel", objective: "trajectory-bound" };
@@ -248,7 +252,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { data: CAPTIONS, model: { type: "mlp", text: TEXT } },
-    "spec.model.text: Forbidden: is not read by a mlp; leave it out, or choose unet",
+    "spec.model.text: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior",
   ),
   wrong(
     { data: CAPTIONS, model: { text: TEXT }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },
@@ -268,7 +272,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { models: { text: { from: "file:///models/t5" } } },
-    "spec.models.text: Forbidden: is read by model.text; set model.text.width to its words' channels, or take it out",
+    "spec.models.text: Forbidden: is read by model.text of unet; set its width to the encoder's channels, or take it out",
   ),
   wrong(
     { model: { text: TEXT } },
@@ -280,7 +284,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { sampling: { prompts: ["a red square"] } },
-    "spec.sampling.prompts: Forbidden: are read by a network with model.text; set it, or leave them out",
+    "spec.sampling.prompts: Forbidden: are read by a network with model.text, or by models.prior; set one of them, or leave them out",
   ),
   wrong(
     { data: { ...CAPTIONS, flip: true }, model: { text: TEXT } },
@@ -289,6 +293,38 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   wrong(
     { data: { ...CAPTIONS, augment: 0.12 }, model: { text: TEXT } },
     "spec.data.augment: Forbidden: 0.12 makes captions wrong that say where things are; set it to 0",
+  ),
+  wrong(
+    { model: { type: "mlp", embedding: 48 }, models: { clip: CLIP } },
+    "spec.model.embedding: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior",
+  ),
+  wrong(
+    { model: { embedding: 48 }, models: { clip: CLIP }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },
+    "spec.model.embedding: Forbidden: is not told to the steps of nonequilibrium; leave it out, or choose another process",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { type: "clip", text: TEXT }, diffusion: { objective: "contrastive" } },
+    "spec.model.embedding: Forbidden: is what a clip is about; set the dimensions of CLIP's embeddings",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { type: "prior", embedding: 48 }, models: { clip: CLIP } },
+    "spec.model.text: Forbidden: is what a prior reads captions by; set it, {} for its defaults",
+  ),
+  wrong(
+    { data: CAPTIONS, model: { ...PRIOR, embedding: 48 } },
+    "spec.models.clip: Forbidden: is what model.embedding is of; set models.clip.from to a trained clip",
+  ),
+  wrong(
+    { models: { clip: CLIP } },
+    "spec.models.clip: Forbidden: is told to no unet without model.embedding, and to no clip; set that, or leave clip out",
+  ),
+  wrong(
+    { models: { prior: { from: "file://runs/prior" } } },
+    "spec.models.prior: Forbidden: draws what a unet is not told; leave it out, or set model.embedding of a unet",
+  ),
+  wrong(
+    { model: { embedding: 48, lowRes: { size: 14 } }, models: { clip: CLIP } },
+    "spec.model.embedding: Forbidden: 48 beside model.lowRes: an upsampler is told its image alone; leave one of them out",
   ),
   wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },

@@ -4,7 +4,7 @@ import { decoded, encoded, slerp } from "../../../../shared/editing/interpolatio
 import { PlumeError } from "../../../../shared/errors.ts";
 import { wholeNumber } from "../../options.ts";
 import { distance } from "./distance.ts";
-import { asPixels, type EditTask, type Scene, sizeOf } from "./task.ts";
+import { asPixels, columnsOfRows, type EditTask, type Scene, sizeOf } from "./task.ts";
 
 export const interpolate: EditTask = {
   about: "walk from one image to another through the noise that makes them (DDIM inversion or the probability flow)",
@@ -15,6 +15,7 @@ export const interpolate: EditTask = {
     return {
       needs: "inversion",
       guidance: 1,
+      embeds: "perhaps",
       async open(scene) {
         const n = scene.subjects.keys.length;
         if (n % 2 !== 0)
@@ -23,12 +24,14 @@ export const interpolate: EditTask = {
           });
         return async (work) => {
           const codes = await work(scene.subjects, encoded);
-          const values = between(codes, scene, frames);
+          const values = between(codes, sizeOf(scene), frames);
+          const { embeddings: own } = scene.subjects;
+          const embeddings = own && between(own, own.length / n, frames);
           const label = scene.subjects.labels?.[0];
           const count = (n / 2) * frames;
           const labels = label === undefined ? null : new Array<number>(count).fill(label);
           const after = asPixels(
-            await work({ values, labels, keys: new Array<number>(count).fill(0) }, decoded),
+            await work({ values, labels, embeddings, keys: new Array<number>(count).fill(0) }, decoded),
             scene,
           );
           return rowsOf(scene, after, frames);
@@ -38,9 +41,8 @@ export const interpolate: EditTask = {
   },
 };
 
-/** float32 [n / 2, frames, ...]: of each pair, from one encoding to the other. */
-function between(codes: Float32Array, scene: Scene, frames: number): Float32Array {
-  const size = sizeOf(scene);
+/** float32 [n / 2, frames, size]: of each pair, from one encoding to the other; of a decoder, from one embedding to the other too. */
+function between(codes: Float32Array, size: number, frames: number): Float32Array {
   const all = new Float32Array((codes.length / 2) * frames);
   for (let k = 0; k * size < all.length; k++) {
     const pair = 2 * Math.floor(k / frames);
@@ -52,16 +54,11 @@ function between(codes: Float32Array, scene: Scene, frames: number): Float32Arra
 
 function rowsOf(scene: Scene, after: Uint8Array, frames: number) {
   const size = sizeOf(scene);
-  const column = (pixels: Uint8Array, every: number, first: number) => {
-    const rows = new Uint8Array(pixels.length / every);
-    for (let row = 0; row * size < rows.length; row++)
-      rows.set(pixels.subarray((row * every + first) * size, (row * every + first + 1) * size), row * size);
-    return rows;
-  };
-  const [first, last] = [column(scene.pixels, 2, 0), column(scene.pixels, 2, 1)];
-  const walked = Array.from({ length: frames }, (_, k) => ({
+  const pairs = scene.subjects.keys.length / 2;
+  const [first, last] = columnsOfRows(scene.pixels, size, pairs) as [Uint8Array, Uint8Array];
+  const walked = columnsOfRows(after, size, pairs).map((pixels, k) => ({
     label: (k / (frames - 1)).toFixed(2),
-    pixels: column(after, frames, k),
+    pixels,
   }));
   return {
     columns: [{ label: "first", pixels: first }, ...walked, { label: "second", pixels: last }],

@@ -12,6 +12,7 @@ export const reconstruct: EditTask = {
     needs: "inversion",
     guidance: 1,
     keepsLabels: true,
+    embeds: "perhaps",
     open: async (scene) => async (work) => {
       const codes = await work(scene.subjects, encoded);
       const after = asPixels(await work({ ...scene.subjects, values: codes }, decoded), scene);

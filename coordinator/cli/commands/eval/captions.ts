@@ -2,7 +2,7 @@
 // and shape that no picture of its training has.
 
 import type { BackendName } from "../../../../shared/backends/backend.ts";
-import { openScenes } from "../../../../shared/data/sources/captions.ts";
+import { openScenes, SCENES_HELD_OUT } from "../../../../shared/data/sources/captions.ts";
 import { SOURCES } from "../../../../shared/data/sources/index.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { type CaptionScore, scoreCaptions, shuffledCaptions } from "../../../../shared/eval/caption-match.ts";
@@ -10,6 +10,7 @@ import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts
 import { type Spread, spreadOf } from "../../../../shared/spread.ts";
 import type { CommandIo } from "../../action.ts";
 import { drawerBatches } from "../../drawing/batches.ts";
+import type { Drawing } from "../../drawing/messages.ts";
 import { openPool } from "../../drawing/pool.ts";
 import { createImageProgress } from "../../drawing/progress.ts";
 import { drawersFor } from "../../drawing/workers.ts";
@@ -19,20 +20,22 @@ import { tell, type Way } from "./ways.ts";
 
 const COUNT = 200;
 
-const SPLITS = ["test", "held-out"] as const;
+type Decoding = Pick<Drawing, "clip" | "prior">;
 
 interface Asked {
   readonly count: number | undefined;
   readonly seeds: readonly number[];
   readonly ways: readonly Way[];
   readonly backend: BackendName;
+  /** Of a decoder of CLIP's embeddings: its clip, and what draws them. */
+  readonly decoding: Decoding;
   /** Processes that draw; absent, as many as there are cores. */
   readonly workers: number | undefined;
 }
 
 interface Row {
   readonly name: string;
-  readonly split: (typeof SPLITS)[number];
+  readonly split: (typeof SCENES_HELD_OUT)[number];
   /** One a seed: under its own captions, and under those of others. */
   readonly scores: readonly { readonly own: CaptionScore; readonly shuffled: CaptionScore }[];
 }
@@ -41,27 +44,28 @@ export async function evaluateCaptions(
   io: CommandIo,
   checkpoint: string,
   model: ReadModel,
-  { count = COUNT, seeds, ways, backend, workers }: Asked,
+  { count = COUNT, seeds, ways, backend, workers, decoding }: Asked,
 ): Promise<undefined> {
   const { job, step, weights, imageSet } = model;
   checkOfScenes(checkpoint, job.spec.data.source);
   const { height: side } = imageSet;
   const image = { height: side, width: side, channels: 3 };
-  const batches = (captions: readonly string[], way: Way, seed: number) =>
-    drawerBatches(
-      { ...way, seed, count, labelsOf: () => null, captionsOf: (indices) => indices.map((k) => captions[k]!) },
-      image,
-    );
+  const batches = (captions: readonly string[], way: Way, seed: number, pictures?: Uint8Array) => {
+    const captionsOf = (indices: readonly number[]) => indices.map((k) => captions[k]!);
+    return drawerBatches({ ...way, seed, count, labelsOf: () => null, captionsOf, pictures }, image);
+  };
   const most = batches([], ways[0]!, seeds[0]!).length;
   const text = await readTextFor(job, imageSet);
-  const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined, text };
+  const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined, text, ...decoding };
   using pool = await openPool(drawersFor(workers, backend, most), drawing, io.signal);
   await pool.load((await flatOf(model)).flat);
-  const progress = createImageProgress(process.stderr, SPLITS.length * ways.length * seeds.length * count, Date.now);
+  const told = embeddingsOf(decoding);
+  const sets = SCENES_HELD_OUT.length * told.length * ways.length * seeds.length;
+  const progress = createImageProgress(process.stderr, sets * count, Date.now);
   let before = 0;
   const rows: Row[] = [];
   try {
-    for (const split of SPLITS) {
+    for (const split of SCENES_HELD_OUT) {
       const { pixels, captions = [] } = await openScenes(count, side, split).read(
         Array.from({ length: count }, (_, k) => k),
       );
@@ -69,12 +73,13 @@ export async function evaluateCaptions(
         own: scoreCaptions(drawn, captions, side),
         shuffled: scoreCaptions(drawn, shuffledCaptions(captions), side),
       });
-      for (const way of ways) {
-        const name = ways.length > 1 ? tell(way) : `drawn, step ${step}`;
+      for (const [of, way] of told.flatMap((each) => ways.map((way) => [each, way] as const))) {
+        const name = (ways.length > 1 ? tell(way) : `drawn, step ${step}`) + of;
         const scores = [];
         for (const seed of seeds) {
           const onProgress = (images: number) => progress.show(before + images, `${split}, ${name}`);
-          scores.push(scored((await pool.draw(batches(captions, way, seed), onProgress)).pixels));
+          const asked = batches(captions, way, seed, of === OF_PICTURES ? pixels : undefined);
+          scores.push(scored((await pool.draw(asked, onProgress)).pixels));
           before += count;
         }
         rows.push({ name, split, scores });
@@ -99,6 +104,12 @@ function checkOfScenes(checkpoint: string, source: string): void {
     remedy: "plume sample --prompt draws what it makes of one, plume likelihood tells the bits of its test images",
   });
 }
+
+const OF_PICTURES = ", of the pictures' embeddings";
+
+/** What a decoder is told, as its rows are called: what the prior draws of the captions, and their pictures' own. */
+const embeddingsOf = ({ clip, prior }: Decoding): readonly string[] =>
+  clip ? [...(prior ? [", of the prior's embeddings"] : []), OF_PICTURES] : [""];
 
 /** By their headings. */
 const COLUMNS = {

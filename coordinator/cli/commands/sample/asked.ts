@@ -11,6 +11,7 @@ export interface ImageWords extends SamplingOptions, LowResOptions {
   readonly count?: string;
   readonly class?: string;
   readonly prompt?: string;
+  readonly prior?: string;
   readonly classifierScale?: string;
   readonly weights?: string;
 }

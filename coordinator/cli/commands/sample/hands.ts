@@ -3,9 +3,9 @@
 import type { Weights } from "../../../../shared/config/models.ts";
 import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import type { Wanted } from "../../drawing/batches.ts";
-import type { Drawing } from "../../drawing/messages.ts";
+import type { Beside } from "./beside.ts";
 
-export interface ImagesWanted extends Wanted, Pick<Drawing, "classifier" | "text"> {}
+export interface ImagesWanted extends Wanted, Beside {}
 
 export interface Hands {
   readonly signal: AbortSignal;

@@ -2,27 +2,22 @@
 
 import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import { jobPrompts } from "../../../../shared/pipeline/captions.ts";
-import type { FrozenWeights } from "../../../../shared/pipeline/frozen.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
-import type { TextWeights } from "../../../../shared/text/read.ts";
 import { scaleOf } from "../../guide.ts";
 import { classOf } from "../../options.ts";
 import { checkSilence, noLabel } from "../../sampling.ts";
 import type { Asked, Way } from "./asked.ts";
+import type { Beside } from "./beside.ts";
 import type { Hands } from "./hands.ts";
 import { openSmallImages, type SmallImages } from "./low-res.ts";
 import { captionsFor, checkTokens } from "./prompt.ts";
 import { writeDrawn, writeEnlarged } from "./show.ts";
 
 /** What draws. */
-export interface Subject {
+export interface Subject extends Beside {
   readonly checkpoint: string;
   readonly model: ReadModel;
-  /** That guides it. */
-  readonly classifier: FrozenWeights | undefined;
-  /** That reads for it. */
-  readonly text: TextWeights | undefined;
 }
 
 export interface Plan extends Way {
@@ -66,7 +61,7 @@ export interface Drawn {
 
 export async function drawPlanned(plan: Plan, hands: Hands): Promise<Drawn> {
   const { subject, asked, sampling, noise, classes, only, classifierScale } = plan;
-  const { checkpoint, model, classifier, text } = subject;
+  const { checkpoint, model, ...beside } = subject;
   const { job, imageSet } = model;
   const { spec } = job;
   const small = await smallImages(plan, hands);
@@ -82,7 +77,7 @@ export async function drawPlanned(plan: Plan, hands: Hands): Promise<Drawn> {
   const captionsOf = silent ? undefined : captionsFor(spec, asked.prompt);
   const lowRes = small && { pixels: small.pixels, noise };
   const { pixels, workers } = await hands.draw(model, {
-    ...{ ...sampling, classifier, text, classifierScale, count, labelsOf, captionsOf, lowRes },
+    ...{ ...sampling, ...beside, classifierScale, count, labelsOf, captionsOf, lowRes },
   });
   const called = (k: number) => {
     const label = labelsOf([k])?.[0];
@@ -98,7 +93,7 @@ async function smallImages({ subject, asked, sampling }: Plan, hands: Hands): Pr
   const { job, imageSet } = subject.model;
   const { height, width, channels } = imageSet;
   const frame = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
-  return openSmallImages(hands, { ...rest, lowRes, seed: sampling.seed }, frame);
+  return openSmallImages(hands, { ...rest, lowRes, prior: asked.words.prior, seed: sampling.seed }, frame);
 }
 
 function countOf({ pixels }: SmallImages, { subject: { model } }: Plan): number {
@@ -112,7 +107,7 @@ export async function writeImages(output: string, { plan, pixels, count, small }
   const { height, width, channels } = imageSet;
   const prompts = jobPrompts(job.spec);
   if (small) await writeEnlarged(output, pixels, small, { height, width, channels }, job.spec.model.lowRes!.size);
-  else if (job.spec.model.text && asked.prompt === undefined)
+  else if (captionsFor(job.spec, asked.prompt) && asked.prompt === undefined)
     await writeDrawn(output, pixels, { count, ...imageSet, classes: prompts }, prompts.length);
   else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
 }

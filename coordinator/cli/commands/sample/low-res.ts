@@ -8,12 +8,12 @@ import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { shrunk } from "../../../../shared/pipeline/low-res.ts";
 import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
-import { readGuide } from "../../guide.ts";
 import { classOf, decimal } from "../../options.ts";
 import { checkDraws, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
+import { readBeside } from "./beside.ts";
 import type { Hands } from "./hands.ts";
-import { captionsFor, checkPrompt, checkTokens, readTextFor } from "./prompt.ts";
+import { captionsFor, checkPrompt, checkTokens } from "./prompt.ts";
 
 export interface LowResOptions extends ImageOptions {
   /** Nearest first. */
@@ -123,6 +123,8 @@ export interface SmallAsked {
   readonly weights: Weights | undefined;
   readonly count: number | undefined;
   readonly seed: number;
+  /** --prior, of a base that is a decoder. */
+  readonly prior: string | undefined;
   /** --class. */
   readonly named: string | undefined;
   readonly prompt: string | undefined;
@@ -204,14 +206,13 @@ async function drawBase(hands: Hands, [base, ...behind]: readonly Base[], asked:
   const { called, model } = base!;
   const { job, imageSet, step, at } = model;
   const { sampling } = job.spec;
-  const { count, seed, named, prompt, specs } = asked;
+  const { count, seed, named, prior, prompt, specs } = asked;
   const n = count ?? Math.max(1, sampling.count);
   const [above, ...below] = specs;
   const small = behind.length > 0 && (await drawBase(hands, behind, { ...asked, count: n, specs: [...below, above!] }));
-  const classifier = await readGuide(undefined, job.spec, imageSet);
-  const text = await readTextFor(job, imageSet);
-  checkTokens(job.spec, text, prompt);
-  const classes = shownClasses(job.spec, classifier);
+  const frozen = await readBeside(called, model, { prior });
+  checkTokens(job.spec, frozen.text, prompt);
+  const classes = shownClasses(job.spec, frozen.classifier);
   const ofAnother = classes === 0 && specs.some((spec) => spec.model.classes > 0);
   const only = named === undefined || ofAnother ? null : classOf(named, imageSet.classes, classes);
   const labelsOf = (indices: readonly number[]) =>
@@ -220,7 +221,7 @@ async function drawBase(hands: Hands, [base, ...behind]: readonly Base[], asked:
   const how = { ...samplingFor(job.spec, { seed }), classifierScale: sampling.classifierScale };
   const lowRes = small ? { pixels: small.pixels, noise: sampling.lowResNoise } : undefined;
   const captionsOf = captionsFor(job.spec, prompt);
-  const { pixels } = await hands.draw(model, { ...how, count: n, classifier, text, labelsOf, captionsOf, lowRes });
+  const { pixels } = await hands.draw(model, { ...how, ...frozen, count: n, labelsOf, captionsOf, lowRes });
   const all = Array.from({ length: n }, (_, k) => k);
   const labels = classes === above!.model.classes ? labelsOf(all) : null;
   return { pixels, labels, told: { base: at, baseStep: step } };

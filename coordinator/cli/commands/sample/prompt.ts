@@ -11,9 +11,12 @@ import { openTokenizer } from "../../../../shared/text/tokenizer.ts";
 
 type CaptionsOf = (indices: readonly number[]) => readonly string[];
 
+/** A decoder's captions are its prior's to read. */
+const reads = ({ model }: JobSpec): boolean => model.text !== undefined || model.embedding !== undefined;
+
 /** The prompt for all images, or without one the job's in turn; undefined for a model that reads none. */
 export const captionsFor = (spec: JobSpec, prompt: string | undefined): CaptionsOf | undefined =>
-  spec.model.text && ((indices) => (prompt === undefined ? promptsOf(spec, indices) : indices.map(() => prompt)));
+  reads(spec) ? (indices) => (prompt === undefined ? promptsOf(spec, indices) : indices.map(() => prompt)) : undefined;
 
 /**
  * Whether models that draw can read a prompt, as far as their jobs say. @param specs of these.
@@ -21,10 +24,10 @@ export const captionsFor = (spec: JobSpec, prompt: string | undefined): Captions
  */
 export function checkPrompt(checkpoint: string, specs: readonly JobSpec[], prompt: string | undefined): void {
   if (prompt === undefined) return;
-  const readers = specs.filter(({ model }) => model.text);
+  const readers = specs.filter(reads);
   if (readers.length === 0)
     throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}": ${checkpoint} reads no captions`, {
-      remedy: "leave it out, or name a run whose job has model.text",
+      remedy: "leave it out, or name a run whose job has model.text or model.embedding",
     });
   if (readers.some(({ models }) => !models.text)) tokensOf([prompt], "--prompt");
   if (prompt.trim() === "")

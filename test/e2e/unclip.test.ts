@@ -1,0 +1,156 @@
+// DALL-E 2's design as a user meets it: a clip, a prior and a decoder, one after the other; pictures of a prompt through both, an
+// upsampler behind them, what each is measured by, and what is refused.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { beforeAll, describe, expect, it } from "vitest";
+import { plume, scratchFolder, train } from "../support/plume.ts";
+
+const scratch = scratchFolder();
+const from = (run: string) => `{ from: "file://${scratch.file(run)}" }`;
+
+const TEXT = "text: { width: 8, layers: 1 }";
+const OF_CLIP = `model: { type: clip, channels: 8, layers: 1, embedding: 8, ${TEXT} }
+  diffusion: { objective: contrastive }`;
+
+/** Each after the models that it names. */
+const JOBS = {
+  clip: OF_CLIP,
+  other: `seed: 1
+  ${OF_CLIP}`,
+  prior: `model: { type: prior, channels: 8, layers: 1, embedding: 8, ${TEXT} }
+  models: { clip: ${from("clip")} }
+  diffusion: { predict: x0 }
+  sampling: { steps: 3, guidance: 1.5 }`,
+  stray: `model: { type: prior, channels: 8, layers: 1, embedding: 8, ${TEXT} }
+  models: { clip: ${from("other")} }
+  diffusion: { predict: x0 }`,
+  decoder: `model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [4], embedding: 8 }
+  models: { clip: ${from("clip")} }
+  diffusion: { process: imagen, predict: v }
+  sampling: { count: 8, steps: 3, guidance: 2 }`,
+  large: `model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [8], lowRes: { size: 16 } }
+  diffusion: { process: imagen, predict: v }
+  sampling: { count: 2, steps: 3 }`,
+};
+type Run = keyof typeof JOBS;
+
+/** Until what is told is felt. */
+const STEPS: Readonly<Record<Run, number>> = { clip: 40, other: 1, prior: 60, stray: 1, decoder: 12, large: 6 };
+
+function jobFile(name: Run): string {
+  const file = scratch.file(`${name}.yaml`);
+  const side = name === "large" ? 32 : 16;
+  writeFileSync(
+    file,
+    `metadata: { name: ${name} }
+spec:
+  data: { source: "captions:64", imageSize: ${side}, patch: 4 }
+  training: { steps: ${STEPS[name]}, globalBatch: 16, microBatch: 8, optimizer: { lr: 1.0e-2 }, ema: 0.5 }
+  ${JOBS[name]}
+`,
+  );
+  return file;
+}
+
+beforeAll(async () => {
+  for (const name of Object.keys(JOBS) as Run[]) await train(jobFile(name), scratch.file(name), "--workers", "1");
+});
+
+const PROMPT = ["--prompt", "large red square top left"];
+const PRIOR = ["--prior", scratch.file("prior")];
+
+async function answer(...args: string[]) {
+  const { code, stdout, stderr } = await plume(...args, "--json");
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout);
+}
+
+async function drawn(name: string, run: Run, ...args: string[]): Promise<Buffer> {
+  const file = scratch.file(`${name}.npy`);
+  await answer("sample", scratch.file(run), "-o", file, ...args);
+  return readFileSync(file);
+}
+
+async function refused(...args: string[]): Promise<string> {
+  const { code, stderr } = await plume(...args, "-o", scratch.file("none.png"));
+  expect(code).not.toBe(0);
+  return stderr;
+}
+
+describe("plume sample of a decoder", () => {
+  it("draws of what a prior draws of the prompt, to the same bytes by any number of processes", async () => {
+    const red = await drawn("red", "decoder", ...PRIOR, ...PROMPT, "--count", "10");
+    expect((await drawn("again", "decoder", ...PRIOR, ...PROMPT, "--count", "10", "--workers", "1")).equals(red)).toBe(
+      true,
+    );
+    const blue = await drawn("blue", "decoder", ...PRIOR, "--prompt", "small blue circle", "--count", "10");
+    expect(blue.equals(red)).toBe(false);
+  });
+
+  it("is a base that an upsampler enlarges", async () => {
+    const base = ["--base", scratch.file("decoder"), "--count", "2"];
+    const red = await drawn("large-red", "large", ...base, ...PRIOR, ...PROMPT);
+    expect(red.equals(await drawn("large-blue", "large", ...base, ...PRIOR, "--prompt", "small blue circle"))).toBe(
+      false,
+    );
+  });
+
+  it("needs a prior, of its own clip, and other models take none", async () => {
+    const decoder = scratch.file("decoder");
+    expect(await refused("sample", decoder)).toMatch(
+      /draws images of CLIP's embeddings, and has no prior\n +add --prior/,
+    );
+    expect(await refused("sample", decoder, "--prior", scratch.file("stray"))).toMatch(
+      /--prior .*stray: .* draws embeddings of the clip [0-9a-f]{64}, the job's is/s,
+    );
+    expect(await refused("sample", decoder, "--prior", scratch.file("clip"))).toMatch(
+      /the model is a clip, and no prior/,
+    );
+    expect(await refused("sample", scratch.file("large"), ...PRIOR, "--from-data", "test")).toMatch(
+      /is told no embeddings of CLIP/,
+    );
+    expect(await refused("sample", scratch.file("prior"))).toMatch(/is a prior: it draws no pictures/);
+  });
+});
+
+describe("plume eval", () => {
+  it("tells how often a clip's pictures and captions find each other", async () => {
+    const { rows, count } = await answer("eval", scratch.file("clip"), "--count", "100");
+    expect(count).toBe(100);
+    expect(rows.map(({ split }: { split: string }) => split)).toEqual(["test", "held-out"]);
+    for (const { imageToText, chance } of rows) {
+      expect(imageToText.top5).toBeGreaterThanOrEqual(imageToText.top1);
+      expect(chance.top1).toBeGreaterThanOrEqual(0.01);
+    }
+  });
+
+  it("tells how near what a prior draws is to the pictures' embeddings", async () => {
+    const { rows } = await answer("eval", scratch.file("prior"), "--count", "100");
+    expect(rows.map(({ of }: { of: string }) => of)).toEqual(
+      ["test", "held-out"].flatMap(() => ["drawn by the prior", "the caption's own"]),
+    );
+    for (const { cosine } of rows) expect(Math.abs(cosine)).toBeLessThanOrEqual(1);
+  });
+
+  it("tells how often a decoder's pictures are what captions say, through the prior and of the pictures' own embeddings", async () => {
+    const how = ["--seeds", "0", "--count", "100", "--steps", "1"];
+    const { rows } = await answer("eval", scratch.file("decoder"), ...PRIOR, ...how);
+    expect(rows.map(({ name }: { name: string }) => name)).toEqual(
+      ["test", "held-out"].flatMap(() => [
+        "drawn, step 12, of the prior's embeddings",
+        "drawn, step 12, of the pictures' embeddings",
+        "as rendered",
+      ]),
+    );
+  });
+});
+
+describe("a clip's weights", () => {
+  it("leave as a CLIPModel and are the start of a run", async () => {
+    const folder = scratch.file("clip-model");
+    await answer("checkpoints", "export", scratch.file("clip"), "--format", "clip", "-o", folder);
+    const { emaSha256 } = JSON.parse(readFileSync(scratch.file("clip/summary.json"), "utf8"));
+    const { init } = await answer("checkpoints", "import", folder, "-o", scratch.file("more"));
+    expect(init).toBe(emaSha256);
+  });
+});
