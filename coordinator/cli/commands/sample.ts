@@ -59,7 +59,7 @@ export function sampleCommand(): Command {
     .option("--class <k>", "one class, by number or name (default: all in turn)")
     .option("--prompt <text>", "of a model that reads captions: what the images show (default: fixed prompts in turn)");
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
-  for (const option of RERANK_OPTIONS) command.option(...option);
+  for (const [flags, about] of RERANK_OPTIONS) command.option(flags, about);
   return command
     .option(...PRIOR_OPTION)
     .option(...CLASSIFIER_OPTION)
