@@ -161,7 +161,15 @@ describe("plume edit", () => {
   it("shows an example of each task", async () => {
     const { code, stdout } = await plume("edit", "--help");
     expect(code).toBe(0);
-    for (const task of ["inpaint", "colorize", "super-resolution", "image-to-image", "interpolate", "reconstruct"])
+    for (const task of [
+      "inpaint",
+      "colorize",
+      "super-resolution",
+      "image-to-image",
+      "interpolate",
+      "reconstruct",
+      "variations",
+    ])
       expect(stdout).toContain(`  plume edit ${task} runs/`);
     expect((await plume("edit", "inpaint", "--help")).stdout).toMatch(/Example:\n {2}plume edit inpaint runs\//);
   });

@@ -9,21 +9,14 @@ const scratch = scratchFolder();
 const from = (run: string) => `{ from: "file://${scratch.file(run)}" }`;
 
 const TEXT = "text: { width: 8, layers: 1 }";
-const OF_CLIP = `model: { type: clip, channels: 8, layers: 1, embedding: 8, ${TEXT} }
-  diffusion: { objective: contrastive }`;
-
 /** Each after the models that it names. */
 const JOBS = {
-  clip: OF_CLIP,
-  other: `seed: 1
-  ${OF_CLIP}`,
+  clip: `model: { type: clip, channels: 8, layers: 1, embedding: 8, ${TEXT} }
+  diffusion: { objective: contrastive }`,
   prior: `model: { type: prior, channels: 8, layers: 1, embedding: 8, ${TEXT} }
   models: { clip: ${from("clip")} }
   diffusion: { predict: x0 }
   sampling: { steps: 3, guidance: 1.5 }`,
-  stray: `model: { type: prior, channels: 8, layers: 1, embedding: 8, ${TEXT} }
-  models: { clip: ${from("other")} }
-  diffusion: { predict: x0 }`,
   decoder: `model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [4], embedding: 8 }
   models: { clip: ${from("clip")} }
   diffusion: { process: imagen, predict: v }
@@ -35,7 +28,7 @@ const JOBS = {
 type Run = keyof typeof JOBS;
 
 /** Until what is told is felt. */
-const STEPS: Readonly<Record<Run, number>> = { clip: 40, other: 1, prior: 60, stray: 1, decoder: 12, large: 6 };
+const STEPS: Readonly<Record<Run, number>> = { clip: 10, prior: 30, decoder: 10, large: 1 };
 
 function jobFile(name: Run): string {
   const file = scratch.file(`${name}.yaml`);
@@ -77,6 +70,13 @@ async function refused(...args: string[]): Promise<string> {
   return stderr;
 }
 
+/** Of a file of arrays, without its header. */
+const pixelsOf = (file: Buffer, n: number): Buffer[] => {
+  const size = 16 * 16 * 3;
+  const bytes = file.subarray(file.length - n * size);
+  return Array.from({ length: n }, (_, k) => bytes.subarray(k * size, (k + 1) * size));
+};
+
 describe("plume sample of a decoder", () => {
   it("draws of what a prior draws of the prompt, to the same bytes by any number of processes", async () => {
     const red = await drawn("red", "decoder", ...PRIOR, ...PROMPT, "--count", "10");
@@ -87,21 +87,37 @@ describe("plume sample of a decoder", () => {
     expect(blue.equals(red)).toBe(false);
   });
 
-  it("is a base that an upsampler enlarges", async () => {
-    const base = ["--base", scratch.file("decoder"), "--count", "2"];
-    const red = await drawn("large-red", "large", ...base, ...PRIOR, ...PROMPT);
-    expect(red.equals(await drawn("large-blue", "large", ...base, ...PRIOR, "--prompt", "small blue circle"))).toBe(
-      false,
+  it("keeps of several images the nearest to its caption by a clip, one of those that it draws", async () => {
+    const how = [...PRIOR, ...PROMPT];
+    const all = pixelsOf(await drawn("all", "decoder", ...how, "--count", "6"), 6);
+    const kept = await drawn(
+      "kept",
+      "decoder",
+      ...how,
+      "--count",
+      "2",
+      "--rerank",
+      scratch.file("clip"),
+      "--candidates",
+      "3",
     );
+    pixelsOf(kept, 2).forEach((image, k) => {
+      expect(all.slice(3 * k, 3 * k + 3).filter((each) => each.equals(image)).length).toBeGreaterThan(0);
+    });
+    expect(await refused("sample", scratch.file("decoder"), ...how, "--candidates", "3")).toMatch(/add --rerank CLIP/);
   });
 
-  it("needs a prior, of its own clip, and other models take none", async () => {
+  it("is a base that an upsampler enlarges, by the prior that is named", async () => {
+    const enlarge = ["sample", scratch.file("large"), "--base", scratch.file("decoder"), ...PROMPT, "--count", "2"];
+    const told = await answer(...enlarge, ...PRIOR, "-o", scratch.file("large.npy"));
+    expect(told).toMatchObject({ count: 2, prompt: PROMPT[1], baseStep: STEPS.decoder });
+    expect(await refused(...enlarge)).toMatch(/decoder draws images of CLIP's embeddings, and has no prior/);
+  });
+
+  it("needs a prior, and other models take none", async () => {
     const decoder = scratch.file("decoder");
     expect(await refused("sample", decoder)).toMatch(
       /draws images of CLIP's embeddings, and has no prior\n +add --prior/,
-    );
-    expect(await refused("sample", decoder, "--prior", scratch.file("stray"))).toMatch(
-      /--prior .*stray: .* draws embeddings of the clip [0-9a-f]{64}, the job's is/s,
     );
     expect(await refused("sample", decoder, "--prior", scratch.file("clip"))).toMatch(
       /the model is a clip, and no prior/,
@@ -137,11 +153,36 @@ describe("plume eval", () => {
     const { rows } = await answer("eval", scratch.file("decoder"), ...PRIOR, ...how);
     expect(rows.map(({ name }: { name: string }) => name)).toEqual(
       ["test", "held-out"].flatMap(() => [
-        "drawn, step 12, of the prior's embeddings",
-        "drawn, step 12, of the pictures' embeddings",
+        "drawn, step 10, of the prior's embeddings",
+        "drawn, step 10, of the pictures' embeddings",
         "as rendered",
       ]),
     );
+  });
+});
+
+describe("plume edit of a decoder", () => {
+  const images = ["--from-data", "test", "--indices", "0,5"];
+  const edit = async (task: string, ...args: string[]) => {
+    const file = scratch.file(`${task}.npy`);
+    const told = await answer("edit", task, scratch.file("decoder"), ...images, "-o", file, ...args);
+    return { told, file: readFileSync(file) };
+  };
+
+  it("varies images, each another way, and turns them as captions differ", async () => {
+    const { told, file } = await edit("variations", "--variations", "3");
+    expect(told).toMatchObject({ count: 2, variations: 3 });
+    const rows = pixelsOf(file, 6).map((image) => image.toString("hex"));
+    expect(new Set(rows).size).toBe(6);
+    const texts = ["--from-text", "red square", "--to-text", "blue square"];
+    const turned = await edit("text-diff", ...texts, "--frames", "2", "--most", "1");
+    const [first, last] = pixelsOf(turned.file, 4) as [Buffer, Buffer];
+    expect(first.equals(last)).toBe(false);
+  });
+
+  it("refuses both of a model that is told no embeddings", async () => {
+    const task = ["edit", "variations", scratch.file("prior"), ...images];
+    expect(await refused(...task)).toMatch(/is a prior: it draws no pictures/);
   });
 });
 

@@ -103,6 +103,60 @@ spec:
   });
 });
 
+describe("a clip and a prior", () => {
+  const job = (name: string, seed: number, rest: string): Job =>
+    parseJob(`
+metadata: { name: ${name} }
+spec:
+  seed: ${seed}
+  data: { source: "captions:64", imageSize: 8, patch: 4 }
+  ${rest}`);
+  const at = (run: string) => `file://${scratch.file(run)}`;
+  const clip = (seed: number) =>
+    job(
+      "clip",
+      seed,
+      `model: { type: clip, channels: 8, layers: 1, embedding: 6, text: { width: 8, layers: 1 } }
+  diffusion: { objective: contrastive }`,
+    );
+  const prior = (run: string) =>
+    job(
+      "prior",
+      0,
+      `model: { type: prior, channels: 8, layers: 1, embedding: 6, text: { width: 8, layers: 0 } }
+  models: { clip: { from: "${at(run)}" } }
+  diffusion: { predict: x0 }`,
+    );
+  const decoder = (from: Readonly<Record<string, string>>, embedding = 6) =>
+    job(
+      "decoder",
+      0,
+      `model: { channels: 8, channelMult: [1], groups: 4, embedding: ${embedding} }
+  models: { ${Object.entries(from).map(([name, run]) => `${name}: { from: "${at(run)}" }`)} }`,
+    );
+
+  beforeAll(async () => {
+    await writeModel(scratch.file("clip"), 1, clip(0));
+    await writeModel(scratch.file("other"), 1, clip(1));
+    const known = prior("clip");
+    await writeModel(scratch.file("prior"), 1, withPins(known, await read(known)));
+  });
+
+  it("go together where the prior was trained with that clip, and not with another", async () => {
+    const both = await read(decoder({ clip: "clip", prior: "prior" }));
+    expect(both.prior!.spec.models.clip!.sha256).toBe(both.clip!.sha256);
+    await expect(read(decoder({ clip: "other", prior: "prior" }))).rejects.toThrow(
+      /^models\.prior: .*prior\/step-000000001 draws embeddings of the clip [0-9a-f]{64}, the job's is [0-9a-f]{64}/,
+    );
+  });
+
+  it("are refused for what they are not, and for embeddings of other dimensions", async () => {
+    await expect(read(decoder({ clip: "prior" }))).rejects.toThrow("the model is a prior, and no clip");
+    await expect(read(decoder({ clip: "clip", prior: "other" }))).rejects.toThrow("the model is a clip, and no prior");
+    await expect(read(decoder({ clip: "clip" }, 8))).rejects.toThrow("model.embedding: the model has 6, the job 8");
+  });
+});
+
 describe("a teacher and how images are augmented", () => {
   const told = scratch.file("told");
   beforeAll(() => writeModel(told, 4, teacherJob("data.augment=0.5")));

@@ -40,10 +40,9 @@ export function sampleCommand(): Command {
     )
     .option(...BASE_OPTION, collect);
   for (const option of [...SAMPLING_OPTIONS, ...LOW_RES_OPTIONS]) command.option(...option);
+  for (const [flags, about] of RERANK_OPTIONS) command.option(flags, about);
   return command
     .option(...PRIOR_OPTION)
-    .option(...RERANK_OPTIONS[0])
-    .option(...RERANK_OPTIONS[1])
     .option(...CLASSIFIER_OPTION)
     .option("--classifier-scale <s>", "of its gradient; 0 for none (default: the job's, or 1)")
     .option(...SEED_OPTION)
