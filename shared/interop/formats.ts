@@ -42,9 +42,10 @@ export const SCHEDULER_CONFIG = "scheduler/scheduler_config.json";
 const diffusers: Format = {
   about: "a folder that Python's diffusers loads: UNet2DModel in unet/, DDPMScheduler in scheduler/",
   file: "unet/diffusion_pytorch_model.safetensors",
-  lacks: ({ type, text, lowRes }) => {
+  lacks: ({ type, text, lowRes, levelBlocks, scaleSkips }) => {
     if (type !== "unet") return `a ${type}`;
     if (text) return "a network that reads captions";
+    if (levelBlocks || scaleSkips) return "an Efficient U-Net (model.levelBlocks, model.scaleSkips)";
     return lowRes && lowRes.noise > 0 ? "an upsampler that is told a level of noise" : undefined;
   },
   files: (model) => ({
