@@ -29,7 +29,8 @@ export async function readFrozen(
   called = (name: FrozenName): string => `models.${name}`,
 ): Promise<FrozenModels> {
   const named = Object.keys(spec.models) as FrozenName[];
-  const one = (name: FrozenName): Promise<FrozenModel | ReadText> => (name === "text" ? readText(spec) : readOne(spec, name, images));
+  const one = (name: FrozenName): Promise<FrozenModel | ReadText> =>
+    name === "text" ? readText(spec) : readOne(spec, name, images);
   const read = named.map(async (name) => [name, await naming(called(name), () => one(name))] as const);
   const models = Object.fromEntries(await Promise.all(read)) as FrozenModels;
   if (models.teacher) checkSameText(models.teacher.spec, models.text);

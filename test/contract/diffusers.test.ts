@@ -27,7 +27,7 @@ import { buildLayout } from "../../shared/tensor/layout.ts";
 import { testBackend } from "../support/backend.ts";
 import { compare, type NetworkCase, noise, plumeForward, toNchw, toNhwc } from "../support/forward.ts";
 import { scratchFolder } from "../support/plume.ts";
-import { type Task, diffusers } from "../support/python.ts";
+import { diffusers, type Task } from "../support/python.ts";
 
 const scratch = scratchFolder();
 afterAll(() => scratch[Symbol.dispose]());

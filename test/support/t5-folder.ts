@@ -37,9 +37,10 @@ export function writeT5(folder: string, config: object = {}, without?: string): 
     .tensors.map(({ name, shape }, index) => ({
       name,
       shape,
-      values: normals({ seed: 3, purpose: PURPOSE.init, step: 0, index }, shape.reduce((n, size) => n * size, 1)).map(
-        (value) => (shape.length === 1 ? 1 + 0.2 * value : 0.3 * value),
-      ),
+      values: normals(
+        { seed: 3, purpose: PURPOSE.init, step: 0, index },
+        shape.reduce((n, size) => n * size, 1),
+      ).map((value) => (shape.length === 1 ? 1 + 0.2 * value : 0.3 * value)),
     }))
     .filter(({ name }) => name !== without);
   mkdirSync(folder, { recursive: true });
@@ -48,7 +49,13 @@ export function writeT5(folder: string, config: object = {}, without?: string): 
   writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(TOKENIZER));
   writeFileSync(
     join(folder, "tokenizer_config.json"),
-    JSON.stringify({ tokenizer_class: "T5Tokenizer", eos_token: "</s>", unk_token: "<unk>", pad_token: "<pad>", extra_ids: 0 }),
+    JSON.stringify({
+      tokenizer_class: "T5Tokenizer",
+      eos_token: "</s>",
+      unk_token: "<unk>",
+      pad_token: "<pad>",
+      extra_ids: 0,
+    }),
   );
   return folder;
 }

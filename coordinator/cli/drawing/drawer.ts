@@ -16,7 +16,12 @@ const OFTEN_MS = 100;
 const reply = (message: DrawerReply): void => void process.send!(message);
 
 let evaluations = 0;
-async function open({ backend, model, classifier, text }: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
+async function open({
+  backend,
+  model,
+  classifier,
+  text,
+}: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
   const { program } = await openBackend(backend);
   const network = await buildNetwork(model.spec, model.image);
   const params = createDeviceParams(buildLayout(network.params));
