@@ -61,13 +61,13 @@ const read = (folder: string) => readTextEncoder(`file://${folder}`, {});
 
 describe("a T5 encoder", () => {
   it.each(Object.keys(FOLDERS))("%s makes the tokens of a caption that transformers makes", async (name) => {
-    const tokenize = openTokenizer((await read(FOLDERS[name as keyof typeof FOLDERS])).tokenizer);
+    const tokenize = await openTokenizer((await read(FOLDERS[name as keyof typeof FOLDERS])).tokenizer);
     expect(CAPTIONS.map((caption) => [...tokenize(caption)])).toEqual(theirs[name]!.map(({ ids }) => ids));
   });
 
   it("has the tokens of a SentencePiece model, as it is and as transformers' tokenizer.json of it", async () => {
     const whole = FOLDERS["a whole T5 in half precision"];
-    const tokenize = openTokenizer((await read(whole)).tokenizer);
+    const tokenize = await openTokenizer((await read(whole)).tokenizer);
     expect(spiece.fast).toEqual(spiece.slow);
     expect(CAPTIONS.map((caption) => [...tokenize(caption)])).toEqual(spiece.fast);
   });

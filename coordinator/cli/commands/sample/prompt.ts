@@ -42,7 +42,7 @@ export async function readTextFor(
   const asked = spec.models.text;
   if (!asked) return undefined;
   const { text } = await readFrozen({ ...spec, models: { text: asked } }, images);
-  const tokens = prompt === undefined ? 0 : openTokenizer(text!.tokenizer)(prompt).length;
+  const tokens = prompt === undefined ? 0 : (await openTokenizer(text!.tokenizer))(prompt).length;
   if (tokens <= asked.length) return text;
   throw new PlumeError(
     "INVALID_ARGUMENT",
