@@ -3,7 +3,13 @@
 
 import type { LedgerSegment } from "../../shared/checkpoint/manifest.ts";
 import { listCheckpoints, type OpenCheckpoint, useCheckpoint } from "../../shared/checkpoint/read.ts";
-import { decideDifferences, describeDifferences, differences, isAllowable } from "../../shared/config/identity.ts";
+import {
+  type Difference,
+  decideDifferences,
+  describeDifferences,
+  differences,
+  isAllowable,
+} from "../../shared/config/identity.ts";
 import type { Job } from "../../shared/config/schema.ts";
 import type { LossHistory } from "../../shared/diffusion/importance.ts";
 import { PlumeError } from "../../shared/errors.ts";
@@ -123,9 +129,13 @@ async function fill(options: LoadOptions, checkpoint: OpenCheckpoint): Promise<F
   return { step, history };
 }
 
+/** Weights that were imported have been trained beside no model: whichever the run begins with is its own. */
+const isPinnedNow = ({ path, was }: Difference): boolean => was === undefined && /^models\.\w+\.sha256$/.test(path);
+
 /** @returns what differs and is allowed. */
 function compareJobs({ job, allow }: LoadOptions, { job: before, state: { step } }: OpenCheckpoint) {
-  const { allowed, refused } = decideDifferences(differences(before.spec, job.spec), allow);
+  const others = differences(before.spec, job.spec).filter((each) => !isPinnedNow(each));
+  const { allowed, refused } = decideDifferences(others, allow);
   if (refused.length > 0)
     throw new PlumeError(
       "FAILED_PRECONDITION",

@@ -21,6 +21,7 @@ export interface Checked {
     readonly type: NetworkName;
     readonly channels: number;
     readonly channelMult: readonly number[];
+    readonly levelBlocks?: readonly number[] | undefined;
     readonly attention: readonly number[];
     readonly groups: number;
     readonly classes: number;

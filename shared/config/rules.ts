@@ -127,6 +127,19 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
+    path: ["model", "levelBlocks"],
+    faults: ({ model: { levelBlocks, channelMult } }) =>
+      unless(
+        levelBlocks === undefined || levelBlocks.length === channelMult.length,
+        () =>
+          `are of ${levelBlocks!.length} levels, channelMult of ${channelMult.length}; give a number for each level`,
+      ),
+    cel: {
+      holds: `!has(self.model.levelBlocks) || size(self.model.levelBlocks) == ${LEVELS}`,
+      message: `'are of %d levels, channelMult of %d; give a number for each level'.format([size(self.model.levelBlocks), ${LEVELS}])`,
+    },
+  },
+  {
     path: ["model", "groups"],
     faults: (spec) => {
       const { channels, channelMult, groups } = spec.model;

@@ -44,6 +44,18 @@ const modelSchema = z.strictObject({
     .default([1, 2])
     .describe("channel multiplier of each level"),
   resBlocks: positiveInt.default(1).describe("residual blocks a level"),
+  levelBlocks: z
+    .array(positiveInt.max(64))
+    .min(1)
+    .max(MOST_LEVELS)
+    .optional()
+    .describe(
+      "residual blocks of each level, in place of resBlocks: more of them where pixels are few (Efficient U-Net)",
+    ),
+  scaleSkips: z
+    .boolean()
+    .default(false)
+    .describe("skips count 1/sqrt(2) where the U-Net's way up takes them (Efficient U-Net)"),
   attention: z
     .array(positiveInt)
     .max(MOST_LEVELS)

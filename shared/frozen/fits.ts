@@ -69,10 +69,11 @@ export async function checkFits(name: TrainedName, spec: JobSpec, images: Images
 }
 
 /** The same of a text encoder: its words are as wide as the network's, and the job's prompts no longer than a caption may be. */
-export function checkTextFits({ model, models, sampling }: JobSpec, { at, width, tokenizer }: ReadText): void {
+export async function checkTextFits(spec: JobSpec, { at, width, tokenizer }: ReadText): Promise<void> {
+  const { model, models, sampling } = spec;
   const asked = model.text!.width;
   const { length } = models.text!;
-  const tokenize = openTokenizer(tokenizer);
+  const tokenize = await openTokenizer(tokenizer);
   const long = sampling.prompts?.find((prompt) => tokenize(prompt).length > length);
   refuse(at, [
     ...(width === asked ? [] : [line("model.text.width", width, asked)]),

@@ -52,7 +52,7 @@ function checkSpace({ clip, prior }: FrozenModels, called: (name: FrozenName) =>
 async function readText(spec: JobSpec): Promise<ReadText> {
   const { from, sha256: pinned } = spec.models.text!;
   const text = await readTextEncoder(from, spec.store);
-  checkTextFits(spec, text);
+  await checkTextFits(spec, text);
   if (pinned === undefined || pinned === text.sha256) return text;
   throw new PlumeError("FAILED_PRECONDITION", `sha256 is ${pinned}, the encoder at ${text.at} has ${text.sha256}`, {
     remedy: "name the folder of that encoder, or begin another run with this one",

@@ -43,13 +43,16 @@ export function differencesOf(spec: JobSpec, channels: number, folder: ModelFold
 }
 
 /** What of a network no UNet2DModel's config says: a folder that plume did not write has none of it. */
-function ownDifferences({ data, model, adversarial, autoencoder }: JobSpec, { own, tensors }: ModelFolder): string[] {
+function ownDifferences({ data, model, models, adversarial, autoencoder }: JobSpec, { own, tensors }: ModelFolder): string[] {
   const theirs = own?.job.spec;
   const levels = [theirs?.model, model].map((each) => (each?.lowRes?.noise ?? 0) > 0);
   const augmented = tensors.has(AUGMENT_WEIGHT);
   const both: readonly (readonly [field: string, theirs: unknown, ours: unknown])[] = [
     ["model.text", theirs?.model.text ?? null, model.text ?? null],
     ["model.embedding", theirs?.model.embedding ?? null, model.embedding ?? null],
+    ["models.text (whether there is one)", theirs?.models.text !== undefined, models.text !== undefined],
+    ["model.levelBlocks", theirs?.model.levelBlocks ?? null, model.levelBlocks ?? null],
+    ["model.scaleSkips", theirs?.model.scaleSkips ?? false, model.scaleSkips],
     ["model.lowRes.noise (whether it is above 0)", levels[0], levels[1]],
     ["data.augment (whether it is above 0)", augmented, augmented && data.augment > 0],
     ...(plays(model.type)

@@ -51,10 +51,11 @@ const diffusers: Format = {
   about: "a folder that Python's diffusers loads: UNet2DModel in unet/, DDPMScheduler in scheduler/",
   file: "unet/diffusion_pytorch_model.safetensors",
   from: fromDiffusers,
-  lacks: ({ type, text, embedding, lowRes }) => {
+  lacks: ({ type, text, embedding, lowRes, levelBlocks, scaleSkips }) => {
     if (type !== "unet") return `a ${type}`;
     if (text) return "a network that reads captions";
     if (embedding !== undefined) return "a network that is told CLIP's embeddings";
+    if (levelBlocks || scaleSkips) return "an Efficient U-Net (model.levelBlocks, model.scaleSkips)";
     return lowRes && lowRes.noise > 0 ? "an upsampler that is told a level of noise" : undefined;
   },
   files: (model) => ({

@@ -15,7 +15,16 @@ export interface NetworkFields {
   readonly data: { readonly imageSize: number; readonly patch: number; readonly augment: number };
   readonly model: Pick<
     UnetConfig,
-    "channels" | "channelMult" | "resBlocks" | "headChannels" | "groups" | "dropout" | "scaleShift" | "resample"
+    | "channels"
+    | "channelMult"
+    | "resBlocks"
+    | "levelBlocks"
+    | "scaleSkips"
+    | "headChannels"
+    | "groups"
+    | "dropout"
+    | "scaleShift"
+    | "resample"
   > & {
     /** Resolutions. */
     readonly attention: readonly number[];
@@ -93,6 +102,8 @@ export function unetConfig(fields: NetworkFields, channels: number): UnetConfig 
     channels: model.channels,
     channelMult: model.channelMult,
     resBlocks: model.resBlocks,
+    levelBlocks: model.levelBlocks,
+    scaleSkips: model.scaleSkips,
     attentionLevels: model.channelMult.flatMap((_, level) =>
       model.attention.includes(sideOf(fields, level)) ? [level] : [],
     ),

@@ -20,6 +20,10 @@ export interface UnetConfig {
   /** Width of the sinusoids of t, of which the time embedding is 4 times as wide; absent, the channels of level 0. */
   readonly embedChannels?: number | undefined;
   readonly resBlocks: number;
+  /** Residual blocks of each level, in place of resBlocks: the shift of parameters to low resolutions of Imagen's Efficient U-Net. */
+  readonly levelBlocks?: readonly number[] | undefined;
+  /** Skips count 1/sqrt(2) where the way up takes them: Saharia et al. 2022, Sec. 2.3 and App. B. */
+  readonly scaleSkips?: boolean | undefined;
   /** Levels (0 is the finest) that have attention; the middle always has. */
   readonly attentionLevels: readonly number[];
   /** Channels of one head, or a number of heads; one head when neither is given. */
@@ -46,6 +50,10 @@ export const levelChannels = ({ channels, channelMult }: UnetConfig): number[] =
 
 /** Channels of what is attended to beside the pixels, words and tokens of an embedding; undefined where there is nothing. */
 export const besideC = ({ text, embedding }: UnetConfig): number | undefined => text?.width ?? embedding;
+
+/** Residual blocks of a level; the way up has one more. */
+export const blocksOf = ({ levelBlocks, resBlocks }: UnetConfig, level: number): number =>
+  levelBlocks?.[level] ?? resBlocks;
 
 /** Width of the sinusoids; the time embedding has 4 times as many. */
 export const sinusoidsOf = (config: UnetConfig): number => config.embedChannels ?? levelChannels(config)[0]!;

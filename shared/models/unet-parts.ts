@@ -10,7 +10,7 @@ import { conv2d, dense, downsample, embedding, project, type Scope, upsample } f
 import type { Forward, NetworkInput } from "../nn/network.ts";
 import { textEncoder } from "../nn/text-encoder.ts";
 import { resBlock } from "./res-block.ts";
-import { besideC, headsOf, levelChannels, sinusoidsOf, type UnetConfig } from "./unet-config.ts";
+import { besideC, blocksOf, headsOf, levelChannels, sinusoidsOf, type UnetConfig } from "./unet-config.ts";
 
 /** What the blocks of a network are told. */
 export interface Told {
@@ -129,7 +129,7 @@ function parts(config: UnetConfig) {
 
 /** The way down: every block's output is a skip. `skipC` are their channels, in order. */
 export function encoder(scope: Scope, config: UnetConfig): { down: Block[]; middle: Block; skipC: number[] } {
-  const { resBlocks, attentionLevels, resample } = config;
+  const { attentionLevels, resample } = config;
   const { residual, attention } = parts(config);
   const widths = levelChannels(config);
   let C = widths[0]!;
@@ -138,7 +138,7 @@ export function encoder(scope: Scope, config: UnetConfig): { down: Block[]; midd
   const skipC = [C];
   widths.forEach((outC, level) => {
     const here = scope.child(`down_blocks.${level}`);
-    for (let i = 0; i < resBlocks; i++) {
+    for (let i = 0; i < blocksOf(config, level); i++) {
       const block = residual(here.child(`resnets.${i}`), C, outC);
       const attend = attentionLevels.includes(level) ? attention(here.child(`attentions.${i}`), outC) : null;
       down.push(attend ? (f, x, told) => attend(f, block(f, x, told), told) : block);
@@ -160,7 +160,7 @@ export function encoder(scope: Scope, config: UnetConfig): { down: Block[]; midd
 
 /** The way up: blocks that take a skip (`join`) and upsamplers that do not. */
 export function decoder(scope: Scope, config: UnetConfig, skipC: readonly number[]): UpBlock[] {
-  const { resBlocks, attentionLevels, resample } = config;
+  const { attentionLevels, resample } = config;
   const { residual, attention } = parts(config);
   const widths = levelChannels(config);
   const levels = widths.length;
@@ -170,7 +170,7 @@ export function decoder(scope: Scope, config: UnetConfig, skipC: readonly number
   for (let level = levels - 1; level >= 0; level--) {
     const here = scope.child(`up_blocks.${levels - 1 - level}`);
     const outC = widths[level]!;
-    for (let i = 0; i <= resBlocks; i++) {
+    for (let i = 0; i <= blocksOf(config, level); i++) {
       const block = residual(here.child(`resnets.${i}`), C + skips.pop()!, outC);
       const attend = attentionLevels.includes(level) ? attention(here.child(`attentions.${i}`), outC) : null;
       up.push({ join: true, block: attend ? (f, x, told) => attend(f, block(f, x, told), told) : block });

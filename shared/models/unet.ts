@@ -18,7 +18,7 @@ export type { UnetConfig } from "./unet-config.ts";
  */
 export function buildUnet(config: UnetConfig): Network {
   checkConfig(config);
-  const { groups, eps, outC } = config;
+  const { groups, eps, outC, scaleSkips } = config;
   const scope = createScope();
   const tell = conditioning(scope, config);
   const { down, middle, skipC } = encoder(scope, config);
@@ -26,6 +26,8 @@ export function buildUnet(config: UnetConfig): Network {
   const channels = levelChannels(config)[0]!;
   const normOut = groupNorm(scope.child("conv_norm_out"), channels, { groups, eps, silu: true });
   const convOut = conv2d(scope.child("conv_out"), channels, outC, 3, { zero: true });
+
+  const taken = (skip: tf.Tensor4D): tf.Tensor4D => (scaleSkips ? tf.mul(skip, Math.SQRT1_2) : skip);
 
   const forward = (f: Forward, input: NetworkInput): tf.Tensor4D => {
     let h = withLowRes(config, input);
@@ -36,7 +38,8 @@ export function buildUnet(config: UnetConfig): Network {
       skips.push(h);
     }
     h = middle(f, h, told);
-    for (const { block, join } of up) h = block(f, join ? (tf.concat([h, skips.pop()!], 3) as tf.Tensor4D) : h, told);
+    for (const { block, join } of up)
+      h = block(f, join ? (tf.concat([h, taken(skips.pop()!)], 3) as tf.Tensor4D) : h, told);
     return convOut(f, normOut(f, h));
   };
   return { params: scope.params, forward };

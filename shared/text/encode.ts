@@ -21,7 +21,7 @@ export function openEncoder(
   keptBytes = KEPT_BYTES,
 ): EncodeCaption {
   const encoder = textEncoderOf(weights.config);
-  const tokenize = openTokenizer(weights.tokenizer);
+  let tokenizer: ReturnType<typeof openTokenizer> | undefined;
   const { tables, names, tensors } = onDevice(encoder.tensors, weights.flat);
   const programs = new Map<number, Program>();
   let asked: readonly number[] = [];
@@ -39,7 +39,8 @@ export function openEncoder(
   };
 
   const encode = async (caption: string): Promise<Float32Array> => {
-    const tokens = shortened(tokenize(caption), most);
+    tokenizer ??= openTokenizer(weights.tokenizer);
+    const tokens = shortened((await tokenizer)(caption), most);
     const places = Math.ceil(tokens.length / PLACES) * PLACES;
     asked = tokens;
     const [words] = programOf(places).run(tensors);

@@ -29,9 +29,9 @@ export interface EncodedText {
 export interface TextEncoder {
   /** Channels of a word. */
   readonly width: number;
+  /** What of config.json decides what it computes. */
+  readonly settings: object;
   readonly tensors: readonly TextTensor[];
-  /** Where positions have embeddings, how many there are. */
-  readonly most?: number;
   /** @param param a tensor of the device, in the file's shape but for linear maps. @returns the words of one caption: float32 [places, width]. */
   forward(feed: Feed, param: (name: string) => tf.Tensor, text: EncodedText): tf.Tensor2D;
 }

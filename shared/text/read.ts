@@ -61,12 +61,12 @@ export async function readTextEncoder(from: string, access: StoreAccess): Promis
   const config = parseObject(await text(folder, CONFIG), CONFIG);
   const encoder = textEncoderOf(config);
   const tokenizer = await readTokenizer(folder);
-  const vocabulary = openTokenizer(tokenizer)("a picture");
+  const some = (await openTokenizer(tokenizer))("a picture");
   const flat = await readWeights(folder, encoder.tensors);
   const rows = encoder.tensors.find(({ table }) => table)!.shape[0]!;
-  if (!vocabulary.every((token) => Number.isInteger(token) && token >= 0 && token < rows))
+  if (!some.every((token) => Number.isInteger(token) && token >= 0 && token < rows))
     throw refused(place, `its tokenizer gives numbers that the ${rows} rows of its embedding lack`);
-  const hash = createHash("sha256").update(JSON.stringify([config.model_type, tokenizer]));
+  const hash = createHash("sha256").update(JSON.stringify([encoder.settings, tokenizer]));
   for (const { name, shape } of encoder.tensors) hash.update(`${name} ${shape}\n`);
   const sha256 = hash.update(new Uint8Array(flat.buffer)).digest("hex");
   return { config, tokenizer, flat, width: encoder.width, at: place, sha256 };

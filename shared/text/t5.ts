@@ -44,6 +44,7 @@ export const t5: TextKind = {
     const config = parsed.data;
     return {
       width: config.d_model,
+      settings: config,
       tensors: tensorsOf(config),
       forward: (feed, param, text) => forward(config, feed, param as Param, text),
     };

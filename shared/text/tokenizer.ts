@@ -1,6 +1,5 @@
 // Captions to tokens, by the folder's tokenizer.json or by its spiece.model, which becomes one.
 
-import { Tokenizer } from "@huggingface/tokenizers";
 import { PlumeError } from "../errors.ts";
 
 /** A tokenizer as it travels: the JSON of tokenizer.json, and of tokenizer_config.json where there is one. */
@@ -13,7 +12,8 @@ export interface TokenizerFiles {
 type Tokenize = (caption: string) => readonly number[];
 
 /** @throws PlumeError FAILED_PRECONDITION for files that describe no tokenizer. */
-export function openTokenizer({ tokenizer, config }: TokenizerFiles): Tokenize {
+export async function openTokenizer({ tokenizer, config }: TokenizerFiles): Promise<Tokenize> {
+  const { Tokenizer } = await import("@huggingface/tokenizers"); // on demand: most jobs name no encoder
   const opened = opening(() => new Tokenizer(JSON.parse(tokenizer), JSON.parse(config)));
   return (caption) => opened.encode(caption).ids;
 }

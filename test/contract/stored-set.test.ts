@@ -8,7 +8,7 @@ import { dataSchema } from "../../shared/config/data.ts";
 import { openDiskCache } from "../../shared/data/disk-cache.ts";
 import { createFetch } from "../../shared/data/fetch.ts";
 import type { ImageSet } from "../../shared/data/image-set.ts";
-import { checkCaptions, type OpenOptions, openImageSet } from "../../shared/data/open.ts";
+import { type OpenOptions, openImageSet } from "../../shared/data/open.ts";
 import { openReader } from "../../shared/data/reader.ts";
 import { tarEntries } from "../../shared/data/tar.ts";
 import {
@@ -250,52 +250,6 @@ describe("parquet files", () => {
       if (bytes[at] === 0x15 && bytes[at + 1] === 0x04 && bytes[at + 2] === 0x16) bytes[at + 1] = 0x06;
     writeFileSync(file, bytes);
     expect((await faultOf(open(`parquet:${file}`))).message).toMatch(/it is compressed with LZO/);
-  });
-});
-
-describe("captions", () => {
-  let folders = 0;
-  const written = (files: Record<string, Buffer | string>) => {
-    const folder = scratch.file(`captions-${folders++}`);
-    writeTar(
-      join(folder, "a.tar"),
-      Object.fromEntries(Object.entries(files).map(([name, bytes]) => [name, Buffer.from(bytes)])),
-    );
-    return `wds:${folder}`;
-  };
-
-  it("of tar shards are what .txt says, else caption or text of .json; a part of the set's digest", async () => {
-    const png = await encodePicture(1);
-    const files = (first: string) => ({
-      ...{ "a.png": png, "a.txt": `${first}\n`, "a.json": '{"caption": "not this"}' },
-      ...{ "b.json": '{"caption": "größer", "label": null}', "b.jpg": png },
-      ...{ "c.png": png, "c.json": '{"text": "", "width": 8}' },
-    });
-    const set = await open(written(files("a red square")));
-    expect((await set.read([2, 0, 1, 0])).captions).toEqual(["", "a red square", "größer", "a red square"]);
-    expect(set.captions).toEqual({ lacking: null });
-    expect((await open(written(files("a red square")))).digest).toBe(set.digest);
-    expect((await open(written(files("a red circle")))).digest).not.toBe(set.digest);
-  });
-
-  it("that some samples lack are none, and the first that lacks one is named", async () => {
-    const png = await encodePicture(1);
-    const set = await open(written({ "a.png": png, "a.txt": "red", "b.png": png }));
-    expect(set.captions).toEqual({ lacking: expect.stringMatching(/a\.tar: b$/) });
-    expect((await set.read([0])).captions).toBeUndefined();
-    expect((await open(written({ "a.png": png, "b.png": png }))).captions).toBeUndefined();
-    expect(() => checkCaptions({ model: { text: {} } }, set)).toThrow(
-      /a\.tar: b has no caption, which model\.text reads/,
-    );
-    expect(() => checkCaptions({ model: {} }, set)).not.toThrow();
-  });
-
-  it("of parquet are a column of text beside the images", async () => {
-    const set = await open(`parquet:${join(PARQUET, "captions.parquet")}`);
-    const { captions, pixels, labels } = await set.read([5, 0]);
-    expect(captions).toEqual(["picture 5, größer", "picture 0, größer"]);
-    expect(Buffer.compare(pixels.subarray(192), drawPicture(0))).toBe(0);
-    expect([...labels]).toEqual([-1, -1]);
   });
 });
 

@@ -6,11 +6,14 @@ import { openBackend } from "../../shared/backends/index.ts";
 import { openEncoder } from "../../shared/text/encode.ts";
 import { readTextEncoder } from "../../shared/text/read.ts";
 import { openTokenizer } from "../../shared/text/tokenizer.ts";
+import { upload } from "../support/pictures.ts";
 import { scratchFolder } from "../support/plume.ts";
 import { transformers } from "../support/python.ts";
 import { writeT5 } from "../support/t5-folder.ts";
+import { useS3Server } from "../support/use-s3-server.ts";
 
 const scratch = scratchFolder();
+const server = useS3Server();
 const file = (name: string) => scratch.file(name);
 
 const CAPTIONS = [
@@ -61,13 +64,20 @@ const read = (folder: string) => readTextEncoder(`file://${folder}`, {});
 
 describe("a T5 encoder", () => {
   it.each(Object.keys(FOLDERS))("%s makes the tokens of a caption that transformers makes", async (name) => {
-    const tokenize = openTokenizer((await read(FOLDERS[name as keyof typeof FOLDERS])).tokenizer);
+    const tokenize = await openTokenizer((await read(FOLDERS[name as keyof typeof FOLDERS])).tokenizer);
     expect(CAPTIONS.map((caption) => [...tokenize(caption)])).toEqual(theirs[name]!.map(({ ids }) => ids));
+  });
+
+  it("is the same in a bucket as in a folder", async () => {
+    await upload(server(), FOLDERS["v1.0"], "t5");
+    const [there, here] = [await readTextEncoder("s3://plume-test/t5/", {}), await read(FOLDERS["v1.0"])];
+    expect(there.sha256).toBe(here.sha256);
+    expect(there.sha256).not.toBe((await read(FOLDERS["v1.1"])).sha256);
   });
 
   it("has the tokens of a SentencePiece model, as it is and as transformers' tokenizer.json of it", async () => {
     const whole = FOLDERS["a whole T5 in half precision"];
-    const tokenize = openTokenizer((await read(whole)).tokenizer);
+    const tokenize = await openTokenizer((await read(whole)).tokenizer);
     expect(spiece.fast).toEqual(spiece.slow);
     expect(CAPTIONS.map((caption) => [...tokenize(caption)])).toEqual(spiece.fast);
   });

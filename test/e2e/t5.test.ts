@@ -71,6 +71,23 @@ describe("a model with a frozen text encoder", () => {
     expect(stderr).toMatch(message);
   });
 
+  it("goes on with the encoder that it began with, and is begun from its own weights beside one", async () => {
+    const out = scratch.file("goes-on");
+    await train(job, out, "--steps", "1", "--workers", "1");
+    await train(job, out, "--steps", "2", "--workers", "1");
+    const folder = scratch.file("exported");
+    const exported = await plume("checkpoints", "export", out, "--format", "safetensors", "-o", folder);
+    expect(exported.code, exported.stderr).toBe(0);
+    await train(job, scratch.file("begun"), "--init", folder, "--steps", "1", "--workers", "1");
+    writeT5(encoder, { num_heads: 4, d_kv: 2 }); // the same tensors
+    const { code, stderr } = await plume("train", "-f", job, "--out", out, "--steps", "3");
+    writeT5(encoder);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/models\.text: sha256 is [0-9a-f]{64}, the encoder at/),
+    });
+  });
+
   it("is trained on captions of any words in shards, each used once, which plume data inspect shows", async () => {
     const shards = scratch.file("shards");
     const files = await Promise.all(

@@ -29,11 +29,14 @@ export const T5_CONFIG = {
   feed_forward_proj: "relu",
 };
 
-/** @param config what differs from T5_CONFIG. @param without a tensor that is left out. @returns the folder. */
-export function writeT5(folder: string, config: object = {}, without?: string): string {
+/**
+ * @param config what differs from T5_CONFIG. @param without a tensor that is left out. @param weights of which config they are, if
+ * not of this one. @returns the folder.
+ */
+export function writeT5(folder: string, config: object = {}, without?: string, weights?: object): string {
   const whole = { ...T5_CONFIG, ...config };
   const tensors = t5
-    .encoderOf(whole)
+    .encoderOf({ ...whole, ...weights })
     .tensors.map(({ name, shape }, index) => ({
       name,
       shape,

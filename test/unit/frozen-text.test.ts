@@ -1,5 +1,6 @@
 // Captions as a frozen text encoder tells a network of them.
 
+import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../shared/backends/backend.ts";
 import { floatsOf } from "../../shared/checkpoint/safetensors.ts";
@@ -50,6 +51,51 @@ describe("words of a caption", () => {
     const encode = openEncoder(encoder, 8, backend.program);
     expect(await encode("abcdefghijkl")).toHaveLength(8 * W);
     expect(await encode("abcdefg, hijkl")).toEqual(await encode("abcdefg, else"));
+  });
+});
+
+describe("a folder that is none of an encoder", () => {
+  const refused = (folder: string) => readTextEncoder(`file://${folder}`, {}).catch((error: Error) => error.message);
+  const damaged = (name: string, file: string, content: string) => {
+    const folder = writeT5(scratch.file(name));
+    writeFileSync(`${folder}/${file}`, content);
+    return folder;
+  };
+
+  it.each<[string, () => string, RegExp]>([
+    [
+      "a setting that is missing",
+      () => writeT5(scratch.file("a"), { d_ff: null }, "none", T5_CONFIG),
+      /config\.json: d_ff: /,
+    ],
+    [
+      "an activation that T5 has not",
+      () => writeT5(scratch.file("b"), { feed_forward_proj: "tanh" }, "none", T5_CONFIG),
+      /feed_forward_proj: /,
+    ],
+    [
+      "a tensor of another shape",
+      () => writeT5(scratch.file("c"), { d_model: 8 }, "none", T5_CONFIG),
+      /shared\.weight is \[64,16\], its config\.json makes it \[64,8\]/,
+    ],
+    ["a torn config", () => damaged("d", "config.json", "{"), /config\.json is no JSON/],
+    [
+      "another kind of tokenizer",
+      () => damaged("e", "tokenizer.json", "{}"),
+      /tokenizer\.json is none that plume reads/,
+    ],
+    [
+      "weights that are none",
+      () => damaged("f", "model.safetensors", "weights"),
+      /model\.safetensors is no whole safetensors file: 7 bytes/,
+    ],
+    [
+      "more tokens than rows",
+      () => writeT5(scratch.file("g"), { vocab_size: 3 }),
+      /gives numbers that the 3 rows of its embedding lack/,
+    ],
+  ])("is refused for %s", async (_, folder, message) => {
+    expect(await refused(folder())).toMatch(message);
   });
 });
 

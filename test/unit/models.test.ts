@@ -104,6 +104,7 @@ describe("gradients of whole networks agree with finite differences", () => {
       { classRows: 0, text: FROZEN_TEXT },
       2e-3,
     ],
+    ["more blocks where pixels are few, skips that are scaled", { levelBlocks: [1, 2], scaleSkips: true }, 2e-3],
     ["two blocks a level, a wide first level", { channelMult: [2, 3], resBlocks: 2, attentionLevels: [] }],
   ];
   it.each(variants)("%s", (_name, change, step = 4e-3) => {

@@ -98,7 +98,7 @@ async function sample(io: CommandIo, given: SampleCommandOptions, named?: string
   const way = wayFor(checkpoint, job.spec, asked);
   const prior = options.base === undefined ? options.prior : undefined;
   const beside = await readBeside(checkpoint, model, { classifier: options.classifier, prior });
-  const plan = planImages({ checkpoint, model, ...beside }, asked, way);
+  const plan = await planImages({ checkpoint, model, ...beside }, asked, way);
   const backend = await chooseBackendFor(options.backend, job);
   const reranking = await openReranking(checkpoint, model, rerank, backend);
   const drawn = await drawPlanned(plan, {

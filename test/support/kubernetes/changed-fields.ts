@@ -48,6 +48,8 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.channels": 64,
   "model.channelMult": [2, 1],
   "model.resBlocks": 2,
+  "model.levelBlocks": [1, 2],
+  "model.scaleSkips": true,
   "model.attention": [14],
   "model.headChannels": 8,
   "model.groups": 4,

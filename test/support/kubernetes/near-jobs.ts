@@ -110,6 +110,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     channels: few(1, 4, 6, 8, 12, 32, 65_536),
     channelMult: fc.array(few(1, 2, 3, 5, 1024), { minLength: 1, maxLength: 8 }),
     attention: fc.array(few(1, 2, 3, 4, 7, 8, 14, 16, 28), { maxLength: 3 }),
+    levelBlocks: few([1], [1, 2], [2, 2]),
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
     type: few("unet", "unet", "mlp", "classifier", "dcgan", "vae", "flow", "clip", "prior"),

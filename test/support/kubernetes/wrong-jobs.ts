@@ -50,6 +50,10 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.model.channelMult: Forbidden: 4 levels halve 28 pixels 3 times, and 28 is not divisible by 8; use fewer levels or another imageSize",
   ),
   wrong(
+    { model: { levelBlocks: [1, 2, 3] } },
+    "spec.model.levelBlocks: Forbidden: are of 3 levels, channelMult of 2; give a number for each level",
+  ),
+  wrong(
     { model: { channels: 8, channelMult: [1, 3], groups: 16 } },
     "spec.model.groups: Forbidden: 16 does not divide the 8 channels of level 0; choose a divisor of channels",
   ),

@@ -31,11 +31,11 @@ export interface Plan extends Way {
 }
 
 /** Before any work. @throws PlumeError for a scale that nothing has, or a class that is none. */
-export function planImages(subject: Subject, asked: Asked, way: Way): Plan {
+export async function planImages(subject: Subject, asked: Asked, way: Way): Promise<Plan> {
   const { model, classifier } = subject;
   const { job, imageSet } = model;
   const { words, named, prompt } = asked;
-  checkTokens(job.spec, subject.text, prompt);
+  await checkTokens(job.spec, subject.text, prompt);
   const scale = words.classifierScale;
   const classifierScale =
     scale === undefined ? job.spec.sampling.classifierScale : scaleOf("--classifier-scale", scale, classifier);

@@ -211,7 +211,7 @@ async function drawBase(hands: Hands, [base, ...behind]: readonly Base[], asked:
   const [above, ...below] = specs;
   const small = behind.length > 0 && (await drawBase(hands, behind, { ...asked, count: n, specs: [...below, above!] }));
   const frozen = await readBeside(called, model, { prior });
-  checkTokens(job.spec, frozen.text, prompt);
+  await checkTokens(job.spec, frozen.text, prompt);
   const classes = shownClasses(job.spec, frozen.classifier);
   const ofAnother = classes === 0 && specs.some((spec) => spec.model.classes > 0);
   const only = named === undefined || ofAnother ? null : classOf(named, imageSet.classes, classes);

@@ -43,9 +43,13 @@ export async function readTextFor({ spec }: Pick<Job, "spec">, images: Images): 
 }
 
 /** @param text encoder of the job, if it has one. @throws PlumeError INVALID_ARGUMENT for a prompt that is too long for it. */
-export function checkTokens({ models }: JobSpec, text: TextWeights | undefined, prompt: string | undefined): void {
+export async function checkTokens(
+  { models }: JobSpec,
+  text: TextWeights | undefined,
+  prompt: string | undefined,
+): Promise<void> {
   if (!text || prompt === undefined) return;
-  const [tokens, most] = [openTokenizer(text.tokenizer)(prompt).length, models.text!.length];
+  const [tokens, most] = [(await openTokenizer(text.tokenizer))(prompt).length, models.text!.length];
   if (tokens <= most) return;
   throw new PlumeError(
     "INVALID_ARGUMENT",
