@@ -96,7 +96,7 @@ it("`plume render` of a recipe renders", () => {
   for (const { words } of renders)
     expect(
       execFileSync(process.execPath, ["coordinator/cli/plume.mjs", ...words.slice(2)], { cwd: ROOT, encoding: "utf8" }),
-    ).toContain("kind: StatefulSet");
+    ).toMatch(/kind: (StatefulSet|DiffusionPipeline)/);
 });
 
 it("every condition and reason of the table of troubles is one that the operator gives", () => {

@@ -68,6 +68,15 @@ describe("a pipeline file", () => {
     expect(loadPipeline(join(ROOT, "deploy/pipelines", file), ["workers.replicas=3"]).stages).toHaveLength(2);
   });
 
+  it("is changed for all of its stages, or for one by its name", () => {
+    const around = { ...NOBODY, set: ["training.steps=8", "edm.training.steps=6", "student.seed=7"] };
+    const { stages } = checkPipeline(TWO, "p.yaml", around);
+    expect(stages.map(({ job: { spec } }) => [spec.training.steps, spec.seed])).toEqual([
+      [6, 0],
+      [8, 7],
+    ]);
+  });
+
   it("fills any model that a job takes, and leaves the job's own others", () => {
     const guided = { ...STUDENT, models: { classifier: { from: "file:///c" }, teacher: { from: "file:///t" } } };
     const [, stage] = pipelineOf(written(edm, taught({ stage: "edm", weights: "raw" }, guided))).stages;
