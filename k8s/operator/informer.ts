@@ -3,7 +3,8 @@
 // I1. A watch that ends is taken up where it was; one that failed, or whose place is forgotten (410), begins with a list. What
 //     changed in between is found by comparing.
 // I2. A failure is waited out, longer each time up to a bound, and never thrown at anybody.
-// I3. Whoever listens is told of objects, and does no work in the telling.
+// I3. A kind that the cluster has no definition of is waited for, in silence.
+// I4. Whoever listens is told of objects, and does no work in the telling.
 
 import { sleep } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
@@ -161,8 +162,12 @@ export function startInformer(options: InformerOptions): Informer {
         if (signal.aborted) return;
         version = null;
         if (error instanceof ApiError && error.code === 410) continue;
-        onError(error);
-        log.warn({ kind, reason: String(error), againMs: waitMs }, "the watch failed and begins again");
+        const isAbsent = error instanceof ApiError && error.code === 404;
+        if (isAbsent) log.debug({ kind }, "the cluster has no definition of this kind yet");
+        else {
+          onError(error);
+          log.warn({ kind, reason: String(error), againMs: waitMs }, "the watch failed and begins again");
+        }
         await sleep(waitMs, signal).catch(() => {});
         waitMs = Math.min(2 * waitMs, LAST_WAIT_MS);
       }

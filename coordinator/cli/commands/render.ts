@@ -62,8 +62,8 @@ async function render(io: CommandIo, { file, namespace, output, set }: RenderOpt
 
 function itemsOf(io: CommandIo, file: string, namespace: string | undefined, set: readonly string[]): object[] {
   if (readMapping(file).kind === PIPELINE_KIND) {
-    const { metadata, ...pipeline } = inlined(loadPipeline(file, set));
-    return [{ ...pipeline, metadata: { ...metadata, ...(namespace !== undefined && { namespace }) } }];
+    const pipeline = inlined(loadPipeline(file, set));
+    return [{ ...pipeline, metadata: { ...pipeline.metadata, ...(namespace !== undefined && { namespace }) } }];
   }
   const { job, token } = loadJobAndToken(file, { set });
   if (token !== null)
