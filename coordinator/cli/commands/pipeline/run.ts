@@ -48,7 +48,7 @@ export function runCommand(): Command {
 Examples:
   plume pipeline run -f deploy/pipelines/distilled.yaml
   plume pipeline run -f deploy/pipelines/distilled.yaml --set edm.training.steps=2000
-  plume pipeline run -f deploy/pipelines/text-to-image.yaml --workers 4 --out runs/try
+  plume pipeline run -f deploy/pipelines/text.yaml --workers 4 --out runs/try
   plume pipeline run -f deploy/pipelines/distilled.yaml --retrain student
 
 Run again it goes on where it stopped: what is done is not trained again. A stage whose job has changed since, or that was trained with
