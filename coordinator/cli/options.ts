@@ -41,5 +41,11 @@ export function classOf(text: string, classes: readonly string[], count: number)
   });
 }
 
+/** Of a pipeline's stages. */
+export const SET_OPTION = [
+  "--set <path=value>",
+  "override a field of every stage's job, or of one: STAGE.path=value; may be repeated",
+] as const;
+
 /** Of an option that may be repeated. */
 export const collect = (value: string, all: string[] = []): string[] => [...all, value];

@@ -92,7 +92,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   const failures = watch("Event", { fieldSelector: FAILURES, jobOf: jobTold });
   const informers = [jobs, pods, failures, ...children];
   // Not waited for: a cluster may have jobs and no definition of pipelines.
-  const pipelines = watch("DiffusionPipeline", { jobOf: keyOf }, pipelineQueue.add);
+  const pipelines = watch("DiffusionPipeline", { jobOf: keyOf, isOptional: true }, pipelineQueue.add);
   await Promise.race([Promise.all(informers.map(({ synced }) => synced)), aborted(over)]);
   over.throwIfAborted();
 
@@ -157,7 +157,7 @@ export async function startController(parts: ControllerOptions, signal: AbortSig
   };
 }
 
-type Selector = Pick<InformerOptions, "labelSelector" | "fieldSelector" | "jobOf">;
+type Selector = Pick<InformerOptions, "labelSelector" | "fieldSelector" | "jobOf" | "isOptional">;
 
 const splitKey = (key: string) => key.split("/") as [namespace: string, name: string];
 

@@ -3,7 +3,8 @@
 // I1. A watch that ends is taken up where it was; one that failed, or whose place is forgotten (410), begins with a list. What
 //     changed in between is found by comparing.
 // I2. A failure is waited out, longer each time up to a bound, and never thrown at anybody.
-// I3. Whoever listens is told of objects, and does no work in the telling.
+// I3. An optional kind that the cluster has no definition of is waited for, in silence.
+// I4. Whoever listens is told of objects, and does no work in the telling.
 
 import { sleep } from "../../shared/clock.ts";
 import type { Logger } from "../../shared/log.ts";
@@ -20,6 +21,8 @@ export interface InformerOptions {
   readonly namespace: string | null;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** A cluster may have no definition of this kind. */
+  readonly isOptional?: boolean;
   /** Namespace and name of the job that an object is about, with a slash between; by its label when absent. */
   readonly jobOf?: (object: KubernetesObject) => string | null;
   /** An object came, changed or went. @param job that it is about. */
@@ -65,6 +68,7 @@ export function startInformer(options: InformerOptions): Informer {
     namespace,
     labelSelector,
     fieldSelector,
+    isOptional = false,
     jobOf = labelledJob,
     onChange,
     onError,
@@ -161,8 +165,10 @@ export function startInformer(options: InformerOptions): Informer {
         if (signal.aborted) return;
         version = null;
         if (error instanceof ApiError && error.code === 410) continue;
-        onError(error);
-        log.warn({ kind, reason: String(error), againMs: waitMs }, "the watch failed and begins again");
+        if (!(isOptional && error instanceof ApiError && error.code === 404)) {
+          onError(error);
+          log.warn({ kind, reason: String(error), againMs: waitMs }, "the watch failed and begins again");
+        }
         await sleep(waitMs, signal).catch(() => {});
         waitMs = Math.min(2 * waitMs, LAST_WAIT_MS);
       }

@@ -28,7 +28,7 @@ type Written = (typeof pipelineSchema)["_output"];
 type WrittenStage = Written["spec"]["stages"][number];
 type Mapping = Record<string, unknown>;
 
-/** @param set `path=value` pairs for the job of every stage. @throws PlumeError NOT_FOUND or INVALID_ARGUMENT. */
+/** @param set `path=value` pairs for the job of every stage, `STAGE.path=value` for one's. @throws PlumeError NOT_FOUND or INVALID_ARGUMENT. */
 export function loadPipeline(file: string, set: readonly string[] = []): Pipeline {
   const jobOf = (path: string): Mapping => readMapping(resolve(dirname(file), path));
   return checkPipeline(readMapping(file, FILE), file, { jobOf, set });
@@ -44,12 +44,23 @@ interface Around {
 export function checkPipeline(value: object, from: string, around: Around): Pipeline {
   const { metadata, spec } = parse(value, from);
   refuse(from, nameFaults(spec.stages));
-  const stages = spec.stages.map((stage) => stageOf(stage, metadata.name, from, around));
+  const names = spec.stages.map(({ name }) => name);
+  const stages = spec.stages.map((stage) => {
+    const set = (around.set ?? []).flatMap((pair) => setFor(stage.name, names, pair));
+    return stageOf(stage, metadata.name, from, { ...around, set });
+  });
   const order = inOrder(stages);
   if (order.kind === "cycle")
     refuse(from, [`its stages need one another in a circle: ${order.path.join(" -> ")}; take one of these edges out`]);
   refuse(from, edgeFaults(stages));
   return { name: metadata.name, stages: order.kind === "ordered" ? order.stages : [] };
+}
+
+/** A pair that begins with a stage's name is that stage's. */
+function setFor(stage: string, names: readonly string[], pair: string): string[] {
+  const [first] = pair.split(".", 1) as [string];
+  if (!names.includes(first)) return [pair];
+  return first === stage ? [pair.slice(first.length + 1)] : [];
 }
 
 function refuse(from: string, faults: readonly string[]): void {
@@ -116,28 +127,31 @@ function stageOf(
   from: string,
   { jobOf, set = [] }: Around,
 ): Stage {
-  const raw: Mapping = jobFile === undefined ? { spec } : structuredClone(jobOf(jobFile, name));
+  const raw: Mapping = structuredClone(jobFile === undefined ? { spec } : jobOf(jobFile, name));
   for (const pair of set) applyOverride(raw, pair);
   const own = (raw.spec ?? {}) as Mapping;
   const called = `${from}: stage ${name}${jobFile === undefined ? "" : ` (${jobFile})`}`;
-  if ((own.monitoring as Mapping | undefined)?.token !== undefined)
-    throw new PlumeError("INVALID_ARGUMENT", `${called}: spec.monitoring.token is read from a job file alone`, {
-      remedy: "set PLUME_TOKEN instead, which all stages take; in a cluster the Secret NAME-page",
-    });
-  const filled = Object.entries(models).map(([field, { stage, weights }]) => [
-    field,
-    { from: `file://stage/${stage}`, weights },
-  ]);
-  const job = checkJob(
-    {
-      ...raw,
-      metadata: { ...((raw.metadata as object | undefined) ?? {}), name: `${pipeline}-${name}` },
-      spec: { ...own, models: { ...((own.models as object | undefined) ?? {}), ...Object.fromEntries(filled) } },
-    },
-    called,
-  );
+  refuseToken(own.monitoring as Mapping | undefined, called);
+  const metadata = { ...(raw.metadata as object | undefined), name: `${pipeline}-${name}` };
+  const job = checkJob({ ...raw, metadata, spec: { ...own, models: withPlaces(own.models, models) } }, called);
   return { name, job, models: models as Stage["models"], base: base?.stage ?? null };
 }
+
+/** A job without its token is what a pipeline keeps and shows: a token would get lost. */
+function refuseToken(monitoring: Mapping | undefined, called: string): void {
+  if (monitoring?.token === undefined) return;
+  throw new PlumeError("INVALID_ARGUMENT", `${called}: spec.monitoring.token is read from a job file alone`, {
+    remedy: "set PLUME_TOKEN instead, which all stages take; in a cluster the Secret NAME-page",
+  });
+}
+
+/** Something in every field that an edge fills, so that the job's own rules can be asked. */
+const withPlaces = (own: unknown, models: WrittenStage["models"]): object => ({
+  ...(own as object | undefined),
+  ...Object.fromEntries(
+    Object.entries(models).map(([field, { stage, weights }]) => [field, { from: `file://stage/${stage}`, weights }]),
+  ),
+});
 
 /** The pipeline as one document without job files: what pipeline.yaml in its folder holds, and what a cluster takes. */
 export const inlined = ({ name, stages }: Pipeline) => ({

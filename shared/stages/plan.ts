@@ -4,6 +4,7 @@
 // I2. A stage that was begun keeps its job and the weights that it takes: with others it is stale, and waits for a word.
 // I3. A stage begins when every stage that it takes weights of is done. A base is none of those.
 
+import { prefixOf } from "../checkpoint/manifest.ts";
 import { differences } from "../config/identity.ts";
 import type { TrainedName } from "../config/models.ts";
 import type { Job, JobSpec } from "../config/schema.ts";
@@ -74,9 +75,12 @@ function decide(
 /** Where an edge leads, and what is there. */
 function sourceIn(facts: ReadonlyMap<string, StageFacts>, edge: Edge) {
   const { store, sha256 } = facts.get(edge.stage)!;
-  const step = edge.step === undefined ? "" : `/step-${String(edge.step).padStart(9, "0")}`;
-  return { from: `${store}${step}`, sha256: sha256[weightsKey(edge)] };
+  return { from: checkpointIn(store, edge), sha256: sha256[weightsKey(edge)] };
 }
+
+/** A store, or one step in it. */
+export const checkpointIn = (store: string, { step }: Pick<Edge, "step">): string =>
+  step === undefined ? store : `${store}/${prefixOf(step).slice(0, -1)}`;
 
 const sameAs = (begun: JobSpec | null, field: TrainedName) => ({
   from: "",

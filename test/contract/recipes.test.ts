@@ -45,7 +45,9 @@ const KNOWN = new Set(
       return [`dj/${name}`, `pvc/run-${name}-coordinator-0`, `secret/${name}-page`, ...pods, ...objects];
     },
   ),
-).add("deployment/plume-operator");
+)
+  .add("deployment/plume-operator")
+  .add("dp/distilled");
 
 /** What a command names: kind/name, or a pod's or a kind's name where its verb takes one. */
 function namesIn([, verb, ...rest]: readonly string[]): string[] {
@@ -96,7 +98,7 @@ it("`plume render` of a recipe renders", () => {
   for (const { words } of renders)
     expect(
       execFileSync(process.execPath, ["coordinator/cli/plume.mjs", ...words.slice(2)], { cwd: ROOT, encoding: "utf8" }),
-    ).toContain("kind: StatefulSet");
+    ).toMatch(/kind: (StatefulSet|DiffusionPipeline)/);
 });
 
 it("every condition and reason of the table of troubles is one that the operator gives", () => {

@@ -3,10 +3,12 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "../../shared/root.ts";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { readSummary, type Summary } from "../../shared/summary.ts";
 import { linesOf, plume, plumeJson, scratchFolder, startPlume, until } from "../support/plume.ts";
 
+const TEXT = join(ROOT, "deploy/pipelines/text.yaml");
 const scratch = scratchFolder();
 
 /** JSON is YAML. */
@@ -22,31 +24,29 @@ const SHAPES = {
 };
 const training = (steps: number, more = {}) => ({ steps, globalBatch: 16, microBatch: 4, ema: 0.9, ...more });
 
-const distilled = (lr: number, name = "distilled"): string =>
-  pipelineFile(name, [
-    {
-      name: "student",
-      models: { teacher: { stage: "teacher" } },
-      spec: {
-        ...SHAPES,
-        diffusion: { process: "edm", predict: "consistency", objective: "consistency", scales: { start: 4 } },
-        training: training(20, { init: "teacher" }),
-        checkpoint: { everySteps: 8 },
-        sampling: { sampler: "consistency", count: 4, steps: 2 },
-      },
+const file = pipelineFile("distilled", [
+  {
+    name: "student",
+    models: { teacher: { stage: "teacher" } },
+    spec: {
+      ...SHAPES,
+      diffusion: { process: "edm", predict: "consistency", objective: "consistency", scales: { start: 4 } },
+      training: training(20, { init: "teacher" }),
+      checkpoint: { everySteps: 8 },
+      sampling: { sampler: "consistency", count: 4, steps: 2 },
     },
-    {
-      name: "teacher",
-      spec: {
-        ...SHAPES,
-        diffusion: { process: "edm", predict: "edm" },
-        training: training(4, { optimizer: { lr } }),
-        sampling: { sampler: "heun", count: 0 },
-      },
+  },
+  {
+    name: "teacher",
+    spec: {
+      ...SHAPES,
+      diffusion: { process: "edm", predict: "edm" },
+      training: training(4),
+      sampling: { sampler: "heun", count: 0 },
     },
-  ]);
+  },
+]);
 
-const file = distilled(2e-3);
 const run = (out: string, ...args: string[]) => ["pipeline", "run", "-f", file, "--out", out, ...args];
 const summaryOf = (out: string, stage: string): Summary => readSummary(join(out, stage, "summary.json"));
 const digests = (out: string) =>
@@ -104,17 +104,17 @@ describe("a pipeline that is interrupted and killed in its second stage", () => 
 
 describe("a pipeline whose teacher's job has changed", () => {
   it("is refused by name until its teacher is trained anew, and then so is what has learned from it", async () => {
-    distilled(1e-3);
+    const changed = ["--set", "teacher.training.optimizer.lr=1e-3"];
     const before = digests(whole);
-    const refused = await plume(...run(whole));
+    const refused = await plume(...run(whole, ...changed));
     expect(refused).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(
-        /teacher is stale: .*training\.optimizer\.lr: it was 0\.002, is 0\.001\n.*--retrain teacher/,
+        /teacher is stale: .*training\.optimizer\.lr: it was 0\.0002, is 0\.001\n.*--retrain teacher/,
       ),
     });
     expect(digests(whole)).toEqual(before);
-    await plumeJson(...run(whole, "--retrain", "teacher"));
+    await plumeJson(...run(whole, ...changed, "--retrain", "teacher"));
     expect(
       digests(whole)
         .flat()
@@ -142,6 +142,18 @@ describe("a pipeline whose teacher's job has changed", () => {
       stderr: expect.stringMatching(/stage b: data\.source .*nowhere/),
     });
     expect(existsSync(out)).toBe(false);
+  });
+});
+
+describe("deploy/pipelines/text.yaml, of few steps and small networks", () => {
+  it("ends with the same bits at 1 and at 3 workers", async () => {
+    const small = ["data.source=captions:64", "model.channels=8", "training.steps=2", "training.globalBatch=8"];
+    const set = [...small, "training.microBatch=2", "sampling.count=0"].flatMap((pair) => ["--set", pair]);
+    const [one, three] = ["1", "3"].map((workers) => [workers, scratch.file(`text-${workers}`)] as const);
+    for (const [workers, out] of [one!, three!])
+      await plumeJson("pipeline", "run", "-f", TEXT, "--out", out, "--workers", workers, ...set);
+    for (const stage of ["base", "upsampler"])
+      expect(summaryOf(three![1], stage).emaSha256).toBe(summaryOf(one![1], stage).emaSha256);
   });
 });
 

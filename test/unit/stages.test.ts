@@ -4,6 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { parseJob } from "../../shared/config/load.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import { ROOT } from "../../shared/root.ts";
 import { checkStages } from "../../shared/stages/fits.ts";
@@ -59,13 +60,28 @@ describe("a pipeline file", () => {
     ]);
   });
 
+  it("is no job: plume train says what runs it", () => {
+    expect(() => parseJob(dumpPipeline(pipelineOf(TWO)), { file: "p.yaml" })).toThrow(/p\.yaml is a pipeline of jobs/);
+  });
+
   it("is the same without job files, as its folder keeps it", () => {
     const pipeline = pipelineOf(written(taught({ stage: "edm", weights: "raw" }), edm, { name: "a", spec: SMALL }));
     expect(pipelineOf(parse(dumpPipeline(pipeline)))).toEqual(pipeline);
   });
 
-  it.each(readdirSync(join(ROOT, "deploy/pipelines")))("deploy/pipelines/%s is one", (file) => {
-    expect(loadPipeline(join(ROOT, "deploy/pipelines", file), ["workers.replicas=3"]).stages).toHaveLength(2);
+  it.each(readdirSync(join(ROOT, "deploy/pipelines")))("deploy/pipelines/%s is one, whose stages fit", async (file) => {
+    const pipeline = loadPipeline(join(ROOT, "deploy/pipelines", file));
+    expect(pipeline.stages).toHaveLength(2);
+    await checkStages(pipeline);
+  });
+
+  it("is changed for all of its stages, or for one by its name", () => {
+    const around = { ...NOBODY, set: ["training.steps=8", "edm.training.steps=6", "student.seed=7"] };
+    const { stages } = checkPipeline(TWO, "p.yaml", around);
+    expect(stages.map(({ job: { spec } }) => [spec.training.steps, spec.seed])).toEqual([
+      [6, 0],
+      [8, 7],
+    ]);
   });
 
   it("fills any model that a job takes, and leaves the job's own others", () => {
@@ -244,6 +260,25 @@ describe("what becomes of a stage next", () => {
     expect(next).toMatchObject({
       kind: "ready",
       job: { spec: { models: { teacher: { from: "file:///r", sha256: sha("a") } } } },
+    });
+  });
+
+  it("or with the checkpoint of a step, where the edge names one", () => {
+    const teacher = { ...TEACHER, checkpoint: { everySteps: 2 } };
+    const early = pipelineOf(
+      written(taught({ stage: "edm", step: 2, weights: "raw" }), { name: "edm", spec: teacher }),
+    );
+    const sha256 = { ema: sha("a"), raw: sha("b"), "raw@2": sha("c") };
+    const facts = { ...trained(early.stages[0]!.job.spec, "a"), sha256 };
+    const [, next] = plan(
+      early,
+      new Map([
+        ["edm", facts],
+        ["student", NONE],
+      ]),
+    );
+    expect(next).toMatchObject({
+      job: { spec: { models: { teacher: { from: "file:///r/step-000000002", weights: "raw", sha256: sha("c") } } } },
     });
   });
 

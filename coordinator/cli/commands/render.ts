@@ -27,7 +27,7 @@ export function renderCommand(): Command {
     .option("-o, --output <format>", `${FORMATS.join(" | ")}`, "yaml")
     .option(
       "--set <path=value>",
-      "override a field of the job, or of each of a pipeline's, for example workers.replicas=8",
+      "override a field of the job, for example workers.replicas=8; of a pipeline's stage by STAGE.path=value",
       collect,
       [],
     )
@@ -40,7 +40,7 @@ Examples:
   plume render -f job.yaml | kubectl apply -f -
   plume render -f job.yaml -n training --set kubernetes.image=registry.example/plume:0.1.0 | kubectl apply -f -
   plume render -f job.yaml -o json | jq '.items[].kind'
-  plume render -f deploy/pipelines/distilled.yaml --set kubernetes.image=registry.example/plume:0.1.0   # for the operator
+  plume render -f deploy/pipelines/distilled.yaml --set edm.checkpoint.store=s3://bucket/edm   # for the operator
 
 A pipeline is one object, a DiffusionPipeline with every job in line: the operator makes a DiffusionJob of each stage.
 
@@ -62,8 +62,8 @@ async function render(io: CommandIo, { file, namespace, output, set }: RenderOpt
 
 function itemsOf(io: CommandIo, file: string, namespace: string | undefined, set: readonly string[]): object[] {
   if (readMapping(file).kind === PIPELINE_KIND) {
-    const { metadata, ...pipeline } = inlined(loadPipeline(file, set));
-    return [{ ...pipeline, metadata: { ...metadata, ...(namespace !== undefined && { namespace }) } }];
+    const pipeline = inlined(loadPipeline(file, set));
+    return [{ ...pipeline, metadata: { ...pipeline.metadata, ...(namespace !== undefined && { namespace }) } }];
   }
   const { job, token } = loadJobAndToken(file, { set });
   if (token !== null)

@@ -7,7 +7,7 @@ import { PlumeError } from "../../../../shared/errors.ts";
 import { naming } from "../../../../shared/frozen/read.ts";
 import { networkOf, readModel } from "../../../../shared/interop/load-model.ts";
 import { weightsDigest } from "../../../../shared/interop/weights.ts";
-import type { StageFacts } from "../../../../shared/stages/plan.ts";
+import { checkpointIn, type StageFacts } from "../../../../shared/stages/plan.ts";
 import { type Edge, edgesOf, type Pipeline, type Stage, weightsKey } from "../../../../shared/stages/schema.ts";
 import { readSummary, type Summary } from "../../../../shared/summary.ts";
 
@@ -36,15 +36,13 @@ async function factsOf(stage: Stage, { stages }: Pipeline, folder: string): Prom
     return { begun, steps: null, store, sha256: {} };
   const taken = stages.flatMap(edgesOf).filter(([, edge]) => edge.stage === stage.name);
   const sha256: Record<string, string> = { ema: summary.emaSha256, raw: summary.weightsSha256 };
-  for (const [, edge] of taken)
-    if (edge.step !== undefined) sha256[weightsKey(edge)] ??= await digestAt(stage, store, edge, edge.step);
+  for (const [, edge] of taken) sha256[weightsKey(edge)] ??= await digestAt(stage, checkpointIn(store, edge), edge);
   return { begun, steps: summary.steps, store, sha256 };
 }
 
 /** Of an earlier checkpoint, which no summary tells of. */
-async function digestAt({ job }: Stage, store: string, { weights }: Edge, step: number): Promise<string> {
-  const place = `${store.replace(/^file:\/\//, "")}/step-${String(step).padStart(9, "0")}`;
-  const model = await readModel(place, weights, job.spec.store);
+async function digestAt({ job }: Stage, place: string, { weights }: Edge): Promise<string> {
+  const model = await readModel(place.replace(/^file:\/\//, ""), weights, job.spec.store);
   return weightsDigest((await networkOf(model)).layout, model.values);
 }
 

@@ -16,7 +16,7 @@ import type { Pipeline } from "../../../../shared/stages/schema.ts";
 import type { Summary } from "../../../../shared/summary.ts";
 import { action, type CommandIo } from "../../action.ts";
 import { againCommand, commandLine } from "../../next.ts";
-import { collect, wholeNumber } from "../../options.ts";
+import { collect, SET_OPTION, wholeNumber } from "../../options.ts";
 import { duration, lossWords } from "../../progress/words.ts";
 import { train } from "../train.ts";
 import { checkNames, folderOf, readFacts, summaryOf, withoutRun } from "./facts.ts";
@@ -26,6 +26,7 @@ interface RunOptions {
   readonly workers?: string;
   readonly out?: string;
   readonly retrain: string[];
+  readonly set: string[];
 }
 
 export function runCommand(): Command {
@@ -40,12 +41,14 @@ export function runCommand(): Command {
       collect,
       [],
     )
+    .option(...SET_OPTION, collect, [])
     .addHelpText(
       "after",
       `
 Examples:
   plume pipeline run -f deploy/pipelines/distilled.yaml
-  plume pipeline run -f deploy/pipelines/text-to-image.yaml --workers 4 --out runs/try
+  plume pipeline run -f deploy/pipelines/distilled.yaml --set edm.training.steps=2000
+  plume pipeline run -f deploy/pipelines/text.yaml --workers 4 --out runs/try
   plume pipeline run -f deploy/pipelines/distilled.yaml --retrain student
 
 Run again it goes on where it stopped: what is done is not trained again. A stage whose job has changed since, or that was trained with
@@ -60,8 +63,8 @@ Exit codes: 0 all stages done, 1 failed, 2 a mistake in the command or the file,
 
 async function run(io: CommandIo, options: RunOptions): Promise<number> {
   const { workers, retrain } = options;
-  const set = workers === undefined ? [] : [`workers.replicas=${wholeNumber("--workers", workers)}`];
-  const pipeline = loadPipeline(options.file, set);
+  const size = workers === undefined ? [] : [`workers.replicas=${wholeNumber("--workers", workers)}`];
+  const pipeline = loadPipeline(options.file, [...size, ...options.set]);
   checkNames(pipeline, "--retrain", retrain);
   const out = folderOf(pipeline, options.out);
   const anew = new Set(retrain);
@@ -80,9 +83,9 @@ async function run(io: CommandIo, options: RunOptions): Promise<number> {
   for (const { stage, kind } of states) if (kind === "done") told.before(stage.name);
   for (let next = states.find(isReady); next; next = states.find(isReady)) {
     const { name } = next.stage;
-    const over = next.over || anew.delete(name);
+    const isAsked = anew.delete(name);
     io.signal.throwIfAborted();
-    const code = await trainStage(io, next.job, join(out, name), over);
+    const code = await trainStage(io, next.job, join(out, name), isAsked || next.over);
     const ended = told.after(name);
     if (code !== 0 || ended !== "complete") return told.stopped(name, code);
     states = await statesNow();

@@ -9,6 +9,7 @@ import { readRunLock } from "../../../../shared/run-lock/lock.ts";
 import { loadPipeline } from "../../../../shared/stages/load.ts";
 import { plan, type StageState } from "../../../../shared/stages/plan.ts";
 import { action, type CommandIo } from "../../action.ts";
+import { collect, SET_OPTION } from "../../options.ts";
 import { duration, lossWords } from "../../progress/words.ts";
 import { table } from "../../table.ts";
 import { folderOf, readFacts, summaryOf } from "./facts.ts";
@@ -18,6 +19,7 @@ export function statusCommand(): Command {
     .description("what each stage is doing: phase, step, loss, weights, time")
     .requiredOption("-f, --file <pipeline>", "pipeline file (YAML)")
     .option("--out <dir>", "the pipeline's folder (default: runs/<pipeline name>)")
+    .option(...SET_OPTION, collect, [])
     .addHelpText(
       "after",
       `
@@ -34,8 +36,14 @@ Exit codes: 0 told, 2 a mistake in the command or the file.`,
     .action(action(status));
 }
 
-async function status(io: CommandIo, options: { readonly file: string; readonly out?: string }): Promise<undefined> {
-  const pipeline = loadPipeline(options.file);
+interface StatusOptions {
+  readonly file: string;
+  readonly out?: string;
+  readonly set: string[];
+}
+
+async function status(io: CommandIo, options: StatusOptions): Promise<undefined> {
+  const pipeline = loadPipeline(options.file, options.set);
   const out = folderOf(pipeline, options.out);
   const states = plan(pipeline, await readFacts(pipeline, out));
   const stages = states.map((state) => told(state, join(out, state.stage.name)));
