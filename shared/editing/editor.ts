@@ -3,6 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { PatchShape } from "../data/patch.ts";
+import { createCodes } from "../pipeline/codes.ts";
 import { createDenoisers, type DenoiserOptions, type Denoisers } from "../pipeline/denoiser.ts";
 import { type Manner, type Way, wayOf } from "../pipeline/draw.ts";
 import { imageRandom } from "../pipeline/pixels.ts";
@@ -73,20 +74,23 @@ export function createEditor(options: EditorOptions): Edit {
   const { height, width, channels } = shuffleShape(image, patch);
   const size = height * width * channels;
   const denoisers = createDenoisers(options);
-  const entry = levelSampler(sampler);
+  const { density } = options.network;
+  const codes = density && createCodes(options, density);
   const together = isAdaptive(sampler) ? 1 : batch;
 
   const benchOf = ({ values, keys, labels }: Subjects, indices: readonly number[], onStep: Bench["onStep"]): Bench => {
     const [first, n] = [indices[0]!, indices.length];
     const x = tf.tensor4d(values.slice(first * size, (first + n) * size), [n, height, width, channels]);
     const own = indices.map((index) => keys[index]!);
-    const denoise = denoisers({ labels: labels && Int32Array.from(indices, (index) => labels[index]!), guidance });
+    const asked = labels && Int32Array.from(indices, (index) => labels[index]!);
+    const denoise = denoisers({ labels: asked, guidance });
     let calls = 0;
     return {
       x,
       indices,
       denoise,
-      way: (given = denoise) => wayOf(entry, { ...options, denoise: given }),
+      way: async (given = denoise) =>
+        codes ? codes(asked) : wayOf(levelSampler(sampler), { ...options, denoise: given }),
       noise: () => imageRandom({ seed, purpose: PURPOSE.editNoise, step: calls++ }, own, image, patch).normals(),
       onStep,
     };

@@ -2,14 +2,20 @@
 
 import { Command } from "commander";
 import type { Backend } from "../../../shared/backends/backend.ts";
-import type { JobSpec } from "../../../shared/config/schema.ts";
 import { chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { createEditor, imageKey, type Subjects } from "../../../shared/editing/editor.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
 import { generates } from "../../../shared/models/index.ts";
 import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
-import { fitsModel, inverts, isStepwise, SAMPLER_NAMES, type SamplerName } from "../../../shared/samplers/index.ts";
+import {
+  fitsModel,
+  inverts,
+  isStepwise,
+  ofGenerators,
+  SAMPLER_NAMES,
+  type SamplerName,
+} from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { classOf } from "../options.ts";
@@ -103,7 +109,7 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
   checkDraws(checkpoint, model.job.spec);
   checkNoUpsampler(checkpoint, model.job.spec);
-  checkLevels(checkpoint, model.job.spec);
+  checkLevels(checkpoint, model, prepared);
   checkSilence(checkpoint, model.job.spec);
   const image = imageOf(model);
   const { spec } = model.job;
@@ -125,11 +131,13 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   return undefined;
 }
 
-/** A chain's steps are no levels that images could be noised to, and a generator has none. */
-function checkLevels(checkpoint: string, { diffusion: { process }, model: { type } }: JobSpec): void {
-  if (generates(type))
+/** A chain's steps are no levels that images could be noised to, and a generator has none; one that knows a density encodes. */
+function checkLevels(checkpoint: string, { job, network }: LoadedModel, { needs }: Prepared): void {
+  const { process } = job.spec.diffusion;
+  const { type } = job.spec.model;
+  if (generates(type) && !(network.density && needs === "inversion"))
     throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is a ${type}: it makes images of noise, not of images`, {
-      remedy: "use a model that denoises, such as a run of deploy/jobs/fashion.yaml",
+      remedy: `use a model that denoises, such as a run of deploy/jobs/fashion.yaml${network.density ? ", or reconstruct and interpolate by this one" : ""}`,
     });
   if (!chainKind(process)) return;
   throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is a model of ${process}, whose steps have no levels`, {
@@ -151,7 +159,7 @@ const OTHERS: readonly SamplerName[] = ["ddim", "heun"];
 const CAN: Readonly<Record<Prepared["needs"], (name: SamplerName) => boolean>> = {
   anything: () => true,
   steps: isStepwise,
-  inversion: inverts,
+  inversion: (name) => inverts(name) || ofGenerators(name),
 };
 
 const CANNOT: Readonly<Record<Prepared["needs"], string>> = {
@@ -162,7 +170,8 @@ const CANNOT: Readonly<Record<Prepared["needs"], string>> = {
 
 /** What is asked, with a sampler that can do it. */
 function forTask({ needs, guidance }: Prepared, { job }: LoadedModel, asked: AskedSampling): AskedSampling {
-  const fits = (name: SamplerName) => fitsModel(name, { ...job.spec.diffusion, generates: false });
+  const { diffusion, model } = job.spec;
+  const fits = (name: SamplerName) => fitsModel(name, { ...diffusion, generates: generates(model.type) });
   const can = (name: SamplerName) => CAN[needs](name) && fits(name);
   const sampler = asked.sampler ?? [job.spec.sampling.sampler, ...OTHERS].find(can)!;
   if (fits(sampler) && !can(sampler))
@@ -173,7 +182,12 @@ function forTask({ needs, guidance }: Prepared, { job }: LoadedModel, asked: Ask
     throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta} adds noise, which no encoding holds`, {
       remedy: "leave --eta out",
     });
-  return { ...asked, sampler, guidance: asked.guidance ?? guidance, ...(needs === "inversion" && { eta: 0 }) };
+  return {
+    ...asked,
+    sampler,
+    guidance: asked.guidance ?? guidance,
+    ...(needs === "inversion" && inverts(sampler) && { eta: 0 }),
+  };
 }
 
 function subjectsOf(
