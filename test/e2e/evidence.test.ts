@@ -113,9 +113,3 @@ describe("what such a model has not", () => {
     expect(alone.stderr).toContain("set data.patch to 2, or more");
   });
 });
-
-it("draws are told of nothing but densities", async () => {
-  const { code, stderr } = await plume("likelihood", scratch.file("none"), "--draws", "0");
-  expect(code).toBe(2);
-  expect(stderr).toContain("--draws");
-});
