@@ -5,7 +5,7 @@ import { GRIDS, type GridName } from "../../shared/diffusion/grids.ts";
 import { chainKind } from "../../shared/diffusion/processes/index.ts";
 import { PERCENTILE, THRESHOLDS, type ThresholdName } from "../../shared/diffusion/thresholds.ts";
 import { PlumeError } from "../../shared/errors.ts";
-import { generates, givesImages, NETWORKS } from "../../shared/models/index.ts";
+import { denoises, generates, givesImages, NETWORKS } from "../../shared/models/index.ts";
 import type { Manner } from "../../shared/pipeline/draw.ts";
 import {
   fitsModel,
@@ -207,7 +207,7 @@ export function checkNoUpsampler(checkpoint: string, { model: { lowRes } }: JobS
 
 /** The label of images that have none. @throws PlumeError INVALID_ARGUMENT where a model has seen no such image. */
 export function noLabel({ model, diffusion }: JobSpec, classes: readonly string[]): number {
-  if (diffusion.labelDrop > 0 && model.classes > 0) return model.classes;
+  if (diffusion.labelDrop > 0 && model.classes > 0 && denoises(model.type)) return model.classes;
   throw new PlumeError("INVALID_ARGUMENT", "the model has seen no image without a class, and these have none", {
     remedy: `add --class, one of ${classes.join(", ") || `0 to ${model.classes - 1}`}`,
   });

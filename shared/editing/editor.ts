@@ -3,6 +3,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import type { PatchShape } from "../data/patch.ts";
+import { createCodes } from "../pipeline/codes.ts";
 import { createDenoisers, type DenoiserOptions, type Denoisers } from "../pipeline/denoiser.ts";
 import { type Manner, type Way, wayOf } from "../pipeline/draw.ts";
 import { imageRandom } from "../pipeline/pixels.ts";
@@ -75,7 +76,8 @@ export function createEditor(options: EditorOptions): Edit {
   const { height, width, channels } = shuffleShape(image, patch);
   const size = height * width * channels;
   const denoisers = createDenoisers(options);
-  const entry = levelSampler(sampler);
+  const { density } = options.network;
+  const codes = density && createCodes(options, density);
   const together = isAdaptive(sampler) ? 1 : batch;
 
   const benchOf = (subjects: Subjects, indices: readonly number[], onStep: Bench["onStep"]): Bench => {
@@ -84,16 +86,16 @@ export function createEditor(options: EditorOptions): Edit {
     const x = tf.tensor4d(values.slice(first * size, (first + n) * size), [n, height, width, channels]);
     const own = indices.map((index) => keys[index]!);
     const D = spec.model.embedding ?? 0;
-    const denoise = denoisers({
-      ...{ labels: labels && Int32Array.from(indices, (index) => labels[index]!), guidance },
-      embedding: embeddings?.slice(first * D, (first + n) * D),
-    });
+    const asked = labels && Int32Array.from(indices, (index) => labels[index]!);
+    const embedding = embeddings?.slice(first * D, (first + n) * D);
+    const denoise = denoisers({ labels: asked, guidance, embedding });
     let calls = 0;
     return {
       x,
       indices,
       denoise,
-      way: (given = denoise, eta = options.eta) => wayOf(entry, { ...options, eta, denoise: given }),
+      way: async (given = denoise, eta = options.eta) =>
+        codes ? codes(asked) : wayOf(levelSampler(sampler), { ...options, eta, denoise: given }),
       noise: () => imageRandom({ seed, purpose: PURPOSE.editNoise, step: calls++ }, own, image, patch).normals(),
       onStep,
     };

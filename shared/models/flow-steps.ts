@@ -52,24 +52,22 @@ export function mixing(scope: Scope, C: number, pixels: number): Step {
     upper: scope.param("conv.upper", [C, C], ZEROS),
     diagonal: scope.param("conv.log_diagonal", [C], ZEROS),
   };
-  const read = (f: Forward) => {
-    return {
-      I: matrix(C, (row, column) => row === column),
-      // Channels from the last to the first: its own inverse.
-      P: matrix(C, (row, column) => row + column === C - 1),
-      L: tf.mul(
-        f.param(names.lower),
-        matrix(C, (row, column) => row > column),
-      ) as Matrix,
-      U: tf.mul(
-        f.param(names.upper),
-        matrix(C, (row, column) => row < column),
-      ) as Matrix,
-      s: f.param(names.diagonal) as tf.Tensor1D,
-      a: f.param(names.scale) as tf.Tensor1D,
-      b: f.param(names.shift) as tf.Tensor1D,
-    };
-  };
+  const read = (f: Forward) => ({
+    I: matrix(C, (row, column) => row === column),
+    // Channels from the last to the first: its own inverse.
+    P: matrix(C, (row, column) => row + column === C - 1),
+    L: tf.mul(
+      f.param(names.lower),
+      matrix(C, (row, column) => row > column),
+    ) as Matrix,
+    U: tf.mul(
+      f.param(names.upper),
+      matrix(C, (row, column) => row < column),
+    ) as Matrix,
+    s: f.param(names.diagonal) as tf.Tensor1D,
+    a: f.param(names.scale) as tf.Tensor1D,
+    b: f.param(names.shift) as tf.Tensor1D,
+  });
   return {
     forward(f, x) {
       const { I, P, L, U, s, a, b } = read(f);
@@ -100,8 +98,8 @@ interface CouplingOptions {
 }
 
 /**
- * An affine coupling (Dinh et al. 2017, Eq. 7 and 8): the first channels stay and say by what the others are scaled and shifted. The log
- * of the scale is a tanh with a learned factor (App. E of theirs), so that one step can stretch only so far.
+ * An affine coupling (Dinh et al. 2017, Eq. 4 and 5): the first channels stay and say by what the others are scaled and shifted. The log
+ * of the scale is a tanh with a learned factor, as in their experiments, so that one step can stretch only so far.
  */
 export function coupling(scope: Scope, { channels, hidden, kernel, told: D }: CouplingOptions): Step {
   const moved = Math.floor(channels / 2);

@@ -107,17 +107,21 @@ export function buildFlow({ height, width, channels, hidden, steps, classes }: F
 
   const latent = height * width * channels;
   // Of (k + u) / 128 - 1 with u = 1/2 the value of the byte k, k / 127.5 - 1.
-  const generate: Density["generate"] = (f, z, y) => tf.mul(decode(f, z, y), 128 / 127.5);
+  const bytes = 128 / 127.5;
+  const generate: Density["generate"] = (f, z, y) => tf.mul(decode(f, z, y), bytes);
   const evidence: Density["evidence"] = (f, x, y, u) => {
     const between = tf.div(tf.sub(tf.reshape(u, x.shape), 0.5), 128);
-    const { z, logDet } = encode(f, tf.add(tf.mul(x, 127.5 / 128), between) as T4, y);
+    const { z, logDet } = encode(f, tf.add(tf.div(x, bytes), between) as T4, y);
     // A byte is 1/128 wide.
     const logP = tf.sub(tf.add(standardNormal(z), logDet), latent * Math.log(128));
     return { distortion: tf.neg(logP), rate: null, logWeight: logP };
   };
   return {
     params: scope.params,
-    density: { latent, generate, noise: { of: "uniforms", size: latent }, evidence },
+    density: {
+      ...{ latent, generate, noise: { of: "uniforms", size: latent }, evidence },
+      encode: (f, x, y) => encode(f, tf.div(x, bytes) as T4, y).z,
+    },
     forward: forwardOf(latent, generate),
     encode,
     decode,

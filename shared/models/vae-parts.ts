@@ -1,4 +1,4 @@
-// The encoder and the decoder of diffusers' AutoencoderKL (its Encoder and Decoder; Rombach et al. 2022, App. E.1): the U-Net's blocks
+// The encoder and the decoder of diffusers' AutoencoderKL (its Encoder and Decoder; Rombach et al. 2022): the U-Net's blocks
 // without time, skips and their concatenation. Names are diffusers', shapes plume's.
 
 import * as tf from "@tensorflow/tfjs-core";

@@ -75,7 +75,10 @@ export function buildVae(config: VaeConfig): Vae {
   };
   return {
     params: scope.params,
-    density: { latent, generate, noise: { of: "normals", size: latent }, evidence },
+    density: {
+      ...{ latent, generate, noise: { of: "normals", size: latent }, evidence },
+      encode: (f, x, y) => tf.reshape(posterior(f, x, tell(f, y)[0]!).mean, [-1, latent]),
+    },
     forward: forwardOf(latent, generate),
     encode: (f, x, y) => posterior(f, x, tell(f, y)[0]!),
     decode: (f, z, y) => decoded(f, z, tell(f, y)[1]!),

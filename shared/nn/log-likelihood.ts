@@ -21,7 +21,7 @@ export const standardNormal = (x: T): T =>
 
 /**
  * log p of values x = k / 127.5 - 1 of bytes under a logistic distribution, each bin 2/255 wide and the outer ones open: Kingma et al.
- * 2016, Eq. 10; Salimans et al. 2017, Eq. 2. In nats, element by element; all float32 of x's shape. Masses of all bytes add up to 1,
+ * 2016; Salimans et al. 2017, Eq. 2. In nats, element by element; all float32 of x's shape. Masses of all bytes add up to 1,
  * and no difference of two nearly equal numbers is taken: sigma(b) - sigma(a) = sigma(b) sigma(-a) (1 - e^(a - b)).
  */
 export function discretizedLogistic(x: T, mean: T, logScale: T): T {

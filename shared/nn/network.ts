@@ -69,6 +69,8 @@ export interface Density extends Generator {
   readonly noise: { readonly of: "normals" | "uniforms"; readonly size: number };
   /** @param x values of bytes, k / 127.5 - 1, float32 [B, H, W, C]. @param noise float32 [B, size]. */
   evidence(f: Forward, x: Tensor4D, y: Tensor1D | null, noise: Tensor2D): Evidence;
+  /** The z that it would make x of, or the mean of those: float32 [B, latent]. */
+  encode(f: Forward, x: Tensor4D, y: Tensor1D | null): Tensor2D;
 }
 
 /** Two towers that lead images and captions into one space: CLIP. */

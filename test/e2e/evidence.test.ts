@@ -61,6 +61,21 @@ describe.each(["vae", "flow"] as const)("a run of a %s", (name) => {
   });
 });
 
+it("a flow makes images of their own z again, to the byte but for rounding; a vae walks between the codes of two", async () => {
+  const file = scratch.file("edited.npy");
+  const from = ["--from-data", "test", "-o", file, "--indices"];
+  const again = await plumeJson("edit", "reconstruct", runOf("flow"), ...from, "0,1,2");
+  expect(again).toMatchObject({ count: 3, sampler: "generator" });
+  expect(again.error).toBeLessThan(1);
+  const between = await plumeJson("edit", "interpolate", runOf("vae"), ...from, "0,1", "--frames", "3", "--class", "0");
+  expect(between).toMatchObject({ frames: 3 });
+  const { code, stderr } = await plume("edit", "inpaint", runOf("vae"), ...from, "0", "--mask", "center");
+  expect(code).toBeGreaterThan(0);
+  expect(stderr).toContain("or reconstruct and interpolate by this one");
+  const silent = await plume("edit", "interpolate", runOf("vae"), ...from, "0,1");
+  expect(silent.stderr).toContain("add --class");
+});
+
 it("a flow of points is measured by the modes that they cover", async () => {
   const { rows } = (await plumeJson(
     ...["eval", runOf("flow of points"), "--seeds", "0", "--stages", "final", "--count", "200"],
@@ -97,10 +112,4 @@ describe("what such a model has not", () => {
     expect(alone).toMatchObject({ code: 2 });
     expect(alone.stderr).toContain("set data.patch to 2, or more");
   });
-});
-
-it("draws are told of nothing but densities", async () => {
-  const { code, stderr } = await plume("likelihood", scratch.file("none"), "--draws", "0");
-  expect(code).toBe(2);
-  expect(stderr).toContain("--draws");
 });

@@ -26,6 +26,8 @@ describe("plume likelihood", () => {
     expect(told.bits.model.toFixed(3)).toBe(/the model, at most +(\d+\.\d{3})/.exec(stdout)![1]);
     const few = JSON.parse((await plume("likelihood", run, "--count", "3", "--json")).stdout);
     expect(few.values).toEqual(told.values.slice(0, 3));
+    const drawn = await plume("likelihood", run, "--draws", "4");
+    expect(drawn).toMatchObject({ code: 2, stderr: expect.stringContaining("--draws 4 is of a vae or a flow, which") });
   });
 
   it.each([

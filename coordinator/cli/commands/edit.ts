@@ -2,7 +2,6 @@
 
 import { Command } from "commander";
 import type { Backend } from "../../../shared/backends/backend.ts";
-import type { JobSpec } from "../../../shared/config/schema.ts";
 import { counted } from "../../../shared/counted.ts";
 import { chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { createEditor, imageKey, type Subjects } from "../../../shared/editing/editor.ts";
@@ -13,7 +12,15 @@ import { generates } from "../../../shared/models/index.ts";
 import { onDevice } from "../../../shared/pipeline/frozen.ts";
 import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
 import { createEmbedder, type Embedder } from "../../../shared/pipeline/towers.ts";
-import { fitsModel, inverts, isStepwise, SAMPLER_NAMES, type SamplerName } from "../../../shared/samplers/index.ts";
+import {
+  fitsModel,
+  inverts,
+  isStepwise,
+  ofGenerators,
+  SAMPLER_NAMES,
+  type SamplerName,
+  scalesNoise,
+} from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
 import { classOf } from "../options.ts";
@@ -113,7 +120,7 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   const model = await loadModel(checkpoint, options.weights, (trained) => openBackendFor(options.backend, trained));
   checkDraws(checkpoint, model.job.spec);
   checkNoUpsampler(checkpoint, model.job.spec);
-  checkLevels(checkpoint, model.job.spec);
+  checkLevels(checkpoint, model, prepared);
   const image = imageOf(model);
   const embedder = await embedderFor(checkpoint, model, prepared);
   if (!embedder) checkSilence(checkpoint, model.job.spec);
@@ -163,11 +170,13 @@ async function embedded({ pixels, subjects }: Shown, embedder: Embedder | undefi
   return { pixels, subjects: { ...subjects, embeddings } };
 }
 
-/** A chain's steps are no levels that images could be noised to, and a generator has none. */
-function checkLevels(checkpoint: string, { diffusion: { process }, model: { type } }: JobSpec): void {
-  if (generates(type))
+/** A chain's steps are no levels that images could be noised to, and a generator has none; one that knows a density encodes. */
+function checkLevels(checkpoint: string, { job, network }: LoadedModel, { needs }: Prepared): void {
+  const { process } = job.spec.diffusion;
+  const { type } = job.spec.model;
+  if (generates(type) && !(network.density && needs === "inversion"))
     throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is a ${type}: it makes images of noise, not of images`, {
-      remedy: "use a model that denoises, such as a run of deploy/jobs/fashion.yaml",
+      remedy: `use a model that denoises, such as a run of deploy/jobs/fashion.yaml${network.density ? ", or reconstruct and interpolate by this one" : ""}`,
     });
   if (!chainKind(process)) return;
   throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is a model of ${process}, whose steps have no levels`, {
@@ -189,7 +198,7 @@ const OTHERS: readonly SamplerName[] = ["ddim", "heun"];
 const CAN: Readonly<Record<Prepared["needs"], (name: SamplerName) => boolean>> = {
   anything: () => true,
   steps: isStepwise,
-  inversion: inverts,
+  inversion: (name) => inverts(name) || ofGenerators(name),
 };
 
 const CANNOT: Readonly<Record<Prepared["needs"], string>> = {
@@ -200,7 +209,8 @@ const CANNOT: Readonly<Record<Prepared["needs"], string>> = {
 
 /** What is asked, with a sampler that can do it. */
 function forTask({ needs, guidance }: Prepared, { job }: LoadedModel, asked: AskedSampling): AskedSampling {
-  const fits = (name: SamplerName) => fitsModel(name, { ...job.spec.diffusion, generates: false });
+  const { diffusion, model } = job.spec;
+  const fits = (name: SamplerName) => fitsModel(name, { ...diffusion, generates: generates(model.type) });
   const can = (name: SamplerName) => CAN[needs](name) && fits(name);
   const sampler = asked.sampler ?? [job.spec.sampling.sampler, ...OTHERS].find(can)!;
   if (fits(sampler) && !can(sampler))
@@ -211,7 +221,12 @@ function forTask({ needs, guidance }: Prepared, { job }: LoadedModel, asked: Ask
     throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta} adds noise, which no encoding holds`, {
       remedy: "leave --eta out",
     });
-  return { ...asked, sampler, guidance: asked.guidance ?? guidance, ...(needs === "inversion" && { eta: 0 }) };
+  return {
+    ...asked,
+    sampler,
+    guidance: asked.guidance ?? guidance,
+    ...(needs === "inversion" && inverts(sampler) && scalesNoise(sampler) && { eta: 0 }),
+  };
 }
 
 function subjectsOf(

@@ -7,7 +7,8 @@ import { distance } from "./distance.ts";
 import { asPixels, columnsOfRows, type EditTask, type Scene, sizeOf } from "./task.ts";
 
 export const interpolate: EditTask = {
-  about: "walk from one image to another through the noise that makes them (DDIM inversion or the probability flow)",
+  about:
+    "walk from one image to another through the noise that makes them (DDIM inversion or the probability flow), or by their codes in a vae or a flow",
   examples: ["--from-data test --indices 2,3 --frames 9 -o between.png"],
   options: [["--frames <n>", "images of a walk, both ends among them", "8"]],
   prepare(given) {

@@ -5,7 +5,7 @@ import { distance } from "./distance.ts";
 import { asPixels, type EditTask } from "./task.ts";
 
 export const reconstruct: EditTask = {
-  about: "encode images as the noise that makes them, and make them of it again",
+  about: "encode images as the noise that makes them (in a vae or a flow: as its codes), and make them of it again",
   examples: ["--from-data test --indices 0,5,7 --steps 100 -o again.png"],
   options: [],
   prepare: () => ({
