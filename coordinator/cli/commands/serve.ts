@@ -82,7 +82,7 @@ async function serve(io: CommandIo, options: ServeOptions, checkpoint: string): 
   const interrupt = () => end.abort(io.signal.reason);
   io.signal.addEventListener("abort", interrupt, { once: true });
   try {
-    const how = { weights, base, classifier, backend, workers, signal: end.signal, note: () => {} };
+    const how = { weights, base, classifier, backend, workers, signal: end.signal };
     using served = await openServed(checkpoint, how);
     io.signal.removeEventListener("abort", interrupt);
     const link = given === null && token !== null ? `${server.url}/#token=${token}` : server.url;

@@ -4,6 +4,7 @@ import type { BackendName } from "../../../shared/backends/backend.ts";
 import { locateCheckpoint } from "../../../shared/checkpoint/locate.ts";
 import { MANIFEST } from "../../../shared/checkpoint/manifest.ts";
 import type { Weights } from "../../../shared/config/models.ts";
+import type { PatchShape } from "../../../shared/data/patch.ts";
 import type { ModelAnswer } from "../../../shared/http/images-api.ts";
 import { flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { isModelFolder } from "../../../shared/interop/read.ts";
@@ -14,12 +15,20 @@ import { PROMPTS } from "../../../shared/scenes/prompts.ts";
 import { WORDS } from "../../../shared/scenes/words.ts";
 import { chooseBackendFor } from "../backend.ts";
 import { type Asked, parseAsked, wayFor } from "../commands/sample/asked.ts";
-import type { ImagesWanted } from "../commands/sample/hands.ts";
-import { type Drawn, drawPlanned, type Plan, planImages, type Subject } from "../commands/sample/images.ts";
+import type { Hands, ImagesWanted } from "../commands/sample/hands.ts";
+import {
+  type Drawn,
+  drawPlanned,
+  type Plan,
+  planImages,
+  type Subject,
+  writeImages,
+} from "../commands/sample/images.ts";
 import { drawerBatches } from "../drawing/batches.ts";
 import { openPool, type Pool } from "../drawing/pool.ts";
 import { drawersFor } from "../drawing/workers.ts";
 import { readGuide } from "../guide.ts";
+import type { Sampling } from "../sampling.ts";
 import { MOST } from "./request.ts";
 
 export interface ServedOptions {
@@ -31,22 +40,39 @@ export interface ServedOptions {
   readonly workers: number | undefined;
   /** Ends the processes. */
   readonly signal: AbortSignal;
-  readonly note: (line: string) => void;
 }
 
+/** What a request came to. */
+export interface Pictures {
+  /** Of the weights. */
+  readonly step: number;
+  readonly weights: Weights;
+  readonly how: Sampling;
+  readonly image: PatchShape;
+  readonly count: number;
+  /** uint8 [count, H, W, C]. */
+  readonly pixels: Uint8Array;
+  /** Class or caption of an image; null where it has none. */
+  readonly called: (index: number) => string | null;
+  /** The very file that `plume sample -o FILE` writes: a grid as .png, or an array as .npy. */
+  readonly write: (file: string) => Promise<void>;
+}
+
+/** What draws: all that the server knows of a model. */
 export interface Served extends Disposable {
   /** Words of every request. */
   readonly fixed: { readonly base?: string; readonly weights?: Weights };
   /** By the weights of now. */
   about(): Promise<ModelAnswer>;
-  /** @throws PlumeError for what the model cannot do. */
-  plan(asked: Asked): Promise<Plan>;
-  draw(plan: Plan, onProgress: (images: number, count: number) => void, off: AbortSignal): Promise<Drawn>;
+  /** Before it waits. @throws PlumeError for what the model cannot do. */
+  check(asked: Asked): Promise<void>;
+  /** By the weights of now. @param onProgress images that are there, those in the making as shares. @throws the reason of `off`. */
+  draw(asked: Asked, onProgress: (images: number, count: number) => void, off: AbortSignal): Promise<Pictures>;
 }
 
 /** Reads the model and opens the processes that draw. @throws PlumeError where that cannot be done. */
 export async function openServed(checkpoint: string, options: ServedOptions): Promise<Served> {
-  const { weights, base, workers, signal, note } = options;
+  const { weights, base, workers, signal } = options;
   const fixed = { ...(base !== undefined && { base }), ...(weights && { weights }) };
   const read = createReader();
   const first = await read(checkpoint, weights);
@@ -63,6 +89,10 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
     guided ??= readGuide(options.classifier, job.spec, imageSet);
     return guided;
   };
+  const plan = async (asked: Asked): Promise<Plan> => {
+    const of = await subject();
+    return planImages(of, asked, wayFor(checkpoint, of.model.job.spec, asked));
+  };
   const { classifier } = await subject();
   await hold.open(first, classifier);
 
@@ -71,12 +101,13 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
     async about() {
       return aboutOf(await subject(), base === undefined ? null : await read(base, weights));
     },
-    async plan(asked) {
-      const of = await subject();
-      return planImages(of, asked, wayFor(checkpoint, of.model.job.spec, asked));
+    async check(asked) {
+      await plan(asked);
     },
-    draw: (plan, onProgress, off) =>
-      drawPlanned(plan, { read, note, signal: off, draw: (of, wanted) => hold.draw(of, wanted, onProgress, off) }),
+    async draw(asked, onProgress, off) {
+      const draw: Hands["draw"] = (of, wanted) => hold.draw(of, wanted, onProgress, off);
+      return picturesOf(await drawPlanned(await plan(asked), { read, draw, signal: off, note: () => {} }));
+    },
     [Symbol.dispose]: () => hold[Symbol.dispose](),
   };
 }
@@ -169,6 +200,14 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
       for (const key of [...held.keys()]) drop(key);
     },
   };
+}
+
+function picturesOf(drawn: Drawn): Pictures {
+  const { plan, count, pixels, called } = drawn;
+  const { step, weights, imageSet } = plan.subject.model;
+  const { height, width, channels } = imageSet;
+  const write = (file: string) => writeImages(file, drawn);
+  return { step, weights, how: plan.sampling, image: { height, width, channels }, count, pixels, called, write };
 }
 
 function aboutOf({ model, classifier }: Subject, base: ReadModel | null): ModelAnswer {
