@@ -5,6 +5,7 @@ import { locateCheckpoint } from "../../../shared/checkpoint/locate.ts";
 import { MANIFEST } from "../../../shared/checkpoint/manifest.ts";
 import type { Weights } from "../../../shared/config/models.ts";
 import type { PatchShape } from "../../../shared/data/patch.ts";
+import { PlumeError } from "../../../shared/errors.ts";
 import type { ModelAnswer } from "../../../shared/http/images-api.ts";
 import { flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { isModelFolder } from "../../../shared/interop/read.ts";
@@ -76,6 +77,7 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
   const fixed = { ...(base !== undefined && { base }), ...(weights && { weights }) };
   const read = createReader();
   const first = await read(checkpoint, weights);
+  checkBase(checkpoint, first, base);
   wayFor(checkpoint, first.job.spec, parseAsked({ seed: "0", ...fixed }));
   const backend = await chooseBackendFor(options.backend, first.job);
   const hold = createHolder({ backend, workers, models: base === undefined ? 1 : 2, signal });
@@ -110,6 +112,15 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
     },
     [Symbol.dispose]: () => hold[Symbol.dispose](),
   };
+}
+
+function checkBase(checkpoint: string, { job }: ReadModel, base: string | undefined): void {
+  const { lowRes } = job.spec.model;
+  if (!lowRes || base !== undefined) return;
+  const { size } = lowRes;
+  throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is an upsampler: it draws from images of ${size}x${size}`, {
+    remedy: "add --base CHECKPOINT: a model that draws them",
+  });
 }
 
 /** Reads a model once, and again when there is a newer checkpoint of it. */
@@ -227,7 +238,7 @@ function aboutOf({ model, classifier }: Subject, base: ReadModel | null): ModelA
     samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, plays: isGame })),
     defaults: {
       ...{ sampler: sampling.sampler, steps: sampling.steps, guidance: sampling.guidance, seed: 0 },
-      count: Math.max(1, sampling.count),
+      count: Math.max(1, (base ?? model).job.spec.sampling.count),
     },
     most: { ...MOST, steps: diffusion.process === "ddpm" ? diffusion.timesteps : MOST.steps },
   };
