@@ -61,6 +61,7 @@ const stepPasses = async (n: number) => {
 const says = (selector: string, words: string | RegExp) =>
   expect.poll(() => page.textContent(selector), { timeout: 60_000 }).toMatch(words);
 const violations = () => violationsOf(page);
+const drawing = () => processesOf(out).filter(({ args }) => args.includes("serve"));
 
 describe("the live page", () => {
   it("asks for the token, refuses a wrong one, and shows the run with the right one without keeping it in the address", async () => {
@@ -193,7 +194,6 @@ describe("the live page", () => {
   });
 
   it("draws from the newest checkpoint by a process that gives way to the others, begun when it is asked for", async () => {
-    const drawing = () => processesOf(out).filter(({ args }) => args.includes("serve"));
     expect(drawing()).toEqual([]);
     await page.getByRole("button", { name: "Draw from the newest checkpoint" }).click();
     await page.getByLabel("class", { exact: true }).waitFor();
@@ -236,6 +236,7 @@ describe("the live page", () => {
     await says("#events", /recoveredcoordinator/);
     await stepPasses(before);
     expect(readRunLock(out)!.record.url).toBe(url);
+    await until("the end of the process that drew", () => drawing().length === 0);
     expect(await page.evaluate("window.mark")).toBe("not loaded again");
     await expect.poll(() => page.locator("#notice").isHidden()).toBe(true);
     const told = await page

@@ -89,7 +89,7 @@ async function serve(io: CommandIo, options: ServeOptions, named?: string): Prom
   const interrupt = () => end.abort(io.signal.reason);
   io.signal.addEventListener("abort", interrupt, { once: true });
   try {
-    const how = { weights, bases, classifier, prior, backend, workers, signal: end.signal, note: () => {} };
+    const how = { weights, bases, classifier, prior, backend, workers, signal: end.signal };
     using served = await openServed(checkpoint, how);
     io.signal.removeEventListener("abort", interrupt);
     const link = given === null && token !== null ? `${server.url}/#token=${token}` : server.url;

@@ -4,22 +4,33 @@ import type { BackendName } from "../../../shared/backends/backend.ts";
 import { locateCheckpoint } from "../../../shared/checkpoint/locate.ts";
 import { MANIFEST } from "../../../shared/checkpoint/manifest.ts";
 import type { Weights } from "../../../shared/config/models.ts";
+import type { PatchShape } from "../../../shared/data/patch.ts";
+import { PlumeError } from "../../../shared/errors.ts";
 import type { ModelAnswer } from "../../../shared/http/images-api.ts";
 import { flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { isModelFolder } from "../../../shared/interop/read.ts";
 import { generates } from "../../../shared/models/index.ts";
+import { jobPrompts } from "../../../shared/pipeline/captions.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
-import { PROMPTS } from "../../../shared/scenes/prompts.ts";
 import { WORDS } from "../../../shared/scenes/words.ts";
 import { chooseBackendFor } from "../backend.ts";
 import { type Asked, type ImageWords, parseAsked, wayFor } from "../commands/sample/asked.ts";
 import { type Beside, readBeside } from "../commands/sample/beside.ts";
-import type { ImagesWanted } from "../commands/sample/hands.ts";
-import { type Drawn, drawPlanned, type Plan, planImages, type Subject } from "../commands/sample/images.ts";
+import type { Hands, ImagesWanted } from "../commands/sample/hands.ts";
+import {
+  type Drawn,
+  drawPlanned,
+  type Plan,
+  planImages,
+  type Subject,
+  writeImages,
+} from "../commands/sample/images.ts";
+import { reads } from "../commands/sample/prompt.ts";
 import { drawerBatches } from "../drawing/batches.ts";
 import { openPool, type Pool } from "../drawing/pool.ts";
 import { drawersFor } from "../drawing/workers.ts";
+import type { Sampling } from "../sampling.ts";
 import { MOST } from "./request.ts";
 
 export interface ServedOptions {
@@ -33,22 +44,39 @@ export interface ServedOptions {
   readonly workers: number | undefined;
   /** Ends the processes. */
   readonly signal: AbortSignal;
-  readonly note: (line: string) => void;
 }
 
+/** What a request came to. */
+export interface Pictures {
+  /** Of the weights. */
+  readonly step: number;
+  readonly weights: Weights;
+  readonly how: Sampling;
+  readonly image: PatchShape;
+  readonly count: number;
+  /** uint8 [count, H, W, C]. */
+  readonly pixels: Uint8Array;
+  /** Class or caption of an image; null where it has none. */
+  readonly called: (index: number) => string | null;
+  /** The very file that `plume sample -o FILE` writes: a grid as .png, or an array as .npy. */
+  readonly write: (file: string) => Promise<void>;
+}
+
+/** What draws: all that the server knows of a model. */
 export interface Served extends Disposable {
   /** Words of every request. */
   readonly fixed: Pick<ImageWords, "base" | "prior" | "weights">;
   /** By the weights of now. */
   about(): Promise<ModelAnswer>;
-  /** @throws PlumeError for what the model cannot do. */
-  plan(asked: Asked): Promise<Plan>;
-  draw(plan: Plan, onProgress: (images: number, count: number) => void, off: AbortSignal): Promise<Drawn>;
+  /** Before it waits. @throws PlumeError for what the model cannot do. */
+  check(asked: Asked): Promise<void>;
+  /** By the weights of now. @param onProgress images that are there, those in the making as shares. @throws the reason of `off`. */
+  draw(asked: Asked, onProgress: (images: number, count: number) => void, off: AbortSignal): Promise<Pictures>;
 }
 
 /** Reads the model and opens the processes that draw. @throws PlumeError where that cannot be done. */
 export async function openServed(checkpoint: string, options: ServedOptions): Promise<Served> {
-  const { weights, bases, prior, workers, signal, note } = options;
+  const { weights, bases, prior, workers, signal } = options;
   const fixed = {
     ...(bases.length > 0 && { base: bases }),
     ...(prior !== undefined && { prior }),
@@ -56,6 +84,7 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
   };
   const read = createReader();
   const first = await read(checkpoint, weights);
+  checkBase(checkpoint, first, bases);
   wayFor(checkpoint, first.job.spec, parseAsked({ seed: "0", ...fixed }));
   const backend = await chooseBackendFor(options.backend, first.job);
   const hold = createHolder({ backend, workers, models: 1 + bases.length, signal });
@@ -69,6 +98,10 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
     });
     return { checkpoint, model, ...(await reading) };
   };
+  const plan = async (asked: Asked): Promise<Plan> => {
+    const of = await subject();
+    return planImages(of, asked, wayFor(checkpoint, of.model.job.spec, asked));
+  };
   await hold.open(first, await subject());
 
   return {
@@ -76,14 +109,24 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
     async about() {
       return aboutOf(await subject(), await Promise.all(bases.map((base) => read(base, weights))));
     },
-    async plan(asked) {
-      const of = await subject();
-      return planImages(of, asked, wayFor(checkpoint, of.model.job.spec, asked));
+    async check(asked) {
+      await plan(asked);
     },
-    draw: (plan, onProgress, off) =>
-      drawPlanned(plan, { read, note, signal: off, draw: (of, wanted) => hold.draw(of, wanted, onProgress, off) }),
+    async draw(asked, onProgress, off) {
+      const draw: Hands["draw"] = (of, wanted) => hold.draw(of, wanted, onProgress, off);
+      return picturesOf(await drawPlanned(await plan(asked), { read, draw, signal: off, note: () => {} }));
+    },
     [Symbol.dispose]: () => hold[Symbol.dispose](),
   };
+}
+
+function checkBase(checkpoint: string, { job }: ReadModel, bases: readonly string[]): void {
+  const { lowRes } = job.spec.model;
+  if (!lowRes || bases.length > 0) return;
+  const { size } = lowRes;
+  throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is an upsampler: it draws from images of ${size}x${size}`, {
+    remedy: "add --base CHECKPOINT: a model that draws them",
+  });
 }
 
 /** Reads a model once, and again when there is a newer checkpoint of it. */
@@ -176,6 +219,14 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
   };
 }
 
+function picturesOf(drawn: Drawn): Pictures {
+  const { plan, count, pixels, called } = drawn;
+  const { step, weights, imageSet } = plan.subject.model;
+  const { height, width, channels } = imageSet;
+  const write = (file: string) => writeImages(file, drawn);
+  return { step, weights, how: plan.sampling, image: { height, width, channels }, count, pixels, called, write };
+}
+
 function aboutOf({ model, classifier }: Subject, bases: readonly ReadModel[]): ModelAnswer {
   const { job, step, weights, imageSet } = model;
   const { spec } = job;
@@ -185,23 +236,18 @@ function aboutOf({ model, classifier }: Subject, bases: readonly ReadModel[]): M
   const classesOf = (each: ReadModel) => shownClasses(each.job.spec, each === model ? classifier : undefined);
   const named = [model, ...bases].find((each) => classesOf(each) > 0) ?? model;
   const count = classesOf(named);
-  const reads = [model, ...bases].some(
-    ({
-      job: {
-        spec: { model: of },
-      },
-    }) => of.text ?? of.embedding !== undefined,
-  );
+  const specs = [model, ...bases].map((each) => each.job.spec);
+  const reader = specs.find((each) => reads(each));
   const atOnce = generates(spec.model.type);
   return {
     ...{ name: job.metadata.name, step, weights, image: { width, height, channels } },
     classes: Array.from({ length: count }, (_, k) => named.imageSet.classes[k] ?? String(k)),
-    captions: reads ? { words: WORDS, examples: PROMPTS } : null,
-    guided: !atOnce && (spec.model.classes > 0 || Boolean(spec.model.text) || spec.model.embedding !== undefined),
+    captions: reader ? { words: reader.models.text ? [] : WORDS, examples: jobPrompts(reader) } : null,
+    guided: !atOnce && (spec.model.classes > 0 || reads(spec)),
     samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, generates: atOnce })),
     defaults: {
       ...{ sampler: sampling.sampler, steps: sampling.steps, guidance: sampling.guidance, seed: 0 },
-      count: Math.max(1, sampling.count),
+      count: Math.max(1, (bases[0] ?? model).job.spec.sampling.count),
     },
     most: { ...MOST, steps: diffusion.process === "ddpm" ? diffusion.timesteps : MOST.steps },
   };

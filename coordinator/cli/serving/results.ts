@@ -1,4 +1,4 @@
-// What was drawn, until newer takes its place: pixels in memory that has a bound; pictures are made of them when they are asked for.
+// What was pictures, until newer takes its place: pixels in memory that has a bound; pictures are made of them when they are asked for.
 
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,28 +6,28 @@ import { readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PlumeError, quoted } from "../../../shared/errors.ts";
-import { type Drawn, writeImages } from "../commands/sample/images.ts";
+import type { Pictures } from "./model.ts";
 
 /** Of pixels, all together; the newest result is kept whatever its size. */
 const MOST_BYTES = 256 << 20;
 
 export interface Results extends Disposable {
   /** @returns its id. */
-  keep(drawn: Drawn): string;
+  keep(pictures: Pictures): string;
   /** @throws PlumeError NOT_FOUND. */
-  of(id: string): Drawn;
+  of(id: string): Pictures;
   /** The very file that `plume sample -o FILE` writes. */
-  file(drawn: Drawn, kind: "png" | "npy"): Promise<Buffer>;
+  file(pictures: Pictures, kind: "png" | "npy"): Promise<Buffer>;
 }
 
 export function createResults(): Results {
-  const kept = new Map<string, Drawn>();
+  const kept = new Map<string, Pictures>();
   const folder = mkdtempSync(join(tmpdir(), "plume-serve-"));
   const bytes = () => [...kept.values()].reduce((sum, { pixels }) => sum + pixels.length, 0);
   return {
-    keep(drawn) {
+    keep(pictures) {
       const id = randomUUID();
-      kept.set(id, drawn);
+      kept.set(id, pictures);
       for (const oldest of kept.keys()) {
         if (oldest === id || bytes() <= MOST_BYTES) break;
         kept.delete(oldest);
@@ -35,15 +35,15 @@ export function createResults(): Results {
       return id;
     },
     of(id) {
-      const drawn = kept.get(id);
-      if (drawn) return drawn;
+      const pictures = kept.get(id);
+      if (pictures) return pictures;
       throw new PlumeError("NOT_FOUND", "there are no such images, or none any more", {
         remedy: "draw them again: the same request gives the same bits",
       });
     },
-    async file(drawn, kind) {
+    async file(pictures, kind) {
       const path = join(folder, `${randomUUID()}.${kind}`);
-      await writeImages(path, drawn);
+      await pictures.write(path);
       const contents = await readFile(path);
       await rm(path);
       return contents;
@@ -53,8 +53,8 @@ export function createResults(): Results {
 }
 
 /** One image, pixel for pixel, as PNG. @param name 0.png and on. @throws PlumeError NOT_FOUND. */
-export async function imageOf({ plan, pixels, count }: Drawn, name: string): Promise<Buffer> {
-  const { height, width, channels } = plan.subject.model.imageSet;
+export async function imageOf({ image, pixels, count }: Pictures, name: string): Promise<Buffer> {
+  const { height, width, channels } = image;
   const index = Number(/^(\d{1,6})\.png$/.exec(name)?.[1] ?? count);
   if (index >= count || (channels !== 1 && channels !== 3))
     throw new PlumeError("NOT_FOUND", `${quoted(name)} is no picture of these`, {

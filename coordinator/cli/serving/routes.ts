@@ -12,8 +12,7 @@ import { readBody } from "../../../shared/http/body.ts";
 import { type GuardedRoutes, json, needing, refuse, STATUS } from "../../../shared/http/guard.ts";
 import type { ImageEvents, ImagesAnswer } from "../../../shared/http/images-api.ts";
 import { reply } from "../../../shared/http/server.ts";
-import type { Drawn } from "../commands/sample/images.ts";
-import type { Served } from "./model.ts";
+import type { Pictures, Served } from "./model.ts";
 import type { Queue } from "./queue.ts";
 import { askedOf, refusalOf } from "./request.ts";
 import { imageOf, type Results } from "./results.ts";
@@ -51,10 +50,10 @@ export function createImageSite(parts: ServingParts): ImageSite {
     },
     [`GET ${PLACE}*`]: async ({ url, response }) => {
       const [id = "", name = ""] = url.pathname.slice(PLACE.length).split("/");
-      const drawn = results.of(id);
+      const pictures = results.of(id);
       const kind = name === "images.npy" ? "npy" : "png";
       const isWhole = name === "grid.png" || kind === "npy";
-      const body = isWhole ? await results.file(drawn, kind) : await imageOf(drawn, name);
+      const body = isWhole ? await results.file(pictures, kind) : await imageOf(pictures, name);
       response.setHeader("cache-control", "private, max-age=3600, immutable");
       reply(response, 200, TYPES[kind], body);
     },
@@ -102,18 +101,18 @@ async function drawFor(parts: ServingParts, incoming: IncomingMessage, response:
     const body = await readBody(incoming, MOST_BYTES);
     if (body === null) return refuse(response, 413, TOO_LARGE);
     const asked = askedOf(body, served.fixed);
-    await served.plan(asked); // what is wrong is said at once
+    await served.check(asked); // what is wrong is said at once
     const tell: typeof say = kind === "events" ? say : () => {};
     const began = parts.now();
-    const drawn = await queue.run(
+    const pictures = await queue.run(
       async (signal) => {
         tell("progress", { images: 0, count: asked.count ?? 0 });
-        return served.draw(await served.plan(asked), (images, count) => tell("progress", { images, count }), signal);
+        return served.draw(asked, (images, count) => tell("progress", { images, count }), signal);
       },
       gone.signal,
       (ahead) => tell("queued", { ahead }),
     );
-    await deliver(parts, drawn, kind, response, (parts.now() - began) / 1000, say);
+    await deliver(parts, pictures, kind, response, (parts.now() - began) / 1000, say);
   } catch (error) {
     if (gone.signal.aborted) return;
     fail(parts, error, response, say);
@@ -128,24 +127,24 @@ const TOO_LARGE = {
 
 async function deliver(
   { results }: ServingParts,
-  drawn: Drawn,
+  pictures: Pictures,
   kind: Kind,
   response: ServerResponse,
   seconds: number,
   say: (name: "done", data: ImagesAnswer) => void,
 ): Promise<void> {
-  if (kind === "png" || kind === "npy") return reply(response, 200, TYPES[kind], await results.file(drawn, kind));
-  const answer = answerOf(drawn, results.keep(drawn), seconds);
+  if (kind === "png" || kind === "npy") return reply(response, 200, TYPES[kind], await results.file(pictures, kind));
+  const answer = answerOf(pictures, results.keep(pictures), seconds);
   if (kind === "json") return json(response, 200, answer);
   say("done", answer);
   response.end();
 }
 
-function answerOf({ plan, count, called }: Drawn, id: string, seconds: number): ImagesAnswer {
-  const { step, weights, imageSet } = plan.subject.model;
-  const { seed, sampler, steps, guidance } = plan.sampling;
+function answerOf(pictures: Pictures, id: string, seconds: number): ImagesAnswer {
+  const { step, weights, how, image, count, called } = pictures;
+  const { seed, sampler, steps, guidance } = how;
   const place = `${PLACE.slice(1)}${id}`;
-  const single = imageSet.channels === 1 || imageSet.channels === 3;
+  const single = image.channels === 1 || image.channels === 3;
   return {
     ...{ id, step, weights, seed, sampler, steps, guidance, count, seconds },
     grid: `${place}/grid.png`,

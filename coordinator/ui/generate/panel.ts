@@ -10,6 +10,7 @@ import { refusalIn } from "./draw.ts";
 export function createPanel(line: Pick<Line, "ask" | "picture">): (offered: boolean) => void {
   const host = byId("generate");
   const button = el("button", { type: "button" }, "Draw from the newest checkpoint");
+  let isOpen = false;
   const says = el("p", { role: "status" }, HINT);
   host.append(el("div", { class: "open" }, button, says));
   button.addEventListener("click", async () => {
@@ -17,7 +18,11 @@ export function createPanel(line: Pick<Line, "ask" | "picture">): (offered: bool
     setText(says, "a process begins that draws; it gives way to training");
     try {
       const response = await line.ask("v1/model");
-      if (response.ok) return createBox(host, line, (await response.json()) as ModelAnswer);
+      if (response.ok) {
+        createBox(host, line, (await response.json()) as ModelAnswer);
+        isOpen = true;
+        return;
+      }
       const { message, remedy } = await refusalIn(response);
       setText(says, remedy ? `${message}: ${remedy}` : message);
     } catch {
@@ -26,7 +31,7 @@ export function createPanel(line: Pick<Line, "ask" | "picture">): (offered: bool
     button.disabled = false;
   });
   return (offered) => {
-    byId("generate-panel").hidden = !offered;
+    byId("generate-panel").hidden = !offered && !isOpen; // what was drawn stays when the run is over
   };
 }
 

@@ -12,7 +12,7 @@ import { openTokenizer } from "../../../../shared/text/tokenizer.ts";
 type CaptionsOf = (indices: readonly number[]) => readonly string[];
 
 /** A decoder's captions are its prior's to read. */
-const reads = ({ model }: JobSpec): boolean => model.text !== undefined || model.embedding !== undefined;
+export const reads = ({ model }: JobSpec): boolean => model.text !== undefined || model.embedding !== undefined;
 
 /** The prompt for all images, or without one the job's in turn; undefined for a model that reads none. */
 export const captionsFor = (spec: JobSpec, prompt: string | undefined): CaptionsOf | undefined =>
