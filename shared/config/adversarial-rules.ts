@@ -7,7 +7,7 @@ import { quoted, type Rule, unless } from "./rule.ts";
 
 const TYPES = Object.keys(NETWORKS) as NetworkName[];
 /** The job's network is a game, or denoises, in CEL. */
-export const PLAYS = `self.model.type in ${quoted(TYPES.filter(plays))}`;
+const PLAYS = `self.model.type in ${quoted(TYPES.filter(plays))}`;
 export const DENOISES = `self.model.type in ${quoted(TYPES.filter(denoises))}`;
 
 const GENERATORS = SAMPLER_NAMES.filter(ofGenerators);

@@ -1,30 +1,14 @@
 // Jobs with a mistake each, and what `kubectl apply` says of it: field, value, remedy.
 
-export interface WrongJob {
-  /** Below spec, beside a source of data. */
-  readonly spec: object;
-  /** What kubectl prints, without the name of the job. */
-  readonly says: readonly string[];
-}
-
-const wrong = (spec: object, ...says: readonly string[]): WrongJob => ({ spec, says });
+import { AGAINST_EMBEDDINGS } from "./wrong-embeddings.ts";
+import { ALL_STEPS, CAPTIONS, CHAIN_OF_IMAGES, TEXT, type WrongJob, wrong } from "./wrong-job.ts";
 
 const CONSISTENCY = { process: "edm", predict: "consistency", objective: "consistency" };
 export const TEACHER = { from: "file://runs/edm" };
 
-/** Of a job with captions. */
-export const CAPTIONS = { source: "captions:", imageSize: 16 };
-export const TEXT = { width: 32, layers: 2, heads: 2 };
-
-/** Of a job of CLIP's embeddings. */
-export const CLIP = { from: "file://runs/clip" };
-const PRIOR = { type: "prior", text: TEXT };
-
 /** Of a job of a chain. */
 const HEARTBEAT = { source: "heartbeat:" };
 const BITS = { process: "binomial", predict: "kernel", objective: "trajectory-bound" };
-const CHAIN_OF_IMAGES = { process: "nonequilibrium", predict: "kernel", objective: "trajectory-bound" };
-const ALL_STEPS = { sampler: "reverse-kernel", steps: 1000 };
 
 /** Of a job of two networks. */
 const DCGAN = { type: "dcgan" };
@@ -278,38 +262,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     { data: { ...CAPTIONS, augment: 0.12 }, model: { text: TEXT } },
     "spec.data.augment: Forbidden: 0.12 makes captions wrong that say where things are; set it to 0",
   ),
-  wrong(
-    { model: { type: "mlp", embedding: 48 }, models: { clip: CLIP } },
-    "spec.model.embedding: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior",
-  ),
-  wrong(
-    { model: { embedding: 48 }, models: { clip: CLIP }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },
-    "spec.model.embedding: Forbidden: is not told to the steps of nonequilibrium; leave it out, or choose another process",
-  ),
-  wrong(
-    { data: CAPTIONS, model: { type: "clip", text: TEXT }, diffusion: { objective: "contrastive" } },
-    "spec.model.embedding: Forbidden: is what a clip is about; set the dimensions of CLIP's embeddings",
-  ),
-  wrong(
-    { data: CAPTIONS, model: { type: "prior", embedding: 48 }, models: { clip: CLIP } },
-    "spec.model.text: Forbidden: is what a prior reads captions by; set it, {} for its defaults",
-  ),
-  wrong(
-    { data: CAPTIONS, model: { ...PRIOR, embedding: 48 } },
-    "spec.models.clip: Forbidden: is what model.embedding is of; set models.clip.from to a trained clip",
-  ),
-  wrong(
-    { models: { clip: CLIP } },
-    "spec.models.clip: Forbidden: is told to no unet without model.embedding, and to no clip; set that, or leave clip out",
-  ),
-  wrong(
-    { models: { prior: { from: "file://runs/prior" } } },
-    "spec.models.prior: Forbidden: draws what a unet is not told; leave it out, or set model.embedding of a unet",
-  ),
-  wrong(
-    { model: { embedding: 48, lowRes: { size: 14 } }, models: { clip: CLIP } },
-    "spec.model.embedding: Forbidden: 48 beside model.lowRes: an upsampler is told its image alone; leave one of them out",
-  ),
+  ...AGAINST_EMBEDDINGS,
   wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },
     "spec.store.endpoint: Forbidden: holds a user name or a password: they belong in the environment",
