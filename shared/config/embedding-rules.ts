@@ -1,9 +1,12 @@
 // Rules of CLIP's embeddings: what learns them, what draws them, and what is told them.
 
-import { ALWAYS_EMBED, ALWAYS_READ, denoises, EMBEDDERS, MAKERS } from "../models/index.ts";
+import { ALWAYS_EMBED, ALWAYS_READ, denoises, EMBEDDERS, EMBEDDING_DRAWN, MAKERS } from "../models/index.ts";
 import { DENOISES } from "./adversarial-rules.ts";
 import { conditionRules } from "./condition-rules.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
+
+/** A process that says nothing: the default. */
+const NO_PROCESS = "ddpm";
 
 export const EMBEDDING_RULES: readonly Rule[] = [
   ...conditionRules("embedding", EMBEDDERS),
@@ -54,6 +57,45 @@ export const EMBEDDING_RULES: readonly Rule[] = [
       holds: `!has(self.models.clip) || (has(self.model.embedding) && !(self.model.type in ${quoted(MAKERS)}))`,
       message:
         "'is told to no %s without model.embedding, and to no clip; set that, or leave clip out'.format([self.model.type])",
+    },
+  },
+  {
+    path: ["diffusion", "process"],
+    faults: ({ model: { type }, diffusion: { process } }) =>
+      unless(
+        !MAKERS.includes(type) || process === NO_PROCESS,
+        () => `${process}: a ${type} sees images as they are, by no process; leave it out`,
+      ),
+    cel: {
+      holds: `!(self.model.type in ${quoted(MAKERS)}) || self.diffusion.process == '${NO_PROCESS}'`,
+      message:
+        "'%s: a %s sees images as they are, by no process; leave it out'.format([self.diffusion.process, self.model.type])",
+    },
+  },
+  {
+    path: ["diffusion", "timestepSampling"],
+    faults: ({ model: { type }, diffusion: { timestepSampling } }) =>
+      unless(
+        !MAKERS.includes(type) || timestepSampling === "uniform",
+        () => `${timestepSampling}: a ${type} is trained at no time steps; set it to uniform`,
+      ),
+    cel: {
+      holds: `!(self.model.type in ${quoted(MAKERS)}) || self.diffusion.timestepSampling == 'uniform'`,
+      message:
+        "'%s: a %s is trained at no time steps; set it to uniform'.format([self.diffusion.timestepSampling, self.model.type])",
+    },
+  },
+  {
+    path: ["sampling", "threshold"],
+    faults: ({ model: { type }, sampling: { threshold } }) =>
+      unless(
+        threshold === undefined || !EMBEDDING_DRAWN.includes(type),
+        () => `${threshold} is of images; a ${type} brings embeddings to their length, so leave it out`,
+      ),
+    cel: {
+      holds: `!has(self.sampling.threshold) || !(self.model.type in ${quoted(EMBEDDING_DRAWN)})`,
+      message:
+        "'%s is of images; a %s brings embeddings to their length, so leave it out'.format([self.sampling.threshold, self.model.type])",
     },
   },
   {

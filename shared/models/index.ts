@@ -89,5 +89,7 @@ export const ALWAYS_READ = networksThat(({ text }) => text === "always");
 /** Those that embeddings of CLIP are of, and of these those that need their size. */
 export const EMBEDDERS = networksThat(({ embedding }) => embedding !== undefined);
 export const ALWAYS_EMBED = networksThat(({ embedding }) => embedding === "always" || embedding === "makes");
+/** Those that draw embeddings, and no pictures. */
+export const EMBEDDING_DRAWN = networksThat(({ gives }) => gives === "embedding");
 /** Those that make them themselves. */
 export const MAKERS = networksThat(({ embedding }) => embedding === "makes");

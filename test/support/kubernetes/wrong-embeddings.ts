@@ -4,6 +4,7 @@ import { ALL_STEPS, CAPTIONS, CHAIN_OF_IMAGES, TEXT, type WrongJob, wrong } from
 
 /** Of a job of CLIP's embeddings. */
 export const CLIP = { from: "file://runs/clip" };
+const A_CLIP = { type: "clip", text: TEXT, embedding: 48 };
 const PRIOR = { type: "prior", text: TEXT };
 
 export const AGAINST_EMBEDDINGS: readonly WrongJob[] = [
@@ -30,6 +31,24 @@ export const AGAINST_EMBEDDINGS: readonly WrongJob[] = [
   wrong(
     { models: { clip: CLIP } },
     "spec.models.clip: Forbidden: is told to no unet without model.embedding, and to no clip; set that, or leave clip out",
+  ),
+  wrong(
+    { data: CAPTIONS, model: A_CLIP, diffusion: { objective: "contrastive", process: "vp" } },
+    "spec.diffusion.process: Forbidden: vp: a clip sees images as they are, by no process; leave it out",
+  ),
+  wrong(
+    {
+      ...{ data: CAPTIONS, model: A_CLIP },
+      diffusion: { objective: "contrastive", timestepSampling: "loss-second-moment" },
+    },
+    "spec.diffusion.timestepSampling: Forbidden: loss-second-moment: a clip is trained at no time steps; set it to uniform",
+  ),
+  wrong(
+    {
+      ...{ data: CAPTIONS, model: { ...PRIOR, embedding: 48 }, models: { clip: CLIP } },
+      sampling: { threshold: "dynamic" },
+    },
+    "spec.sampling.threshold: Forbidden: dynamic is of images; a prior brings embeddings to their length, so leave it out",
   ),
   wrong(
     { models: { prior: { from: "file://runs/prior" } } },
