@@ -1,6 +1,6 @@
 // Rules of CLIP's embeddings: what learns them, what draws them, and what is told them.
 
-import { ALWAYS_EMBED, ALWAYS_READ, denoises, EMBEDDERS, MAKERS } from "../models/index.ts";
+import { ALWAYS_EMBED, ALWAYS_READ, denoises, EMBEDDERS, EMBEDDING_DRAWN, MAKERS } from "../models/index.ts";
 import { conditionRules } from "./condition-rules.ts";
 import { DENOISES } from "./generator-rules.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
@@ -54,6 +54,19 @@ export const EMBEDDING_RULES: readonly Rule[] = [
       holds: `!has(self.models.clip) || (has(self.model.embedding) && !(self.model.type in ${quoted(MAKERS)}))`,
       message:
         "'is told to no %s without model.embedding, and to no clip; set that, or leave clip out'.format([self.model.type])",
+    },
+  },
+  {
+    path: ["sampling", "threshold"],
+    faults: ({ model: { type }, sampling: { threshold } }) =>
+      unless(
+        threshold === undefined || !EMBEDDING_DRAWN.includes(type),
+        () => `${threshold} is of images; a ${type} brings embeddings to their length, so leave it out`,
+      ),
+    cel: {
+      holds: `!has(self.sampling.threshold) || !(self.model.type in ${quoted(EMBEDDING_DRAWN)})`,
+      message:
+        "'%s is of images; a %s brings embeddings to their length, so leave it out'.format([self.sampling.threshold, self.model.type])",
     },
   },
   {

@@ -1,6 +1,6 @@
 // What fits networks that make images of noise at once, and what fits those alone.
 
-import { denoises, generates, NETWORKS, type NetworkName } from "../models/index.ts";
+import { denoises, generates, MAKERS, NETWORKS, type NetworkName } from "../models/index.ts";
 import { ofGenerators, SAMPLER_NAMES } from "../samplers/index.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
@@ -8,6 +8,10 @@ const TYPES = Object.keys(NETWORKS) as NetworkName[];
 /** The job's network makes images at once, or denoises, in CEL. */
 const GENERATES = `self.model.type in ${quoted(TYPES.filter(generates))}`;
 export const DENOISES = `self.model.type in ${quoted(TYPES.filter(denoises))}`;
+
+/** Those that see images as they are. */
+const TIMELESS = TYPES.filter((type) => generates(type) || MAKERS.includes(type));
+const IS_TIMELESS = `self.model.type in ${quoted(TIMELESS)}`;
 
 const GENERATORS = SAMPLER_NAMES.filter(ofGenerators);
 /** A process that says nothing: the default. */
@@ -18,24 +22,23 @@ export const GENERATOR_RULES: readonly Rule[] = [
     path: ["diffusion", "process"],
     faults: ({ diffusion: { process }, model: { type } }) =>
       unless(
-        !generates(type) || process === NO_PROCESS,
-        () => `${process}: a ${type} makes images of noise at once, by no process; leave it out`,
+        !TIMELESS.includes(type) || process === NO_PROCESS,
+        () => `${process}: a ${type} is trained by no process; leave it out`,
       ),
     cel: {
-      holds: `!(${GENERATES}) || self.diffusion.process == '${NO_PROCESS}'`,
-      message:
-        "'%s: a %s makes images of noise at once, by no process; leave it out'.format([self.diffusion.process, self.model.type])",
+      holds: `!(${IS_TIMELESS}) || self.diffusion.process == '${NO_PROCESS}'`,
+      message: "'%s: a %s is trained by no process; leave it out'.format([self.diffusion.process, self.model.type])",
     },
   },
   {
     path: ["diffusion", "timestepSampling"],
     faults: ({ diffusion: { timestepSampling }, model: { type } }) =>
       unless(
-        !generates(type) || timestepSampling === "uniform",
+        !TIMELESS.includes(type) || timestepSampling === "uniform",
         () => `${timestepSampling}: a ${type} is trained at no time steps; set it to uniform`,
       ),
     cel: {
-      holds: `!(${GENERATES}) || self.diffusion.timestepSampling == 'uniform'`,
+      holds: `!(${IS_TIMELESS}) || self.diffusion.timestepSampling == 'uniform'`,
       message:
         "'%s: a %s is trained at no time steps; set it to uniform'.format([self.diffusion.timestepSampling, self.model.type])",
     },

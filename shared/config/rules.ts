@@ -11,7 +11,6 @@ import {
   type NetworkName,
   PYRAMIDS,
 } from "../models/index.ts";
-import { GIVES, type Gives } from "../models/kind.ts";
 import { OBJECTIVE_NAMES, objectiveKind } from "../objectives/index.ts";
 import { judges } from "../objectives/objective.ts";
 import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";

@@ -1,6 +1,8 @@
 // The table of networks. A network's code loads TensorFlow.js; the table does not.
 
-import type { Gives, NetworkKind } from "./kind.ts";
+import { GIVES, type Gives, type NetworkKind } from "./kind.ts";
+
+export { GIVES, type Gives };
 
 export const NETWORKS = {
   unet: {
@@ -105,5 +107,7 @@ export const ALWAYS_READ = networksThat(({ text }) => text === "always");
 /** Those that embeddings of CLIP are of, and of these those that need their size. */
 export const EMBEDDERS = networksThat(({ embedding }) => embedding !== undefined);
 export const ALWAYS_EMBED = networksThat(({ embedding }) => embedding === "always" || embedding === "makes");
+/** Those that draw embeddings, and no pictures. */
+export const EMBEDDING_DRAWN = networksThat(({ gives }) => gives === "embedding");
 /** Those that make them themselves. */
 export const MAKERS = networksThat(({ embedding }) => embedding === "makes");

@@ -68,7 +68,7 @@ export const outputsOf = ({ process, variance }: NetworkFields["diffusion"]): nu
 export const classRowsOf = ({ classes }: NetworkFields["model"]): number => (classes > 0 ? classes + 1 : 0);
 
 /** The encoder of captions, of a network that reads any. */
-export const textConfig = (
+const textConfig = (
   { text }: Pick<NetworkFields["model"], "text">,
   models: NetworkFields["models"],
 ): TextConfig | undefined => text && { ...text, vocabulary: models?.text ? undefined : VOCABULARY };

@@ -53,6 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "shared/diffusion/processes",
     "shared/diffusion/thresholds.ts",
     "shared/models/index.ts",
+    "shared/models/kind.ts",
     "shared/objectives/index.ts",
     "shared/objectives/objective.ts",
     "shared/objectives/adversarial/index.ts",

@@ -18,7 +18,8 @@ import { CHANGED, unchanged } from "../../support/kubernetes/changed-fields.ts";
 import { type ControlPlane, startControlPlane } from "../../support/kubernetes/control-plane.ts";
 import { CRD_FILE, installDiffusionJobs } from "../../support/kubernetes/custom-resources.ts";
 import { nearJobs } from "../../support/kubernetes/near-jobs.ts";
-import { AGAINST_A_FIELD, AGAINST_A_RULE, UNKNOWN_FIELDS } from "../../support/kubernetes/wrong-jobs.ts";
+import { AGAINST_A_FIELD, UNKNOWN_FIELDS } from "../../support/kubernetes/wrong-fields.ts";
+import { AGAINST_A_RULE } from "../../support/kubernetes/wrong-jobs.ts";
 import { configOf, startOperator } from "../../support/kubernetes-operator.ts";
 
 const WRONG = [...AGAINST_A_RULE, ...AGAINST_A_FIELD];

@@ -1,6 +1,8 @@
 // Another value for every field that decides the bits of a run, and a job in which it may have it.
 
-import { CAPTIONS, CLIP, TEACHER, TEXT } from "./wrong-jobs.ts";
+import { CLIP } from "./wrong-embeddings.ts";
+import { CAPTIONS, TEXT } from "./wrong-job.ts";
+import { TEACHER } from "./wrong-jobs.ts";
 
 const ENCODER = { from: "file:///models/t5" };
 

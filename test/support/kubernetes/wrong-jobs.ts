@@ -1,30 +1,14 @@
 // Jobs with a mistake each, and what `kubectl apply` says of it: field, value, remedy.
 
-export interface WrongJob {
-  /** Below spec, beside a source of data. */
-  readonly spec: object;
-  /** What kubectl prints, without the name of the job. */
-  readonly says: readonly string[];
-}
-
-const wrong = (spec: object, ...says: readonly string[]): WrongJob => ({ spec, says });
+import { AGAINST_EMBEDDINGS } from "./wrong-embeddings.ts";
+import { ALL_STEPS, CAPTIONS, CHAIN_OF_IMAGES, TEXT, type WrongJob, wrong } from "./wrong-job.ts";
 
 const CONSISTENCY = { process: "edm", predict: "consistency", objective: "consistency" };
 export const TEACHER = { from: "file://runs/edm" };
 
-/** Of a job with captions. */
-export const CAPTIONS = { source: "captions:", imageSize: 16 };
-export const TEXT = { width: 32, layers: 2, heads: 2 };
-
-/** Of a job of CLIP's embeddings. */
-export const CLIP = { from: "file://runs/clip" };
-const PRIOR = { type: "prior", text: TEXT };
-
 /** Of a job of a chain. */
 const HEARTBEAT = { source: "heartbeat:" };
 const BITS = { process: "binomial", predict: "kernel", objective: "trajectory-bound" };
-const CHAIN_OF_IMAGES = { process: "nonequilibrium", predict: "kernel", objective: "trajectory-bound" };
-const ALL_STEPS = { sampler: "reverse-kernel", steps: 1000 };
 
 /** Of a job of two networks. */
 const DCGAN = { type: "dcgan" };
@@ -232,7 +216,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { model: DCGAN, diffusion: { ...HINGE, process: "edm" }, sampling: AT_ONCE },
-    "spec.diffusion.process: Forbidden: edm: a dcgan makes images of noise at once, by no process; leave it out",
+    "spec.diffusion.process: Forbidden: edm: a dcgan is trained by no process; leave it out",
   ),
   wrong(
     { model: DCGAN, diffusion: { ...HINGE, timestepSampling: "loss-second-moment" }, sampling: AT_ONCE },
@@ -298,132 +282,9 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     { data: { ...CAPTIONS, augment: 0.12 }, model: { text: TEXT } },
     "spec.data.augment: Forbidden: 0.12 makes captions wrong that say where things are; set it to 0",
   ),
-  wrong(
-    { model: { type: "mlp", embedding: 48 }, models: { clip: CLIP } },
-    "spec.model.embedding: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior",
-  ),
-  wrong(
-    { model: { embedding: 48 }, models: { clip: CLIP }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },
-    "spec.model.embedding: Forbidden: is not told to the steps of nonequilibrium; leave it out, or choose another process",
-  ),
-  wrong(
-    { data: CAPTIONS, model: { type: "clip", text: TEXT }, diffusion: { objective: "contrastive" } },
-    "spec.model.embedding: Forbidden: is what a clip is about; set the dimensions of CLIP's embeddings",
-  ),
-  wrong(
-    { data: CAPTIONS, model: { type: "prior", embedding: 48 }, models: { clip: CLIP } },
-    "spec.model.text: Forbidden: is what a prior reads captions by; set it, {} for its defaults",
-  ),
-  wrong(
-    { data: CAPTIONS, model: { ...PRIOR, embedding: 48 } },
-    "spec.models.clip: Forbidden: is what model.embedding is of; set models.clip.from to a trained clip",
-  ),
-  wrong(
-    { models: { clip: CLIP } },
-    "spec.models.clip: Forbidden: is told to no unet without model.embedding, and to no clip; set that, or leave clip out",
-  ),
-  wrong(
-    { models: { prior: { from: "file://runs/prior" } } },
-    "spec.models.prior: Forbidden: draws what a unet is not told; leave it out, or set model.embedding of a unet",
-  ),
-  wrong(
-    { model: { embedding: 48, lowRes: { size: 14 } }, models: { clip: CLIP } },
-    "spec.model.embedding: Forbidden: 48 beside model.lowRes: an upsampler is told its image alone; leave one of them out",
-  ),
+  ...AGAINST_EMBEDDINGS,
   wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },
     "spec.store.endpoint: Forbidden: holds a user name or a password: they belong in the environment",
   ),
-];
-
-/** Of one field: its form, its range, its type; and what the rules say, or do not say, beside it. */
-export const AGAINST_A_FIELD: readonly WrongJob[] = [
-  wrong(
-    { data: { source: "floppy:a" } },
-    'spec.data.source: Forbidden: "floppy:a" must be one of fashion-mnist, shapes:[COUNT], captions:[COUNT], swiss-roll:[COUNT], gaussian-grid:[COUNT], heartbeat:[COUNT], idx:DIR',
-  ),
-  wrong({ data: {} }, "spec.data.source: Required value"),
-  wrong(
-    { training: { init: "abc" } },
-    'spec.training.init: Forbidden: "abc" must be teacher, or the sha256 of weights, as --init and plume checkpoints import set it',
-  ),
-  wrong(
-    { models: { teacher: { from: "runs/edm" } } },
-    'spec.models.teacher.from: Forbidden: "runs/edm" must be a run, a store or a checkpoint at file:// or s3://',
-  ),
-  wrong({ models: { teacher: {} } }, "spec.models.teacher.from: Required value"),
-  wrong(
-    { models: { teacher: { ...TEACHER, sha256: "abc" } } },
-    'spec.models.teacher.sha256: Forbidden: "abc" must be the sha256 of weights, as summary.json has it',
-  ),
-  wrong(
-    { data: CAPTIONS, model: { text: TEXT }, models: { text: { from: "models/t5" } } },
-    'spec.models.text.from: Forbidden: "models/t5" must be a folder of a text encoder at file:// or s3://',
-  ),
-  wrong(
-    { data: CAPTIONS, model: { text: TEXT }, models: { text: { from: "file:///t5", sha256: "abc" } } },
-    'spec.models.text.sha256: Forbidden: "abc" must be the sha256 of a text encoder, as the job in a run\'s folder has it',
-  ),
-  wrong(
-    { store: { endpoint: "ftp://s3.example" } },
-    'spec.store.endpoint: Forbidden: "ftp://s3.example" must be an http:// or https:// URL, such as https://minio.example:9000',
-  ),
-  wrong(
-    { store: { endpoint: "ftp://me:hunter2@s3.example" } },
-    "spec.store.endpoint: Forbidden: must be an http:// or https:// URL",
-    "spec.store.endpoint: Forbidden: holds a user name or a password",
-  ),
-  wrong(
-    { kubernetes: { storage: "20 GB" } },
-    'spec.kubernetes.storage: Forbidden: "20 GB" must be a quantity such as 20Gi',
-  ),
-  wrong(
-    { kubernetes: { workers: { resources: { requests: { cpu: "much" } } } } },
-    'spec.kubernetes.workers.resources.requests.cpu: Invalid value: "much"',
-  ),
-  wrong(
-    { kubernetes: { workers: { resources: { limits: { memory: -1 } } } } },
-    "spec.kubernetes.workers.resources.limits.memory: Invalid value: -1",
-    "should be greater than or equal to 0",
-  ),
-  wrong({ training: { steps: 0 } }, "spec.training.steps: Invalid value: 0", "should be greater than or equal to 1"),
-  wrong({ training: { microBatch: 0 } }, "spec.training.microBatch: Invalid value: 0"),
-  wrong({ training: { optimizer: { lr: 0 } } }, "spec.training.optimizer.lr: Invalid value: 0", "greater than 0"),
-  wrong({ monitoring: { port: 70_000 } }, "spec.monitoring.port: Invalid value: 70000", "less than or equal to 65535"),
-  wrong({ model: { lowRes: {} } }, "spec.model.lowRes.size: Required value"),
-  wrong(
-    { model: { lowRes: { size: 14, noise: 1.5 } } },
-    "spec.model.lowRes.noise: Invalid value: 1.5",
-    "should be less than or equal to 1",
-  ),
-  wrong({ model: { groups: 0 } }, "spec.model.groups: Invalid value: 0"),
-  wrong({ model: { channelMult: [] } }, "spec.model.channelMult: Invalid value: 0", "at least 1 items"),
-  wrong({ model: { channelMult: [1, 1, 1, 1, 1, 1, 1, 1, 1] } }, "spec.model.channelMult: Too many: 9"),
-  wrong({ model: { channels: Number.MAX_SAFE_INTEGER, channelMult: [2048] } }, "spec.model.channels: Invalid value"),
-  wrong({ workers: { perPod: 0 } }, "spec.workers.perPod: Invalid value: 0"),
-  wrong(
-    { workers: { replicas: 0 } },
-    "spec.workers.replicas: Forbidden: 0 workers train nothing; set suspend to true to give everything back and go on later",
-  ),
-  wrong({ training: { steps: "many" } }, 'spec.training.steps: Invalid value: "string"', "must be of type integer"),
-  wrong({ training: { steps: 1.5 } }, 'spec.training.steps: Invalid value: "number"', "must be of type integer"),
-  wrong({ data: { source: "shapes:", flip: "yes" } }, "spec.data.flip: Invalid value", "must be of type boolean"),
-  wrong({ nats: { servers: "nats://a" } }, "spec.nats.servers: Invalid value", "must be of type array"),
-  wrong(
-    { training: { optimizer: { type: "adamax" } } },
-    'spec.training.optimizer.type: Unsupported value: "adamax": supported values: "adamw", "adam", "rmsprop", "sgd", "lion"',
-  ),
-  wrong(
-    { data: { source: "shapes:", patch: 3 } },
-    'spec.data.patch: Unsupported value: 3: supported values: "1", "2", "4"',
-  ),
-];
-
-/** Names that no job has, and the nearest that one has. */
-export const UNKNOWN_FIELDS: readonly (readonly [spec: object, field: string])[] = [
-  [{ trainig: { steps: 1 } }, "spec.trainig"],
-  [{ training: { optimiser: {} } }, "spec.training.optimiser"],
-  [{ kubernetes: { workers: { tolerations: [{ keys: "gpu" }] } } }, "spec.kubernetes.workers.tolerations[0].keys"],
-  // Whoever may read a job would read it.
-  [{ monitoring: { token: "0123456789abcdef" } }, "spec.monitoring.token"],
 ];
