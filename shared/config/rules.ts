@@ -6,6 +6,8 @@ import {
   AUGMENTED,
   denoises,
   draws,
+  GIVES,
+  type Gives,
   givesImages,
   NETWORKS,
   type NetworkName,

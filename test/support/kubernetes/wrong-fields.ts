@@ -1,6 +1,7 @@
 // Jobs with a field that is wrong by itself, or that no job has, and what `kubectl apply` says of it.
 
-import { type WrongJob, wrong } from "./wrong-job.ts";
+import { CAPTIONS, TEXT, type WrongJob, wrong } from "./wrong-job.ts";
+import { TEACHER } from "./wrong-jobs.ts";
 
 /** Of one field: its form, its range, its type; and what the rules say, or do not say, beside it. */
 export const AGAINST_A_FIELD: readonly WrongJob[] = [
