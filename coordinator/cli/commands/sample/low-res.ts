@@ -200,7 +200,7 @@ function checkSize({ called, model }: Base, { size, image }: Frame): void {
 }
 
 interface DrawAsked extends Omit<SmallAsked, "lowRes"> {
-  /** Of the chain from the upsampler that enlarges these images down to its last base. */
+  /** Of the whole chain, first of the upsampler that enlarges these images, then down from it, and around to those above. */
   readonly specs: readonly JobSpec[];
 }
 
