@@ -123,11 +123,10 @@ describe("a pipeline whose teacher's job has changed", () => {
     for (const stage of ["teacher.1", "student.1"]) expect(existsSync(join(whole, stage, "summary.json"))).toBe(true);
   });
 
-  it.each([
-    ["a stage that there is not", ["--retrain", "techer"], /--retrain techer is no stage .*\n.*teacher, student/],
-    ["a number of workers that is none", ["--workers", "some"], /--workers some is no whole number/],
-  ])("is refused %s", async (_, args, words) => {
-    expect(await plume(...run(whole, ...args))).toMatchObject({ code: 2, stderr: expect.stringMatching(words) });
+  it("is refused a stage that there is not", async () => {
+    const words = /--retrain techer is no stage .*\n.*teacher, student/;
+    const refused = await plume(...run(whole, "--retrain", "techer"));
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(words) });
   });
 
   it("is not run at all where a stage would be refused later: nothing is left", async () => {
@@ -196,14 +195,5 @@ describe("plume sample --pipeline", () => {
   it("draws a class by the last stage that gives images", async () => {
     const { told } = await draw("class", "--pipeline", whole, "--class", "3");
     expect(told).toMatchObject({ count: 2, step: 20, steps: 2 });
-  });
-
-  it.each([
-    ["neither", [], /nothing is named to sample from\n.*--pipeline DIR/],
-    ["both", ["runs/x", "--pipeline", "runs/y"], /--pipeline runs\/y and runs\/x: images are drawn from one/],
-    ["a folder of no pipeline", ["--pipeline", scratch.path], /there is no pipeline\.yaml in it/],
-  ])("refuses %s", async (_, args, words) => {
-    const refused = await plume("sample", ...args, "-o", scratch.file("none.png"));
-    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(words) });
   });
 });

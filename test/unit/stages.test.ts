@@ -1,9 +1,10 @@
 // Pipelines of jobs, without a run: what a file may say, and what becomes of each stage next.
 
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { drawnBy } from "../../coordinator/cli/commands/sample/pipeline.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import { ROOT } from "../../shared/root.ts";
@@ -12,6 +13,7 @@ import { checkPipeline, dumpPipeline, jobWith, loadPipeline } from "../../shared
 import { withDownstream } from "../../shared/stages/order.ts";
 import { plan, type StageFacts } from "../../shared/stages/plan.ts";
 import type { Pipeline } from "../../shared/stages/schema.ts";
+import { scratchFolder } from "../support/plume.ts";
 import { refusalOf } from "../support/refusal.ts";
 
 const NOBODY = {
@@ -330,5 +332,43 @@ describe("what becomes of a stage next", () => {
       over: false,
       job: { spec: { models: { classifier: { sha256: sha("a") } } } },
     });
+  });
+});
+
+describe("what plume sample draws", () => {
+  it("is the last stage that gives images, from its bases, wherever they stand in the file", () => {
+    using scratch = scratchFolder();
+    const classifier = {
+      name: "judge",
+      spec: {
+        data: DATA,
+        model: { ...MODEL, type: "classifier", attention: [4] },
+        diffusion: { objective: "cross-entropy" },
+      },
+    };
+    const stages = [
+      { name: "up", spec: UPSAMPLER, base: { stage: "small" } },
+      { name: "small", spec: SMALL },
+      classifier,
+    ];
+    writeFileSync(scratch.file("pipeline.yaml"), dumpPipeline(pipelineOf(written(...stages))));
+    const asked = { pipeline: scratch.path };
+    expect(() => drawnBy(undefined, asked)).toThrow(/stage up has not been trained yet/);
+    for (const stage of ["up", "small"]) {
+      mkdirSync(scratch.file(stage));
+      writeFileSync(scratch.file(stage, "job.yaml"), "");
+    }
+    const at = (stage: string) => relative(process.cwd(), scratch.file(stage));
+    expect(drawnBy(undefined, asked)).toEqual({ checkpoint: at("up"), base: [at("small")] });
+    expect(drawnBy(undefined, { ...asked, images: ["a.png"] })).toEqual({ checkpoint: at("up") });
+  });
+
+  it.each<[string, string | undefined, object, RegExp]>([
+    ["neither a checkpoint nor a pipeline", undefined, {}, /nothing is named to sample from/],
+    ["both", "runs/x", { pipeline: "runs/y" }, /--pipeline runs\/y and runs\/x: images are drawn from one/],
+    ["a base beside a pipeline", undefined, { pipeline: "runs/y", base: ["b"] }, /--pipeline runs\/y and --base b/],
+    ["a folder of no pipeline", undefined, { pipeline: "deploy" }, /there is no pipeline\.yaml in it/],
+  ])("is not %s", (_, checkpoint, asked, words) => {
+    expect(() => drawnBy(checkpoint, asked)).toThrow(words);
   });
 });

@@ -165,40 +165,43 @@ async function readBases(
   weights: Weights | undefined,
   frame: Frame,
 ): Promise<readonly Base[]> {
-  const model = checkBase(called!, await hands.read(called!, weights), frame);
-  const { lowRes } = model.job.spec.model;
-  const base = { called: called!, model };
-  if (!lowRes && behind.length === 0) return [base];
-  if (!lowRes)
-    throw new PlumeError("FAILED_PRECONDITION", `--base ${behind[0]}: ${called} is no upsampler and has no base`, {
-      remedy: "leave it out, or name upsamplers in the order in which they enlarge, the last one first",
-    });
-  if (behind.length === 0)
-    throw new PlumeError(
-      "FAILED_PRECONDITION",
-      `--base ${called} is an upsampler of images of ${lowRes.size}x${lowRes.size}`,
-      {
-        remedy: `name its own base behind it (--base ${called} --base CHECKPOINT), or write its images first (plume sample ${called} --base CHECKPOINT -o base.npy), then name them: --images base.npy`,
-      },
-    );
-  const { height, width, channels } = model.imageSet;
-  const below = { spec: model.job.spec, image: { height, width, channels }, size: lowRes.size };
+  const base = { called: called!, model: await hands.read(called!, weights) };
+  checkDraws(base.called, base.model.job.spec);
+  checkBehind(base, behind);
+  checkSize(base, frame);
+  const { job, imageSet } = base.model;
+  if (behind.length === 0) return [base];
+  const { height, width, channels } = imageSet;
+  const below = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
   return [base, ...(await readBases(hands, behind, weights, below))];
 }
 
-function checkBase(base: string, model: ReadModel, { size, image }: Frame): ReadModel {
-  checkDraws(base, model.job.spec);
+/** An upsampler has a base behind it, and nothing else has. */
+function checkBehind({ called, model }: Base, behind: readonly string[]): void {
+  const { lowRes } = model.job.spec.model;
+  if (!lowRes && behind.length > 0)
+    throw new PlumeError("FAILED_PRECONDITION", `--base ${behind[0]}: ${called} is no upsampler and has no base`, {
+      remedy: "leave it out, or name upsamplers in the order in which they enlarge, the last one first",
+    });
+  if (!lowRes || behind.length > 0) return;
+  const { size } = lowRes;
+  throw new PlumeError("FAILED_PRECONDITION", `--base ${called} is an upsampler of images of ${size}x${size}`, {
+    remedy: `name its own base behind it (--base ${called} --base CHECKPOINT), or write its images first (plume sample ${called} --base CHECKPOINT -o base.npy), then name them: --images base.npy`,
+  });
+}
+
+function checkSize({ called, model }: Base, { size, image }: Frame): void {
   const { height, width, channels } = model.imageSet;
-  if (height === size && width === size && channels === image.channels) return model;
+  if (height === size && width === size && channels === image.channels) return;
   throw new PlumeError(
     "FAILED_PRECONDITION",
-    `--base ${base} draws images of ${width}x${height}x${channels}, the upsampler takes ${size}x${size}x${image.channels}`,
+    `--base ${called} draws images of ${width}x${height}x${channels}, the upsampler takes ${size}x${size}x${image.channels}`,
     { remedy: `name a model that was trained with data.imageSize ${size} on images of as many channels` },
   );
 }
 
 interface DrawAsked extends Omit<SmallAsked, "lowRes"> {
-  /** Of the chain from the upsampler that enlarges these images down to its last base. */
+  /** Of the whole chain, first of the upsampler that enlarges these images, then down from it, and around to those above. */
   readonly specs: readonly JobSpec[];
 }
 
