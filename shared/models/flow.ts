@@ -4,7 +4,7 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { PlumeError } from "../errors.ts";
-import { createScope, embedding } from "../nn/layers.ts";
+import { createScope, embedding, type Scope } from "../nn/layers.ts";
 import { standardNormal } from "../nn/log-likelihood.ts";
 import type { Density, Forward, Network } from "../nn/network.ts";
 import { forwardOf, given } from "./at-once.ts";
@@ -47,71 +47,72 @@ const TOLD = 32;
 
 const sizeOf = ([h, w]: Level["map"], channels: number): number => h * w * channels;
 
-export function buildFlow({ height, width, channels, hidden, steps, classes }: FlowConfig): Flow {
-  const scope = createScope();
-  const told = classes > 0 ? TOLD : 0;
-  const embed = told > 0 ? embedding(scope.child("class_embedding"), classes, told) : null;
-  const tell = (f: Forward, y: tf.Tensor1D | null): Told => (embed ? embed(f, given(y, classes)) : null);
-  const levels: Level[] = [];
+function declareLevels(scope: Scope, { height, width, channels, hidden, steps }: FlowConfig, told: number): Level[] {
   let C = channels;
-  hidden.forEach((units, k) => {
+  return hidden.map((units, k) => {
     if (k > 0) C *= 4;
     const map = [height / 2 ** k, width / 2 ** k, C] as const;
-    const isPixel = map[0] * map[1] === 1;
+    const pixels = map[0] * map[1];
     const own = Array.from({ length: steps }, (_, i) => {
       const here = scope.child(`levels.${k}.steps.${i}`);
-      return [
-        mixing(here, C, map[0] * map[1]),
-        coupling(here.child("coupling"), { channels: C, hidden: units, kernel: isPixel ? 1 : 3, told }),
-      ];
+      const options = { channels: map[2], hidden: units, kernel: pixels === 1 ? 1 : 3, told } as const;
+      return [mixing(here, map[2], pixels), coupling(here.child("coupling"), options)];
     });
     const out = k === hidden.length - 1 ? C : Math.floor(C / 2);
-    levels.push({ steps: own.flat(), map, out });
     C -= out;
+    return { steps: own.flat(), map, out };
   });
+}
 
-  const encode: Flow["encode"] = (f, x, y) => {
-    const known = tell(f, y);
-    const found: tf.Tensor[] = [];
-    const terms: tf.Tensor[] = [];
-    let h = x;
-    levels.forEach(({ steps: own, map, out }, k) => {
-      if (k > 0) h = squeeze(h);
-      for (const step of own) {
-        const { y: next, logDet } = step.forward(f, h, known);
-        terms.push(logDet);
-        h = next;
-      }
-      const [z, rest] = (out < map[2] ? tf.split(h, [out, map[2] - out], 3) : [h, h]) as [T4, T4];
-      found.push(tf.reshape(z, [-1, sizeOf(map, out)]));
-      h = rest;
-    });
-    return { z: tf.concat(found, 1) as tf.Tensor2D, logDet: terms.reduce((sum, term) => tf.add(sum, term)) };
-  };
-  const decode: Flow["decode"] = (f, z, y) => {
-    const known = tell(f, y);
-    const found = tf.split(
-      z,
-      levels.map(({ map, out }) => sizeOf(map, out)),
-      1,
-    );
-    let h: T4 | null = null;
-    for (const [k, { steps: own, map, out }] of [...levels.entries()].toReversed()) {
-      const mine = tf.reshape(found[k]!, [-1, map[0], map[1], out]) as T4;
-      h = h ? (tf.concat([mine, h], 3) as T4) : mine;
-      for (const step of own.toReversed()) h = step.inverse(f, h, known);
-      if (k > 0) h = unsqueeze(h);
+/** @returns z of all levels, the finest first, and log |det dz / dx|. */
+function encodeBy(levels: readonly Level[], f: Forward, x: T4, told: Told) {
+  const found: tf.Tensor[] = [];
+  const terms: tf.Tensor[] = [];
+  let h = x;
+  levels.forEach(({ steps, map, out }, k) => {
+    if (k > 0) h = squeeze(h);
+    for (const step of steps) {
+      const { y, logDet } = step.forward(f, h, told);
+      terms.push(logDet);
+      h = y;
     }
-    return h!;
-  };
+    const [z, rest] = (out < map[2] ? tf.split(h, [out, map[2] - out], 3) : [h, h]) as [T4, T4];
+    found.push(tf.reshape(z, [-1, sizeOf(map, out)]));
+    h = rest;
+  });
+  return { z: tf.concat(found, 1) as tf.Tensor2D, logDet: terms.reduce((sum, term) => tf.add(sum, term)) };
+}
+
+function decodeBy(levels: readonly Level[], f: Forward, z: tf.Tensor2D, told: Told): T4 {
+  const sizes = levels.map(({ map, out }) => sizeOf(map, out));
+  const found = tf.split(z, sizes, 1);
+  let h: T4 | null = null;
+  for (const [k, { steps, map, out }] of [...levels.entries()].toReversed()) {
+    const own = tf.reshape(found[k]!, [-1, map[0], map[1], out]) as T4;
+    h = h ? (tf.concat([own, h], 3) as T4) : own;
+    for (const step of steps.toReversed()) h = step.inverse(f, h, told);
+    if (k > 0) h = unsqueeze(h);
+  }
+  return h!;
+}
+
+/** What a byte's value k / 127.5 - 1 is of (k + 1/2) / 128 - 1. */
+const BYTES = 128 / 127.5;
+
+export function buildFlow(config: FlowConfig): Flow {
+  const { height, width, channels, classes } = config;
+  const scope = createScope();
+  const embed = classes > 0 ? embedding(scope.child("class_embedding"), classes, TOLD) : null;
+  const tell = (f: Forward, y: tf.Tensor1D | null): Told => (embed ? embed(f, given(y, classes)) : null);
+  const levels = declareLevels(scope, config, embed ? TOLD : 0);
+  const encode: Flow["encode"] = (f, x, y) => encodeBy(levels, f, x, tell(f, y));
+  const decode: Flow["decode"] = (f, z, y) => decodeBy(levels, f, z, tell(f, y));
 
   const latent = height * width * channels;
-  // Of (k + u) / 128 - 1 with u = 1/2 the value of the byte k, k / 127.5 - 1.
-  const bytes = 128 / 127.5;
-  const generate: Density["generate"] = (f, z, y) => tf.mul(decode(f, z, y), bytes);
+  const generate: Density["generate"] = (f, z, y) => tf.mul(decode(f, z, y), BYTES);
   const evidence: Density["evidence"] = (f, x, y, u) => {
     const between = tf.div(tf.sub(tf.reshape(u, x.shape), 0.5), 128);
-    const { z, logDet } = encode(f, tf.add(tf.div(x, bytes), between) as T4, y);
+    const { z, logDet } = encode(f, tf.add(tf.div(x, BYTES), between) as T4, y);
     // A byte is 1/128 wide.
     const logP = tf.sub(tf.add(standardNormal(z), logDet), latent * Math.log(128));
     return { distortion: tf.neg(logP), rate: null, logWeight: logP };
@@ -120,7 +121,7 @@ export function buildFlow({ height, width, channels, hidden, steps, classes }: F
     params: scope.params,
     density: {
       ...{ latent, generate, noise: { of: "uniforms", size: latent }, evidence },
-      encode: (f, x, y) => encode(f, tf.div(x, bytes) as T4, y).z,
+      encode: (f, x, y) => encode(f, tf.div(x, BYTES) as T4, y).z,
     },
     forward: forwardOf(latent, generate),
     encode,

@@ -61,12 +61,12 @@ describe.each(["vae", "flow"] as const)("a run of a %s", (name) => {
   });
 });
 
-it("a flow makes images of their own z again, to the byte but for rounding; a vae walks between the codes of two", async () => {
+it("a flow makes images of their own z again, to the byte; a vae walks between the codes of two", async () => {
   const file = scratch.file("edited.npy");
   const from = ["--from-data", "test", "-o", file, "--indices"];
   const again = await plumeJson("edit", "reconstruct", runOf("flow"), ...from, "0,1,2");
   expect(again).toMatchObject({ count: 3, sampler: "generator" });
-  expect(again.error).toBeLessThan(1);
+  expect(again.error).toBe(0);
   const between = await plumeJson("edit", "interpolate", runOf("vae"), ...from, "0,1", "--frames", "3", "--class", "0");
   expect(between).toMatchObject({ frames: 3 });
   const { code, stderr } = await plume("edit", "inpaint", runOf("vae"), ...from, "0", "--mask", "center");
@@ -87,7 +87,6 @@ it("a flow of points is measured by the modes that they cover", async () => {
 describe("what such a model has not", () => {
   const REFUSED: readonly (readonly [Name, readonly string[], string, string])[] = [
     ["vae", ["sample", "--steps", "5", "-o", "x.png"], "draws in one evaluation", "leave --steps out"],
-    ["vae", ["sample", "--guidance", "2", "-o", "x.png"], "mixes two predictions", "leave --guidance out"],
     ["flow", ["sample", "--sampler", "heun", "-o", "x.png"], "does not fit the model, a flow", "use one of generator"],
     ["flow", ["eval", "--bound"], "is a flow, of which --bound knows no likelihood", "plume likelihood"],
     ["vae", ["checkpoints export", "-o", "x"], "--format diffusers has no form of a vae", "safetensors"],

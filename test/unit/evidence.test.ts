@@ -58,7 +58,7 @@ function lively({ params: declared }: Network) {
 
 /** Tensors that lie behind each other and whose names begin alike: what layers of a block have. */
 function partsOf({ tensors }: ReturnType<typeof buildLayout>) {
-  const blockOf = (name: string) => name.split(".").slice(0, 3).join(".");
+  const blockOf = (name: string) => name.split(".").slice(0, 4).join(".");
   return [...new Set(tensors.map(({ name }) => blockOf(name)))].map((block) => {
     const own = tensors.filter(({ name }) => blockOf(name) === block);
     const { offset, size } = own.at(-1)!;
@@ -151,7 +151,7 @@ describe("a variational autoencoder", () => {
   it("has the KL divergence in closed form that its draws have in the mean", async () => {
     const { evidence, latent } = buildVae(config).density;
     const { f } = lively(buildVae(config));
-    const n = 4000;
+    const n = 2000;
     const x = tf.tile(patterned([1, 4, 4, 2], 1), [n, 1, 1, 1]) as tf.Tensor4D;
     const { distortion, rate, logWeight } = evidence(f, x, null, tf.randomNormal([n, latent], 0, 1, "float32", 7));
     const kl = tf.neg(tf.mean(tf.add(logWeight, distortion))).dataSync()[0]!;
