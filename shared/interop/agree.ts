@@ -43,7 +43,10 @@ export function differencesOf(spec: JobSpec, channels: number, folder: ModelFold
 }
 
 /** What of a network no UNet2DModel's config says: a folder that plume did not write has none of it. */
-function ownDifferences({ data, model, models, adversarial, autoencoder }: JobSpec, { own, tensors }: ModelFolder): string[] {
+function ownDifferences(
+  { data, model, models, adversarial, autoencoder }: JobSpec,
+  { own, tensors }: ModelFolder,
+): string[] {
   const theirs = own?.job.spec;
   const levels = [theirs?.model, model].map((each) => (each?.lowRes?.noise ?? 0) > 0);
   const augmented = tensors.has(AUGMENT_WEIGHT);

@@ -7,11 +7,12 @@ import type { Claim } from "./section.ts";
 
 type Answer = typeof likelihood extends { compare(all: readonly Answered<infer A>[]): unknown } ? A : never;
 
-const SYSTEMS = ["ddpm", "iddpm", "vp", "edm"] as const;
+const SYSTEMS = ["ddpm", "iddpm", "vp", "edm", "vae", "flow"] as const;
 
 export const likely: Claim = {
   title: "Likelihood",
-  claim: "A GAN cannot say how likely an image is; a diffusion model bounds it, or computes it along its ODE.",
+  claim:
+    "A GAN cannot say how likely an image is; a diffusion model bounds it, or computes it along its ODE; a VAE bounds it, and a flow knows it.",
   experiment:
     "Bits a dimension of test images, beside codes that need no training. A GAN has no row, because it has no number.",
   async show(bench) {
