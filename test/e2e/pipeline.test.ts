@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { ROOT } from "../../shared/root.ts";
 import { readRunLock } from "../../shared/run-lock/lock.ts";
 import { readSummary, type Summary } from "../../shared/summary.ts";
-import { linesOf, plume, plumeJson, scratchFolder, startPlume, train, until } from "../support/plume.ts";
+import { linesOf, plume, plumeJson, scratchFolder, startPlume, until } from "../support/plume.ts";
 
 const TEXT = join(ROOT, "deploy/pipelines/text.yaml");
 const scratch = scratchFolder();
@@ -145,50 +145,55 @@ describe("a pipeline whose teacher's job has changed", () => {
 });
 
 describe("deploy/pipelines/text.yaml, of few steps and small networks", () => {
-  const SMALL = ["data.source=captions:64", "model.channels=8", "training.steps=2", "training.globalBatch=8"];
-  const set = [...SMALL, "training.microBatch=2", "sampling.count=0", "sampling.steps=2"].flatMap((pair) => [
-    "--set",
-    pair,
-  ]);
-  const [one, three] = [scratch.file("text-1"), scratch.file("text-3")];
-  const draw = async (name: string, ...args: string[]) => {
-    const picture = scratch.file(`${name}.npy`);
-    const few = ["--steps", "2", "--guidance", "2", "--prompt", "large red square", "--workers", "1"];
-    await plumeJson("sample", ...args, ...few, "-o", picture);
-    return readFileSync(picture);
-  };
-  const count = ["--count", "2"];
-
   it("ends with the same bits at 1 and at 3 workers", async () => {
-    for (const [out, workers] of [[one, "1"] as const, [three, "3"] as const])
+    const small = ["data.source=captions:64", "model.channels=8", "training.steps=2", "training.globalBatch=8"];
+    const set = [...small, "training.microBatch=2", "sampling.count=0"].flatMap((pair) => ["--set", pair]);
+    const [one, three] = ["1", "3"].map((workers) => [workers, scratch.file(`text-${workers}`)] as const);
+    for (const [workers, out] of [one!, three!])
       await plumeJson("pipeline", "run", "-f", TEXT, "--out", out, "--workers", workers, ...set);
     for (const stage of ["base", "upsampler"])
-      expect(summaryOf(three, stage).emaSha256).toBe(summaryOf(one, stage).emaSha256);
-  });
-
-  it("draws a prompt through both stages, as naming the base does", async () => {
-    const named = await draw("named", join(one, "upsampler"), "--base", join(one, "base"), ...count);
-    expect((await draw("pipeline", "--pipeline", three, ...count)).equals(named)).toBe(true);
-  });
-
-  it("is enlarged once more by an upsampler of its upsampler, as the images that it has drawn are", async () => {
-    const large = scratch.file("large");
-    const wide = ["data.imageSize=48", "model.attention=[12]", "model.lowRes.size=32", "training.steps=1"].flatMap(
-      (pair) => ["--set", pair],
-    );
-    await train(join(one, "upsampler", "job.yaml"), large, ...wide);
-    const bases = ["--base", join(one, "upsampler"), "--base", join(one, "base")];
-    const drawn = await draw("chain", large, ...bases, ...count);
-    const images = scratch.file("between.npy");
-    await plumeJson("sample", "--pipeline", one, ...count, "--prompt", "large red square", "-o", images);
-    expect((await draw("between-enlarged", large, "--images", images)).equals(drawn)).toBe(true);
-    const refused = await plume("sample", large, ...bases, "--base", large, "-o", scratch.file("no.npy"));
-    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/base is no upsampler and has no base/) });
+      expect(summaryOf(three![1], stage).emaSha256).toBe(summaryOf(one![1], stage).emaSha256);
   });
 });
 
-it("plume sample --pipeline draws a class by the last stage that gives images", async () => {
-  const picture = scratch.file("class.npy");
-  const told = await plumeJson("sample", "--pipeline", whole, "--class", "3", "--count", "2", "-o", picture);
-  expect(told).toMatchObject({ count: 2, step: 20, steps: 2 });
+describe("plume sample --pipeline", () => {
+  const out = scratch.file("text");
+  const stage = (name: string, side: number, lowRes?: number) => ({
+    name,
+    ...(lowRes !== undefined && { base: { stage: `at-${lowRes}` } }),
+    spec: {
+      data: { source: "captions:64", imageSize: side, patch: 4 },
+      model: {
+        ...{ channels: 8, channelMult: [1], groups: 4, text: { width: 8, layers: 1 } },
+        ...(lowRes !== undefined && { lowRes: { size: lowRes } }),
+      },
+      diffusion: { process: "imagen", predict: "v" },
+      training: training(4, { globalBatch: 4, optimizer: { lr: 2e-2 } }),
+      sampling: { count: 0, steps: 2 },
+    },
+  });
+  const draw = async (name: string, ...args: string[]) => {
+    const picture = scratch.file(`${name}.npy`);
+    const told = await plumeJson("sample", ...args, "--count", "2", "-o", picture);
+    return { told, bytes: readFileSync(picture) };
+  };
+
+  it("draws a prompt through all three stages, as naming each base does", async () => {
+    const stages = [stage("at-32", 32, 24), stage("at-24", 24, 16), stage("at-16", 16)];
+    await plumeJson("pipeline", "run", "-f", pipelineFile("text", stages), "--out", out, "--workers", "1");
+    const prompt = ["--prompt", "large red square"];
+    const { bytes } = await draw("pipeline", "--pipeline", out, ...prompt);
+    const at = (side: number) => join(out, `at-${side}`);
+    const named = await draw("named", at(32), "--base", at(24), "--base", at(16), ...prompt, "--workers", "1");
+    expect(bytes.equals(named.bytes)).toBe(true);
+    expect(bytes.length).toBeGreaterThan(2 * 32 * 32 * 3);
+    expect((await draw("blue", "--pipeline", out, "--prompt", "large blue square")).bytes.equals(bytes)).toBe(false);
+    const refused = await plume("sample", at(24), "--base", at(16), "--base", at(24), "-o", scratch.file("no.npy"));
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/at-16 is no upsampler and has no base/) });
+  });
+
+  it("draws a class by the last stage that gives images", async () => {
+    const { told } = await draw("class", "--pipeline", whole, "--class", "3");
+    expect(told).toMatchObject({ count: 2, step: 20, steps: 2 });
+  });
 });
