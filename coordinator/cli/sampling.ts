@@ -213,11 +213,14 @@ export function noLabel({ model, diffusion }: JobSpec, classes: readonly string[
   });
 }
 
-/** @throws PlumeError FAILED_PRECONDITION for a model that is told captions or embeddings and has seen no image without, where there are none. */
-export function checkSilence(checkpoint: string, { model, diffusion }: JobSpec): void {
+/**
+ * @param embedded whether embeddings are told. @throws PlumeError FAILED_PRECONDITION for a model that is told captions or embeddings and has
+ * seen no image without, where there are none.
+ */
+export function checkSilence(checkpoint: string, { model, diffusion }: JobSpec, embedded = false): void {
   const reads = [
     ["a caption", "labelDrop", model.text !== undefined],
-    ["an embedding", "embeddingDrop", model.embedding !== undefined],
+    ["an embedding", "embeddingDrop", model.embedding !== undefined && !embedded],
   ] as const;
   for (const [what, drop, told] of reads)
     if (told && diffusion[drop] === 0)
