@@ -151,8 +151,11 @@ async function embedderFor(checkpoint: string, model: Placed, { embeds }: Prepar
   if (!embeds) return undefined;
   const { job, backend } = model;
   const image = imageOf(model);
-  const { clip } = await readFrozen({ ...job.spec, models: { clip: job.spec.models.clip } }, image);
-  if (clip) return createEmbedder(await onDevice(clip), image, backend.program);
+  const { clip } = job.spec.models;
+  if (clip) {
+    const read = await readFrozen({ ...job.spec, models: { clip } }, image);
+    return createEmbedder(await onDevice(read.clip!), image, backend.program);
+  }
   if (embeds === "perhaps") return undefined;
   throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is told no embeddings of CLIP, which this changes`, {
     remedy: "name a decoder: a run whose job has model.embedding, such as deploy/jobs/decoder.yaml",
