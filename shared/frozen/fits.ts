@@ -2,6 +2,7 @@
 
 import type { TrainedName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
+import { counted } from "../counted.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel } from "../interop/load-model.ts";
 import { denoises, NETWORKS } from "../models/index.ts";
@@ -155,7 +156,7 @@ function processOf({ diffusion }: JobSpec, { job }: ReadModel): string[] {
     return [`diffusion.objective: the model has "${objective}", the job distils a denoiser, of the objective "simple"`];
   if (scales.start === 2 * diffusion.scales.start) return [];
   return [
-    `diffusion.scales.start: the model is a student of ${scales.start} steps, the job's takes ${diffusion.scales.start}, which is not half as many`,
+    `diffusion.scales.start: the model is a student of ${counted(scales.start, "step")}, the job's takes ${diffusion.scales.start}, which is not half as many`,
   ];
 }
 

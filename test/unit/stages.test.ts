@@ -40,17 +40,6 @@ const STUDENT = {
 const UPSAMPLER = { data: DATA, model: { ...MODEL, lowRes: { size: 4 } } };
 const SMALL = { data: { ...DATA, imageSize: 4, patch: 1 }, model: { ...MODEL, channelMult: [1] } };
 
-const CAPTIONS = { source: "captions:64", imageSize: 16, patch: 4 };
-const OF_CLIP = { channels: 8, embedding: 6, text: { width: 8, layers: 1 } };
-const CLIP = {
-  data: CAPTIONS,
-  model: { type: "clip", ...OF_CLIP },
-  diffusion: { objective: "contrastive" },
-  training: { steps: 4 },
-};
-const PRIOR = { data: CAPTIONS, model: { type: "prior", ...OF_CLIP }, diffusion: { predict: "x0" } };
-const DECODER = { data: CAPTIONS, model: { channels: 8, groups: 4, embedding: 6 } };
-
 const written = (...stages: object[]) => ({
   kind: "DiffusionPipeline",
   metadata: { name: "p" },
@@ -109,6 +98,17 @@ describe("a pipeline file", () => {
 });
 
 describe("is refused before any work:", () => {
+  it("an override of a stage, and a job file, that there are not", async () => {
+    expect(() => checkPipeline(TWO, "p.yaml", { ...NOBODY, set: ["emd.seed=1"] })).toThrow(
+      "--set emd.seed=1: emd is no stage and no field of a job; did you mean edm?",
+    );
+    using scratch = scratchFolder();
+    const file = scratch.file("astray.yaml");
+    writeFileSync(file, JSON.stringify(written({ name: "edm", jobFile: "none.yaml" })));
+    const { remedy } = await refusalOf(Promise.resolve().then(() => loadPipeline(file)));
+    expect(remedy).toBe(`jobFile of stage edm is a path from the folder of ${file}`);
+  });
+
   const node = (name: string, ...of: string[]) => ({
     name,
     spec: STUDENT,
@@ -172,15 +172,6 @@ describe("is refused before any work:", () => {
         { name: "small", spec: SMALL },
       ),
       /it has model\.classes 10, up 5/,
-    ],
-    [
-      "a prior of another clip",
-      written(
-        ...["clip", "other"].map((name) => ({ name, spec: CLIP })),
-        { name: "prior", spec: PRIOR, models: { clip: { stage: "other" } } },
-        { name: "decoder", spec: DECODER, models: { clip: { stage: "clip" }, prior: { stage: "prior" } } },
-      ),
-      /stage decoder: models\.prior: stage prior draws embeddings of stage other \(ema@4\), models\.clip is stage clip \(ema@4\)/,
     ],
     [
       "two runs in one store",

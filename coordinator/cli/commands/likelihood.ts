@@ -105,7 +105,9 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
         bits.model,
         ` ± ${bits.standardError.toFixed(3)}`,
       ),
-      ...(bits.weighted === undefined ? [] : [row(`the same by ${draws} draws of each image, at most`, bits.weighted)]),
+      ...(bits.weighted === undefined
+        ? []
+        : [row(`the same by ${counted(draws!, "draw")} of each image, at most`, bits.weighted)]),
       row("WebP, lossless", bits.webp),
       row("PNG", bits.png),
       row("each pixel by itself, from the training images", bits.histogram),
