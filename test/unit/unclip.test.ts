@@ -212,7 +212,11 @@ describe("a decoder", () => {
 
 describe("bits of a decoder", () => {
   it("are those of each image under its own embedding", async () => {
-    const decoder = await opened("decoder", stirred, ["diffusion.process=ddpm", "diffusion.timesteps=10", "sampling.steps=5"]);
+    const decoder = await opened("decoder", stirred, [
+      "diffusion.process=ddpm",
+      "diffusion.timesteps=10",
+      "sampling.steps=5",
+    ]);
     const asked = { ...decoder, image, program: backend.program, seed: 0 };
     const batch = { ...(await someScenes()), ids: [0, 1, 2, 3] };
     const bitsOf = async (embedder?: Embedder) => [
