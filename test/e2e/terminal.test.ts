@@ -22,8 +22,9 @@ it("a run in a terminal is a block that renews itself; after Ctrl-C it says how 
 
   run.resize(40, 12);
   const before = screen.pictures;
-  await until("the block of a narrow terminal", () => screen.pictures > before + 2);
-  expect(screen.shown.filter((line) => /step \d+\/5000/.test(line))).toHaveLength(1);
+  // On a busy machine some pictures are as wide as it was: they fold, and are gone with the first that knows.
+  const steps = () => screen.shown.filter((line) => /step \d+\/5000/.test(line));
+  await until("the block of a narrow terminal, once", () => screen.pictures > before + 2 && steps().length === 1);
 
   run.resize(100, 30);
   run.interrupt();
