@@ -74,9 +74,12 @@ async function main(signal: AbortSignal): Promise<void> {
   if (options.help) return console.log(USAGE);
   if (options.list)
     return console.log(
-      Object.entries(SYSTEMS)
-        .map(([name, { title, job }]) => `${name.padEnd(24)} ${title} (deploy/jobs/${job}.yaml)`)
-        .join("\n"),
+      [
+        ...Object.entries(SYSTEMS).map(
+          ([name, { title, job }]) => `${name.padEnd(24)} ${title} (deploy/jobs/${job}.yaml)`,
+        ),
+        `${"article".padEnd(24)} a page of claims put to the test: ${CLAIM_NAMES.join(", ")}`,
+      ].join("\n"),
     );
   const ofArticle = options.only === "article";
   if (options.claims !== undefined && !ofArticle)
