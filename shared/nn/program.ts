@@ -22,6 +22,16 @@ export interface Program {
 
 export type MakeProgram = (computation: Computation) => Program;
 
+/** Programs of batches by their size, each made when it is first asked for. */
+export function programsBySize(program: MakeProgram) {
+  const programs = new Map<number, Program>();
+  return (n: number, computation: () => Computation): Program => {
+    const made = programs.get(n) ?? program(computation());
+    programs.set(n, made);
+    return made;
+  };
+}
+
 /** What looks at values while it is recorded would go on with these for ever. */
 export const valuesRead = (): PlumeError =>
   new PlumeError("INTERNAL", "a recorded computation read values of a tensor; they would be fixed for ever", {

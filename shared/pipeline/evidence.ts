@@ -5,7 +5,7 @@ import type { JobSpec } from "../config/schema.ts";
 import type { PatchShape } from "../data/patch.ts";
 import { invariant } from "../invariant.ts";
 import type { Density, Network } from "../nn/network.ts";
-import type { Computation, MakeProgram, Program } from "../nn/program.ts";
+import { type Computation, type MakeProgram, programsBySize } from "../nn/program.ts";
 import { objectiveKind } from "../objectives/index.ts";
 import type { EvidenceObjective } from "../objectives/objective.ts";
 import { normals, PURPOSE, type StreamKey, uniforms } from "../rng/stream.ts";
@@ -78,13 +78,13 @@ export function createEvidenceMicroBatch(
       return [value, ...grads];
     };
 
-  const programs = new Map<number, Program>();
+  const programOf = programsBySize(program);
   return async (params, batch, gradient) => {
     const objective = await loading;
     current = draw(batch);
     const n = batch.labels.length;
-    if (!programs.has(n)) programs.set(n, program(computation(objective, n)));
-    const [loss] = await readGradient(programs.get(n)!.run(params.tensors), layout.tensors, gradient);
+    const outputs = programOf(n, () => computation(objective, n)).run(params.tensors);
+    const [loss] = await readGradient(outputs, layout.tensors, gradient);
     return loss!;
   };
 }
@@ -124,7 +124,7 @@ export function createWeigh(
       const { distortion, rate, logWeight } = density.evidence(f, x, labels(), noise);
       return [rate ? tf.add(distortion, rate) : distortion, logWeight];
     };
-  const programs = new Map<number, Program>();
+  const programOf = programsBySize(program);
   return async ({ x, y, ids }, draw) => {
     const { size } = density.noise;
     const noise = new Float32Array(ids.length * size);
@@ -133,8 +133,7 @@ export function createWeigh(
     });
     current = { x, y, noise };
     const n = ids.length;
-    if (!programs.has(n)) programs.set(n, program(computation(n)));
-    const outputs = programs.get(n)!.run(params.tensors);
+    const outputs = programOf(n, () => computation(n)).run(params.tensors);
     const [cost, logWeight] = await Promise.all(outputs.map((output) => output.data<"float32">()));
     tf.dispose([...outputs]);
     return { cost: cost!, logWeight: logWeight! };

@@ -8,7 +8,7 @@ import type { Random, Seen } from "../diffusion/nonequilibrium/chain.ts";
 import { chainKind } from "../diffusion/processes/index.ts";
 import { invariant } from "../invariant.ts";
 import type { Generator, Network } from "../nn/network.ts";
-import type { Computation, MakeProgram, Program } from "../nn/program.ts";
+import { type Computation, type MakeProgram, programsBySize } from "../nn/program.ts";
 import { normals, PURPOSE, type Purpose } from "../rng/stream.ts";
 import { isAdaptive, levelSampler, SAMPLERS, type SamplerName } from "../samplers/index.ts";
 import type { Sampler } from "../samplers/sampler.ts";
@@ -161,13 +161,12 @@ function drawnByGenerator(
         generator.generate(inference(named(network.params, tensors)), z, spec.model.classes > 0 ? labels() : null),
       ];
     };
-  const programs = new Map<number, Program>();
+  const programOf = programsBySize(program);
   return async (wanted) => {
     const n = wanted.indices.length;
-    if (!programs.has(n)) programs.set(n, program(computation(n)));
     asked = wanted;
     onEvaluation?.(n);
-    const images = programs.get(n)!.run(params.tensors)[0]!;
+    const images = programOf(n, () => computation(n)).run(params.tensors)[0]!;
     await wanted.onStep?.(1, 1);
     return images;
   };

@@ -15,7 +15,7 @@ import type { NetworkOutput } from "../diffusion/consistency.ts";
 import type { LookUp } from "../diffusion/prediction.ts";
 import { givesImages } from "../models/index.ts";
 import type { Forward, LowResInput, Network } from "../nn/network.ts";
-import type { Computation, MakeProgram, Program } from "../nn/program.ts";
+import { type Computation, type MakeProgram, programsBySize } from "../nn/program.ts";
 import { drawsOf, normals, PURPOSE, type Purpose, type StreamKey, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { type CaptionNumbers, feedText, type ReadCaptions, readScenes, trainingText } from "./captions.ts";
@@ -163,13 +163,13 @@ export function createMicroBatch(
     };
 
   let current: Drawn;
-  const programs = new Map<number, Program>();
+  const programOf = programsBySize(program);
   return async (params, batch, gradient, losses) => {
     const n = batch.labels.length;
     const loss = await loading;
-    if (!programs.has(n)) programs.set(n, program(computation(loss, n, () => current)));
     current = await draw(loss, batch);
-    const outputs = programs.get(n)!.run([...params.tensors, ...others.flatMap(([, model]) => model.params.tensors)]);
+    const own = programOf(n, () => computation(loss, n, () => current));
+    const outputs = own.run([...params.tensors, ...others.flatMap(([, model]) => model.params.tensors)]);
     const value = await readGradient(outputs, layout.tensors, gradient);
     if (!weighted) return value[0]!;
     losses?.set(value);

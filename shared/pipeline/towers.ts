@@ -7,7 +7,7 @@ import type { PatchShape } from "../data/patch.ts";
 import { ofLength } from "../diffusion/embeddings.ts";
 import { invariant } from "../invariant.ts";
 import type { Forward, Towers } from "../nn/network.ts";
-import type { Computation, MakeProgram, Program } from "../nn/program.ts";
+import { type Computation, type MakeProgram, programsBySize } from "../nn/program.ts";
 import { objectiveKind } from "../objectives/index.ts";
 import type { FeaturesObjective } from "../objectives/objective.ts";
 import { tokensOf } from "../scenes/tokens.ts";
@@ -54,14 +54,14 @@ export function createTowersMicroBatch(
     };
 
   let current: Drawn;
-  const programs = new Map<number, Program>();
+  const programOf = programsBySize(program);
   return async (params, { pixels, labels, captions }, gradient) => {
     const objective = await loading;
     const n = labels.length;
     invariant(captions, "rules give a job of two towers a source with captions");
-    if (!programs.has(n)) programs.set(n, program(computation(objective, n, () => current)));
     current = { x: normalise(pixels, image, data.patch), text: tokensOf(captions) };
-    const [loss] = await readGradient(programs.get(n)!.run(params.tensors), layout.tensors, gradient);
+    const outputs = programOf(n, () => computation(objective, n, () => current)).run(params.tensors);
+    const [loss] = await readGradient(outputs, layout.tensors, gradient);
     return loss!;
   };
 }
@@ -107,11 +107,10 @@ export function createEmbedder(
   const forward = (tensors: readonly tf.Tensor[]) => inference(named(network.params, tensors));
   const asking = <A>(computation: (n: number, asked: () => A) => Computation) => {
     let asked: A;
-    const programs = new Map<number, Program>();
+    const programOf = programsBySize(program);
     return (n: number, question: A): tf.Tensor2D => {
-      if (!programs.has(n)) programs.set(n, program(computation(n, () => asked)));
       asked = question;
-      return programs.get(n)!.run(params.tensors)[0] as tf.Tensor2D;
+      return programOf(n, () => computation(n, () => asked)).run(params.tensors)[0] as tf.Tensor2D;
     };
   };
   const images = asking<Uint8Array>((n, asked) => (feed, tensors) => {

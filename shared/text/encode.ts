@@ -1,7 +1,7 @@
 // A frozen text encoder on this device: from a caption to its words, one caption at a time, each made once and kept.
 
 import * as tf from "@tensorflow/tfjs-core";
-import type { MakeProgram, Program } from "../nn/program.ts";
+import { type Computation, type MakeProgram, programsBySize } from "../nn/program.ts";
 import { sizeOf, type TextWeights, textEncoderOf } from "./read.ts";
 import { openTokenizer } from "./tokenizer.ts";
 
@@ -23,19 +23,15 @@ export function openEncoder(
   const encoder = textEncoderOf(weights.config);
   let tokenizer: ReturnType<typeof openTokenizer> | undefined;
   const { tables, names, tensors } = onDevice(encoder.tensors, weights.flat);
-  const programs = new Map<number, Program>();
+  const programOf = programsBySize(program);
   let asked: readonly number[] = [];
 
-  const programOf = (places: number): Program => {
-    const known = programs.get(places);
-    if (known) return known;
+  const computation = (places: number): Computation => {
     const text = { places, tokens: () => asked, table: (name: string) => tables.get(name)! };
-    const made = program((feed, params) => {
+    return (feed, params) => {
       const byName = new Map(names.map((name, k) => [name, params[k]!]));
       return [encoder.forward(feed, (name) => byName.get(name)!, text)];
-    });
-    programs.set(places, made);
-    return made;
+    };
   };
 
   const encode = async (caption: string): Promise<Float32Array> => {
@@ -43,7 +39,7 @@ export function openEncoder(
     const tokens = shortened((await tokenizer)(caption), most);
     const places = Math.ceil(tokens.length / PLACES) * PLACES;
     asked = tokens;
-    const [words] = programOf(places).run(tensors);
+    const [words] = programOf(places, () => computation(places)).run(tensors);
     const values = await words!.data<"float32">();
     words!.dispose();
     return values.slice(0, tokens.length * encoder.width);
