@@ -1,6 +1,7 @@
 // The table of networks. A network's code loads TensorFlow.js; the table does not.
 
-import { GIVES, type Gives, type NetworkKind } from "./kind.ts";
+import { GIVES, type Gives } from "../nn/network.ts";
+import type { NetworkKind } from "./kind.ts";
 
 export { GIVES, type Gives };
 

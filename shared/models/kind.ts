@@ -1,10 +1,7 @@
 // The contract of a network that a job may name.
 
-import type { Network } from "../nn/network.ts";
+import type { Gives, Network } from "../nn/network.ts";
 import type { ImageShape, NetworkFields } from "./of-job.ts";
-
-export const GIVES = ["image", "classes", "game", "bound", "density", "features", "embedding"] as const;
-export type Gives = (typeof GIVES)[number];
 
 export interface NetworkKind {
   readonly about: string;

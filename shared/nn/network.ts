@@ -4,6 +4,10 @@
 import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
 import type { ParamSpec } from "../tensor/layout.ts";
 
+/** What may come out of a network, and what an objective may judge. */
+export const GIVES = ["image", "classes", "game", "bound", "density", "features", "embedding"] as const;
+export type Gives = (typeof GIVES)[number];
+
 /** What a forward pass may ask for. */
 export interface Forward {
   /** The tensor of a declared parameter, in its declared shape. */

@@ -7,7 +7,7 @@ import type { Chain, Reverse } from "../diffusion/nonequilibrium/chain.ts";
 import type { Noised, Prediction, Steps, VarianceType } from "../diffusion/prediction.ts";
 import type { Coefficients } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
-import type { Evidence } from "../nn/network.ts";
+import type { Evidence, Gives } from "../nn/network.ts";
 import type { Weighed } from "./distance.ts";
 
 /** What a network was shown, and how its answer is read. */
@@ -83,12 +83,10 @@ export interface LevelObjective {
   aim(path: Path, denoisers: Denoisers): Aim;
 }
 
-type Judged = "image" | "classes" | "game" | "bound" | "density" | "features" | "embedding";
-
 interface Entry {
   readonly about: string;
-  /** What it judges, as networks give it (shared/models); an image when absent. */
-  readonly of?: Judged | readonly Judged[];
+  /** What it judges, as networks give it; an image when absent. */
+  readonly of?: Gives | readonly Gives[];
   /** The processes that it is for; all when absent. */
   readonly fits?: readonly ProcessName[];
   /** Whether it has a bound that teaches a variance. */
@@ -167,4 +165,4 @@ interface OfTowers extends Entry {
 export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain | OfPlayers | OfEvidence | OfTowers;
 
 /** Whether it judges what a network gives. */
-export const judges = ({ of = "image" }: Entry, gives: Judged): boolean => [of].flat().includes(gives);
+export const judges = ({ of = "image" }: Entry, gives: Gives): boolean => [of].flat().includes(gives);
