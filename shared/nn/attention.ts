@@ -4,6 +4,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { dense, groupNorm, type Scope } from "./layers.ts";
 import type { Forward } from "./network.ts";
 
+/** Added to a score, makes its share of the softmax 0, exactly. */
+export const NEVER = -1e9;
+
 interface AttendOptions {
   /** Whether scores are divided by sqrt(D), as everywhere but in T5. */
   readonly scaled?: boolean;

@@ -2,7 +2,7 @@
 // CLIP's are of that form). B batch, T tokens, C channels.
 
 import * as tf from "@tensorflow/tfjs-core";
-import { attend } from "./attention.ts";
+import { attend, NEVER } from "./attention.ts";
 import { silu } from "./fused.ts";
 import { dense, groupNorm, type Scope } from "./layers.ts";
 import type { Forward } from "./network.ts";
@@ -48,9 +48,6 @@ export function layerNorm(scope: Scope, width: number) {
 
 /** x sigmoid(1.702 x): CLIP's approximation of GELU (Hendrycks and Gimpel 2016). */
 export const quickGelu: Activation = (x) => tf.div(silu(tf.mul(x, 1.702)), 1.702);
-
-/** Scores that a softmax makes 0. */
-const NEVER = -1e9;
 
 /** What lets each of T tokens see itself and those before it: float32 [T, T]. */
 export function causalMask(T: number): tf.Tensor2D {

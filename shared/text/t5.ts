@@ -4,7 +4,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { z } from "zod";
 import { PlumeError } from "../errors.ts";
-import { attend } from "../nn/attention.ts";
+import { attend, NEVER } from "../nn/attention.ts";
 import { silu } from "../nn/fused.ts";
 import type { Feed } from "../nn/program.ts";
 import { exactLog } from "../rng/exact-math.ts";
@@ -24,9 +24,6 @@ const configSchema = z.object({
 });
 
 type Config = z.infer<typeof configSchema>;
-
-/** Added to the scores of places that have no word: their share is 0, exactly. */
-const NEVER = -1e9;
 
 const EMBEDDING = "shared.weight";
 const BIAS = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight";
