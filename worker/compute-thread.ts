@@ -21,7 +21,7 @@ import { createMicroBatch } from "../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../shared/pipeline/network.ts";
 import { shownClasses } from "../shared/pipeline/tiles.ts";
 import { bits, PURPOSE } from "../shared/rng/stream.ts";
-import { PROMPTS } from "../shared/scenes/prompts.ts";
+import { inTurn, PROMPTS } from "../shared/scenes/prompts.ts";
 import { buildLayout } from "../shared/tensor/layout.ts";
 import { openWire } from "../shared/wire/index.ts";
 import type { ComputeInit, ComputeReply, ComputeRequest, ComputeThreadData } from "./messages.ts";
@@ -110,7 +110,7 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
     );
     const labels = Int32Array.from({ length: n }, (_, i) => (spec.model.classes > 0 ? i % spec.model.classes : -1));
     const leaf = heap.allocate();
-    const captions = Array.from(labels.keys(), (k) => PROMPTS[k % PROMPTS.length]!);
+    const captions = inTurn(PROMPTS, [...labels.keys()]);
     const loss = await compute(params, { step: 0, index: 0, pixels, labels, captions }, leaf.floats);
     const digest = createHash("sha256").update(heap.digest(leaf)).update(String(loss)).digest("hex").slice(0, 16);
     heap.release(leaf);

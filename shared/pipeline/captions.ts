@@ -6,7 +6,7 @@ import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import type { Feed, MakeProgram } from "../nn/program.ts";
 import { PURPOSE, uniforms } from "../rng/stream.ts";
-import { PROMPTS } from "../scenes/prompts.ts";
+import { inTurn, PROMPTS } from "../scenes/prompts.ts";
 import { tokensOf } from "../scenes/tokens.ts";
 import { MOST_WORDS } from "../scenes/words.ts";
 import { openEncoder } from "../text/encode.ts";
@@ -27,11 +27,9 @@ export const jobPrompts = ({ sampling }: Pick<JobSpec, "sampling">): readonly st
 export const readsAnyWords = ({ model, models }: Told): boolean =>
   models.text !== undefined && model.embedding === undefined;
 
-/** Of images of the endless grid: all in turn. */
-export function promptsOf(spec: Pick<JobSpec, "sampling">, indices: readonly number[]): string[] {
-  const prompts = jobPrompts(spec);
-  return indices.map((k) => prompts[k % prompts.length]!);
-}
+/** Of images of the endless grid. */
+export const promptsOf = (spec: Pick<JobSpec, "sampling">, indices: readonly number[]): string[] =>
+  inTurn(jobPrompts(spec), indices);
 
 /** Of a network that learns the words of scenes. @throws PlumeError INVALID_ARGUMENT for a word that no scene has. */
 export const readScenes: ReadCaptions = async (captions) => tokensOf(captions);

@@ -10,3 +10,7 @@ export const PROMPTS: readonly string[] = [
   "large red circle center",
   "large purple cross right of small yellow square",
 ];
+
+/** Of images of an endless grid: all prompts in turn. */
+export const inTurn = (prompts: readonly string[], indices: readonly number[]): string[] =>
+  indices.map((k) => prompts[k % prompts.length]!);

@@ -5,6 +5,7 @@ import { PlumeError } from "../../../../shared/errors.ts";
 import type { Images } from "../../../../shared/frozen/fits.ts";
 import { readFrozen } from "../../../../shared/frozen/read.ts";
 import { jobPrompts, readsAnyWords } from "../../../../shared/pipeline/captions.ts";
+import { inTurn } from "../../../../shared/scenes/prompts.ts";
 import { tokensOf } from "../../../../shared/scenes/tokens.ts";
 import type { TextWeights } from "../../../../shared/text/read.ts";
 import { openTokenizer } from "../../../../shared/text/tokenizer.ts";
@@ -27,7 +28,7 @@ export const promptsFor = (
 
 /** Undefined for a model that reads none. */
 export const captionsFor = (spec: JobSpec, prompts: readonly string[] | undefined): CaptionsOf | undefined =>
-  reads(spec) && prompts ? (indices) => indices.map((k) => prompts[k % prompts.length]!) : undefined;
+  reads(spec) && prompts ? (indices) => inTurn(prompts, indices) : undefined;
 
 /**
  * Whether models that draw can read a prompt, as far as their jobs say. @param specs of these.
