@@ -49,9 +49,9 @@ export const meanCosine = (queries: Float32Array, keys: Float32Array, n: number,
   meanOf(Array.from({ length: n }, (_, i) => dot(queries, i, keys, (i + shift) % n, queries.length / n))) /
   (queries.length / n);
 
-/** Of query i with every key. */
-const scoresOf = (queries: Float32Array, keys: Float32Array, i: number, n: number): number[] =>
-  Array.from({ length: n }, (_, j) => dot(queries, i, keys, j, queries.length / n));
+/** Of query i with each of n keys. */
+export const scoresOf = (queries: Float32Array, keys: Float32Array, i: number, n: number): number[] =>
+  Array.from({ length: n }, (_, j) => dot(queries, i, keys, j, keys.length / n));
 
 /** Of row i of a and row j of b, of D numbers each. */
 function dot(a: Float32Array, i: number, b: Float32Array, j: number, D: number): number {

@@ -4,6 +4,7 @@ import type { BackendName } from "../../../../shared/backends/backend.ts";
 import { openBackend } from "../../../../shared/backends/index.ts";
 import type { JobSpec } from "../../../../shared/config/schema.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
+import { scoresOf } from "../../../../shared/eval/retrieval.ts";
 import { flatOf, type ReadModel, readModel } from "../../../../shared/interop/load-model.ts";
 import { NETWORKS } from "../../../../shared/models/index.ts";
 import { onDevice } from "../../../../shared/pipeline/frozen.ts";
@@ -11,6 +12,7 @@ import { createEmbedder, numbersOf } from "../../../../shared/pipeline/towers.ts
 import { tokensOf } from "../../../../shared/scenes/tokens.ts";
 import type { Wanted } from "../../drawing/batches.ts";
 import { wholeNumber } from "../../options.ts";
+import { reads } from "./prompt.ts";
 
 export interface RerankOptions {
   readonly rerank?: string;
@@ -79,7 +81,8 @@ export async function openReranking(
       const kept = new Uint8Array(count * size);
       for (let k = 0; k < count; k++) {
         const own = pixels.slice(k * candidates * size, (k + 1) * candidates * size);
-        const best = nearest(texts, k, await numbersOf(embedder.images(own)), candidates);
+        const scores = scoresOf(texts, await numbersOf(embedder.images(own)), k, candidates);
+        const best = scores.indexOf(Math.max(...scores));
         kept.set(own.subarray(best * size, (best + 1) * size), k * size);
       }
       return kept;
@@ -89,22 +92,13 @@ export async function openReranking(
 
 const every = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
-/** Which of n embeddings has the largest cosine with caption k's; all are of one length. */
-function nearest(texts: Float32Array, k: number, images: Float32Array, n: number): number {
-  const D = images.length / n;
-  const scores = Array.from({ length: n }, (_, i) =>
-    images.subarray(i * D, (i + 1) * D).reduce((sum, value, d) => sum + value * texts[k * D + d]!, 0),
-  );
-  return scores.indexOf(Math.max(...scores));
-}
-
-function checkCaptioned(checkpoint: string, { model }: JobSpec, rerank: string): void {
-  if (model.lowRes)
+function checkCaptioned(checkpoint: string, spec: JobSpec, rerank: string): void {
+  if (spec.model.lowRes)
     throw new PlumeError("INVALID_ARGUMENT", `--rerank ${rerank}: ${checkpoint} is an upsampler`, {
       remedy:
         "write the base's images first, reranked (plume sample BASE --rerank CLIP -o base.npy), then name them: --images",
     });
-  if (model.text || model.embedding !== undefined) return;
+  if (reads(spec)) return;
   throw new PlumeError("INVALID_ARGUMENT", `--rerank ${rerank}: ${checkpoint} reads no captions to compare with`, {
     remedy: "leave it out, or name a run whose job has model.text or model.embedding",
   });
