@@ -21,6 +21,14 @@ export function decimal(flag: string, text: string, min: number): number {
   return x;
 }
 
+/** Of a way: some of it, or all. */
+export function share(flag: string, text: string, remedy: string): number {
+  const x = decimal(flag, text, 0);
+  if (x === 0 || x > 1)
+    throw new PlumeError("INVALID_ARGUMENT", `${flag} ${x} is not above 0 and at most 1`, { remedy });
+  return x;
+}
+
 export function oneOf<T extends string>(flag: string, text: string, values: readonly T[]): T {
   if (!values.includes(text as T))
     throw new PlumeError("INVALID_ARGUMENT", `${flag} ${text} is unknown`, {

@@ -5,9 +5,9 @@ import * as tf from "@tensorflow/tfjs-core";
 import { unitRows } from "../../../../shared/diffusion/embeddings.ts";
 import { decoded, encoded, slerp } from "../../../../shared/editing/interpolation.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
-import type { Embedder } from "../../../../shared/pipeline/towers.ts";
+import { type Embedder, numbersOf } from "../../../../shared/pipeline/towers.ts";
 import { tokensOf } from "../../../../shared/scenes/tokens.ts";
-import { decimal, wholeNumber } from "../../options.ts";
+import { share, wholeNumber } from "../../options.ts";
 import { asPixels, columnsOfRows, type EditTask, repeatedRows, sizeOf } from "./task.ts";
 
 export const textDiff: EditTask = {
@@ -28,11 +28,7 @@ export const textDiff: EditTask = {
       });
     const words = [tokensOf([fromText], "--from-text"), tokensOf([toText], "--to-text")] as const;
     const frames = wholeNumber("--frames", given.frames!, 2);
-    const most = decimal("--most", given.most!, 0);
-    if (most === 0 || most > 1)
-      throw new PlumeError("INVALID_ARGUMENT", `--most ${most} is not above 0 and at most 1`, {
-        remedy: "0.25 to 0.5 changes what the captions differ in, and little else",
-      });
+    const most = share("--most", given.most!, "0.25 to 0.5 changes what the captions differ in, and little else");
     return {
       needs: "inversion",
       guidance: 1,
@@ -45,12 +41,12 @@ export const textDiff: EditTask = {
         const D = direction.length;
         const rows = repeatedRows({ ...subjects, values: codes }, frames, () => 0);
         const embeddings = rows.embeddings!.slice();
-        const share = (k: number) => (most * (k % frames)) / (frames - 1);
+        const turn = (k: number) => (most * (k % frames)) / (frames - 1);
         for (let k = 0; k * D < embeddings.length; k++)
-          embeddings.set(slerp(rows.embeddings!.subarray(k * D, (k + 1) * D), direction, share(k)), k * D);
+          embeddings.set(slerp(rows.embeddings!.subarray(k * D, (k + 1) * D), direction, turn(k)), k * D);
         const after = asPixels(await work({ ...rows, embeddings }, decoded), scene);
         const walked = columnsOfRows(after, sizeOf(scene), subjects.keys.length).map((pixels, k) => ({
-          ...{ label: share(k).toFixed(2), pixels },
+          ...{ label: turn(k).toFixed(2), pixels },
         }));
         return { columns: [{ label: "image", pixels: scene.pixels }, ...walked], after, told: { frames, most } };
       },
@@ -62,7 +58,6 @@ export const textDiff: EditTask = {
 async function difference(embedder: Embedder, [from, to]: readonly [Int32Array, Int32Array]): Promise<Float32Array> {
   const [a, b] = [embedder.texts(from), embedder.texts(to)];
   const turned = tf.tidy(() => tf.mul(unitRows(tf.sub(b, a)), Math.sqrt(a.shape[1])));
-  const values = await turned.data<"float32">();
-  tf.dispose([a, b, turned]);
-  return values;
+  tf.dispose([a, b]);
+  return numbersOf(turned);
 }

@@ -1,8 +1,7 @@
 // plume edit variations: images that have an image's embedding of CLIP and begin with the noise that makes it: Ramesh et al. 2022, Sec. 3.1.
 
 import { decodedWith, encoded } from "../../../../shared/editing/interpolation.ts";
-import { PlumeError } from "../../../../shared/errors.ts";
-import { decimal, wholeNumber } from "../../options.ts";
+import { share, wholeNumber } from "../../options.ts";
 import { asPixels, columnsOfRows, type EditTask, repeatedRows, sizeOf } from "./task.ts";
 
 export const variations: EditTask = {
@@ -15,11 +14,7 @@ export const variations: EditTask = {
   ],
   prepare(given) {
     const count = wholeNumber("--variations", given.variations!, 1);
-    const eta = decimal("--vary", given.vary!, 0);
-    if (eta === 0 || eta > 1)
-      throw new PlumeError("INVALID_ARGUMENT", `--vary ${eta} is not above 0 and at most 1`, {
-        remedy: "1 varies most; plume edit reconstruct adds no noise",
-      });
+    const eta = share("--vary", given.vary!, "1 varies most; plume edit reconstruct adds no noise");
     return {
       needs: "variation",
       guidance: 1,

@@ -4,13 +4,12 @@
 import type { Backend } from "../../../../shared/backends/backend.ts";
 import { openScenes, SCENES_HELD_OUT } from "../../../../shared/data/sources/captions.ts";
 import { type Found, meanCosine, retrieval } from "../../../../shared/eval/retrieval.ts";
-import { readFrozen } from "../../../../shared/frozen/read.ts";
 import type { LoadedModel } from "../../../../shared/interop/load-model.ts";
-import { onDevice } from "../../../../shared/pipeline/frozen.ts";
 import { createPrior } from "../../../../shared/pipeline/prior.ts";
-import { createEmbedder } from "../../../../shared/pipeline/towers.ts";
+import { numbersOf } from "../../../../shared/pipeline/towers.ts";
 import { tokensOf } from "../../../../shared/scenes/tokens.ts";
 import type { CommandIo } from "../../action.ts";
+import { openEmbedder } from "../../embedder.ts";
 import { breathe } from "../../sampling.ts";
 import { table } from "../../table.ts";
 
@@ -31,29 +30,25 @@ export async function evaluatePrior(
   { count = COUNT }: { readonly count: number | undefined },
 ): Promise<undefined> {
   const { job, step, weights, imageSet, backend } = model;
-  const { height, width, channels } = imageSet;
-  const { clip } = await readFrozen(job.spec, imageSet);
-  const embedder = createEmbedder(await onDevice(clip!), { height, width, channels }, backend.program);
+  const embedder = (await openEmbedder(model))!;
   const prior = createPrior({ ...model, spec: job.spec }, embedder, backend.program);
   const indices = Array.from({ length: count }, (_, k) => k);
   const rows: Row[] = [];
   for (const split of SCENES_HELD_OUT) {
     await breathe(io.signal);
-    const { pixels, captions = [] } = await openScenes(count, height, split).read(indices);
-    const all = {
-      pictures: embedder.images(pixels),
-      drawn: await prior({ indices, captions, seed: 0 }),
-      captions: embedder.texts(tokensOf(captions)),
+    const { pixels, captions = [] } = await openScenes(count, imageSet.height, split).read(indices);
+    const pictures = await numbersOf(embedder.images(pixels));
+    const others = {
+      "drawn by the prior": await numbersOf(await prior({ indices, captions, seed: 0 })),
+      "the caption's own": await numbersOf(embedder.texts(tokensOf(captions))),
     };
-    const [pictures, ...others] = await Promise.all(Object.values(all).map((each) => each.data<"float32">()));
-    for (const each of Object.values(all)) each.dispose();
-    ["drawn by the prior", "the caption's own"].forEach((of, i) => {
+    for (const [of, embeddings] of Object.entries(others)) {
       const cosines = {
-        cosine: meanCosine(others[i]!, pictures!, count),
-        shuffled: meanCosine(others[i]!, pictures!, count, 1),
+        cosine: meanCosine(embeddings, pictures, count),
+        shuffled: meanCosine(embeddings, pictures, count, 1),
       };
-      rows.push({ split, of, ...cosines, ...retrieval(others[i]!, pictures!, captions) });
-    });
+      rows.push({ split, of, ...cosines, ...retrieval(embeddings, pictures, captions) });
+    }
   }
   io.print(`${job.metadata.name}, a prior, ${weights} weights of step ${step}: ${count} captions of each`);
   io.print(rowTable(rows));

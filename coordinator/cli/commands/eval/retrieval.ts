@@ -5,7 +5,7 @@ import type { Backend } from "../../../../shared/backends/backend.ts";
 import { openScenes, SCENES_HELD_OUT } from "../../../../shared/data/sources/captions.ts";
 import { chance, type Found, retrieval } from "../../../../shared/eval/retrieval.ts";
 import type { LoadedModel } from "../../../../shared/interop/load-model.ts";
-import { createEmbedder } from "../../../../shared/pipeline/towers.ts";
+import { createEmbedder, numbersOf } from "../../../../shared/pipeline/towers.ts";
 import { tokensOf } from "../../../../shared/scenes/tokens.ts";
 import type { CommandIo } from "../../action.ts";
 import { breathe } from "../../sampling.ts";
@@ -35,9 +35,8 @@ export async function evaluateClip(
     const { pixels, captions = [] } = await openScenes(count, height, split).read(
       Array.from({ length: count }, (_, k) => k),
     );
-    const [images, texts] = [embedder.images(pixels), embedder.texts(tokensOf(captions))];
-    const [x, y] = await Promise.all([images.data<"float32">(), texts.data<"float32">()]);
-    for (const each of [images, texts]) each.dispose();
+    const x = await numbersOf(embedder.images(pixels));
+    const y = await numbersOf(embedder.texts(tokensOf(captions)));
     rows.push({
       split,
       imageToText: retrieval(x, y, captions),
