@@ -4,14 +4,13 @@ import { type IncomingMessage, request } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { readBody } from "../../shared/http/body.ts";
 import { type GuardedRoutes, needing, refuse } from "../../shared/http/guard.ts";
+import { MOST_BYTES, TOO_LARGE } from "../../shared/http/images-api.ts";
 import type { Route } from "../../shared/http/server.ts";
 import { createDrawingProcess, type DrawingAddress, type DrawingProcess } from "./drawing-process.ts";
 import type { RouteProvider } from "./provider.ts";
 
 /** Nobody asked for so long. */
 const IDLE_MS = 5 * 60_000;
-/** A request is a few words. */
-const MOST_BYTES = 16 << 10;
 const ASKED = ["accept", "content-type"];
 const ANSWERED = ["content-type", "content-length", "cache-control", "retry-after", "x-accel-buffering"];
 
@@ -35,11 +34,7 @@ const passTo =
   (drawing: DrawingProcess): Route =>
   async ({ incoming, response, url }) => {
     const body = await readBody(incoming, MOST_BYTES);
-    if (body === null)
-      return refuse(response, 413, {
-        reason: `the request is larger than ${MOST_BYTES} bytes`,
-        remedy: "send a few fields alone, such as prompt, seed and count",
-      });
+    if (body === null) return refuse(response, 413, TOO_LARGE);
     await drawing.use(async (address) => {
       const gone = new AbortController();
       response.on("close", () => gone.abort());

@@ -90,3 +90,11 @@ export interface ImageEvents {
   readonly done: ImagesAnswer;
   readonly error: Refusal;
 }
+
+/** Of a request: it is a few words. */
+export const MOST_BYTES = 16 << 10;
+
+export const TOO_LARGE = {
+  reason: `the request is larger than ${MOST_BYTES} bytes`,
+  remedy: "send a few fields alone, such as prompt, seed and count",
+};

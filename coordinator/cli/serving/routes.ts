@@ -10,7 +10,7 @@ import { setTimeout } from "node:timers/promises";
 import { describeError, PlumeError, quoted } from "../../../shared/errors.ts";
 import { readBody } from "../../../shared/http/body.ts";
 import { type GuardedRoutes, json, needing, refuse, STATUS } from "../../../shared/http/guard.ts";
-import type { ImageEvents, ImagesAnswer } from "../../../shared/http/images-api.ts";
+import { type ImageEvents, type ImagesAnswer, MOST_BYTES, TOO_LARGE } from "../../../shared/http/images-api.ts";
 import { reply } from "../../../shared/http/server.ts";
 import type { Pictures, Served } from "./model.ts";
 import type { Queue } from "./queue.ts";
@@ -26,8 +26,6 @@ export interface ServingParts {
   readonly onError: (error: unknown) => void;
 }
 
-/** A request is a few words. */
-const MOST_BYTES = 16 << 10;
 const PLACE = "/v1/images/";
 const EVENTS = "text/event-stream";
 const TYPES = { png: "image/png", npy: "application/x-npy" } as const;
@@ -119,11 +117,6 @@ async function drawFor(parts: ServingParts, incoming: IncomingMessage, response:
   }
   await finished(response).catch(() => {}); // whoever asked is gone
 }
-
-const TOO_LARGE = {
-  reason: `the request is larger than ${MOST_BYTES} bytes`,
-  remedy: "send a few fields alone, such as prompt, seed and count",
-};
 
 async function deliver(
   { results }: ServingParts,
