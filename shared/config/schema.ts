@@ -21,9 +21,12 @@ import { storeSchema } from "./store.ts";
 
 const positiveInt = z.int().min(1);
 const probability = z.number().min(0).max(1);
-const name = z
-  .string()
-  .regex(/^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$/, "must be lower-case letters, digits and '-', at most 53 long");
+/** Of a job, a pipeline or a stage: what objects of a cluster are named by, with room for an ending. */
+export const NAME = [
+  /^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$/,
+  "must be lower-case letters, digits and '-', at most 53 long",
+] as const;
+const name = z.string().regex(...NAME);
 
 const scalesSchema = z.strictObject({
   start: positiveInt

@@ -3,14 +3,14 @@
 
 import { z } from "zod";
 import { type TrainedName, WEIGHTS } from "../config/models.ts";
-import type { Job } from "../config/schema.ts";
+import { type Job, NAME } from "../config/schema.ts";
 
 export const PIPELINE_KIND = "DiffusionPipeline";
 
 const name = z
   .string()
   .max(53)
-  .regex(/^[a-z0-9]([-a-z0-9]{0,51}[a-z0-9])?$/, "must be lower-case letters, digits and '-', at most 53 long");
+  .regex(...NAME);
 
 export const edgeSchema = z.strictObject({
   stage: name.describe("the stage whose checkpoint it is"),
