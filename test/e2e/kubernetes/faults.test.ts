@@ -12,6 +12,7 @@ import { askCoordinator } from "../../support/ask-coordinator.ts";
 import { imageRootfs } from "../../support/image.ts";
 import { type Cluster, startCluster } from "../../support/kubernetes/cluster.ts";
 import { deletePods } from "../../support/kubernetes/delete-pods.ts";
+import { tellsFailures } from "../../support/kubernetes/story.ts";
 import {
   configOf,
   installOperator,
@@ -63,6 +64,8 @@ afterAll(async () => {
   await s3?.[Symbol.asyncDispose]();
   scratch[Symbol.dispose]();
 });
+
+tellsFailures(() => ({ cluster, namespace }));
 
 /** As its Deployment does it: one that ends, also for want of its lease on a busy machine, is followed by another. */
 function keepOperator(): AsyncDisposable & { kill(): void } {

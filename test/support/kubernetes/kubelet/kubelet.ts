@@ -31,6 +31,8 @@ export interface Kubelet extends AsyncDisposable {
   kill(namespace: string, pod: string, signal: NodeJS.Signals): void;
   /** What its containers wrote, of a pod that is there. */
   log(namespace: string, pod: string): string;
+  /** The same of every pod that is or was on a node of this namespace, by its name; the newest life last. */
+  logs(namespace: string): [pod: string, log: string][];
   ip(namespace: string, pod: string): string;
   /** What this machine's command says in the network of a pod. */
   inside(namespace: string, pod: string, command: readonly string[]): Promise<string>;
@@ -41,6 +43,8 @@ export interface Kubelet extends AsyncDisposable {
   nodeCutOff(name: string): void;
   nodeReached(name: string): void;
 }
+
+const logOf = ({ running }: Entry): string => running.runners.map(({ log }) => log).join("");
 
 const ROUND_MS = 250;
 /** Of the real one's minute. */
@@ -228,10 +232,11 @@ export async function startKubelet(plane: ControlPlane, network: Network, option
     kill(namespace, pod, signal) {
       for (const runner of entryOf(namespace, pod).running.runners) runner.kill(signal);
     },
-    log: (namespace, pod) =>
-      entryOf(namespace, pod)
-        .running.runners.map(({ log }) => log)
-        .join(""),
+    log: (namespace, pod) => logOf(entryOf(namespace, pod)),
+    logs: (namespace) =>
+      [...entries.values()]
+        .filter(({ pod }) => pod.metadata.namespace === namespace)
+        .map((entry) => [entry.pod.metadata.name, logOf(entry)]),
     ip: (namespace, pod) => entryOf(namespace, pod).running.ip,
     async inside(namespace, pod, command) {
       const enter = [
