@@ -25,10 +25,10 @@ beforeAll(async () => {
   backend = await testBackend();
 });
 
-const image = { height: 8, width: 8, channels: 3 };
+const image = { height: 16, width: 16, channels: 3 };
 const [K, SIDE] = [6, 2];
 const N = SIDE * SIDE;
-const SIZE = 8 * 8 * 3;
+const SIZE = 16 * 16 * 3;
 
 const JOBS = {
   dvae: `model: { type: dvae, channels: 8, channelMult: [1, 2], groups: 4 }
@@ -43,7 +43,7 @@ async function networkOf(name: keyof typeof JOBS, scale: number, ...set: string[
   const job = `
 metadata: { name: ${name} }
 spec:
-  data: { source: "captions:16", imageSize: 8, patch: 2 }
+  data: { source: "captions:16", imageSize: 16, patch: 4 }
   ${JOBS[name]}
   autoencoder: { codes: ${K}, codeSide: ${SIDE} }
   training: { globalBatch: 16, microBatch: 4 }
@@ -57,13 +57,13 @@ spec:
   return { spec, network, layout, params, flat, f: inference(params.get) };
 }
 
-const scenes = () => openScenes(16, 8, "train").read([0, 1, 2, 3]);
+const scenes = () => openScenes(16, 16, "train").read([0, 1, 2, 3]);
 const microBatch = async () => ({ step: 1, index: 2, ...(await scenes()) });
 
 describe("a dvae", () => {
   it("makes the same image of the z that it codes an image by as of its codes", async () => {
     const { network, f } = await networkOf("dvae", 0.3);
-    const x = tf.reshape(tf.sin(tf.range(0, 3 * SIZE)), [3, 4, 4, 12]) as tf.Tensor4D;
+    const x = tf.reshape(tf.sin(tf.range(0, 3 * SIZE)), [3, 4, 4, 48]) as tf.Tensor4D;
     const codes = network.codebook!.encode(f, x, null);
     expect(codes.shape).toEqual([3, N]);
     expect(new Set(codes.dataSync()).size).toBeGreaterThan(1);
@@ -74,7 +74,7 @@ describe("a dvae", () => {
   it("relaxes a draw the less, the lower its temperature is", async () => {
     const { network, f } = await networkOf("dvae", 0.3);
     const { evidence, noise } = network.density!;
-    const x = tf.reshape(tf.cos(tf.range(0, 2 * SIZE)), [2, 4, 4, 12]) as tf.Tensor4D;
+    const x = tf.reshape(tf.cos(tf.range(0, 2 * SIZE)), [2, 4, 4, 48]) as tf.Tensor4D;
     const u = tf.tensor2d(
       Float32Array.from(uniforms({ seed: 1, purpose: PURPOSE.evidence, step: 0, index: 0 }, 2 * noise.size)),
       [2, noise.size],
