@@ -238,13 +238,13 @@ function aboutOf({ model, classifier }: Subject, bases: readonly ReadModel[]): M
   const count = classesOf(named);
   const specs = [model, ...bases].map((each) => each.job.spec);
   const reader = specs.find((each) => reads(each));
-  const atOnce = generates(spec.model.type);
+  const byNoProcess = generates(spec.model.type);
   return {
     ...{ name: job.metadata.name, step, weights, image: { width, height, channels } },
     classes: Array.from({ length: count }, (_, k) => named.imageSet.classes[k] ?? String(k)),
     captions: reader ? { words: reader.models.text ? [] : WORDS, examples: jobPrompts(reader) } : null,
     guided: mixes(spec.model.type) && (spec.model.classes > 0 || reads(spec)),
-    samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, generates: atOnce })),
+    samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, generates: byNoProcess })),
     defaults: {
       ...{ sampler: sampling.sampler, steps: sampling.steps, guidance: sampling.guidance, seed: 0 },
       count: Math.max(1, (bases[0] ?? model).job.spec.sampling.count),
