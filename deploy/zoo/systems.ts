@@ -333,7 +333,8 @@ export const SYSTEMS = {
     source: "Ramesh et al. 2021",
     job: "dalle",
     needs: { dvae: "dvae" },
-    about: "A transformer over captions and their pictures' codes, which it draws one by one; the exact parser is the judge.",
+    about:
+      "A transformer over captions and their pictures' codes, which it draws one by one; the exact parser is the judge.",
     measures: ["captions"],
   },
 } satisfies Record<string, System>;
