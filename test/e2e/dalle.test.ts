@@ -51,7 +51,7 @@ it("a dalle draws of a prompt to the same bytes by any number of processes, and 
 });
 
 it("plume eval tells how often what a dalle draws is what its captions say", async () => {
-  const { rows } = (await plumeJson("eval", dalle, "--count", "8", "--seeds", "0")) as { rows: { name: string }[] };
+  const { rows } = (await plumeJson("eval", dalle, "--count", "100", "--seeds", "0")) as { rows: { name: string }[] };
   expect(rows.map(({ name }) => name)).toEqual(["drawn, step 20", "as rendered", "drawn, step 20", "as rendered"]);
 });
 
