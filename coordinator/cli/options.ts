@@ -37,7 +37,7 @@ export function classOf(text: string, classes: readonly string[], count: number)
   if (index >= 0 && index < count) return index;
   const known = classes.length > 0 ? classes.map((name, i) => `${i} ${name}`).join(", ") : `0 to ${count - 1}`;
   throw new PlumeError("NOT_FOUND", `--class ${text} is no class of this model`, {
-    remedy: count > 0 ? `its classes are ${known}` : "it was trained without classes",
+    remedy: count > 0 ? `its classes are ${known}` : "leave it out: it was trained without classes",
   });
 }
 

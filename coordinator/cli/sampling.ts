@@ -113,7 +113,7 @@ export function samplingFor({ sampling, model, diffusion }: JobSpec, asked: Aske
 /** Of the job's own what the sampler has use for. @throws PlumeError INVALID_ARGUMENT for what is asked and is of none. */
 function onTheWay(sampler: SamplerName, own: JobSpec["sampling"], asked: AskedSampling): Omit<Manner, "steps"> {
   if (asked.eta !== undefined && !scalesNoise(sampler))
-    throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta}: ${sampler} adds none, or noise that is its own`, {
+    throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta}: ${sampler} adds no noise, or noise that is its own`, {
       remedy: "leave it out, or choose a sampler whose noise it scales, such as ddim or euler-ancestral",
     });
   if (asked.grid && !takesGrid(sampler))
@@ -218,11 +218,14 @@ export function noLabel({ model, diffusion }: JobSpec, classes: readonly string[
   });
 }
 
-/** @throws PlumeError FAILED_PRECONDITION for a model that is told captions or embeddings and has seen no image without, where there are none. */
-export function checkSilence(checkpoint: string, { model, diffusion }: JobSpec): void {
+/**
+ * @param embedded whether embeddings are told. @throws PlumeError FAILED_PRECONDITION for a model that is told captions or embeddings and has
+ * seen no image without, where there are none.
+ */
+export function checkSilence(checkpoint: string, { model, diffusion }: JobSpec, embedded = false): void {
   const reads = [
     ["a caption", "labelDrop", model.text !== undefined],
-    ["an embedding", "embeddingDrop", model.embedding !== undefined],
+    ["an embedding", "embeddingDrop", model.embedding !== undefined && !embedded],
   ] as const;
   for (const [what, drop, told] of reads)
     if (told && diffusion[drop] === 0)

@@ -8,6 +8,7 @@ import { microBatchesPerStep } from "../../shared/config/schema.ts";
 import { PlumeError } from "../../shared/errors.ts";
 import { type GuardedRoutes, json, needing, refuse } from "../../shared/http/guard.ts";
 import { givesImages } from "../../shared/models/index.ts";
+import { needsOthers } from "../../shared/pipeline/held-out.ts";
 import { gridImages } from "../../shared/pipeline/tiles.ts";
 import { readSummary } from "../../shared/summary.ts";
 import { PLUME_VERSION } from "../../shared/version.ts";
@@ -90,7 +91,7 @@ function runAnswer(view: RunView, draws: boolean): RunAnswer {
     globalBatch: job.spec.training.globalBatch,
     microBatches: microBatchesPerStep(job.spec),
     gridImages: gridImages(job.spec),
-    draws: draws && givesImages(job.spec.model.type) && !job.spec.model.lowRes,
+    draws: draws && givesImages(job.spec.model.type) && !needsOthers(job.spec),
     status,
     recoveries,
     decisions,

@@ -13,6 +13,7 @@ import { withPins, withPinsOf } from "../../shared/frozen/pin.ts";
 import { readFrozen } from "../../shared/frozen/read.ts";
 import { stepsInLedger } from "../../shared/ledger/ledger.ts";
 import { OPTIMIZERS } from "../../shared/optim/optimizers.ts";
+import { readsAnyWords } from "../../shared/pipeline/captions.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { shownClasses } from "../../shared/pipeline/tiles.ts";
 import { splitAddress } from "../../shared/rpc/transport.ts";
@@ -49,7 +50,7 @@ export async function openTraining(options: CoordinatorOptions) {
   if (set.fallback) warnings.push(set.fallback);
   checkClasses(spec, set);
   if (!known) checkCaptions(spec, set);
-  if (!spec.models.text) tokensOf(spec.sampling.prompts ?? [], "sampling.prompts");
+  if (!readsAnyWords(spec)) tokensOf(spec.sampling.prompts ?? [], "sampling.prompts");
   const frozen = await readFrozen(spec, set);
   const job = withPins(asked, frozen);
   const network = await buildNetwork(spec, set);

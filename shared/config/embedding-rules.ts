@@ -57,6 +57,19 @@ export const EMBEDDING_RULES: readonly Rule[] = [
     },
   },
   {
+    path: ["training", "microBatch"],
+    faults: ({ model: { type }, training: { microBatch } }) =>
+      unless(
+        microBatch !== 1 || !MAKERS.includes(type),
+        () => `${microBatch}: a ${type} tells a sample from the others of its micro-batch; choose 2 or more`,
+      ),
+    cel: {
+      holds: `self.training.microBatch != 1 || !(self.model.type in ${quoted(MAKERS)})`,
+      message:
+        "'%d: a %s tells a sample from the others of its micro-batch; choose 2 or more'.format([self.training.microBatch, self.model.type])",
+    },
+  },
+  {
     path: ["sampling", "threshold"],
     faults: ({ model: { type }, sampling: { threshold } }) =>
       unless(

@@ -45,17 +45,18 @@ function apart(job: Job): JobAndToken {
 /** What a file must hold, for messages. */
 interface FileOf {
   readonly what: string;
-  readonly example: string;
+  /** Where it cannot be read. */
+  readonly remedy: string;
 }
 
-const JOB_FILE: FileOf = { what: "job", example: "deploy/jobs/shapes.yaml" };
+const JOB_FILE: FileOf = { what: "job", remedy: "name a YAML file with -f, for example deploy/jobs/shapes.yaml" };
 
-function readText(file: string, { what, example }: FileOf = JOB_FILE): string {
+function readText(file: string, { what, remedy }: FileOf = JOB_FILE): string {
   try {
     return readFileSync(file, "utf8");
   } catch (cause) {
     throw new PlumeError("NOT_FOUND", `cannot read the ${what} file ${file}: ${(cause as Error).message}`, {
-      remedy: `name a YAML file with -f, for example ${example}`,
+      remedy,
       cause,
     });
   }

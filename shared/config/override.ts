@@ -4,7 +4,7 @@ import { parseDocument } from "yaml";
 import { PlumeError } from "../errors.ts";
 import { fieldType } from "./fields.ts";
 
-const ROOTS = ["spec", "metadata", "apiVersion", "kind"];
+export const JOB_ROOTS = ["spec", "metadata", "apiVersion", "kind"];
 
 /**
  * Changes `job` in place. A path starts at spec or names its root: training.steps=10, metadata.name=try. The value is
@@ -17,7 +17,7 @@ export function applyOverride(job: Record<string, unknown>, pair: string): void 
     throw new PlumeError("INVALID_ARGUMENT", `--set ${pair} is no path=value`, {
       remedy: "for example --set training.steps=500",
     });
-  if (!ROOTS.includes(path[0]!)) path.unshift("spec");
+  if (!JOB_ROOTS.includes(path[0]!)) path.unshift("spec");
   let node = job;
   for (const key of path.slice(0, -1)) {
     if (!Object.hasOwn(node, key)) node[key] = {};

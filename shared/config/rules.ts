@@ -120,12 +120,12 @@ export const RULES: readonly Rule[] = [
       return unless(
         !isPyramid(spec) || !isWhole(spec) || size % 2 ** (levels - 1) === 0,
         () =>
-          `${levels} levels halve ${size} pixels ${levels - 1} times, and ${size} is not divisible by ${2 ** (levels - 1)}; use fewer levels or another imageSize`,
+          `${levels} levels divide ${size} pixels by ${2 ** (levels - 1)}, which leaves a remainder; use fewer levels or another imageSize`,
       );
     },
     cel: {
       holds: `${FLAT} || ${LEVELS} == 0 || !(${WHOLE}) || ${PIXELS} % ${MOST_HALVED} == 0`,
-      message: `'%d levels halve %d pixels %d times, and %d is not divisible by %d; use fewer levels or another imageSize'.format([${LEVELS}, ${PIXELS}, ${LEVELS} - 1, ${PIXELS}, ${MOST_HALVED}])`,
+      message: `'%d levels divide %d pixels by %d, which leaves a remainder; use fewer levels or another imageSize'.format([${LEVELS}, ${PIXELS}, ${MOST_HALVED}])`,
     },
   },
   {
@@ -133,12 +133,11 @@ export const RULES: readonly Rule[] = [
     faults: ({ model: { levelBlocks, channelMult } }) =>
       unless(
         levelBlocks === undefined || levelBlocks.length === channelMult.length,
-        () =>
-          `are of ${levelBlocks!.length} levels, channelMult of ${channelMult.length}; give a number for each level`,
+        () => `lists ${levelBlocks!.length}, channelMult has ${channelMult.length}; give a number for each level`,
       ),
     cel: {
       holds: `!has(self.model.levelBlocks) || size(self.model.levelBlocks) == ${LEVELS}`,
-      message: `'are of %d levels, channelMult of %d; give a number for each level'.format([size(self.model.levelBlocks), ${LEVELS}])`,
+      message: `'lists %d, channelMult has %d; give a number for each level'.format([size(self.model.levelBlocks), ${LEVELS}])`,
     },
   },
   {

@@ -75,7 +75,7 @@ export function checkCaptions(
       : `${set.name} has no captions, which model.text reads`,
     {
       remedy:
-        "give every sample one (KEY.txt, or caption in KEY.json, of a WebDataset shard; a column caption or text of a parquet file), or leave model.text out",
+        "give every sample one (KEY.txt, or caption or text in KEY.json, of a WebDataset shard; a column caption or text of a parquet file), or leave model.text out",
     },
   );
 }

@@ -14,6 +14,7 @@ import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "..
 import { type LowRes, sampledLowRes, shrunk } from "../pipeline/low-res.ts";
 import { imageRandom, scaled, seen } from "../pipeline/pixels.ts";
 import { shuffleShape } from "../pipeline/shape.ts";
+import { type Embedder, numbersOf } from "../pipeline/towers.ts";
 import { PURPOSE, uniforms } from "../rng/stream.ts";
 import { likelihood } from "../samplers/sde/likelihood.ts";
 import { bitsPerDim } from "./bits-per-dim.ts";
@@ -46,6 +47,8 @@ export interface BitsOptions extends DenoiserOptions {
   readonly image: PatchShape;
   readonly seed: number;
   readonly readCaptions?: ReadCaptions;
+  /** Of a decoder: of each image its own embedding is told. */
+  readonly embedder?: Embedder | undefined;
 }
 
 /** @throws PlumeError FAILED_PRECONDITION for a model whose likelihood is not known here. */
@@ -70,11 +73,12 @@ export function createBits(options: BitsOptions): MeasureBits {
     );
   const denoisers = createDenoisers(options);
   const { classes, text } = options.spec.model;
-  const { readCaptions = readScenes } = options;
+  const { readCaptions = readScenes, embedder } = options;
   const under: Under = async (batch) =>
     denoisers({
       labels: classes > 0 ? batch.labels : null,
       text: text && batch.captions && (await readCaptions(batch.captions)),
+      embedding: embedder && (await numbersOf(embedder.images(batch.pixels))),
       guidance: 1,
       lowRes: ownLowRes(options, batch),
     });

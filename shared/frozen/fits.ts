@@ -2,6 +2,7 @@
 
 import type { TrainedName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
+import { counted } from "../counted.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel } from "../interop/load-model.ts";
 import { CODEBOOKS, denoises, NETWORKS } from "../models/index.ts";
@@ -105,15 +106,23 @@ function refuse(at: string, differences: readonly string[]): void {
   });
 }
 
-/** A teacher that was told of the words of another encoder would teach of what it has never seen. */
-export function checkSameText(teacher: JobSpec, text: ReadText | undefined): void {
-  const theirs = teacher.models.text?.sha256;
-  if (theirs === text?.sha256) return;
-  throw new PlumeError(
-    "FAILED_PRECONDITION",
-    `models.teacher was trained with ${theirs ? `the text encoder ${theirs}` : "no text encoder"}, the job names ${text?.sha256 ?? "none"}`,
-    { remedy: "name the teacher's own in models.text" },
-  );
+/** What tells a network of its condition. */
+const TELLERS = { text: "text encoder", clip: "clip" } as const;
+
+/** A teacher that was told of the words of another encoder, or of embeddings of another clip, would teach of what it has never seen. */
+export function checkSameTellers(
+  teacher: JobSpec,
+  ours: Readonly<Partial<Record<keyof typeof TELLERS, { readonly sha256: string }>>>,
+): void {
+  for (const [name, called] of Object.entries(TELLERS) as [keyof typeof TELLERS, string][]) {
+    const [theirs, own] = [teacher.models[name]?.sha256, ours[name]?.sha256];
+    if (theirs === own) continue;
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `models.teacher was trained with ${theirs ? `the ${called} ${theirs}` : `no ${called}`}, the job names ${own ?? "none"}`,
+      { remedy: `name the teacher's own in models.${name}` },
+    );
+  }
 }
 
 const line = (field: string, theirs: unknown, ours: unknown): string =>
@@ -140,7 +149,7 @@ function labelsOf({ model }: JobSpec, { job }: ReadModel): string[] {
 
 /** A teacher is told what its student is. */
 const toldOf = ({ model }: JobSpec, { job }: ReadModel): string[] =>
-  (["text", "lowRes"] as const).flatMap((field) => {
+  (["text", "embedding", "lowRes"] as const).flatMap((field) => {
     const [theirs, ours] = [job.spec.model[field] ?? null, model[field] ?? null];
     return JSON.stringify(theirs) === JSON.stringify(ours) ? [] : [line(`model.${field}`, theirs, ours)];
   });
@@ -160,7 +169,7 @@ function processOf({ diffusion }: JobSpec, { job }: ReadModel): string[] {
     return [`diffusion.objective: the model has "${objective}", the job distils a denoiser, of the objective "simple"`];
   if (scales.start === 2 * diffusion.scales.start) return [];
   return [
-    `diffusion.scales.start: the model is a student of ${scales.start} steps, the job's takes ${diffusion.scales.start}, which is not half as many`,
+    `diffusion.scales.start: the model is a student of ${counted(scales.start, "step")}, the job's takes ${diffusion.scales.start}, which is not half as many`,
   ];
 }
 

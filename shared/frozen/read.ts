@@ -8,7 +8,7 @@ import { weightsDigest } from "../interop/weights.ts";
 import type { FrozenWeights } from "../pipeline/frozen.ts";
 import { packed } from "../tensor/flat.ts";
 import { type ReadText, readTextEncoder } from "../text/read.ts";
-import { checkFits, checkSameText, checkTextFits, type Images } from "./fits.ts";
+import { checkFits, checkSameTellers, checkTextFits, type Images } from "./fits.ts";
 
 interface FrozenModel extends FrozenWeights {
   /** Where they were read: a checkpoint by its step, or the exported folder. */
@@ -33,7 +33,7 @@ export async function readFrozen(
     name === "text" ? readText(spec) : readOne(spec, name, images);
   const read = named.map(async (name) => [name, await naming(called(name), () => one(name))] as const);
   const models = Object.fromEntries(await Promise.all(read)) as FrozenModels;
-  if (models.teacher) checkSameText(models.teacher.spec, models.text);
+  if (models.teacher) checkSameTellers(models.teacher.spec, models);
   checkSpace(models, called);
   return models;
 }

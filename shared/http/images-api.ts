@@ -31,7 +31,7 @@ export interface ModelAnswer {
   readonly image: { readonly width: number; readonly height: number; readonly channels: number };
   /** By their numbers; empty where images are of none. */
   readonly classes: readonly string[];
-  /** Of a model that reads captions. */
+  /** Of a model that reads captions; without words of any. */
   readonly captions: { readonly words: readonly string[]; readonly examples: readonly string[] } | null;
   /** Whether guidance other than 1 does anything. */
   readonly guided: boolean;

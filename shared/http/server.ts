@@ -51,8 +51,11 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     if (!isKnown(known, incoming.headers.host)) return reply(response, 421, "text/plain", "another host's name\n");
     if (routes.size === 0) return reply(response, 503, "text/plain", "starting\n");
     const found = find(routes, incoming.method ?? "GET", url.pathname);
-    if (typeof found === "number")
-      return reply(response, found, "text/plain", found === 404 ? "not found\n" : "not so\n");
+    if (Array.isArray(found)) {
+      if (found.length === 0) return reply(response, 404, "text/plain", "not found\n");
+      response.setHeader("allow", found.join(", "));
+      return reply(response, 405, "text/plain", `no ${incoming.method} here: use ${found.join(" or ")}\n`);
+    }
     await found({ url, incoming, response });
   };
   const server = createServer({ headersTimeout: HEADERS_MS, requestTimeout: 3 * HEADERS_MS }, (incoming, response) => {
@@ -91,14 +94,14 @@ export function reply(response: ServerResponse, status: number, type: string, bo
   response.end(body);
 }
 
-/** @returns the status of a refusal where there is no such route. */
-function find(routes: ReadonlyMap<string, Route>, asked: string, path: string): Route | 404 | 405 {
+/** @returns the methods of that path where this is none of them, and none where there is no such path. */
+function find(routes: ReadonlyMap<string, Route>, asked: string, path: string): Route | string[] {
   const method = asked === "HEAD" ? "GET" : asked;
   const below = (key: string) => key.endsWith("/*") && path.startsWith(key.slice(key.indexOf(" ") + 1, -1));
   const matches = [...routes].filter(([key]) => key.slice(key.indexOf(" ") + 1) === path || below(key));
-  if (matches.length === 0) return 404;
   const exactFirst = matches.sort(([a], [b]) => b.length - a.length);
-  return exactFirst.find(([key]) => key.startsWith(`${method} `))?.[1] ?? 405;
+  const [, route] = exactFirst.find(([key]) => key.startsWith(`${method} `)) ?? [];
+  return route ?? [...new Set(matches.map(([key]) => key.slice(0, key.indexOf(" "))))];
 }
 
 /** A page of another site reaches an address here only under that site's name. */

@@ -151,13 +151,19 @@ export const FORMATS: Readonly<Record<"diffusers" | "diffusers-vae" | "clip" | "
 };
 export type FormatName = keyof typeof FORMATS;
 
+/** What other programs read, where there is such a form of it. */
+function formatFor(model: JobSpec["model"]): string {
+  const [name] = Object.entries(FORMATS).find(([, { lacks }]) => lacks && lacks(model) === undefined) ?? [];
+  return name ?? "safetensors, which holds any network";
+}
+
 /** Everything that the folder will hold. @throws PlumeError INVALID_ARGUMENT for a network that the format has no form of. */
 export function filesOf(name: FormatName, model: ModelWeights): Record<string, Uint8Array> {
   const { file, files, lacks } = FORMATS[name];
   const lacking = lacks?.(model.job.spec.model);
   if (lacking !== undefined)
     throw new PlumeError("INVALID_ARGUMENT", `--format ${name} has no form of ${lacking}: ${FORMATS[name].about}`, {
-      remedy: "use --format safetensors, which holds any network",
+      remedy: `use --format ${formatFor(model.job.spec.model)}`,
     });
   const written = files(model);
   const { job, step, weights, imageSet } = model;

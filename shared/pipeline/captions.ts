@@ -23,6 +23,10 @@ type Told = Pick<JobSpec, "model" | "models">;
 /** What a job's images are asked for where nobody says, a column each. */
 export const jobPrompts = ({ sampling }: Pick<JobSpec, "sampling">): readonly string[] => sampling.prompts ?? PROMPTS;
 
+/** Whether captions may be of any words: the prior of a decoder knows those of scenes alone. */
+export const readsAnyWords = ({ model, models }: Told): boolean =>
+  models.text !== undefined && model.embedding === undefined;
+
 /** Of images of the endless grid: all in turn. */
 export function promptsOf(spec: Pick<JobSpec, "sampling">, indices: readonly number[]): string[] {
   const prompts = jobPrompts(spec);

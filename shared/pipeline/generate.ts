@@ -23,7 +23,7 @@ import type { FrozenNetwork } from "./frozen.ts";
 import { type LowResImages, lowResPart, partOf, sampledLowRes, streamOf } from "./low-res.ts";
 import { imageRandom, shown } from "./pixels.ts";
 import { createPrior } from "./prior.ts";
-import { createEmbedder } from "./towers.ts";
+import { createEmbedder, numbersOf } from "./towers.ts";
 
 export interface GeneratorOptions {
   readonly spec: JobSpec;
@@ -125,10 +125,7 @@ function embeddedBy({ image, program, clip, prior }: GeneratorOptions) {
   const draws = prior && createPrior(prior, embedder, program);
   return async ({ pictures, captions, ...wanted }: Wanted): Promise<Float32Array> => {
     invariant(pictures ?? draws, "a decoder is told of pictures, or has a prior");
-    const embeddings = pictures ? embedder.images(pictures) : await draws!({ ...wanted, captions: captions! });
-    const told = await embeddings.data<"float32">();
-    embeddings.dispose();
-    return told;
+    return numbersOf(pictures ? embedder.images(pictures) : await draws!({ ...wanted, captions: captions! }));
   };
 }
 

@@ -14,13 +14,14 @@ export interface HeldOut {
   readonly captions?: readonly string[] | undefined;
 }
 
-/** Whether it is told the embeddings of pictures that are there, for nothing draws them. */
-const isShown = ({ model, models }: JobSpec): boolean => model.embedding !== undefined && models.prior === undefined;
+/** Whether images are drawn from others: small ones, or the embeddings of pictures that are there where no prior draws any. */
+export const needsOthers = ({ model, models }: Pick<JobSpec, "model" | "models">): boolean =>
+  model.lowRes !== undefined || (model.embedding !== undefined && models.prior === undefined);
 
 /** So many, from the first again where there are fewer. Undefined for another network, which needs none. */
 export async function readHeldOut(spec: JobSpec, count: number): Promise<HeldOut | undefined> {
   const { data, store, model } = spec;
-  if (!(model.lowRes || isShown(spec)) || count === 0) return undefined;
+  if (!needsOthers(spec) || count === 0) return undefined;
   const set = await openImageSet(data, { split: "test", access: store });
   await using _closed = { [Symbol.asyncDispose]: () => set.close() };
   const ids = Array.from({ length: count }, (_, k) => k % set.size);

@@ -86,6 +86,13 @@ export interface Embedder {
   texts(words: Int32Array): tf.Tensor2D;
 }
 
+/** Of embeddings that are at hand no more then. */
+export async function numbersOf(embeddings: tf.Tensor): Promise<Float32Array> {
+  const numbers = await embeddings.data<"float32">();
+  embeddings.dispose();
+  return numbers;
+}
+
 /** @param image of the pictures. */
 export function createEmbedder(
   { spec, network, params }: FrozenNetwork,

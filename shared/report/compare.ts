@@ -3,6 +3,7 @@
 
 import type { StepLine } from "../bus/step-line.ts";
 import { samplesOf } from "../config/turns.ts";
+import { counted } from "../counted.ts";
 import { chart, type Series } from "./chart.ts";
 import { figure, note, page, safe, section, table } from "./html.ts";
 import { when } from "./numbers.ts";
@@ -52,7 +53,7 @@ function verdictOf(
   if (weights === null)
     return `whether the weights are the same bits is not known: no summary.json in ${open.join(", ")}`;
   const steps = new Set(runs.map(({ summary }) => summary!.steps));
-  const where = steps.size === 1 ? ` after ${[...steps][0]} steps` : "";
+  const where = steps.size === 1 ? ` after ${counted([...steps][0]!, "step")}` : "";
   if (weights)
     return `the weights${ema ? " and their EMA" : ""} are the same bits${where}${ema ? "" : "; their EMA is not"}`;
   const alike = [...groupsOf(runs)].filter((group) => group.length > 1);

@@ -2,7 +2,7 @@
 
 import type { Job } from "../config/schema.ts";
 import { givesImages } from "../models/index.ts";
-import { type Edge, edgesOf, type Stage } from "./schema.ts";
+import { type Edge, edgesOf, type Stage, weightsKey } from "./schema.ts";
 
 /** Of stages that exist and are in no circle. */
 export function edgeFaults(stages: readonly Stage[]): readonly string[] {
@@ -11,6 +11,7 @@ export function edgeFaults(stages: readonly Stage[]): readonly string[] {
     ...edgesOf(stage).flatMap(([field, edge]) =>
       checkpointFaults(`stage ${stage.name}: models.${field}`, edge, jobs.get(edge.stage)!),
     ),
+    ...spaceFaults(stage, stages, jobs),
     ...(stage.base === null ? [] : baseFaults(stage, stage.base, jobs.get(stage.base)!)),
     ...storeFaults(stage, stages),
   ]);
@@ -31,6 +32,22 @@ function checkpointFaults(field: string, { stage, step }: Edge, { spec }: Job): 
   if (after < keep || (keepEvery !== undefined && step % keepEvery === 0)) return [];
   return [
     `${one} is no longer there at its end: it keeps the newest ${keep}; raise its checkpoint.keep to ${after + 1}, or set checkpoint.keepEvery ${step}`,
+  ];
+}
+
+/** A prior draws embeddings of the clip that it was trained with. */
+function spaceFaults(
+  { name, models: { clip, prior } }: Stage,
+  stages: readonly Stage[],
+  jobs: ReadonlyMap<string, Job>,
+): readonly string[] {
+  const own = stages.find((each) => each.name === prior?.stage)?.models.clip;
+  if (!clip || !own) return [];
+  const called = ({ stage, weights, step = jobs.get(stage)!.spec.training.steps }: Edge): string =>
+    `stage ${stage} (${weightsKey({ stage, weights, step })})`;
+  if (called(clip) === called(own)) return [];
+  return [
+    `stage ${name}: models.prior: stage ${prior!.stage} draws embeddings of ${called(own)}, models.clip is ${called(clip)}; give both the same`,
   ];
 }
 

@@ -3,10 +3,11 @@
 
 import { dirname, resolve } from "node:path";
 import { stringify } from "yaml";
+import { fieldNames } from "../config/fields.ts";
 import { checkJob, readMapping } from "../config/load.ts";
 import { suggestion } from "../config/messages.ts";
 import { TRAINED_NAMES, type TrainedName } from "../config/models.ts";
-import { applyOverride } from "../config/override.ts";
+import { applyOverride, JOB_ROOTS } from "../config/override.ts";
 import { PlumeError } from "../errors.ts";
 import { edgeFaults } from "./edges.ts";
 import { inOrder, namedBy } from "./order.ts";
@@ -21,7 +22,10 @@ import {
   stageSchema,
 } from "./schema.ts";
 
-const FILE = { what: "pipeline", example: "deploy/pipelines/distilled.yaml" };
+const FILE = {
+  what: "pipeline",
+  remedy: "name a YAML file with -f, for example deploy/pipelines/distilled.yaml",
+};
 const REMEDY = "the README has an example of a pipeline with all that a stage may have";
 
 type Written = (typeof pipelineSchema)["_output"];
@@ -30,7 +34,11 @@ type Mapping = Record<string, unknown>;
 
 /** @param set `path=value` pairs for the job of every stage, `STAGE.path=value` for one's. @throws PlumeError NOT_FOUND or INVALID_ARGUMENT. */
 export function loadPipeline(file: string, set: readonly string[] = []): Pipeline {
-  const jobOf = (path: string): Mapping => readMapping(resolve(dirname(file), path));
+  const jobOf = (path: string, stage: string): Mapping =>
+    readMapping(resolve(dirname(file), path), {
+      what: "job",
+      remedy: `jobFile of stage ${stage} is a path from the folder of ${file}`,
+    });
   return checkPipeline(readMapping(file, FILE), file, { jobOf, set });
 }
 
@@ -45,6 +53,7 @@ export function checkPipeline(value: object, from: string, around: Around): Pipe
   const { metadata, spec } = parse(value, from);
   refuse(from, nameFaults(spec.stages));
   const names = spec.stages.map(({ name }) => name);
+  refuse(from, overrideFaults(around.set ?? [], names));
   const stages = spec.stages.map((stage) => {
     const set = (around.set ?? []).flatMap((pair) => setFor(stage.name, names, pair));
     return stageOf(stage, metadata.name, from, { ...around, set });
@@ -54,6 +63,17 @@ export function checkPipeline(value: object, from: string, around: Around): Pipe
     refuse(from, [`its stages need one another in a circle: ${order.path.join(" -> ")}; take one of these edges out`]);
   refuse(from, edgeFaults(stages));
   return { name: metadata.name, stages: order.kind === "ordered" ? order.stages : [] };
+}
+
+/** A pair begins with a stage's name, or is of every stage's job. */
+function overrideFaults(set: readonly string[], names: readonly string[]): readonly string[] {
+  const known = [...names, ...JOB_ROOTS, ...fieldNames(["spec"])];
+  return set.flatMap((pair) => {
+    const [first] = pair.split(/[.=]/, 1) as [string];
+    if (first === "" || known.includes(first)) return [];
+    const right = suggestion(first, known).replace("the fields here", "stages and fields");
+    return [`--set ${pair}: ${first} is no stage and no field of a job; ${right}`];
+  });
 }
 
 /** A pair that begins with a stage's name is that stage's. */

@@ -41,7 +41,9 @@ describe("the HTTP server of a process", () => {
     expect(await (await fetch(`${server.url}/files/a/b`)).text()).toBe("/files/a/b");
     expect((await fetch(`${server.url}/metrics`, { method: "HEAD" })).status).toBe(200);
     expect((await fetch(`${server.url}/nothing`)).status).toBe(404);
-    expect((await fetch(`${server.url}/metrics`, { method: "POST" })).status).toBe(405);
+    const refused = await fetch(`${server.url}/metrics`, { method: "POST" });
+    expect([refused.status, refused.headers.get("allow")]).toEqual([405, "GET"]);
+    expect(await refused.text()).toBe("no POST here: use GET\n");
   });
 
   it("loses one request by a defect, and says nothing of it to whoever asked", async () => {

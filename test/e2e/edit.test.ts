@@ -200,6 +200,11 @@ describe("a mistake is said before any work", () => {
     ["a factor that does not divide", ["super-resolution", "RUN", ...DATA, "--factor", "3"], ["--factor 3", "2, 4, 8"]],
     ["an odd number of ends", ["interpolate", "RUN", ...DATA], ["3 images", "pairs"]],
     [
+      "variations by a model that is told no embeddings",
+      ["variations", "RUN", ...DATA],
+      ["is told no embeddings of CLIP", "deploy/jobs/decoder.yaml"],
+    ],
+    [
       "a sampler of another process",
       ["inpaint", "RUN", ...DATA, "--mask", "left", "--sampler", "pc"],
       ["pc does not fit"],

@@ -28,7 +28,7 @@ const KNOWN = [
   /^app\/(coordinator|worker|worker-pod|reducer|compute-thread|drawer|plume|operator)\.mjs$/,
   /^app\/[\w.-]+-[A-Z0-9]{8}\.mjs$/, // what the entry points share, or load when it is needed
   /^app\/(LICENSE|THIRD-PARTY\.txt|package\.json)$/,
-  /^app\/page\/(index\.html|page\.js|style\.css|icon\.svg)$/,
+  /^app\/(page|generate)\/(index\.html|page\.js|style\.css|icon\.svg)$/,
   /^app\/base\/[\w-]+\.yaml$/,
   /^app\/proto\/plume\/v1\/\w+\.proto$/,
   /^app\/shared\/kernels\/(kernels\.wasm|thread\.mjs)$/,

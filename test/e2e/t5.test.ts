@@ -2,6 +2,8 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import { parseJob } from "../../shared/config/load.ts";
+import { writeModel } from "../support/frozen.ts";
 import { encodePicture, writeTar } from "../support/pictures.ts";
 import { plume, scratchFolder, train } from "../support/plume.ts";
 import { writeT5 } from "../support/t5-folder.ts";
@@ -27,7 +29,17 @@ spec:
 const summaryOf = (folder: string) =>
   JSON.parse(readFileSync(`${folder}/summary.json`, "utf8")) as { weightsSha256: string };
 
-beforeAll(() => train(job, run, "--workers", "1"));
+const CLIP = parseJob(`
+metadata: { name: clip }
+spec:
+  data: { source: "captions:64", imageSize: 16, patch: 4 }
+  model: { type: clip, channels: 8, layers: 1, embedding: 6, text: { width: 8, layers: 1 } }
+  diffusion: { objective: contrastive }`);
+
+beforeAll(async () => {
+  await writeModel(scratch.file("clip"), 1, CLIP, { height: 16, width: 16, channels: 3 });
+  await train(job, run, "--workers", "1");
+});
 
 describe("a model with a frozen text encoder", () => {
   it("is trained to the same bits by three workers as by one, and knows its encoder by its sha256", async () => {
@@ -65,6 +77,10 @@ describe("a model with a frozen text encoder", () => {
       /--prompt .* tokens, of which the model reads 40/,
     ],
     [["sample", run, "--prompt", " ", "-o", scratch.file("none.png")], /--prompt " " says nothing/],
+    [
+      ["sample", run, "--prompt", "a corgi", "--rerank", scratch.file("clip"), "-o", scratch.file("none.png")],
+      /--rerank .*clip: the caption "a corgi" has the word corgi/,
+    ],
   ])("refuses %j before any work", async (args, message) => {
     const { code, stderr } = await plume(...args);
     expect(code).toBe(2);

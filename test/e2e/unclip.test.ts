@@ -183,6 +183,13 @@ describe("plume edit of a decoder", () => {
     expect(first.equals(last)).toBe(false);
   });
 
+  it("varies none by a sampler without noise of its own", async () => {
+    const task = ["edit", "variations", scratch.file("decoder"), ...images, "--sampler", "heun"];
+    expect(await refused(...task)).toMatch(
+      /--sampler heun does not find the noise .*, or adds none[^\n]*\n +use one of ddim\n/,
+    );
+  });
+
   it("refuses both of a model that is told no embeddings", async () => {
     const task = ["edit", "variations", scratch.file("prior"), ...images];
     expect(await refused(...task)).toMatch(/is a prior: it draws no pictures/);

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { loadJob } from "../../shared/config/load.ts";
 import type { FrozenName } from "../../shared/config/models.ts";
 import { chainKind } from "../../shared/diffusion/processes/index.ts";
-import { givesImages } from "../../shared/models/index.ts";
+import { generates, givesImages } from "../../shared/models/index.ts";
 import { objectiveKind } from "../../shared/objectives/index.ts";
 import { ROOT } from "../../shared/root.ts";
 import { scratchFolder, train } from "../support/plume.ts";
@@ -28,7 +28,7 @@ const several = jobs.filter((job) => asks(job) === "denoisers" || asks(job) === 
 const SHORT = ["--set", "sampling.steps=4", "--set", "sampling.count=10"];
 /** Of a chain all steps are taken, of a generator the only one. */
 const stepsOf = (job: string): string[] => {
-  if (asks(job) === "players") return ["--set", "sampling.steps=1"];
+  if (generates(specOf(job).model.type)) return ["--set", "sampling.steps=1"];
   return chainKind(specOf(job).diffusion.process) ? ["--set", "diffusion.timesteps=4"] : [];
 };
 

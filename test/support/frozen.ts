@@ -23,14 +23,14 @@ spec:
   );
 
 /** A checkpoint whose average is the fresh parameters of the job's seed, and whose parameters are those plus one. */
-export async function writeModel(folder: string, step: number, job: Job) {
-  const layout = buildLayout((await buildNetwork(job.spec, IMAGES)).params);
+export async function writeModel(folder: string, step: number, job: Job, images = IMAGES) {
+  const layout = buildLayout((await buildNetwork(job.spec, images)).params);
   const flat = initialParameters(layout, job.spec.seed);
   const shardOf = (from: Float32Array) => (index: number) => {
     const { offset, size } = layout.shards[index]!;
     return from.subarray(offset, offset + size);
   };
-  const set = { name: "shapes:64", size: 64, digest: "d".repeat(64), classes: [], ...IMAGES };
+  const set = { name: "shapes:64", size: 64, digest: "d".repeat(64), classes: [], ...images };
   const vectors = { params: shardOf(flat.map((value) => value + 1)), ema: shardOf(flat) };
   await writeCheckpoint(fileStore(folder), { job, layout, step, set, vectors });
   return { layout, flat };

@@ -111,7 +111,7 @@ describe("arithmetic between fields", () => {
   it.each([
     [["training.microBatch=24"], "spec.training.microBatch: 24 does not divide globalBatch 64", "for example 16"],
     [["data.patch=4", "data.imageSize=30"], "spec.data.patch: 4 does not divide imageSize 30", ""],
-    [["data.imageSize=30", "data.patch=2"], "spec.model.channelMult: 2 levels halve 15 pixels 1 times", "fewer levels"],
+    [["data.imageSize=30", "data.patch=2"], "spec.model.channelMult: 2 levels divide 15 pixels by 2", "fewer levels"],
     [["model.channels=12"], "spec.model.groups: 8 does not divide the 12 channels of level 0", ""],
     [["model.attention=[9]"], "spec.model.attention: 9 is no resolution of this network", "its own, [28, 14]"],
     [["workers.min=9"], "spec.workers.min: 9 is above max 8", ""],

@@ -157,6 +157,54 @@ spec:
   });
 });
 
+describe("a teacher that is told embeddings", () => {
+  const edm = (name: string, rest: string): Job =>
+    parseJob(`
+metadata: { name: ${name} }
+spec:
+  data: { source: "captions:64", imageSize: 8, patch: 4 }
+  ${rest}
+  sampling: { sampler: heun }`);
+  const clip = (seed: number) =>
+    parseJob(`
+metadata: { name: clip }
+spec:
+  seed: ${seed}
+  data: { source: "captions:64", imageSize: 8, patch: 4 }
+  model: { type: clip, channels: 8, layers: 1, embedding: 6, text: { width: 8, layers: 1 } }
+  diffusion: { objective: contrastive }`);
+  const at = (run: string) => `{ from: "file://${scratch.file(run)}" }`;
+  const told = (of: string) => `model: { channels: 8, channelMult: [1], groups: 4, embedding: 6 }
+  models: { clip: ${at(of)},`;
+  const learner = (network: string) =>
+    edm(
+      "learner",
+      `${network}teacher: ${at("told")} }
+  diffusion: { process: edm, predict: edm, objective: progressive, scales: { start: 4 } }`,
+    );
+
+  beforeAll(async () => {
+    await writeModel(scratch.file("clip-0"), 1, clip(0));
+    await writeModel(scratch.file("clip-1"), 1, clip(1));
+    const known = edm(
+      "told",
+      `${told("clip-0")} }
+  diffusion: { process: edm, predict: edm }`,
+    );
+    await writeModel(scratch.file("told"), 1, withPins(known, await read(known)));
+  });
+
+  it("teaches a student that is told those of the same clip, and no other", async () => {
+    expect(await read(learner(told("clip-0")))).toHaveProperty("teacher");
+    await expect(read(learner(told("clip-1")))).rejects.toThrow(
+      /^models\.teacher was trained with the clip [0-9a-f]{64}/,
+    );
+    await expect(read(learner("model: { channels: 8, channelMult: [1], groups: 4 }\n  models: { "))).rejects.toThrow(
+      "model.embedding: the model has 6, the job null",
+    );
+  });
+});
+
 describe("a teacher and how images are augmented", () => {
   const told = scratch.file("told");
   beforeAll(() => writeModel(told, 4, teacherJob("data.augment=0.5")));

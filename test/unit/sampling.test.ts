@@ -32,7 +32,7 @@ describe("what is asked of a sampler", () => {
   });
 
   it.each<[Omit<SamplingOptions, "seed">, string, string]>([
-    [{ eta: "0.5" }, "--eta 0.5: heun adds none, or noise that is its own", "ddim or euler-ancestral"],
+    [{ eta: "0.5" }, "--eta 0.5: heun adds no noise, or noise that is its own", "ddim or euler-ancestral"],
     [{ sampler: "pc", grid: "time" }, "--grid time: pc has levels of noise of its own", "heun or dpmpp-2m"],
     [{ sampler: "dpm-adaptive", grid: "karras" }, "--grid karras: dpm-adaptive has levels", "leave it out"],
     [{ sampler: "flow", threshold: "static" }, "--threshold static: flow sees no predictions of x_0", "heun"],

@@ -98,6 +98,17 @@ describe("a pipeline file", () => {
 });
 
 describe("is refused before any work:", () => {
+  it("an override of a stage, and a job file, that there are not", async () => {
+    expect(() => checkPipeline(TWO, "p.yaml", { ...NOBODY, set: ["emd.seed=1"] })).toThrow(
+      "--set emd.seed=1: emd is no stage and no field of a job; did you mean edm?",
+    );
+    using scratch = scratchFolder();
+    const file = scratch.file("astray.yaml");
+    writeFileSync(file, JSON.stringify(written({ name: "edm", jobFile: "none.yaml" })));
+    const { remedy } = await refusalOf(Promise.resolve().then(() => loadPipeline(file)));
+    expect(remedy).toBe(`jobFile of stage edm is a path from the folder of ${file}`);
+  });
+
   const node = (name: string, ...of: string[]) => ({
     name,
     spec: STUDENT,

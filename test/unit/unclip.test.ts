@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../shared/backends/backend.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { openScenes } from "../../shared/data/sources/captions.ts";
+import { createBits } from "../../shared/eval/model-bits.ts";
 import { chance, meanCosine, retrieval } from "../../shared/eval/retrieval.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
 import { createDeviceParams, inference } from "../../shared/pipeline/device-params.ts";
@@ -12,7 +13,7 @@ import { createGenerator } from "../../shared/pipeline/generate.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
 import { createPrior } from "../../shared/pipeline/prior.ts";
-import { createEmbedder } from "../../shared/pipeline/towers.ts";
+import { createEmbedder, type Embedder } from "../../shared/pipeline/towers.ts";
 import { PROMPTS } from "../../shared/scenes/prompts.ts";
 import { tokensOf } from "../../shared/scenes/tokens.ts";
 import { MOST_WORDS } from "../../shared/scenes/words.ts";
@@ -206,6 +207,28 @@ describe("a decoder", () => {
     expect(await generate({ ...how, indices: [3], ...part(2, 3) })).not.toEqual(told.subarray(0, size));
     const both = await generate({ ...how, indices: [3, 7], captions: PROMPTS.slice(0, 2) });
     expect([...both.subarray(size)]).toEqual([...(await generate({ ...how, indices: [7], captions: [PROMPTS[1]!] }))]);
+  });
+});
+
+describe("bits of a decoder", () => {
+  it("are those of each image under its own embedding", async () => {
+    const decoder = await opened("decoder", stirred, ["diffusion.process=ddpm", "diffusion.timesteps=10", "sampling.steps=5"]);
+    const asked = { ...decoder, image, program: backend.program, seed: 0 };
+    const batch = { ...(await someScenes()), ids: [0, 1, 2, 3] };
+    const bitsOf = async (embedder?: Embedder) => [
+      ...(await createBits({ ...asked, embedder }).measure(batch, () => {})),
+    ];
+    const embedder = await embedderOf();
+    const others = await someScenes();
+    const size = others.pixels.length / 4;
+    others.pixels.copyWithin(3 * size, 0, size); // the last one is told the first one's
+    const [own, last, none] = [
+      await bitsOf(embedder),
+      await bitsOf({ ...embedder, images: () => embedder.images(others.pixels) }),
+      await bitsOf(),
+    ];
+    expect(last.slice(0, 3)).toEqual(own.slice(0, 3));
+    expect(new Set([own[3], last[3], none[3]]).size).toBe(3);
   });
 });
 

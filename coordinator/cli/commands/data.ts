@@ -102,7 +102,7 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
       samples: labels.reduce((n, label) => n + Number(label === k), 0),
     }));
     io.print(
-      `${set.name}: ${set.size} images of ${set.height}x${set.width}x${set.channels}, ${set.classes.length || "no"} classes`,
+      `${set.name}: ${counted(set.size, "image")} of ${set.height}x${set.width}x${set.channels}, ${set.classes.length === 1 ? "1 class" : `${set.classes.length || "no"} classes`}`,
     );
     io.print(
       `pixels: mean ${mean.toFixed(2)}, standard deviation ${std.toFixed(2)} (of 0..255, over ${looked} samples)`,
@@ -115,6 +115,7 @@ async function inspect(io: CommandIo, options: InspectOptions, source: string): 
         ]),
       );
     if (captions) io.print(table([["captions"], ...captions.slice(0, SHOWN_CAPTIONS).map((caption) => [caption])]));
+    if (set.captions?.lacking) io.print(`captions of some alone: ${set.captions.lacking} has none`);
     io.print(`digest ${set.digest}`);
     if (set.fallback) io.note(`WARNING: ${set.fallback}`);
     if (options.output !== undefined) {

@@ -6,12 +6,10 @@ import { counted } from "../../../shared/counted.ts";
 import { chainKind } from "../../../shared/diffusion/processes/index.ts";
 import { createEditor, imageKey, type Subjects } from "../../../shared/editing/editor.ts";
 import { PlumeError } from "../../../shared/errors.ts";
-import { readFrozen } from "../../../shared/frozen/read.ts";
 import { type LoadedModel, loadModel } from "../../../shared/interop/load-model.ts";
 import { generates } from "../../../shared/models/index.ts";
-import { onDevice } from "../../../shared/pipeline/frozen.ts";
 import { scaled, seen } from "../../../shared/pipeline/pixels.ts";
-import { createEmbedder, type Embedder } from "../../../shared/pipeline/towers.ts";
+import { type Embedder, numbersOf } from "../../../shared/pipeline/towers.ts";
 import {
   fitsModel,
   inverts,
@@ -23,6 +21,7 @@ import {
 } from "../../../shared/samplers/index.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { openEmbedder } from "../embedder.ts";
 import { classOf } from "../options.ts";
 import { checkOutput, OUTPUT_OPTION } from "../output.ts";
 import {
@@ -123,9 +122,9 @@ async function edit(io: CommandIo, name: string, options: EditOptions, checkpoin
   checkLevels(checkpoint, model, prepared);
   const image = imageOf(model);
   const embedder = await embedderFor(checkpoint, model, prepared);
-  if (!embedder) checkSilence(checkpoint, model.job.spec);
+  checkSilence(checkpoint, model.job.spec, embedder !== undefined);
   const { spec } = model.job;
-  const sampling = samplingFor(spec, forTask(prepared, model, asked));
+  const sampling = samplingFor(spec, forTask(checkpoint, prepared, model, asked));
   const given = await readImages(images, { image, spec, enlarges: prepared.enlarges }, io.signal);
   const subjects = subjectsOf(given, model, options.class, prepared);
   const scene = { image, patch: spec.data.patch, sampling, embedder, ...(await embedded(subjects, embedder)) };
@@ -149,11 +148,8 @@ type Placed = LoadedModel & { readonly backend: Backend };
 /** The CLIP of a decoder, for a task that is about embeddings. @throws PlumeError FAILED_PRECONDITION for another model, where it must be one. */
 async function embedderFor(checkpoint: string, model: Placed, { embeds }: Prepared): Promise<Embedder | undefined> {
   if (!embeds) return undefined;
-  const { job, backend } = model;
-  const image = imageOf(model);
-  const { clip } = await readFrozen({ ...job.spec, models: { clip: job.spec.models.clip } }, image);
-  if (clip) return createEmbedder(await onDevice(clip), image, backend.program);
-  if (embeds === "perhaps") return undefined;
+  const embedder = await openEmbedder(model);
+  if (embedder || embeds === "perhaps") return embedder;
   throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} is told no embeddings of CLIP, which this changes`, {
     remedy: "name a decoder: a run whose job has model.embedding, such as deploy/jobs/decoder.yaml",
   });
@@ -164,10 +160,7 @@ type Shown = Pick<Scene, "pixels" | "subjects">;
 /** With the embedding of each. */
 async function embedded({ pixels, subjects }: Shown, embedder: Embedder | undefined): Promise<Shown> {
   if (!embedder) return { pixels, subjects };
-  const all = embedder.images(pixels);
-  const embeddings = await all.data<"float32">();
-  all.dispose();
-  return { pixels, subjects: { ...subjects, embeddings } };
+  return { pixels, subjects: { ...subjects, embeddings: await numbersOf(embedder.images(pixels)) } };
 }
 
 /** A chain's steps are no levels that images could be noised to, and a generator has none; one that knows a density encodes. */
@@ -199,25 +192,39 @@ const CAN: Readonly<Record<Prepared["needs"], (name: SamplerName) => boolean>> =
   anything: () => true,
   steps: isStepwise,
   inversion: (name) => inverts(name) || ofGenerators(name),
+  variation: (name) => inverts(name) && scalesNoise(name),
 };
 
 const CANNOT: Readonly<Record<Prepared["needs"], string>> = {
   anything: "",
   steps: "takes several of its noise levels together, or chooses them: nothing can be held between two",
   inversion: "does not find the noise that it makes an image of",
+  variation: "does not find the noise that it makes an image of, or adds none of its own that could be more or less",
 };
 
 /** What is asked, with a sampler that can do it. */
-function forTask({ needs, guidance }: Prepared, { job }: LoadedModel, asked: AskedSampling): AskedSampling {
+function forTask(
+  checkpoint: string,
+  { needs, guidance }: Prepared,
+  { job }: LoadedModel,
+  asked: AskedSampling,
+): AskedSampling {
   const { diffusion, model } = job.spec;
   const fits = (name: SamplerName) => fitsModel(name, { ...diffusion, generates: generates(model.type) });
   const can = (name: SamplerName) => CAN[needs](name) && fits(name);
-  const sampler = asked.sampler ?? [job.spec.sampling.sampler, ...OTHERS].find(can)!;
+  const sampler = asked.sampler ?? [job.spec.sampling.sampler, ...OTHERS].find(can);
+  if (sampler === undefined)
+    throw new PlumeError(
+      "FAILED_PRECONDITION",
+      `${checkpoint}: what draws from a model of ${diffusion.process} that predicts ${diffusion.predict} ${CANNOT[needs]}`,
+      { remedy: "use a model that ddim draws from, such as a run of deploy/jobs/fashion.yaml or decoder.yaml" },
+    );
   if (fits(sampler) && !can(sampler))
     throw new PlumeError("INVALID_ARGUMENT", `--sampler ${sampler} ${CANNOT[needs]}`, {
       remedy: `use one of ${SAMPLER_NAMES.filter(can).join(", ")}${needs === "steps" ? ", or --method null-space" : ""}`,
     });
-  if (needs === "inversion" && asked.eta)
+  const encodes = needs === "inversion" || needs === "variation";
+  if (encodes && asked.eta)
     throw new PlumeError("INVALID_ARGUMENT", `--eta ${asked.eta} adds noise, which no encoding holds`, {
       remedy: "leave --eta out",
     });
@@ -225,7 +232,7 @@ function forTask({ needs, guidance }: Prepared, { job }: LoadedModel, asked: Ask
     ...asked,
     sampler,
     guidance: asked.guidance ?? guidance,
-    ...(needs === "inversion" && inverts(sampler) && scalesNoise(sampler) && { eta: 0 }),
+    ...(encodes && inverts(sampler) && scalesNoise(sampler) && { eta: 0 }),
   };
 }
 

@@ -266,6 +266,6 @@ function refuseForSilent(options: EvalOptions, checkpoint: string, type: string)
   for (const flag of [...OF_IMAGES, ...OF_SETS])
     if (options[flag] !== undefined)
       throw new PlumeError("INVALID_ARGUMENT", `${toldOf(flag, options)}: ${checkpoint} is a ${type}`, {
-        remedy: `it draws no images, and plume eval ${checkpoint} tells how good it is`,
+        remedy: `leave it out: it draws no images, and plume eval ${checkpoint} tells how good it is`,
       });
 }

@@ -13,6 +13,7 @@ import { batchesOf } from "../../../shared/pipeline/tiles.ts";
 import { spreadOf } from "../../../shared/spread.ts";
 import { action, type CommandIo } from "../action.ts";
 import { BACKEND_OPTION, openBackendFor } from "../backend.ts";
+import { openEmbedder } from "../embedder.ts";
 import { openHeldOut } from "../held-out.ts";
 import { wholeNumber } from "../options.ts";
 import { breathe, checkDraws } from "../sampling.ts";
@@ -58,8 +59,8 @@ Of a discrete process (ddpm) it is the variational bound, all T steps: an upper 
 of the network an image. Of vp, sub-vp, ve and edm it is the density under the probability flow, by Hutchinson's estimate.
 Of a vae or a dvae it is the evidence lower bound, of a flow its own density, with uniform noise between bytes: one evaluation an image;
 the importance-weighted bound (Burda et al. 2016) is below both, the more so the more it draws.
-A model with labels is asked about each image under its own label, one that reads captions under its own caption, an upsampler
-given the image itself, shrunk.`,
+A model with labels is asked about each image under its own label, one that reads captions under its own caption, a decoder told
+the image's own embedding, an upsampler given the image itself, shrunk.`,
     )
     .action(action(likelihood));
 }
@@ -75,7 +76,8 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
   const image = { height, width, channels };
   const { program } = backend;
   const readCaptions = openCaptions(job.spec, await readTextFor(job, image), program);
-  const bitsOf = createBits({ spec: job.spec, network, params, program, image, seed, readCaptions });
+  const embedder = await openEmbedder(model);
+  const bitsOf = createBits({ spec: job.spec, network, params, program, image, seed, readCaptions, embedder });
   const weighted = draws === undefined ? undefined : weightedBy(checkpoint, bitsOf, draws);
   await using sets = await openHeldOut(model, io.signal);
   const { test, train, heldOut, which } = sets;
@@ -103,7 +105,9 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
         bits.model,
         ` ± ${bits.standardError.toFixed(3)}`,
       ),
-      ...(bits.weighted === undefined ? [] : [row(`the same by ${draws} draws of each image, at most`, bits.weighted)]),
+      ...(bits.weighted === undefined
+        ? []
+        : [row(`the same by ${counted(draws!, "draw")} of each image, at most`, bits.weighted)]),
       row("WebP, lossless", bits.webp),
       row("PNG", bits.png),
       row("each pixel by itself, from the training images", bits.histogram),

@@ -106,6 +106,7 @@ async function sample(io: CommandIo, given: SampleCommandOptions, named?: string
   const drawn = await drawPlanned(plan, {
     ...io,
     read: readModel,
+    beside: readBeside,
     async draw(of, wanted) {
       const all = await drawImages(io, of, reranking?.widened(wanted) ?? wanted, { backend, workers });
       return reranking ? { ...all, pixels: await reranking.keep(all.pixels, wanted) } : all;

@@ -17,7 +17,7 @@ import type { Job, JobSpec } from "../../../shared/config/schema.ts";
 import { counted } from "../../../shared/counted.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import { LOG_LEVEL_VARIABLE, LOG_LEVELS } from "../../../shared/log.ts";
-import { givesImages } from "../../../shared/models/index.ts";
+import { givesImages, PYRAMIDS } from "../../../shared/models/index.ts";
 import { type Plane, planeOfEnvironment } from "../../../shared/rpc/tls/plane.ts";
 import { ownConnection } from "../../../shared/rpc/transport.ts";
 import { readRunLock } from "../../../shared/run-lock/lock.ts";
@@ -283,8 +283,9 @@ async function watchOnce(plane: Plane, address: string, show: (event: RunEvent) 
 
 function banner(io: CommandIo, job: Job, out: string, supervisor: Supervisor): void {
   const { training, workers, data, model } = job.spec;
+  const levels = PYRAMIDS.includes(model.type) ? ` x [${model.channelMult}]` : "";
   io.print(
-    `${job.metadata.name}: ${counted(training.steps, "step")} of ${training.globalBatch} images from ${data.source}, ${model.type} ${model.channels} x [${model.channelMult}]`,
+    `${job.metadata.name}: ${counted(training.steps, "step")} of ${training.globalBatch} images from ${data.source}, ${model.type} ${model.channels}${levels}`,
   );
   io.print(
     `coordinator on ${supervisor.address}, ${counted(workers.replicas, "worker process", "worker processes")}, run folder ${relative(process.cwd(), out) || "."}`,

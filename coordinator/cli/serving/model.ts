@@ -10,7 +10,7 @@ import type { ModelAnswer } from "../../../shared/http/images-api.ts";
 import { flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { isModelFolder } from "../../../shared/interop/read.ts";
 import { generates, mixes } from "../../../shared/models/index.ts";
-import { jobPrompts } from "../../../shared/pipeline/captions.ts";
+import { jobPrompts, readsAnyWords } from "../../../shared/pipeline/captions.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
 import { WORDS } from "../../../shared/scenes/words.ts";
@@ -89,14 +89,11 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
   const backend = await chooseBackendFor(options.backend, first.job);
   const hold = createHolder({ backend, workers, models: 1 + bases.length, signal });
 
-  let reading: Promise<Beside> | undefined;
+  const beside = createBesideReader();
   const subject = async (): Promise<Subject> => {
     const model = await read(checkpoint, weights);
-    reading ??= readBeside(checkpoint, model, {
-      classifier: options.classifier,
-      prior: bases.length === 0 ? prior : undefined,
-    });
-    return { checkpoint, model, ...(await reading) };
+    const own = { classifier: options.classifier, prior: bases.length === 0 ? prior : undefined };
+    return { checkpoint, model, ...(await beside(checkpoint, model, own)) };
   };
   const plan = async (asked: Asked): Promise<Plan> => {
     const of = await subject();
@@ -114,7 +111,7 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
     },
     async draw(asked, onProgress, off) {
       const draw: Hands["draw"] = (of, wanted) => hold.draw(of, wanted, onProgress, off);
-      return picturesOf(await drawPlanned(await plan(asked), { read, draw, signal: off, note: () => {} }));
+      return picturesOf(await drawPlanned(await plan(asked), { read, beside, draw, signal: off, note: () => {} }));
     },
     [Symbol.dispose]: () => hold[Symbol.dispose](),
   };
@@ -127,6 +124,17 @@ function checkBase(checkpoint: string, { job }: ReadModel, bases: readonly strin
   throw new PlumeError("INVALID_ARGUMENT", `${checkpoint} is an upsampler: it draws from images of ${size}x${size}`, {
     remedy: "add --base CHECKPOINT: a model that draws them",
   });
+}
+
+/** Reads what a model draws with once: its job knows that by the sha256, and processes hold it. */
+function createBesideReader(): typeof readBeside {
+  const known = new Map<string, Promise<Beside>>();
+  return (checkpoint, model, asked) => {
+    const reading = known.get(checkpoint) ?? readBeside(checkpoint, model, asked);
+    known.set(checkpoint, reading);
+    reading.catch(() => known.delete(checkpoint)); // it may be there the next time
+    return reading;
+  };
 }
 
 /** Reads a model once, and again when there is a newer checkpoint of it. */
@@ -242,7 +250,7 @@ function aboutOf({ model, classifier }: Subject, bases: readonly ReadModel[]): M
   return {
     ...{ name: job.metadata.name, step, weights, image: { width, height, channels } },
     classes: Array.from({ length: count }, (_, k) => named.imageSet.classes[k] ?? String(k)),
-    captions: reader ? { words: reader.models.text ? [] : WORDS, examples: jobPrompts(reader) } : null,
+    captions: reader ? { words: readsAnyWords(reader) ? [] : WORDS, examples: jobPrompts(reader) } : null,
     guided: mixes(spec.model.type) && (spec.model.classes > 0 || reads(spec)),
     samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, generates: byNoProcess })),
     defaults: {

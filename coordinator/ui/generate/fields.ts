@@ -148,7 +148,10 @@ function promptRow({ words, examples }: NonNullable<ModelAnswer["captions"]>, ad
     "prompt",
     input,
     el("div", { class: "examples", role: "group", "aria-label": "Example prompts" }, ...chips),
-    el("details", {}, el("summary", {}, `The ${words.length} words it knows`), el("p", {}, words.join(", "))),
+    // Without any it reads all.
+    ...(words.length > 0
+      ? [el("details", {}, el("summary", {}, `The ${words.length} words it knows`), el("p", {}, words.join(", ")))]
+      : []),
   );
 }
 

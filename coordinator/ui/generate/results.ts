@@ -1,5 +1,6 @@
 // What was drawn, newest first: each image with its number, large when it is pressed, and to take along.
 
+import { counted } from "../../../shared/counted.ts";
 import type { ImageAnswer, ImageRequest, ImagesAnswer } from "../../../shared/http/images-api.ts";
 import { el } from "../dom.ts";
 import { count } from "../format.ts";
@@ -61,8 +62,8 @@ export function createResults(line: Pick<Line, "picture">, onVary: (request: Ima
       about: `Image ${index} of seed ${answer.seed}${called === null ? "" : `: ${called}`}`,
     });
     if (answer.images.length > 0) return answer.images.map(single);
-    const about = `${answer.count} points of seed ${answer.seed}`;
-    return [{ url: answer.grid, label: `${answer.count} points`, about, file: `seed-${answer.seed}.png` }];
+    const about = `${counted(answer.count, "point")} of seed ${answer.seed}`;
+    return [{ url: answer.grid, label: counted(answer.count, "point"), about, file: `seed-${answer.seed}.png` }];
   }
 }
 

@@ -33,6 +33,13 @@ export const AGAINST_EMBEDDINGS: readonly WrongJob[] = [
   ),
   wrong(
     {
+      ...{ data: CAPTIONS, model: { type: "clip", embedding: 48, text: TEXT }, diffusion: { objective: "contrastive" } },
+      training: { globalBatch: 1, microBatch: 1 },
+    },
+    "spec.training.microBatch: Forbidden: 1: a clip tells a sample from the others of its micro-batch; choose 2 or more",
+  ),
+  wrong(
+    {
       ...{ data: CAPTIONS, model: { ...PRIOR, embedding: 48 }, models: { clip: CLIP } },
       sampling: { threshold: "dynamic" },
     },

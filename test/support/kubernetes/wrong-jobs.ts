@@ -31,11 +31,11 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { model: { channelMult: [1, 2, 3, 4] } },
-    "spec.model.channelMult: Forbidden: 4 levels halve 28 pixels 3 times, and 28 is not divisible by 8; use fewer levels or another imageSize",
+    "spec.model.channelMult: Forbidden: 4 levels divide 28 pixels by 8, which leaves a remainder; use fewer levels or another imageSize",
   ),
   wrong(
     { model: { levelBlocks: [1, 2, 3] } },
-    "spec.model.levelBlocks: Forbidden: are of 3 levels, channelMult of 2; give a number for each level",
+    "spec.model.levelBlocks: Forbidden: lists 3, channelMult has 2; give a number for each level",
   ),
   wrong(
     { model: { channels: 8, channelMult: [1, 3], groups: 16 } },

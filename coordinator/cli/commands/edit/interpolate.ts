@@ -1,5 +1,6 @@
 // plume edit interpolate: images between two, by the noise that makes them.
 
+import { counted } from "../../../../shared/counted.ts";
 import { decoded, encoded, slerp } from "../../../../shared/editing/interpolation.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { wholeNumber } from "../../options.ts";
@@ -20,7 +21,7 @@ export const interpolate: EditTask = {
       async open(scene) {
         const n = scene.subjects.keys.length;
         if (n % 2 !== 0)
-          throw new PlumeError("INVALID_ARGUMENT", `${n} images are no pairs`, {
+          throw new PlumeError("INVALID_ARGUMENT", `${counted(n, "image is", "images are")} no pairs`, {
             remedy: "name two images, or more by twos: each pair is a row",
           });
         return async (work) => {

@@ -34,7 +34,7 @@ export interface Edited {
 /** A task whose own options are read. */
 export interface Prepared {
   /** What the sampler must be able to do. */
-  readonly needs: "anything" | "steps" | "inversion";
+  readonly needs: "anything" | "steps" | "inversion" | "variation";
   /** Instead of the job's, where no option names one. */
   readonly guidance?: number;
   /** Whether an image keeps its label where it has one. */

@@ -21,7 +21,7 @@ export const variations: EditTask = {
         remedy: "1 varies most; plume edit reconstruct adds no noise",
       });
     return {
-      needs: "inversion",
+      needs: "variation",
       guidance: 1,
       keepsLabels: true,
       embeds: "always",

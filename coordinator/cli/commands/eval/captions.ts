@@ -101,7 +101,8 @@ export async function evaluateCaptions(
 function checkOfScenes(checkpoint: string, source: string): void {
   if (SOURCES[source.split(":")[0]!]?.scenes) return;
   throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} was trained on ${source}, whose captions no grammar has`, {
-    remedy: "plume sample --prompt draws what it makes of one, plume likelihood tells the bits of its test images",
+    remedy:
+      "plume sample --prompt draws what it makes of one; plume likelihood tells the bits of its test images, of any process but imagen",
   });
 }
 

@@ -6,6 +6,7 @@ import { join, relative } from "node:path";
 import { Command } from "commander";
 import { dumpJob } from "../../../../shared/config/load.ts";
 import type { Job } from "../../../../shared/config/schema.ts";
+import { counted } from "../../../../shared/counted.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { givesImages } from "../../../../shared/models/index.ts";
 import { checkStages } from "../../../../shared/stages/fits.ts";
@@ -132,7 +133,7 @@ function createTeller(io: CommandIo, { name, stages }: Pipeline, out: string) {
     const place = `${stages.findIndex((each) => each.name === stage) + 1}/${stages.length}`;
     const { steps, finalLoss, emaSha256, wallSeconds } = summary;
     io.print(
-      `[${place}] ${stage} ${how}: ${steps} steps, loss ${lossWords(finalLoss)}, ${duration(wallSeconds)}, EMA sha256 ${emaSha256.slice(0, 12)}`,
+      `[${place}] ${stage} ${how}: ${counted(steps, "step")}, loss ${lossWords(finalLoss)}, ${duration(wallSeconds)}, EMA sha256 ${emaSha256.slice(0, 12)}`,
     );
     told.push({ stage, state: how, ...summary });
     return summary;

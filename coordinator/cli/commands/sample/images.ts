@@ -11,7 +11,7 @@ import type { Asked, Way } from "./asked.ts";
 import type { Beside } from "./beside.ts";
 import type { Hands } from "./hands.ts";
 import { openSmallImages, type SmallImages } from "./low-res.ts";
-import { captionsFor, checkTokens } from "./prompt.ts";
+import { captionsFor, checkTokens, promptsFor, reads } from "./prompt.ts";
 import { writeDrawn, writeEnlarged } from "./show.ts";
 
 /** What draws. */
@@ -74,7 +74,7 @@ export async function drawPlanned(plan: Plan, hands: Hands): Promise<Drawn> {
   // Of images that are there nothing is said but by a prompt.
   const silent = small && asked.words.base === undefined && asked.prompt === undefined;
   if (silent) checkSilence(checkpoint, spec);
-  const captionsOf = silent ? undefined : captionsFor(spec, asked.prompt);
+  const captionsOf = silent ? undefined : captionsFor(spec, promptsFor(spec, asked.prompt, small?.prompts));
   const lowRes = small && { pixels: small.pixels, noise };
   const { pixels, workers } = await hands.draw(model, {
     ...{ ...sampling, ...beside, classifierScale, count, labelsOf, captionsOf, lowRes },
@@ -107,7 +107,7 @@ export async function writeImages(output: string, { plan, pixels, count, small }
   const { height, width, channels } = imageSet;
   const prompts = jobPrompts(job.spec);
   if (small) await writeEnlarged(output, pixels, small, { height, width, channels }, job.spec.model.lowRes!.size);
-  else if (captionsFor(job.spec, asked.prompt) && asked.prompt === undefined)
+  else if (reads(job.spec) && asked.prompt === undefined)
     await writeDrawn(output, pixels, { count, ...imageSet, classes: prompts }, prompts.length);
   else await writeDrawn(output, pixels, { count, ...imageSet }, only === null ? classes : 0);
 }

@@ -11,9 +11,9 @@ import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
 import { classOf, decimal } from "../../options.ts";
 import { checkDraws, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
-import { readBeside } from "./beside.ts";
+import type { Beside } from "./beside.ts";
 import type { Hands } from "./hands.ts";
-import { captionsFor, checkPrompt, checkTokens } from "./prompt.ts";
+import { captionsFor, checkPrompt, checkTokens, checkWords, promptsFor, reads } from "./prompt.ts";
 
 export interface LowResOptions extends ImageOptions {
   /** Nearest first. */
@@ -89,6 +89,8 @@ export interface SmallImages {
   readonly pixels: Uint8Array;
   /** Classes, where they are known. */
   readonly labels: readonly number[] | null;
+  /** What they show, in turn, where a base was asked for it. */
+  readonly prompts?: readonly string[] | undefined;
   /** Where they were shrunk: uint8 [n, H, W, C]. */
   readonly originals?: Uint8Array;
   /** For `--json`. */
@@ -140,9 +142,11 @@ export async function openSmallImages(
   frame: Frame,
 ): Promise<SmallImages> {
   if ("bases" in lowRes) {
-    const bases = await readBases(hands, lowRes.bases, asked.weights, frame);
+    const bases = await readBases(hands, lowRes.bases, asked, frame);
     const specs = [frame.spec, ...bases.map(({ model }) => model.job.spec)];
     checkPrompt(bases[0]!.called, specs, asked.prompt);
+    if (asked.prompt === undefined) checkOwnPrompts(bases, specs);
+    for (const { model, beside } of bases) await checkTokens(model.job.spec, beside.text, asked.prompt);
     return drawBase(hands, bases, { ...asked, specs });
   }
   if (asked.count !== undefined)
@@ -156,28 +160,32 @@ interface Base {
   /** As it was typed. */
   readonly called: string;
   readonly model: ReadModel;
+  readonly beside: Beside;
 }
 
 /** All of a chain before any is drawn. @throws PlumeError FAILED_PRECONDITION for a base whose images the upsampler does not take. */
 async function readBases(
   hands: Hands,
   [called, ...behind]: readonly string[],
-  weights: Weights | undefined,
+  asked: Pick<SmallAsked, "weights" | "prior">,
   frame: Frame,
 ): Promise<readonly Base[]> {
-  const base = { called: called!, model: await hands.read(called!, weights) };
-  checkDraws(base.called, base.model.job.spec);
-  checkBehind(base, behind);
-  checkSize(base, frame);
-  const { job, imageSet } = base.model;
+  const read = { called: called!, model: await hands.read(called!, asked.weights) };
+  const { job, imageSet } = read.model;
+  checkDraws(read.called, job.spec);
+  checkBehind(read, behind);
+  checkSize(read, frame);
+  // An upsampler is told no embeddings: a decoder stands at the end.
+  const prior = behind.length === 0 ? asked.prior : undefined;
+  const base = { ...read, beside: await hands.beside(read.called, read.model, { prior }) };
   if (behind.length === 0) return [base];
   const { height, width, channels } = imageSet;
   const below = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
-  return [base, ...(await readBases(hands, behind, weights, below))];
+  return [base, ...(await readBases(hands, behind, asked, below))];
 }
 
 /** An upsampler has a base behind it, and nothing else has. */
-function checkBehind({ called, model }: Base, behind: readonly string[]): void {
+function checkBehind({ called, model }: Omit<Base, "beside">, behind: readonly string[]): void {
   const { lowRes } = model.job.spec.model;
   if (!lowRes && behind.length > 0)
     throw new PlumeError("FAILED_PRECONDITION", `--base ${behind[0]}: ${called} is no upsampler and has no base`, {
@@ -190,7 +198,7 @@ function checkBehind({ called, model }: Base, behind: readonly string[]): void {
   });
 }
 
-function checkSize({ called, model }: Base, { size, image }: Frame): void {
+function checkSize({ called, model }: Omit<Base, "beside">, { size, image }: Frame): void {
   const { height, width, channels } = model.imageSet;
   if (height === size && width === size && channels === image.channels) return;
   throw new PlumeError(
@@ -200,22 +208,27 @@ function checkSize({ called, model }: Base, { size, image }: Frame): void {
   );
 }
 
-interface DrawAsked extends Omit<SmallAsked, "lowRes"> {
+/** Prompts of the job of a base are read by all that enlarge its images. @throws PlumeError INVALID_ARGUMENT for a word that one of them does not know. */
+function checkOwnPrompts(bases: readonly Base[], specs: readonly JobSpec[]): void {
+  const first = bases.findLast(({ model }) => reads(model.job.spec));
+  const prompts = first?.model.job.spec.sampling.prompts;
+  if (prompts) checkWords(specs.filter(reads), prompts, `sampling.prompts of ${first.called}:`);
+}
+
+interface DrawAsked extends Omit<SmallAsked, "lowRes" | "weights" | "prior"> {
   /** Of the whole chain, first of the upsampler that enlarges these images, then down from it, and around to those above. */
   readonly specs: readonly JobSpec[];
 }
 
 async function drawBase(hands: Hands, [base, ...behind]: readonly Base[], asked: DrawAsked): Promise<SmallImages> {
-  const { called, model } = base!;
+  const { called, model, beside } = base!;
   const { job, imageSet, step, at } = model;
   const { sampling } = job.spec;
-  const { count, seed, named, prior, prompt, specs } = asked;
+  const { count, seed, named, prompt, specs } = asked;
   const n = count ?? Math.max(1, sampling.count);
   const [above, ...below] = specs;
   const small = behind.length > 0 && (await drawBase(hands, behind, { ...asked, count: n, specs: [...below, above!] }));
-  const frozen = await readBeside(called, model, { prior });
-  await checkTokens(job.spec, frozen.text, prompt);
-  const classes = shownClasses(job.spec, frozen.classifier);
+  const classes = shownClasses(job.spec, beside.classifier);
   const ofAnother = classes === 0 && specs.some((spec) => spec.model.classes > 0);
   const only = named === undefined || ofAnother ? null : classOf(named, imageSet.classes, classes);
   const labelsOf = (indices: readonly number[]) =>
@@ -223,9 +236,10 @@ async function drawBase(hands: Hands, [base, ...behind]: readonly Base[], asked:
   hands.note(`  first ${n} images of ${called}`);
   const how = { ...samplingFor(job.spec, { seed }), classifierScale: sampling.classifierScale };
   const lowRes = small ? { pixels: small.pixels, noise: sampling.lowResNoise } : undefined;
-  const captionsOf = captionsFor(job.spec, prompt);
-  const { pixels } = await hands.draw(model, { ...how, ...frozen, count: n, labelsOf, captionsOf, lowRes });
+  const prompts = promptsFor(job.spec, prompt, small ? small.prompts : undefined);
+  const captionsOf = captionsFor(job.spec, prompts);
+  const { pixels } = await hands.draw(model, { ...how, ...beside, count: n, labelsOf, captionsOf, lowRes });
   const all = Array.from({ length: n }, (_, k) => k);
   const labels = classes === above!.model.classes ? labelsOf(all) : null;
-  return { pixels, labels, told: { base: at, baseStep: step } };
+  return { pixels, labels, prompts, told: { base: at, baseStep: step } };
 }

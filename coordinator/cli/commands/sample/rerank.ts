@@ -1,6 +1,5 @@
 // Several images of each caption, of which a clip keeps the one that is nearest to it: Ramesh et al. 2021 (DALL-E), Sec. 2.6.
 
-import type { Tensor2D } from "@tensorflow/tfjs-core";
 import type { BackendName } from "../../../../shared/backends/backend.ts";
 import { openBackend } from "../../../../shared/backends/index.ts";
 import type { JobSpec } from "../../../../shared/config/schema.ts";
@@ -8,7 +7,7 @@ import { PlumeError } from "../../../../shared/errors.ts";
 import { flatOf, type ReadModel, readModel } from "../../../../shared/interop/load-model.ts";
 import { NETWORKS } from "../../../../shared/models/index.ts";
 import { onDevice } from "../../../../shared/pipeline/frozen.ts";
-import { createEmbedder } from "../../../../shared/pipeline/towers.ts";
+import { createEmbedder, numbersOf } from "../../../../shared/pipeline/towers.ts";
 import { tokensOf } from "../../../../shared/scenes/tokens.ts";
 import type { Wanted } from "../../drawing/batches.ts";
 import { wholeNumber } from "../../options.ts";
@@ -61,22 +60,26 @@ export async function openReranking(
   const own = (indices: readonly number[]) => indices.map((k) => Math.floor(k / candidates));
   return {
     told: { rerank: clip.at, candidates },
-    widened: (wanted) => ({
-      ...wanted,
-      count: wanted.count * candidates,
-      labelsOf: (indices) => wanted.labelsOf(own(indices)),
-      captionsOf: (indices) => wanted.captionsOf!(own(indices)),
-    }),
+    widened(wanted) {
+      const { count, labelsOf, captionsOf } = wanted;
+      tokensOf(captionsOf!(every(count)), `--rerank ${rerank}: the caption`);
+      return {
+        ...wanted,
+        count: count * candidates,
+        labelsOf: (indices) => labelsOf(own(indices)),
+        captionsOf: (indices) => captionsOf!(own(indices)),
+      };
+    },
     async keep(pixels, { count, captionsOf }) {
       const { program } = await openBackend(backend);
       const embedder = createEmbedder(await onDevice({ spec: clip.job.spec, image, flat }), image, program);
-      const captions = captionsOf!(Array.from({ length: count }, (_, k) => k));
-      const texts = await numbers(embedder.texts(tokensOf(captions)));
+      const captions = captionsOf!(every(count));
+      const texts = await numbersOf(embedder.texts(tokensOf(captions)));
       const size = height * width * channels;
       const kept = new Uint8Array(count * size);
       for (let k = 0; k < count; k++) {
         const own = pixels.slice(k * candidates * size, (k + 1) * candidates * size);
-        const best = nearest(texts, k, await numbers(embedder.images(own)), candidates);
+        const best = nearest(texts, k, await numbersOf(embedder.images(own)), candidates);
         kept.set(own.subarray(best * size, (best + 1) * size), k * size);
       }
       return kept;
@@ -84,11 +87,7 @@ export async function openReranking(
   };
 }
 
-async function numbers(tensor: Tensor2D): Promise<Float32Array> {
-  const values = await tensor.data<"float32">();
-  tensor.dispose();
-  return values;
-}
+const every = (n: number): number[] => Array.from({ length: n }, (_, k) => k);
 
 /** Which of n embeddings has the largest cosine with caption k's; all are of one length. */
 function nearest(texts: Float32Array, k: number, images: Float32Array, n: number): number {
