@@ -82,7 +82,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   "shared/guidance": ["shared/diffusion", "shared/nn", "shared/samplers"],
   "shared/objectives": ["shared/diffusion", "shared/nn", "shared/rng"],
-  "shared/models": ["shared/augmentation", "shared/diffusion", "shared/nn", "shared/scenes", "shared/tensor"],
+  "shared/models": ["shared/augmentation", "shared/diffusion", "shared/nn", "shared/rng", "shared/scenes", "shared/tensor"],
   "shared/backends": ["shared/tensor", "shared/nn", "shared/kernels"],
   "shared/scenes": ["shared/rng"],
   "shared/data": ["shared/rng", "shared/scenes", "shared/store"],
