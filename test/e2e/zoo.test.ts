@@ -41,7 +41,7 @@ const namedIn = (job: string): string[] =>
 
 beforeAll(async () => {
   for (const [name, job] of Object.entries(NAMED))
-    await train(fileOf(job), scratch.file(name), "--steps", "2", ...SHORT, ...namedIn(job));
+    await train(fileOf(job), scratch.file(name), "--steps", "2", ...SHORT, ...stepsOf(job), ...namedIn(job));
 });
 
 /** Trained to each of the steps in turn: what the last run left. */
