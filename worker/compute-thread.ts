@@ -49,7 +49,7 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const { classifier, prior, ...taught } = await openFrozen(networks);
   const readCaptions = openCaptions(spec, text, program);
   const compute = createMicroBatch(spec, network, layout, image, backend, taught, readCaptions);
-  const guides = { classifier, prior, clip: taught.clip };
+  const guides = { classifier, prior, clip: taught.clip, dvae: taught.dvae };
   const generate = createGenerator({ spec, network, params, image, program, readCaptions, ...guides });
   const classes = shownClasses(spec, classifier);
   /** What images [from, to) of a grid are drawn from, an upsampler's or a decoder's. */
@@ -130,13 +130,13 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const sample = async (id: number, from: number, to: number) => {
     const started = performance.now();
     const indices = Array.from({ length: to - from }, (_, k) => from + k);
-    const { steps } = spec.sampling;
     const pixels = await generate({
       ...spec.sampling,
       indices,
       ...(heldOut ? drawnFrom(heldOut, from, to) : askedOf(indices)),
       seed: spec.seed,
-      onStep: (done) => reply({ kind: "progress", id, done: Math.floor((done / steps) * (to - from)), seconds: 0 }),
+      onStep: (done, total) =>
+        reply({ kind: "progress", id, done: Math.floor((done / total) * (to - from)), seconds: 0 }),
     });
     reply({ kind: "sample", id, pixels, seconds: { compute: (performance.now() - started) / 1000 } });
   };

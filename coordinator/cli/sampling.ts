@@ -5,7 +5,7 @@ import { GRIDS, type GridName } from "../../shared/diffusion/grids.ts";
 import { chainKind } from "../../shared/diffusion/processes/index.ts";
 import { PERCENTILE, THRESHOLDS, type ThresholdName } from "../../shared/diffusion/thresholds.ts";
 import { PlumeError } from "../../shared/errors.ts";
-import { denoises, generates, givesImages, NETWORKS } from "../../shared/models/index.ts";
+import { denoises, generates, givesImages, mixes, NETWORKS, type NetworkName } from "../../shared/models/index.ts";
 import type { Manner } from "../../shared/pipeline/draw.ts";
 import {
   fitsModel,
@@ -154,17 +154,22 @@ function checkChain({ process, timesteps }: JobSpec["diffusion"], steps: number,
     );
 }
 
-/** A generator makes an image of noise at once. */
-function checkGenerator(type: string, steps: number, guidance: number, { eta, grid, threshold }: AskedSampling): void {
+/** A generator makes an image of noise at once, or code by code. */
+function checkGenerator(
+  type: NetworkName,
+  steps: number,
+  guidance: number,
+  { eta, grid, threshold }: AskedSampling,
+): void {
   if (steps !== 1)
     throw new PlumeError(
       "INVALID_ARGUMENT",
-      `--steps ${steps}: the model is a ${type}, which draws in one evaluation`,
+      `--steps ${steps}: the model is a ${type}, which draws by no steps of a process`,
       {
         remedy: "leave --steps out",
       },
     );
-  if (guidance !== 1)
+  if (guidance !== 1 && !mixes(type))
     throw new PlumeError(
       "INVALID_ARGUMENT",
       `--guidance ${guidance} mixes two predictions of x_0, which the model, a ${type}, does not make`,

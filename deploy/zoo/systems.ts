@@ -321,6 +321,22 @@ export const SYSTEMS = {
     about: "From CLIP's embedding of a picture to such a picture; of captions, by what the prior draws of them.",
     measures: ["captions"],
   },
+  dvae: {
+    title: "DALL-E's discrete autoencoder",
+    source: "Ramesh et al. 2021, Sec. 2.1; Jang et al. 2017",
+    job: "dvae",
+    about: "A picture as a grid of codes, learned through their relaxation; what it draws are codes by chance.",
+    measures: ["likelihood"],
+  },
+  dalle: {
+    title: "DALL-E at the smallest scale",
+    source: "Ramesh et al. 2021",
+    job: "dalle",
+    needs: { dvae: "dvae" },
+    about:
+      "A transformer over captions and their pictures' codes, which it draws one by one; the exact parser is the judge.",
+    measures: ["captions"],
+  },
 } satisfies Record<string, System>;
 
 export type SystemName = keyof typeof SYSTEMS;

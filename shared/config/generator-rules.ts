@@ -1,12 +1,13 @@
-// What fits networks that make images of noise at once, and what fits those alone.
+// What fits networks that make images by no process, and what fits those alone.
 
-import { denoises, generates, MAKERS, NETWORKS, type NetworkName } from "../models/index.ts";
+import { denoises, generates, MAKERS, mixes, NETWORKS, type NetworkName } from "../models/index.ts";
 import { ofGenerators, SAMPLER_NAMES } from "../samplers/index.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
 const TYPES = Object.keys(NETWORKS) as NetworkName[];
-/** The job's network makes images at once, or denoises, in CEL. */
+/** The job's network makes images by no process, mixes predictions, or denoises, in CEL. */
 const GENERATES = `self.model.type in ${quoted(TYPES.filter(generates))}`;
+const MIXES = `self.model.type in ${quoted(TYPES.filter(mixes))}`;
 export const DENOISES = `self.model.type in ${quoted(TYPES.filter(denoises))}`;
 
 /** Those that see images as they are. */
@@ -59,21 +60,21 @@ export const GENERATOR_RULES: readonly Rule[] = [
   {
     path: ["sampling", "steps"],
     faults: ({ sampling: { steps }, model: { type } }) =>
-      unless(!generates(type) || steps === 1, () => `${steps}: a ${type} draws in one evaluation; set it to 1`),
+      unless(!generates(type) || steps === 1, () => `${steps}: a ${type} draws by no steps of a process; set it to 1`),
     cel: {
       holds: `!(${GENERATES}) || self.sampling.steps == 1`,
-      message: "'%d: a %s draws in one evaluation; set it to 1'.format([self.sampling.steps, self.model.type])",
+      message: "'%d: a %s draws by no steps of a process; set it to 1'.format([self.sampling.steps, self.model.type])",
     },
   },
   {
     path: ["sampling", "guidance"],
     faults: ({ sampling: { guidance }, model: { type } }) =>
       unless(
-        !generates(type) || guidance === 1,
+        mixes(type) || guidance === 1,
         () => `${guidance} mixes two predictions of x_0, which a ${type} does not make; set it to 1`,
       ),
     cel: {
-      holds: `!(${GENERATES}) || self.sampling.guidance == 1.0`,
+      holds: `${MIXES} || self.sampling.guidance == 1.0`,
       message:
         "'%s mixes two predictions of x_0, which a %s does not make; set it to 1'.format([self.sampling.guidance, self.model.type])",
     },

@@ -41,6 +41,8 @@ const ALLOWABLE = [
   "adversarial.labelSmoothing",
   "adversarial.discriminator",
   "autoencoder.beta",
+  "autoencoder.betaSteps",
+  "autoencoder.temperature",
   "training.optimizer.lr",
   "training.optimizer.beta1",
   "training.optimizer.beta2",

@@ -18,7 +18,7 @@ export const modelSchema = z.strictObject({
     .max(MOST_CHANNELS)
     .default(32)
     .describe(
-      "channels of the first level, of flow those between its couplings; units of a layer of mlp and gan-mlp; channels of a token in clip's image tower and in prior",
+      "channels of the first level, of flow those between its couplings; units of a layer of mlp and gan-mlp; channels of a token in clip's image tower, in prior and in dalle",
     ),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
@@ -60,7 +60,7 @@ export const modelSchema = z.strictObject({
     .max(64)
     .default(3)
     .describe(
-      "hidden layers of mlp and gan-mlp; steps of a level of flow; transformer layers of clip's image tower and of prior",
+      "hidden layers of mlp and gan-mlp; steps of a level of flow; transformer layers of clip's image tower, of prior and of dalle",
     ),
   bases: z.int().min(2).max(1000).default(10).describe("bumps over time by which mlp's outputs depend on it"),
   pool: z

@@ -62,6 +62,9 @@ export const modelsSchema = z.strictObject({
   prior: frozenSchema
     .optional()
     .describe("the prior that draws these of captions, for what a unet of model.embedding samples"),
+  dvae: frozenSchema
+    .optional()
+    .describe("the dvae whose codes a dalle learns and draws, and which makes images of them"),
 });
 
 export type FrozenName = keyof z.infer<typeof modelsSchema>;

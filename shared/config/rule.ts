@@ -30,7 +30,9 @@ export interface Checked {
     readonly embedding?: number | undefined;
   };
   readonly training: { readonly globalBatch: number; readonly microBatch: number; readonly init?: string | undefined };
-  readonly models: Readonly<Partial<Record<"teacher" | "classifier" | "clip" | "prior" | "text", object | undefined>>>;
+  readonly models: Readonly<
+    Partial<Record<"teacher" | "classifier" | "clip" | "prior" | "dvae" | "text", object | undefined>>
+  >;
   readonly diffusion: ProcessOptions & {
     readonly process: ProcessName;
     readonly predict: string;
@@ -51,6 +53,8 @@ export interface Checked {
     readonly percentile?: number | undefined;
     readonly guidance: number;
     readonly classifierScale?: number | undefined;
+    readonly temperature?: number | undefined;
+    readonly topK?: number | undefined;
     readonly prompts?: readonly string[] | undefined;
     readonly lowResNoise: number;
   };

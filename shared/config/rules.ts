@@ -18,6 +18,7 @@ import { judges } from "../objectives/objective.ts";
 import { fitsPrediction, fitsProcess, fitting, SAMPLER_NAMES, walksChains } from "../samplers/index.ts";
 import { ADVERSARIAL_RULES } from "./adversarial-rules.ts";
 import { CHAIN, CHAIN_RULES } from "./chain-rules.ts";
+import { CODE_RULES } from "./code-rules.ts";
 import { DIFFUSION_RULES } from "./diffusion-rules.ts";
 import { EMBEDDING_RULES } from "./embedding-rules.ts";
 import { DENOISES, GENERATOR_RULES } from "./generator-rules.ts";
@@ -334,6 +335,7 @@ export const RULES: readonly Rule[] = [
   ...ADVERSARIAL_RULES,
   ...TEXT_RULES,
   ...EMBEDDING_RULES,
+  ...CODE_RULES,
   {
     path: ["store", "endpoint"],
     // Here rather than with the field: a message about a field repeats its value.

@@ -44,6 +44,18 @@ export const samplingSchema = z.strictObject({
     .max(1000)
     .optional()
     .describe("scale s of classifier guidance by models.classifier: s grad log p(y | x_t); 1 when absent, 0 for none"),
+  temperature: z
+    .number()
+    .positive()
+    .max(100)
+    .optional()
+    .describe("what the logits of a dalle's codes are divided by before one is drawn; 1 when absent"),
+  topK: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .optional()
+    .describe("a dalle draws each code of so many likeliest; of all when absent"),
   prompts: z
     .array(z.string().min(1).max(1000))
     .min(1)

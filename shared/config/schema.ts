@@ -298,7 +298,9 @@ const specSchema = z
       .describe("the network that learns to denoise, to tell noised images apart, or to make images at once; or two"),
     diffusion: diffusionSchema.prefault({}).describe("the diffusion process, and what the network predicts"),
     adversarial: adversarialSchema.prefault({}).describe("the two networks of a GAN; no other job reads it"),
-    autoencoder: autoencoderSchema.prefault({}).describe("a variational autoencoder; no other job reads it"),
+    autoencoder: autoencoderSchema
+      .prefault({})
+      .describe("a variational autoencoder, or the codes of one that a dalle draws; no other job reads it"),
     models: modelsSchema.prefault({}).describe("other trained models that the job reads and does not change"),
     training: trainingSchema.prefault({}).describe("how long it is trained, in what batches, and by which optimizer"),
     workers: workersSchema

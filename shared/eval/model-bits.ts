@@ -7,7 +7,7 @@ import { createProcess } from "../diffusion/process.ts";
 import { chainKind, noiseProcess } from "../diffusion/processes/index.ts";
 import type { ContinuousNoise } from "../diffusion/processes/process.ts";
 import { PlumeError } from "../errors.ts";
-import { plays } from "../models/index.ts";
+import { generates } from "../models/index.ts";
 import { objectiveKind } from "../objectives/index.ts";
 import { type ReadCaptions, readScenes } from "../pipeline/captions.ts";
 import { createDenoisers, type DenoiserOptions, type NetworkDenoisers } from "../pipeline/denoiser.ts";
@@ -57,7 +57,7 @@ export function createBits(options: BitsOptions): MeasureBits {
   if (density) return densityBits(options, density);
   const { process, objective } = options.spec.diffusion;
   const { type } = options.spec.model;
-  if (plays(type))
+  if (generates(type))
     throw new PlumeError("FAILED_PRECONDITION", `a ${type} has no likelihood: of an image it knows no density`, {
       remedy: "use a model that denoises; plume eval measures what this one draws",
     });

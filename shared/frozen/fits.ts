@@ -5,7 +5,8 @@ import type { JobSpec } from "../config/schema.ts";
 import { counted } from "../counted.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel } from "../interop/load-model.ts";
-import { denoises, NETWORKS } from "../models/index.ts";
+import { CODEBOOKS, denoises, NETWORKS } from "../models/index.ts";
+import { sideOf } from "../models/of-job.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout } from "../tensor/layout.ts";
 import type { ReadText } from "../text/read.ts";
@@ -61,6 +62,18 @@ const DIFFERENCES: Readonly<Record<TrainedName, Differences>> = {
     const { type, embedding } = theirs.job.spec.model;
     if (NETWORKS[type].gives !== "embedding") return [`model.type: the model is a ${type}, and no prior`];
     return embedding === model.embedding ? [] : [line("model.embedding", embedding, model.embedding)];
+  },
+  async dvae(spec, images, theirs) {
+    const { model, autoencoder } = theirs.job.spec;
+    if (!CODEBOOKS.includes(model.type)) return [`model.type: the model is a ${model.type}, and no dvae`];
+    const { codes, codeSide } = spec.autoencoder;
+    const side = sideOf(theirs.job.spec, model.channelMult.length - 1);
+    return [
+      ...imagesOf(spec, images, theirs),
+      ...(model.classes === 0 ? [] : [line("model.classes", model.classes, spec.model.classes)]),
+      ...(autoencoder.codes === codes ? [] : [line("autoencoder.codes", autoencoder.codes, codes)]),
+      ...(side === codeSide ? [] : [`autoencoder.codeSide: the model has ${side} codes a side, the job ${codeSide}`]),
+    ];
   },
 };
 

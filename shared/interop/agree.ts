@@ -2,7 +2,7 @@
 
 import type { JobSpec } from "../config/schema.ts";
 import { type DiffusersConfig, diffusersConfig } from "../models/diffusers.ts";
-import { givesImages, plays } from "../models/index.ts";
+import { CODEBOOKS, drawsCodes, givesImages, NETWORKS, plays } from "../models/index.ts";
 import { unetConfig } from "../models/of-job.ts";
 import { AUGMENT_WEIGHT, headsOf, levelChannels, type UnetConfig } from "../models/unet-config.ts";
 import type { ModelFolder } from "./read.ts";
@@ -63,8 +63,11 @@ function ownDifferences(
           (field) => [`adversarial.${field}`, theirs?.adversarial[field], adversarial[field]] as const,
         )
       : []),
-    ...(model.type === "vae"
+    ...(NETWORKS[model.type].gives === "bound"
       ? [["autoencoder.latentChannels", theirs?.autoencoder.latentChannels, autoencoder.latentChannels] as const]
+      : []),
+    ...(CODEBOOKS.includes(model.type) || drawsCodes(model.type)
+      ? [["autoencoder.codes", theirs?.autoencoder.codes, autoencoder.codes] as const]
       : []),
     ...(model.type === "flow" ? [["model.layers", theirs?.model.layers, model.layers] as const] : []),
   ];

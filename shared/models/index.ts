@@ -50,6 +50,13 @@ export const NETWORKS = {
     pyramid: "attentive",
     load: async () => (await import("./vae.ts")).vaeOf,
   },
+  dvae: {
+    about: "DALL-E's discrete variational autoencoder, Ramesh et al. 2021: images as a grid of codes",
+    gives: "bound",
+    pyramid: "attentive",
+    codebook: true,
+    load: async () => (await import("./dvae.ts")).dvaeOf,
+  },
   flow: {
     about: "a normalizing flow: RealNVP's couplings, Dinh et al. 2017, with Glow's invertible 1x1 convolutions",
     gives: "density",
@@ -70,6 +77,13 @@ export const NETWORKS = {
     embedding: "always",
     load: async () => (await import("./prior.ts")).priorOf,
   },
+  dalle: {
+    about:
+      "DALL-E's transformer, Ramesh et al. 2021: draws the codes of models.dvae one by one, after the words of a caption",
+    gives: "codes",
+    text: "always",
+    load: async () => (await import("./dalle.ts")).dalleOf,
+  },
 } satisfies Record<string, NetworkKind>;
 
 export type NetworkName = keyof typeof NETWORKS;
@@ -80,11 +94,17 @@ export const denoises = (type: NetworkName): boolean => NETWORKS[type].gives ===
 /** Whether it is a generator and a discriminator. */
 export const plays = (type: NetworkName): boolean => NETWORKS[type].gives === "game";
 
-/** Whether it makes images of z at once, by no process. */
-export const generates = (type: NetworkName): boolean => AT_ONCE.includes(NETWORKS[type].gives);
+/** Whether it makes images by no process: of z at once, or code by code. */
+export const generates = (type: NetworkName): boolean => BY_NO_PROCESS.includes(NETWORKS[type].gives);
 
-const AT_ONCE: readonly Gives[] = ["game", "bound", "density"];
-const PICTURES: readonly Gives[] = ["image", ...AT_ONCE];
+/** Whether it draws images code by code. */
+export const drawsCodes = (type: NetworkName): boolean => NETWORKS[type].gives === "codes";
+
+/** Whether what it says under a condition can be mixed with what it says without: not of images that are made at once. */
+export const mixes = (type: NetworkName): boolean => !generates(type) || drawsCodes(type);
+
+const BY_NO_PROCESS: readonly Gives[] = ["game", "bound", "density", "codes"];
+const PICTURES: readonly Gives[] = ["image", ...BY_NO_PROCESS];
 /** Whether pictures can be drawn with it, and labels be its condition. */
 export const givesImages = (type: NetworkName): boolean => PICTURES.includes(NETWORKS[type].gives);
 
@@ -105,6 +125,8 @@ export const UPSAMPLERS = networksThat(({ lowRes }) => lowRes);
 /** Those that can read captions. */
 export const READERS = networksThat(({ text }) => text !== undefined);
 export const ALWAYS_READ = networksThat(({ text }) => text === "always");
+/** Those that code images by a codebook. */
+export const CODEBOOKS = networksThat(({ codebook }) => codebook);
 /** Those that embeddings of CLIP are of, and of these those that need their size. */
 export const EMBEDDERS = networksThat(({ embedding }) => embedding !== undefined);
 export const ALWAYS_EMBED = networksThat(({ embedding }) => embedding === "always" || embedding === "makes");

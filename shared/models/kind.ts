@@ -7,8 +7,8 @@ export interface NetworkKind {
   readonly about: string;
   /**
    * What comes out of it: an image as large as its input, or logits of classes, or a game of two networks, or a bound on the density
-   * of its input, or that density, or features of images and captions in one space, or an embedding of that space. Objectives are of
-   * some of them.
+   * of its input, or that density, or features of images and captions in one space, or an embedding of that space, or the codes of an
+   * image. Objectives are of some of them.
    */
   readonly gives: Gives;
   /** Its feature maps come in several sizes: what a job says of levels is of them; of groups and attention too unless they are plain. */
@@ -21,6 +21,8 @@ export interface NetworkKind {
   readonly text?: true | "always";
   /** It may be told an embedding of CLIP's, is in any case, or makes them. */
   readonly embedding?: true | "always" | "makes";
+  /** It codes images by a codebook, whose codes another network may draw. */
+  readonly codebook?: true;
   /** @returns what makes the network of a job. */
   load(): Promise<(fields: NetworkFields, image: ImageShape) => Network>;
 }

@@ -44,7 +44,7 @@ export interface NetworkFields {
     readonly variance: VarianceType;
   };
   readonly adversarial: { readonly latent: number; readonly spectralNorm: boolean };
-  readonly autoencoder: { readonly latentChannels: number };
+  readonly autoencoder: { readonly latentChannels: number; readonly codes: number; readonly codeSide: number };
 }
 
 /** Of the data set's images. */

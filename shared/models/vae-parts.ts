@@ -3,8 +3,9 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { attentionBlock } from "../nn/attention.ts";
-import { conv2d, groupNorm, type Scope, upsample } from "../nn/layers.ts";
+import { conv2d, embedding, groupNorm, type Scope, upsample } from "../nn/layers.ts";
 import type { Forward } from "../nn/network.ts";
+import { given } from "./at-once.ts";
 import { resBlock } from "./res-block.ts";
 
 export interface VaeConfig {
@@ -68,12 +69,12 @@ function parts({ groups, dropout, attentionLevels }: VaeConfig) {
 }
 
 /** What is added to the feature map that the middle sees, float32 [B, 1, 1, C], or nothing. */
-type Told = tf.Tensor | null;
+export type Told = tf.Tensor | null;
 
 const beside = (h: tf.Tensor4D, told: Told): tf.Tensor4D => (told ? tf.add(h, told) : h);
 
 /** float32 [B, H, W, channels] to mean and log variance of z behind each other, [B, h, w, 2 latentChannels]. */
-export function vaeEncoder(scope: Scope, config: VaeConfig) {
+function vaeEncoder(scope: Scope, config: VaeConfig) {
   const { widths, channels, resBlocks, latentChannels } = config;
   const { level, middle, out } = parts(config);
   const last = widths.length - 1;
@@ -90,7 +91,7 @@ export function vaeEncoder(scope: Scope, config: VaeConfig) {
 }
 
 /** float32 [B, h, w, latentChannels] to twice the image's channels, [B, H, W, 2 channels]. */
-export function vaeDecoder(scope: Scope, config: VaeConfig) {
+function vaeDecoder(scope: Scope, config: VaeConfig) {
   const { widths, channels, resBlocks, latentChannels } = config;
   const { level, middle, out } = parts(config);
   const last = widths.length - 1;
@@ -104,4 +105,29 @@ export function vaeDecoder(scope: Scope, config: VaeConfig) {
   });
   const end = inTurn([...up, out(scope, widths[0]!, 2 * channels)]);
   return (f: Forward, z: tf.Tensor4D, told: Told): tf.Tensor4D => end(f, mid(f, beside(convIn(f, z), told)));
+}
+
+export const halves = (x: tf.Tensor4D): [tf.Tensor4D, tf.Tensor4D] => tf.split(x, 2, 3) as [tf.Tensor4D, tf.Tensor4D];
+
+/** @param encoded channels that the encoder gives. @param coded those that the decoder is given. */
+export function declareCoder(scope: Scope, config: VaeConfig, { encoded, coded }: { encoded: number; coded: number }) {
+  const { height, width, latentChannels, widths, classes } = config;
+  const bottom = widths.at(-1)!;
+  const embed = classes > 0 ? embedding(scope.child("class_embedding"), classes, 2 * bottom) : null;
+  const encoder = vaeEncoder(scope.child("encoder"), config);
+  const decoder = vaeDecoder(scope.child("decoder"), config);
+  const quant = conv2d(scope.child("quant_conv"), 2 * latentChannels, encoded, 1);
+  const postQuant = conv2d(scope.child("post_quant_conv"), coded, latentChannels, 1);
+  return {
+    /** Height and width of z. */
+    map: [height / 2 ** (widths.length - 1), width / 2 ** (widths.length - 1)] as const,
+    /** What encoder and decoder are told of the class. */
+    tell: (f: Forward, y: tf.Tensor1D | null): readonly Told[] =>
+      embed ? tf.split(tf.reshape(embed(f, given(y, classes)), [-1, 1, 1, 2 * bottom]), 2, 3) : [null, null],
+    /** float32 [B, H, W, channels] to [B, h, w, encoded]. */
+    encode: (f: Forward, x: tf.Tensor4D, told: Told): tf.Tensor4D => quant(f, encoder(f, x, told)),
+    /** float32 [B, h, w, coded] to two numbers of each value of an image. */
+    decode: (f: Forward, z: tf.Tensor4D, told: Told): [tf.Tensor4D, tf.Tensor4D] =>
+      halves(decoder(f, postQuant(f, z), told)),
+  };
 }

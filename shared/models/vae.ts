@@ -4,12 +4,12 @@
 
 import * as tf from "@tensorflow/tfjs-core";
 import { normalKl } from "../diffusion/likelihood.ts";
-import { conv2d, createScope, embedding } from "../nn/layers.ts";
+import { createScope } from "../nn/layers.ts";
 import { discretizedLogistic, standardNormal, sumFlat } from "../nn/log-likelihood.ts";
 import type { Density, Evidence, Forward, Network } from "../nn/network.ts";
-import { forwardOf, given } from "./at-once.ts";
+import { forwardOf } from "./at-once.ts";
 import { type ImageShape, type NetworkFields, sideOf } from "./of-job.ts";
-import { type VaeConfig, vaeDecoder, vaeEncoder } from "./vae-parts.ts";
+import { declareCoder, halves, type Told, type VaeConfig } from "./vae-parts.ts";
 
 type T4 = tf.Tensor4D;
 
@@ -31,33 +31,22 @@ const LOG_VARIANCE = [-30, 20] as const;
 /** As Salimans et al. 2017 have it; its scale is an eighth of a bin. */
 const LEAST_LOG_SCALE = -7;
 
-const halves = (x: T4): [T4, T4] => tf.split(x, 2, 3) as [T4, T4];
-
 export function buildVae(config: VaeConfig): Vae {
-  const { height, width, latentChannels, widths, classes } = config;
+  const { latentChannels } = config;
   const scope = createScope();
-  const bottom = widths.at(-1)!;
-  const embed = classes > 0 ? embedding(scope.child("class_embedding"), classes, 2 * bottom) : null;
-  const encoder = vaeEncoder(scope.child("encoder"), config);
-  const decoder = vaeDecoder(scope.child("decoder"), config);
-  const quant = conv2d(scope.child("quant_conv"), 2 * latentChannels, 2 * latentChannels, 1);
-  const postQuant = conv2d(scope.child("post_quant_conv"), latentChannels, latentChannels, 1);
-
-  /** What encoder and decoder are told of the class. */
-  const tell = (f: Forward, y: tf.Tensor1D | null): readonly (tf.Tensor | null)[] =>
-    embed ? tf.split(tf.reshape(embed(f, given(y, classes)), [-1, 1, 1, 2 * bottom]), 2, 3) : [null, null];
-  const posterior = (f: Forward, x: T4, told: tf.Tensor | null): Posterior => {
-    const [mean, logVariance] = halves(quant(f, encoder(f, x, told)));
+  const coder = declareCoder(scope, config, { encoded: 2 * latentChannels, coded: latentChannels });
+  const { tell, map } = coder;
+  const posterior = (f: Forward, x: T4, told: Told): Posterior => {
+    const [mean, logVariance] = halves(coder.encode(f, x, told));
     return { mean, logVariance: tf.clipByValue(logVariance, ...LOG_VARIANCE) };
   };
-  const decoded = (f: Forward, z: T4, told: tf.Tensor | null): readonly [T4, T4] => {
-    const [mean, logScale] = halves(decoder(f, postQuant(f, z), told));
+  const decoded = (f: Forward, z: T4, told: Told): readonly [T4, T4] => {
+    const [mean, logScale] = coder.decode(f, z, told);
     return [mean, tf.maximum(logScale, LEAST_LOG_SCALE)];
   };
 
-  const map = [height / 2 ** (widths.length - 1), width / 2 ** (widths.length - 1), latentChannels] as const;
-  const latent = map[0] * map[1] * map[2];
-  const asMap = (flat: tf.Tensor2D): T4 => tf.reshape(flat, [-1, ...map]);
+  const latent = map[0] * map[1] * latentChannels;
+  const asMap = (flat: tf.Tensor2D): T4 => tf.reshape(flat, [-1, ...map, latentChannels]);
   const generate: Density["generate"] = (f, z, y) => decoded(f, asMap(z), tell(f, y)[1]!)[0];
   const evidence: Density["evidence"] = (f, x, y, noise): Evidence => {
     const [toEncoder, toDecoder] = tell(f, y);

@@ -5,7 +5,7 @@ import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/t
 import type { ParamSpec } from "../tensor/layout.ts";
 
 /** What may come out of a network, and what an objective may judge. */
-export const GIVES = ["image", "classes", "game", "bound", "density", "features", "embedding"] as const;
+export const GIVES = ["image", "classes", "game", "bound", "density", "features", "embedding", "codes"] as const;
 export type Gives = (typeof GIVES)[number];
 
 /** What a forward pass may ask for. */
@@ -71,10 +71,42 @@ export interface Evidence {
 export interface Density extends Generator {
   /** What it draws for an image to be told of it: standard normals, or uniforms in [0, 1). */
   readonly noise: { readonly of: "normals" | "uniforms"; readonly size: number };
-  /** @param x values of bytes, k / 127.5 - 1, float32 [B, H, W, C]. @param noise float32 [B, size]. */
-  evidence(f: Forward, x: Tensor4D, y: Tensor1D | null, noise: Tensor2D): Evidence;
+  /**
+   * @param x values of bytes, k / 127.5 - 1, float32 [B, H, W, C]. @param noise float32 [B, size].
+   * @param temperature float32 [1], in training: of a relaxation of what is drawn, through which gradients go; none is relaxed without.
+   */
+  evidence(f: Forward, x: Tensor4D, y: Tensor1D | null, noise: Tensor2D, temperature?: () => Tensor): Evidence;
   /** The z that it would make x of, or the mean of those: float32 [B, latent]. */
   encode(f: Forward, x: Tensor4D, y: Tensor1D | null): Tensor2D;
+}
+
+/** What codes images by a grid of N entries of a codebook. */
+export interface Codebook {
+  /** K: its entries. */
+  readonly codes: number;
+  /** Codes a side of the grid: N is its square. */
+  readonly side: number;
+  /** Images as the network sees them, float32 [B, H, W, C], to the likeliest codes, int32 [B, N], row by row. */
+  encode(f: Forward, x: Tensor4D, y: Tensor1D | null): Tensor2D;
+  /** Codes, int32 [B, N], to images in [-1, 1], float32 [B, H, W, C]. */
+  decode(f: Forward, codes: Tensor2D, y: Tensor1D | null): Tensor4D;
+}
+
+/** What is said of tokens, each by those before it: float32 [n, V] both. */
+export interface Next {
+  readonly logits: Tensor2D;
+  /** 1 of the token that is there, 0 of all others. */
+  readonly there: Tensor2D;
+}
+
+/** What gives probabilities to the tokens of captions, and after them to the codes of their images. */
+export interface TokenModel {
+  /** K: entries of the codebook. */
+  readonly codes: number;
+  /** N: codes an image. */
+  readonly length: number;
+  /** @param text int32 [B L], as a network's text. @param codes int32 [B, N]. @returns of B L tokens, and of B N codes. */
+  next(f: Forward, text: Tensor1D, codes: Tensor2D): { readonly words: Next; readonly codes: Next };
 }
 
 /** Two towers that lead images and captions into one space: CLIP. */
@@ -97,6 +129,10 @@ export interface Network {
   readonly density?: Density;
   /** Of what leads images and captions into one space. Its forward is the image tower, [B, 1, 1, embedding]. */
   readonly towers?: Towers;
+  /** Of what codes images by a codebook. */
+  readonly codebook?: Codebook;
+  /** Of what draws such codes. Its forward is of codes as an image of one channel, [B, side, side, 1], under a caption: their logits. */
+  readonly tokens?: TokenModel;
   /** @returns float32 [B, H, W, C_out]; of what tells classes apart their logits, [B, 1, 1, K]. */
   forward(f: Forward, input: NetworkInput): Tensor4D;
 }

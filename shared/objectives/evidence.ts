@@ -7,7 +7,7 @@ import type { EvidenceObjective } from "./objective.ts";
 
 export const elbo: EvidenceObjective = ({ distortion, rate }, beta) => {
   invariant(rate, "what is bounded has a rate");
-  return tf.add(distortion, tf.mul(rate, beta));
+  return tf.add(distortion, tf.mul(rate, beta()));
 };
 
 export const likelihood: EvidenceObjective = ({ distortion }) => distortion;

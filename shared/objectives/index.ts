@@ -77,7 +77,7 @@ export const OBJECTIVES = {
   elbo: {
     asks: "evidence",
     of: "bound",
-    about: "Kingma and Welling 2014, the negative evidence lower bound of a vae, in bits a dimension",
+    about: "Kingma and Welling 2014, the negative evidence lower bound of a vae or a dvae, in bits a dimension",
     load: async () => (await import("./evidence.ts")).elbo,
   },
   likelihood: {
@@ -91,6 +91,13 @@ export const OBJECTIVES = {
     of: "features",
     about: "InfoNCE of images and captions within a micro-batch, both ways, Radford et al. 2021",
     load: async () => (await import("./contrastive.ts")).contrastive,
+  },
+  "next-token": {
+    asks: "tokens",
+    of: "codes",
+    about:
+      "-log p of each word of a caption and each code of its image by those before it, 1/8 and 7/8, Ramesh et al. 2021",
+    load: async () => (await import("./next-token.ts")).nextToken,
   },
 } satisfies Record<string, ObjectiveKind>;
 

@@ -1,5 +1,5 @@
 // The contracts of objectives: of one output of the network at a time of the process, of denoisers at levels of their own, of a
-// chain's steps, of two networks that play against each other, of what a density says of images, or of two towers' features.
+// chain's steps, of two networks that play against each other, of what a density says of images, of two towers' features, or of tokens.
 
 import type * as tf from "@tensorflow/tfjs-core";
 import type { LevelDenoiser } from "../diffusion/consistency.ts";
@@ -7,7 +7,7 @@ import type { Chain, Reverse } from "../diffusion/nonequilibrium/chain.ts";
 import type { Noised, Prediction, Steps, VarianceType } from "../diffusion/prediction.ts";
 import type { Coefficients } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
-import type { Evidence, Gives } from "../nn/network.ts";
+import type { Evidence, Gives, Next } from "../nn/network.ts";
 import type { Weighed } from "./distance.ts";
 
 /** What a network was shown, and how its answer is read. */
@@ -134,8 +134,8 @@ interface OfPlayers extends Entry {
   load(): Promise<AdversarialObjective>;
 }
 
-/** @param beta what the rate counts beside the distortion. @returns nats, float32 [B]. */
-export type EvidenceObjective = (evidence: Evidence, beta: number) => tf.Tensor;
+/** @param beta float32 [1]: what the rate counts beside the distortion. @returns nats, float32 [B]. */
+export type EvidenceObjective = (evidence: Evidence, beta: () => tf.Tensor) => tf.Tensor;
 
 /** Of what a network says of images themselves. */
 interface OfEvidence extends Entry {
@@ -161,8 +161,25 @@ interface OfTowers extends Entry {
   load(): Promise<FeaturesObjective>;
 }
 
+/** Of what is said of a batch's tokens: one number. */
+export type TokensObjective = (said: { readonly words: Next; readonly codes: Next }) => tf.Scalar;
+
+/** Of tokens, each by those before it. */
+interface OfTokens extends Entry {
+  readonly asks: "tokens";
+  readonly of: "codes";
+  load(): Promise<TokensObjective>;
+}
+
 /** An entry of the table. */
-export type ObjectiveKind = OutputObjective | DenoisersObjective | OfChain | OfPlayers | OfEvidence | OfTowers;
+export type ObjectiveKind =
+  | OutputObjective
+  | DenoisersObjective
+  | OfChain
+  | OfPlayers
+  | OfEvidence
+  | OfTowers
+  | OfTokens;
 
 /** Whether it judges what a network gives. */
 export const judges = ({ of = "image" }: Entry, gives: Gives): boolean => [of].flat().includes(gives);

@@ -19,8 +19,12 @@ export function learningRate({ optimizer, warmup, schedule, steps }: LearningRat
   if (schedule === "constant") return lr;
   // 3. Half a cosine from the warm-up's end to 0 after the last step.
   const progress = Math.min(1, (step - warmup) / Math.max(1, steps - warmup));
-  return lr * 0.5 * (1 + exactCos(Math.PI * progress));
+  return halfCosine(lr, 0, progress);
 }
+
+/** From one number to another, along half a cosine. @param progress 0 to 1. */
+export const halfCosine = (from: number, to: number, progress: number): number =>
+  to + (from - to) * 0.5 * (1 + exactCos(Math.PI * progress));
 
 /** Linear anneal to 0 at `annealSteps` (guided-diffusion's lr_anneal_steps). */
 export function linearAnneal(lr: number, annealSteps: number, step: number): number {

@@ -8,6 +8,7 @@ import type { Density, Network } from "../nn/network.ts";
 import { type Computation, type MakeProgram, programsBySize } from "../nn/program.ts";
 import { objectiveKind } from "../objectives/index.ts";
 import type { EvidenceObjective } from "../objectives/objective.ts";
+import { halfCosine } from "../optim/lr-schedule.ts";
 import { normals, PURPOSE, type StreamKey, uniforms } from "../rng/stream.ts";
 import type { Layout } from "../tensor/layout.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
@@ -61,7 +62,7 @@ export function createEvidenceMicroBatch(
     const x = normalise(mirrored(pixels, image, flips), image, data.patch);
     const y = model.classes > 0 ? droppedLabels(labels, model.classes, new Float64Array(n), 0) : labels;
     const noise = noiseOf(density, { seed, purpose: PURPOSE.evidence, step, index }, n * density.noise.size);
-    return { step, index, x, y, noise };
+    return { step, index, x, y, noise, ...annealed(autoencoder, step) };
   };
 
   let current: ReturnType<typeof draw>;
@@ -71,7 +72,8 @@ export function createEvidenceMicroBatch(
       const { x, noise, labels } = fed(feed, n, () => current);
       const mean = (...tensors: tf.Tensor[]) => {
         const f = trainingForward(named(layout.tensors, tensors), feed, seed, () => current);
-        const nats = objective(density.evidence(f, x, labels(), noise), autoencoder.beta);
+        const scalar = (of: "beta" | "temperature") => () => feed([1], "float32", () => Float32Array.of(current[of]));
+        const nats = objective(density.evidence(f, x, labels(), noise, scalar("temperature")), scalar("beta"));
         return tf.div(tf.mean(nats), bits) as tf.Scalar;
       };
       const { value, grads } = tf.valueAndGrads(mean)([...params]);
@@ -88,6 +90,12 @@ export function createEvidenceMicroBatch(
     return loss!;
   };
 }
+
+/** What changes with the step: as Ramesh et al. 2021 have it, App. A.2. */
+const annealed = ({ beta, betaSteps, temperature: { from, to, steps } }: JobSpec["autoencoder"], step: number) => ({
+  beta: betaSteps > 0 ? halfCosine(0, beta, Math.min(1, step / betaSteps)) : beta,
+  temperature: halfCosine(from, to, Math.min(1, step / steps)),
+});
 
 export interface EvidenceOptions {
   readonly spec: JobSpec;

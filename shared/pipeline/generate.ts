@@ -7,7 +7,7 @@ import type { PatchShape } from "../data/patch.ts";
 import type { Random, Seen } from "../diffusion/nonequilibrium/chain.ts";
 import { chainKind } from "../diffusion/processes/index.ts";
 import { invariant } from "../invariant.ts";
-import type { Generator, Network } from "../nn/network.ts";
+import type { Generator, Network, TokenModel } from "../nn/network.ts";
 import { type Computation, type MakeProgram, programsBySize } from "../nn/program.ts";
 import { normals, PURPOSE, type Purpose } from "../rng/stream.ts";
 import { isAdaptive, levelSampler, SAMPLERS, type SamplerName } from "../samplers/index.ts";
@@ -15,6 +15,7 @@ import type { Sampler } from "../samplers/sampler.ts";
 import { type ReadCaptions, readScenes } from "./captions.ts";
 import { createChainDrawing } from "./chain.ts";
 import { createGradients } from "./classifier.ts";
+import { createCodeDrawing } from "./code-drawing.ts";
 import { createDenoisers } from "./denoiser.ts";
 import { type DeviceParams, inference, named } from "./device-params.ts";
 import { draw, type Manner } from "./draw.ts";
@@ -38,6 +39,8 @@ export interface GeneratorOptions {
   /** Of a decoder: whose embeddings it is told, and what draws them of captions; without a prior they are those of pictures. */
   readonly clip?: FrozenNetwork | undefined;
   readonly prior?: FrozenNetwork | undefined;
+  /** Of what draws codes: whose they are. */
+  readonly dvae?: FrozenNetwork | undefined;
   readonly onEvaluation?: (images: number) => void;
 }
 
@@ -87,6 +90,7 @@ function drawnBy(options: GeneratorOptions): Drawn {
   const { game, density } = options.network;
   const generator = game ?? density;
   if (generator) return drawnByGenerator(options, generator);
+  if (options.network.tokens) return drawnByCodes(options, options.network.tokens);
   return chainKind(options.spec.diffusion.process) ? drawnByChain(options) : drawnByLevels(options);
 }
 
@@ -137,6 +141,14 @@ function drawnByChain(options: GeneratorOptions): Drawn {
       seen,
       onStep,
     });
+  };
+}
+
+function drawnByCodes(options: GeneratorOptions, tokens: TokenModel): Drawn {
+  const drawing = createCodeDrawing(options, tokens);
+  return ({ captions, ...wanted }) => {
+    invariant(captions, "what draws codes draws them of captions");
+    return drawing({ ...wanted, captions });
   };
 }
 

@@ -69,7 +69,7 @@ export interface Loss {
 export async function openLoss({ diffusion }: JobSpec): Promise<Loss> {
   const kind = objectiveKind(diffusion.objective);
   invariant(
-    kind.asks !== "players" && kind.asks !== "evidence" && kind.asks !== "towers",
+    kind.asks !== "players" && kind.asks !== "evidence" && kind.asks !== "towers" && kind.asks !== "tokens",
     `${diffusion.objective} is no loss of a process`,
   );
   if (kind.asks === "chain") return chainLoss(diffusion, await kind.load());

@@ -30,6 +30,7 @@ import { feedLowRes, type LowRes, trainingLowRes } from "./low-res.ts";
 import { createPlayersMicroBatch } from "./players.ts";
 import { readGradient } from "./read-gradient.ts";
 import { denoisedShape } from "./shape.ts";
+import { createTokensMicroBatch } from "./tokens.ts";
 import { createTowersMicroBatch } from "./towers.ts";
 import { trainingForward } from "./training-forward.ts";
 
@@ -91,6 +92,7 @@ export function createMicroBatch(
   if (network.game) return createPlayersMicroBatch(spec, network.game, layout, image, backend);
   if (network.density) return createEvidenceMicroBatch(spec, network.density, layout, image, backend);
   if (network.towers) return createTowersMicroBatch(spec, network.towers, layout, image, backend);
+  if (network.tokens) return createTokensMicroBatch(spec, network.tokens, layout, image, backend, frozen.dvae);
   const { program } = backend;
   const { seed, data, diffusion, model } = spec;
   const loading = openLoss(spec);

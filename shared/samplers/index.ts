@@ -126,7 +126,8 @@ export const SAMPLERS = {
     load: async () => (await import("./reverse-kernel.ts")).reverseKernel,
   },
   generator: {
-    about: "one evaluation of what makes an image of z at once: a GAN's generator, a vae's decoder, a flow's inverse",
+    about:
+      "by no process: of z at once, by a GAN's generator, a vae's decoder or a flow's inverse, or code by code, by a dalle",
     walks: "nothing",
     eta: 0,
   },
@@ -140,7 +141,7 @@ export const SAMPLER_NAMES = Object.keys(SAMPLERS) as SamplerName[];
 export interface Drawable {
   readonly process: ProcessName;
   readonly predict: string;
-  /** Whether it makes images at once, and is no network that is walked with. */
+  /** Whether it makes images by no process, and is no network that is walked with. */
   readonly generates: boolean;
 }
 

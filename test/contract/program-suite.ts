@@ -34,9 +34,14 @@ const OBJECTIVES = [
   // A reparameterized draw, a likelihood of bytes; couplings and the determinants of small matrices.
   "objective: elbo",
   "objective: likelihood",
+  // Of a dvae: relaxed codes, at a temperature and a beta of the step.
+  "objective: elbo, labelDrop: 0",
 ];
 
-const TYPES = { "non-saturating": "dcgan", elbo: "vae", likelihood: "flow", "cross-entropy": "classifier" };
+const TYPES = {
+  ...{ "non-saturating": "dcgan", elbo: "vae", likelihood: "flow", "cross-entropy": "classifier" },
+  "elbo, labelDrop: 0": "dvae",
+};
 
 /** Networks that can be told of it see images augmented. */
 const networkOf = (objective: string) => {
@@ -57,6 +62,7 @@ spec:
   model: { type: ${networkOf(objective).type}, channels: 8, channelMult: [1, 2], groups: 4, attention: [2], classes: 10, dropout: 0.1 }
   diffusion: { ${objective} }
   adversarial: { latent: 4, penalty: r1, spectralNorm: true }
+  autoencoder: { betaSteps: 3, temperature: { steps: 3 } }
   training: { globalBatch: 16, microBatch: 4 }
   sampling: { ${samplingOf(objective)} }
 `);

@@ -86,7 +86,7 @@ it("a flow of points is measured by the modes that they cover", async () => {
 
 describe("what such a model has not", () => {
   const REFUSED: readonly (readonly [Name, readonly string[], string, string])[] = [
-    ["vae", ["sample", "--steps", "5", "-o", "x.png"], "draws in one evaluation", "leave --steps out"],
+    ["vae", ["sample", "--steps", "5", "-o", "x.png"], "draws by no steps of a process", "leave --steps out"],
     ["flow", ["sample", "--sampler", "heun", "-o", "x.png"], "does not fit the model, a flow", "use one of generator"],
     ["flow", ["eval", "--bound"], "is a flow, of which --bound knows no likelihood", "plume likelihood"],
     ["vae", ["checkpoints export", "-o", "x"], "--format diffusers has no form of a vae", "safetensors"],

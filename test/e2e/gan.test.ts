@@ -73,7 +73,7 @@ describe("a run of two networks", () => {
   });
 
   it.each([
-    [["sample", "--steps", "5", "-o", "x.png"], "draws in one evaluation", "leave --steps out"],
+    [["sample", "--steps", "5", "-o", "x.png"], "draws by no steps of a process", "leave --steps out"],
     [["sample", "--guidance", "2", "-o", "x.png"], "mixes two predictions", "leave --guidance out"],
     [
       ["sample", "--sampler", "heun", "-o", "x.png"],

@@ -34,14 +34,14 @@ const stepsOf = (job: string): string[] => {
 
 const scratch = scratchFolder();
 /** The jobs of models that others name, each after those that it names itself. */
-const NAMED = { teacher: "edm.yaml", clip: "clip.yaml", prior: "prior.yaml" };
+const NAMED = { teacher: "edm.yaml", clip: "clip.yaml", prior: "prior.yaml", dvae: "dvae.yaml" };
 
 const namedIn = (job: string): string[] =>
   namedBy(job).flatMap((name) => ["--set", `models.${name}.from=file://${scratch.file(name)}`]);
 
 beforeAll(async () => {
   for (const [name, job] of Object.entries(NAMED))
-    await train(fileOf(job), scratch.file(name), "--steps", "2", ...SHORT, ...namedIn(job));
+    await train(fileOf(job), scratch.file(name), "--steps", "2", ...SHORT, ...stepsOf(job), ...namedIn(job));
 });
 
 /** Trained to each of the steps in turn: what the last run left. */

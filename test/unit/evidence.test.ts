@@ -12,7 +12,7 @@ import { NETWORKS, type NetworkName } from "../../shared/models/index.ts";
 import { buildVae } from "../../shared/models/vae.ts";
 import type { VaeConfig } from "../../shared/models/vae-parts.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
-import { discretizedLogistic } from "../../shared/nn/log-likelihood.ts";
+import { discretizedLogistic, discretizedLogitLaplace } from "../../shared/nn/log-likelihood.ts";
 import type { Network } from "../../shared/nn/network.ts";
 import { createDeviceParams, inference } from "../../shared/pipeline/device-params.ts";
 import { createGenerator } from "../../shared/pipeline/generate.ts";
@@ -31,7 +31,7 @@ const image = { height: 8, width: 8, channels: 1 };
 const OBJECTIVES = { bound: "elbo", density: "likelihood" } as const;
 const TYPES = (Object.keys(NETWORKS) as NetworkName[]).filter((type) => NETWORKS[type].gives in OBJECTIVES);
 
-async function tiny(type: NetworkName, more = "") {
+async function tiny(type: NetworkName, beta = 1) {
   const objective = OBJECTIVES[NETWORKS[type].gives as keyof typeof OBJECTIVES];
   const { spec } = parseJob(`
 metadata: { name: tiny }
@@ -41,8 +41,8 @@ spec:
   model: { type: ${type}, channels: 8, channelMult: [1, 2], groups: 4, layers: 2, classes: 10 }
   diffusion: { objective: ${objective} }
   training: { globalBatch: 16, microBatch: 4 }
-  sampling: { sampler: generator, steps: 1 }
-  ${more}`);
+  autoencoder: { beta: ${beta}, codes: 6, latentChannels: 8 }
+  sampling: { sampler: generator, steps: 1 }`);
   const network = await buildNetwork(spec, image);
   return { spec, network, ...lively(network) };
 }
@@ -120,7 +120,7 @@ describe.each(TYPES)("a %s", (type) => {
 
 it("a weight of the KL divergence of 0 leaves the distortion, of more than 1 costs more", async () => {
   const lossOf = async (beta: number) => {
-    const { spec, network, layout, params } = await tiny("vae", `autoencoder: { beta: ${beta} }`);
+    const { spec, network, layout, params } = await tiny("vae", beta);
     const compute = createMicroBatch(spec, network, layout, image, backend);
     return compute(params, await batch(), new Float32Array(layout.size));
   };
@@ -129,13 +129,31 @@ it("a weight of the KL divergence of 0 leaves the distortion, of more than 1 cos
   expect(two - one).toBeCloseTo(one - none, 4);
 });
 
-it("the masses of all bytes under a discretized logistic add up to 1, wherever it lies and however wide it is", () => {
-  const bytes = tf.tensor1d(Array.from({ length: 256 }, (_, k) => k / 127.5 - 1));
-  for (const mean of [-1.4, -0.3, 0, 0.996])
-    for (const logScale of [-7, -4, -1, 1]) {
-      const logP = discretizedLogistic(bytes, tf.fill([256], mean), tf.fill([256], logScale));
-      expect(tf.sum(tf.exp(logP)).dataSync()[0]).toBeCloseTo(1, 3);
-    }
+const BYTES = Array.from({ length: 256 }, (_, k) => k / 127.5 - 1);
+
+it.each([
+  ["logistic", discretizedLogistic, [-7, -4, -1, 1]],
+  ["logit-Laplace", discretizedLogitLaplace, [-5, -2, 0, 3]],
+] as const)(
+  "the masses of all bytes under a discretized %s distribution add up to 1, wherever it lies and however wide it is",
+  (_, logMass, logScales) => {
+    for (const mean of [-1.4, -0.3, 0, 0.996])
+      for (const logScale of logScales) {
+        const logP = logMass(tf.tensor1d(BYTES), tf.fill([256], mean), tf.fill([256], logScale));
+        expect(tf.sum(tf.exp(logP)).dataSync()[0]).toBeCloseTo(1, 3);
+      }
+  },
+);
+
+it("the mass of a byte under a discretized logit-Laplace is the density of Ramesh et al. 2021, Eq. 2, times its width", () => {
+  const [eps, mu, b] = [0.1, 0.4, 0.7];
+  const width = (1 - 2 * eps) / 255;
+  const logP = discretizedLogitLaplace(tf.tensor1d(BYTES), tf.fill([256], mu), tf.fill([256], Math.log(b))).dataSync();
+  for (const k of [1, 60, 128, 200, 254]) {
+    const x = k * width + eps;
+    const density = Math.exp(-Math.abs(Math.log(x / (1 - x)) - mu) / b) / (2 * b * x * (1 - x));
+    expect(Math.exp(logP[k]!) / (density * width)).toBeCloseTo(1, 2);
+  }
 });
 
 it("the mean of exponentials is taken without leaving the range of numbers", () => {

@@ -57,7 +57,7 @@ Examples:
 
 Of a discrete process (ddpm) it is the variational bound, all T steps: an upper bound of what the model needs, T evaluations
 of the network an image. Of vp, sub-vp, ve and edm it is the density under the probability flow, by Hutchinson's estimate.
-Of a vae it is the evidence lower bound, of a flow its own density, with uniform noise between bytes: one evaluation an image;
+Of a vae or a dvae it is the evidence lower bound, of a flow its own density, with uniform noise between bytes: one evaluation an image;
 the importance-weighted bound (Burda et al. 2016) is below both, the more so the more it draws.
 A model with labels is asked about each image under its own label, one that reads captions under its own caption, a decoder told
 the image's own embedding, an upsampler given the image itself, shrunk.`,

@@ -17,7 +17,7 @@ const reply = (message: DrawerReply): void => void process.send!(message);
 
 let evaluations = 0;
 async function open(drawing: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
-  const { backend, model, classifier, text, clip, prior } = drawing;
+  const { backend, model, classifier, text, clip, prior, dvae } = drawing;
   const { program } = await openBackend(backend);
   const network = await buildNetwork(model.spec, model.image);
   const params = createDeviceParams(buildLayout(network.params));
@@ -27,6 +27,7 @@ async function open(drawing: Drawing): Promise<{ generate: Generate; params: Dev
     readCaptions: openCaptions(model.spec, text, program),
     clip: clip && (await onDevice(clip)),
     prior: prior && (await onDevice(prior)),
+    dvae: dvae && (await onDevice(dvae)),
     onEvaluation: (images) => {
       evaluations += images;
     },

@@ -16,6 +16,8 @@ export interface Drawing {
   /** Of a decoder of CLIP's embeddings. */
   readonly clip?: FrozenWeights | undefined;
   readonly prior?: FrozenWeights | undefined;
+  /** Of what draws codes. */
+  readonly dvae?: FrozenWeights | undefined;
 }
 
 /** A batch. */

@@ -25,9 +25,12 @@ export interface Pool extends Disposable {
 
 /** @param n drawers. @param signal ends them. */
 export async function openPool(n: number, asked: Drawing, signal: AbortSignal): Promise<Pool> {
-  const { backend, model, classifier, text, clip, prior } = asked;
+  const { backend, model, classifier, text, clip, prior, dvae } = asked;
   const { spec, image } = model;
-  const others = { classifier: sendable(classifier), clip: sendable(clip), prior: sendable(prior) };
+  const others = {
+    ...{ classifier: sendable(classifier), clip: sendable(clip) },
+    ...{ prior: sendable(prior), dvae: sendable(dvae) },
+  };
   const drawing = { backend, model: { spec, image }, ...others, text: sendable(text) };
   const drawers = Array.from({ length: n }, () => startDrawer(drawing, signal));
   const close = () => {

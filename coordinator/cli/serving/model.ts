@@ -9,7 +9,7 @@ import { PlumeError } from "../../../shared/errors.ts";
 import type { ModelAnswer } from "../../../shared/http/images-api.ts";
 import { flatOf, type ReadModel, readModel } from "../../../shared/interop/load-model.ts";
 import { isModelFolder } from "../../../shared/interop/read.ts";
-import { generates } from "../../../shared/models/index.ts";
+import { generates, mixes } from "../../../shared/models/index.ts";
 import { jobPrompts, readsAnyWords } from "../../../shared/pipeline/captions.ts";
 import { shownClasses } from "../../../shared/pipeline/tiles.ts";
 import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
@@ -205,13 +205,13 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
     open,
     async draw(
       model: ReadModel,
-      { classifier, text, clip, prior, ...wanted }: ImagesWanted,
+      { classifier, text, clip, prior, dvae, ...wanted }: ImagesWanted,
       onProgress: (images: number, count: number) => void,
       off: AbortSignal,
     ) {
       const { height, width, channels } = model.imageSet;
       const batches = drawerBatches(wanted, { height, width, channels });
-      const [key, of] = await open(model, { classifier, text, clip, prior });
+      const [key, of] = await open(model, { classifier, text, clip, prior, dvae });
       try {
         await load(of, model);
         const { pixels } = await of.pool.draw(batches, (images) => onProgress(images, wanted.count), off);
@@ -246,13 +246,13 @@ function aboutOf({ model, classifier }: Subject, bases: readonly ReadModel[]): M
   const count = classesOf(named);
   const specs = [model, ...bases].map((each) => each.job.spec);
   const reader = specs.find((each) => reads(each));
-  const atOnce = generates(spec.model.type);
+  const byNoProcess = generates(spec.model.type);
   return {
     ...{ name: job.metadata.name, step, weights, image: { width, height, channels } },
     classes: Array.from({ length: count }, (_, k) => named.imageSet.classes[k] ?? String(k)),
     captions: reader ? { words: readsAnyWords(reader) ? [] : WORDS, examples: jobPrompts(reader) } : null,
-    guided: !atOnce && (spec.model.classes > 0 || reads(spec)),
-    samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, generates: atOnce })),
+    guided: mixes(spec.model.type) && (spec.model.classes > 0 || reads(spec)),
+    samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, generates: byNoProcess })),
     defaults: {
       ...{ sampler: sampling.sampler, steps: sampling.steps, guidance: sampling.guidance, seed: 0 },
       count: Math.max(1, (bases[0] ?? model).job.spec.sampling.count),

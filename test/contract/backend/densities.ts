@@ -3,7 +3,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { buildFlow } from "../../../shared/models/flow.ts";
 import { squeeze } from "../../../shared/models/flow-steps.ts";
-import { discretizedLogistic } from "../../../shared/nn/log-likelihood.ts";
+import { discretizedLogistic, discretizedLogitLaplace } from "../../../shared/nn/log-likelihood.ts";
 import { type BackendCase, random } from "./case.ts";
 import { at, build, sigmoid } from "./reference.ts";
 
@@ -15,6 +15,16 @@ function mass(x: number, mean: number, scale: number): number {
   const upTo = (edge: number) => sigmoid((edge - mean) / scale);
   if (x < -0.999) return upTo(x + 1 / 255);
   return (x > 0.999 ? 1 : upTo(x + 1 / 255)) - upTo(x - 1 / 255);
+}
+
+/** Of a Laplace distribution of what phi of Ramesh et al. 2021 makes of bytes. */
+function laplaceMass(byte: number, mu: number, b: number): number {
+  const upTo = (edge: number) => {
+    const p = ((1 - 0.2) * edge) / 255 + 0.1;
+    const z = (Math.log(p / (1 - p)) - mu) / b;
+    return z < 0 ? Math.exp(z) / 2 : 1 - Math.exp(-z) / 2;
+  };
+  return (byte === 255 ? 1 : upTo(byte + 0.5)) - (byte === 0 ? 0 : upTo(byte - 0.5));
 }
 
 const flow = buildFlow({ height: 2, width: 2, channels: 3, hidden: [4], steps: 1, classes: 0 });
@@ -35,6 +45,15 @@ export const densities: readonly BackendCase[] = [
         const index = [i!, j!];
         return Math.log(mass(levelOf(BYTES[4 * i! + j!]!), at(mean!, index), Math.exp(at(logScale!, index))));
       }),
+    inputs: () => [random(2, 4), random(2, 4)],
+  },
+  {
+    title: "a discretized logit-Laplace's log likelihood of bytes",
+    op: (mu, logB) => discretizedLogitLaplace(tf.tensor2d(BYTES.map(levelOf), [2, 4]), mu!, logB!),
+    reference: (mu, logB) =>
+      build([2, 4], ([i, j]) =>
+        Math.log(laplaceMass(BYTES[4 * i! + j!]!, at(mu!, [i!, j!]), Math.exp(at(logB!, [i!, j!])))),
+      ),
     inputs: () => [random(2, 4), random(2, 4)],
   },
   {

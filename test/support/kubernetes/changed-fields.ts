@@ -4,6 +4,15 @@ import { CLIP } from "./wrong-embeddings.ts";
 import { CAPTIONS, TEXT } from "./wrong-job.ts";
 import { TEACHER } from "./wrong-jobs.ts";
 
+/** A job of another model's codes. */
+const DALLE = {
+  data: CAPTIONS,
+  model: { type: "dalle", text: TEXT },
+  models: { dvae: { from: "file://runs/dvae" } },
+  diffusion: { objective: "next-token" },
+  sampling: { sampler: "generator", steps: 1 },
+};
+
 const ENCODER = { from: "file:///models/t5" };
 
 /** Fields that have another value for ddpm alone. */
@@ -25,14 +34,16 @@ export const unchanged = (path: string) =>
           models: { teacher: TEACHER },
           sampling: { sampler: "progressive" },
         }
-      : {
-          diffusion: { process: OF_DDPM.includes(path) ? "ddpm" : "vp" },
-          models: OF_CLIP.includes(path) ? { clip: CLIP } : {},
-          sampling: { sampler: "euler" },
-          ...(OF_CLIP.includes(path) && { model: { embedding: 48 } }),
-          ...(path.startsWith("model.text.") && { data: CAPTIONS, model: { text: TEXT } }),
-          ...(path.startsWith("model.lowRes.") && { model: { lowRes: { size: 14 } } }),
-        };
+      : path.startsWith("models.dvae.")
+        ? DALLE
+        : {
+            diffusion: { process: OF_DDPM.includes(path) ? "ddpm" : "vp" },
+            models: OF_CLIP.includes(path) ? { clip: CLIP } : {},
+            sampling: { sampler: "euler" },
+            ...(OF_CLIP.includes(path) && { model: { embedding: 48 } }),
+            ...(path.startsWith("model.text.") && { data: CAPTIONS, model: { text: TEXT } }),
+            ...(path.startsWith("model.lowRes.") && { model: { lowRes: { size: 14 } } }),
+          };
 
 /**
  * Another value for each field that decides a run's bits, of a job that is at the defaults but for `unchanged`. A network of
@@ -100,11 +111,18 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "adversarial.discriminator.beta1": 0.5,
   "adversarial.discriminator.beta2": 0.9,
   "autoencoder.latentChannels": 8,
-  "autoencoder.beta": 0.5,
+  "autoencoder.beta": 2,
+  "autoencoder.betaSteps": 100,
+  "autoencoder.codes": 64,
+  "autoencoder.codeSide": 8,
+  "autoencoder.temperature.from": 2,
+  "autoencoder.temperature.to": 0.5,
+  "autoencoder.temperature.steps": 100,
   "models.teacher.sha256": "0".repeat(64),
   "models.text.length": 128,
   "models.text.sha256": "0".repeat(64),
   "models.clip.sha256": "0".repeat(64),
+  "models.dvae.sha256": "0".repeat(64),
   "training.globalBatch": 128,
   "training.microBatch": 8,
   "training.optimizer.type": "lion",

@@ -113,7 +113,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     levelBlocks: few([1], [1, 2], [2, 2]),
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
-    type: few("unet", "unet", "mlp", "classifier", "dcgan", "vae", "flow", "clip", "prior"),
+    type: few("unet", "unet", "mlp", "classifier", "dcgan", "vae", "dvae", "flow", "clip", "prior", "dalle"),
     embedding: few(48),
     text: few({}, { width: 32, heads: 3 }, { width: 8, layers: 1, heads: 4 }),
     lowRes: few({ size: 4 }, { size: 14, noise: 0.25 }, { size: 28, noise: 1 }),
@@ -130,7 +130,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     predict: few("eps", "edm", "consistency", "kernel"),
     objective: few(
       ...["simple", "hybrid", "consistency", "progressive", "cross-entropy", "trajectory-bound"],
-      ...["non-saturating", "hinge", "elbo", "likelihood", "contrastive"],
+      ...["non-saturating", "hinge", "elbo", "likelihood", "contrastive", "next-token"],
     ),
     variance: few("fixed-large", "learned-range"),
     scales: fc.record({ start: few(1, 2, 10), end: few(1, 5, 20) }, { requiredKeys: [] }),
@@ -142,13 +142,14 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     sigmaMax: few(0.01, 1, 50, 100),
   },
   adversarial: { labelSmoothing: few(0, 0, 0.1) },
-  autoencoder: { latentChannels: few(1, 4), beta: few(0, 0.5, 1) },
+  autoencoder: { latentChannels: few(1, 4), beta: few(0, 0.5, 1), codes: few(8, 128), codeSide: few(2, 4) },
   models: {
     teacher: few({ from: "file://runs/a" }, { from: "s3://b/p", sha256: "f".repeat(64) }),
     classifier: few({ from: "file://runs/classifier" }),
     text: few({ from: "file:///models/t5" }, { from: "s3://b/t5", length: 16 }),
     clip: few({ from: "file://runs/clip" }),
     prior: few({ from: "file://runs/prior" }),
+    dvae: few({ from: "file://runs/dvae" }),
   },
   workers: { replicas: few(1, 2, 4, 6, 9), min: few(1, 2, 9), max: few(1, 4, 8, 16), perPod: few(1, 2, 3) },
   sampling: {
@@ -162,6 +163,8 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     guidance: few(0, 1, 1.5, 2),
     classifierScale: few(0, 1, 2.5),
     lowResNoise: few(0, 0.25, 0.5),
+    temperature: few(0.5, 1),
+    topK: few(1, 8),
     prompts: few(["red square"], ["a corgi", "a cat"]),
   },
 };

@@ -228,7 +228,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { model: DCGAN, diffusion: HINGE, sampling: { ...AT_ONCE, steps: 50 } },
-    "spec.sampling.steps: Forbidden: 50: a dcgan draws in one evaluation; set it to 1",
+    "spec.sampling.steps: Forbidden: 50: a dcgan draws by no steps of a process; set it to 1",
   ),
   wrong(
     { model: { ...DCGAN, classes: 10 }, diffusion: HINGE, sampling: { ...AT_ONCE, guidance: 2 } },
@@ -240,7 +240,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { data: CAPTIONS, model: { type: "mlp", text: TEXT } },
-    "spec.model.text: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior",
+    "spec.model.text: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior or dalle",
   ),
   wrong(
     { data: CAPTIONS, model: { text: TEXT }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },
@@ -283,6 +283,25 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
     "spec.data.augment: Forbidden: 0.12 makes captions wrong that say where things are; set it to 0",
   ),
   ...AGAINST_EMBEDDINGS,
+  wrong(
+    {
+      ...{ data: CAPTIONS, model: { type: "dalle", text: TEXT }, diffusion: { objective: "next-token" } },
+      sampling: AT_ONCE,
+    },
+    "spec.models.dvae: Forbidden: is whose codes a dalle draws; set models.dvae.from to a trained dvae",
+  ),
+  wrong(
+    { models: { dvae: { from: "file://runs/dvae" } } },
+    "spec.models.dvae: Forbidden: has codes, which a unet does not draw; leave it out, or choose dalle",
+  ),
+  wrong(
+    { sampling: { temperature: 0.5 } },
+    "spec.sampling.temperature: Forbidden: 0.5 is of codes that are drawn one by one, which a unet does not; leave it out",
+  ),
+  wrong(
+    { sampling: { topK: 8 } },
+    "spec.sampling.topK: Forbidden: 8 is of codes that are drawn one by one, which a unet does not; leave it out",
+  ),
   wrong(
     { store: { endpoint: "https://me:hunter2@s3.example" } },
     "spec.store.endpoint: Forbidden: holds a user name or a password: they belong in the environment",

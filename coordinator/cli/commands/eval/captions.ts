@@ -20,14 +20,14 @@ import { tell, type Way } from "./ways.ts";
 
 const COUNT = 200;
 
-type Decoding = Pick<Drawing, "clip" | "prior">;
+type Decoding = Pick<Drawing, "clip" | "prior" | "dvae">;
 
 interface Asked {
   readonly count: number | undefined;
   readonly seeds: readonly number[];
   readonly ways: readonly Way[];
   readonly backend: BackendName;
-  /** Of a decoder of CLIP's embeddings: its clip, and what draws them. */
+  /** Of a decoder of CLIP's embeddings: its clip, and what draws them; of codes: their dvae. */
   readonly decoding: Decoding;
   /** Processes that draw; absent, as many as there are cores. */
   readonly workers: number | undefined;

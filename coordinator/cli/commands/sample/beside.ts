@@ -6,7 +6,7 @@ import { readGuide } from "../../guide.ts";
 import { checkDecoding, readDecoding } from "./prior.ts";
 import { readTextFor } from "./prompt.ts";
 
-export type Beside = Pick<Drawing, "classifier" | "text" | "clip" | "prior">;
+export type Beside = Pick<Drawing, "classifier" | "text" | "clip" | "prior" | "dvae">;
 
 interface Asked {
   /** --classifier */

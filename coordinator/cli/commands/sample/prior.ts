@@ -1,4 +1,5 @@
-// What a decoder of CLIP's embeddings is drawn with: its clip, and a prior that draws embeddings of captions.
+// What is drawn with other models: a decoder of CLIP's embeddings with its clip, and a prior that draws embeddings of captions; codes with
+// their dvae.
 
 import type { JobSpec } from "../../../../shared/config/schema.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
@@ -12,7 +13,7 @@ export const PRIOR_OPTION = [
   "of a decoder of CLIP's embeddings: what draws them of captions (default: the job's models.prior)",
 ] as const;
 
-type Decoding = Pick<Drawing, "clip" | "prior">;
+type Decoding = Pick<Drawing, "clip" | "prior" | "dvae">;
 
 /** The job's, or the prior that is named; nothing for another model. @throws PlumeError that names the option or the job's field. */
 export async function readDecoding(
@@ -23,7 +24,8 @@ export async function readDecoding(
 ): Promise<Decoding> {
   const { model, models } = spec;
   if (model.embedding === undefined) {
-    if (asked === undefined) return {};
+    const { dvae } = models;
+    if (asked === undefined) return dvae ? readFrozen({ ...spec, models: { dvae } }, images) : {};
     throw new PlumeError("INVALID_ARGUMENT", `--prior ${asked}: ${checkpoint} is told no embeddings of CLIP`, {
       remedy: "leave it out, or name a run whose job has model.embedding, such as deploy/jobs/decoder.yaml",
     });
