@@ -46,11 +46,11 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const landing = heap.allocate();
   const { program } = backend;
   const { text, ...networks } = frozen;
-  const { classifier, prior, ...taught } = await openFrozen(networks);
+  const beside = await openFrozen(networks);
+  const { classifier, prior, ...taught } = beside; // those two are for drawing alone
   const readCaptions = openCaptions(spec, text, program);
   const compute = createMicroBatch(spec, network, layout, image, backend, taught, readCaptions);
-  const guides = { classifier, prior, clip: taught.clip, dvae: taught.dvae };
-  const generate = createGenerator({ spec, network, params, image, program, readCaptions, ...guides });
+  const generate = createGenerator({ spec, network, params, image, program, readCaptions, ...beside });
   const classes = shownClasses(spec, classifier);
   /** What images [from, to) of a grid are drawn from, an upsampler's or a decoder's. */
   const drawnFrom = ({ pixels, labels, captions }: HeldOut, from: number, to: number) => ({

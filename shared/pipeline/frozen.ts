@@ -25,11 +25,12 @@ export interface FrozenNetwork {
 
 export type FrozenNetworks = Readonly<Partial<Record<TrainedName, FrozenNetwork>>>;
 
-/** Puts each model's weights on the device, where they stay. */
+/** Puts the weights of each model that there is on the device, where they stay. */
 export async function openFrozen(
-  models: Readonly<Partial<Record<TrainedName, FrozenWeights>>>,
+  models: Readonly<Partial<Record<TrainedName, FrozenWeights | undefined>>>,
 ): Promise<FrozenNetworks> {
-  const opened = Object.entries<FrozenWeights>(models).map(async ([name, model]) => [name, await onDevice(model)]);
+  const there = Object.entries<FrozenWeights | undefined>(models).filter(([, model]) => model !== undefined);
+  const opened = there.map(async ([name, model]) => [name, await onDevice(model!)]);
   return Object.fromEntries(await Promise.all(opened));
 }
 

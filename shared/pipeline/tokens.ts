@@ -62,7 +62,11 @@ export function createTokensMicroBatch(
     const text = await trainingText(spec, captions, { step, index }, readScenes);
     current = { x: normalise(pixels, image, patch), text: text! };
     const all = [...params.tensors, ...dvae.params.tensors];
-    const [loss] = await readGradient(programs(n, () => computation(objective, n, () => current)).run(all), layout.tensors, gradient);
+    const [loss] = await readGradient(
+      programs(n, () => computation(objective, n, () => current)).run(all),
+      layout.tensors,
+      gradient,
+    );
     return loss!;
   };
 }

@@ -2,10 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import { type ImageWords, parseAsked, wayFor } from "../../coordinator/cli/commands/sample/asked.ts";
-import type { Beside } from "../../coordinator/cli/commands/sample/beside.ts";
 import type { ImagesWanted } from "../../coordinator/cli/commands/sample/hands.ts";
 import { drawPlanned, planImages } from "../../coordinator/cli/commands/sample/images.ts";
 import { checkPrompt } from "../../coordinator/cli/commands/sample/prompt.ts";
+import type { Beside } from "../../coordinator/cli/drawing/messages.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import type { ReadModel } from "../../shared/interop/load-model.ts";
 
@@ -34,7 +34,7 @@ const decoder = model("base", 16, "embedding: 6", 'models: { clip: { from: "file
 /** What is drawn of each model, in turn, and with what prior. */
 async function drawn(first: ReadModel, behind: readonly ReadModel[], words: Partial<ImageWords> = {}) {
   const asked = parseAsked({ seed: "0", count: "3", base: behind.map(({ at }) => at), ...words });
-  const subject = { checkpoint: first.at, model: first, classifier: undefined };
+  const subject = { checkpoint: first.at, model: first, beside: {} };
   const captions: Record<string, readonly string[] | undefined> = {};
   const priors: Record<string, string | undefined> = {};
   await drawPlanned(await planImages(subject, asked, wayFor(first.at, first.job.spec, asked)), {
@@ -43,7 +43,7 @@ async function drawn(first: ReadModel, behind: readonly ReadModel[], words: Part
     read: async (checkpoint) => behind.find(({ at }) => at === checkpoint)!,
     async beside(checkpoint, _, { prior }): Promise<Beside> {
       priors[checkpoint] = prior;
-      return { classifier: undefined };
+      return {};
     },
     async draw({ at, imageSet: { height, width, channels } }, { count, captionsOf }: ImagesWanted) {
       captions[at] = captionsOf?.([0, 1, 2]);

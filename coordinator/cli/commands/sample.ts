@@ -100,7 +100,7 @@ async function sample(io: CommandIo, given: SampleCommandOptions, named?: string
   const way = wayFor(checkpoint, job.spec, asked);
   const prior = options.base === undefined ? options.prior : undefined;
   const beside = await readBeside(checkpoint, model, { classifier: options.classifier, prior });
-  const plan = await planImages({ checkpoint, model, ...beside }, asked, way);
+  const plan = await planImages({ checkpoint, model, beside }, asked, way);
   const backend = await chooseBackendFor(options.backend, job);
   const reranking = await openReranking(checkpoint, model, rerank, backend);
   const drawn = await drawPlanned(plan, {
@@ -124,7 +124,7 @@ function toldOf({ plan, count, workers, small }: Drawn) {
   const { prompt } = plan.asked;
   return {
     ...{ count, seed, steps, guidance, grid, threshold, percentile, workers },
-    ...(plan.subject.classifier && { classifierScale: plan.classifierScale ?? 1 }),
+    ...(plan.subject.beside.classifier && { classifierScale: plan.classifierScale ?? 1 }),
     ...(prompt !== undefined && { prompt }),
     ...(small && { ...small.told, lowResNoise: plan.noise }),
   };

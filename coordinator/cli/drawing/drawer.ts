@@ -4,7 +4,7 @@ import { openBackend } from "../../../shared/backends/index.ts";
 import { describeError, PlumeError } from "../../../shared/errors.ts";
 import { openCaptions } from "../../../shared/pipeline/captions.ts";
 import { createDeviceParams, type DeviceParams } from "../../../shared/pipeline/device-params.ts";
-import { onDevice } from "../../../shared/pipeline/frozen.ts";
+import { openFrozen } from "../../../shared/pipeline/frozen.ts";
 import { createGenerator, type Generate } from "../../../shared/pipeline/generate.ts";
 import { buildNetwork } from "../../../shared/pipeline/network.ts";
 import { buildLayout } from "../../../shared/tensor/layout.ts";
@@ -17,17 +17,15 @@ const reply = (message: DrawerReply): void => void process.send!(message);
 
 let evaluations = 0;
 async function open(drawing: Drawing): Promise<{ generate: Generate; params: DeviceParams }> {
-  const { backend, model, classifier, text, clip, prior, dvae } = drawing;
+  const { backend, model, beside } = drawing;
+  const { text, ...networks } = beside;
   const { program } = await openBackend(backend);
   const network = await buildNetwork(model.spec, model.image);
   const params = createDeviceParams(buildLayout(network.params));
   const generate = createGenerator({
     ...{ ...model, network, params, program },
-    classifier: classifier && (await onDevice(classifier)),
+    ...(await openFrozen(networks)),
     readCaptions: openCaptions(model.spec, text, program),
-    clip: clip && (await onDevice(clip)),
-    prior: prior && (await onDevice(prior)),
-    dvae: dvae && (await onDevice(dvae)),
     onEvaluation: (images) => {
       evaluations += images;
     },

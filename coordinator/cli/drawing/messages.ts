@@ -6,11 +6,9 @@ import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
 import type { Generate } from "../../../shared/pipeline/generate.ts";
 import type { TextWeights } from "../../../shared/text/read.ts";
 
-/** What draws, whatever its weights. */
-export interface Drawing {
-  readonly backend: BackendName;
-  readonly model: Pick<FrozenWeights, "spec" | "image">;
-  readonly classifier: FrozenWeights | undefined;
+/** The other models that one draws with. */
+export interface Beside {
+  readonly classifier?: FrozenWeights | undefined;
   /** Of a model whose job names a text encoder. */
   readonly text?: TextWeights | undefined;
   /** Of a decoder of CLIP's embeddings. */
@@ -18,6 +16,13 @@ export interface Drawing {
   readonly prior?: FrozenWeights | undefined;
   /** Of what draws codes. */
   readonly dvae?: FrozenWeights | undefined;
+}
+
+/** What draws, whatever its weights. */
+export interface Drawing {
+  readonly backend: BackendName;
+  readonly model: Pick<FrozenWeights, "spec" | "image">;
+  readonly beside: Beside;
 }
 
 /** A batch. */

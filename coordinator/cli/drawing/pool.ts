@@ -25,13 +25,9 @@ export interface Pool extends Disposable {
 
 /** @param n drawers. @param signal ends them. */
 export async function openPool(n: number, asked: Drawing, signal: AbortSignal): Promise<Pool> {
-  const { backend, model, classifier, text, clip, prior, dvae } = asked;
-  const { spec, image } = model;
-  const others = {
-    ...{ classifier: sendable(classifier), clip: sendable(clip) },
-    ...{ prior: sendable(prior), dvae: sendable(dvae) },
-  };
-  const drawing = { backend, model: { spec, image }, ...others, text: sendable(text) };
+  const { spec, image } = asked.model;
+  const beside = Object.entries(asked.beside).map(([name, model]) => [name, model && sendable(model)]);
+  const drawing = { backend: asked.backend, model: { spec, image }, beside: Object.fromEntries(beside) };
   const drawers = Array.from({ length: n }, () => startDrawer(drawing, signal));
   const close = () => {
     for (const drawer of drawers) drawer.close();
@@ -95,8 +91,7 @@ async function untilDone(working: readonly Promise<void>[], cancel: () => void, 
 }
 
 /** Memory that threads share cannot go to another process. */
-const sendable = <Model extends FrozenWeights | TextWeights>(model: Model | undefined): Model | undefined =>
-  model && { ...model, flat: new Float32Array(model.flat) };
+const sendable = (model: FrozenWeights | TextWeights) => ({ ...model, flat: new Float32Array(model.flat) });
 
 interface Drawer {
   /** One question at a time. @returns what was drawn. */

@@ -16,7 +16,7 @@ import { fitsModel, SAMPLER_NAMES } from "../../../shared/samplers/index.ts";
 import { WORDS } from "../../../shared/scenes/words.ts";
 import { chooseBackendFor } from "../backend.ts";
 import { type Asked, type ImageWords, parseAsked, wayFor } from "../commands/sample/asked.ts";
-import { type Beside, readBeside } from "../commands/sample/beside.ts";
+import { readBeside } from "../commands/sample/beside.ts";
 import type { Hands, ImagesWanted } from "../commands/sample/hands.ts";
 import {
   type Drawn,
@@ -28,6 +28,7 @@ import {
 } from "../commands/sample/images.ts";
 import { reads } from "../commands/sample/prompt.ts";
 import { drawerBatches } from "../drawing/batches.ts";
+import type { Beside } from "../drawing/messages.ts";
 import { openPool, type Pool } from "../drawing/pool.ts";
 import { drawersFor } from "../drawing/workers.ts";
 import type { Sampling } from "../sampling.ts";
@@ -93,13 +94,13 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
   const subject = async (): Promise<Subject> => {
     const model = await read(checkpoint, weights);
     const own = { classifier: options.classifier, prior: bases.length === 0 ? prior : undefined };
-    return { checkpoint, model, ...(await beside(checkpoint, model, own)) };
+    return { checkpoint, model, beside: await beside(checkpoint, model, own) };
   };
   const plan = async (asked: Asked): Promise<Plan> => {
     const of = await subject();
     return planImages(of, asked, wayFor(checkpoint, of.model.job.spec, asked));
   };
-  await hold.open(first, await subject());
+  await hold.open(first, (await subject()).beside);
 
   return {
     fixed,
@@ -191,7 +192,7 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
     drop(key);
     while (held.size >= models) drop([...held.keys()][0]!);
     const n = drawersFor(workers, backend, Number.POSITIVE_INFINITY);
-    const opened: Held = { pool: await openPool(n, { ...beside, backend, model: drawn }, signal), loaded: null };
+    const opened: Held = { pool: await openPool(n, { backend, model: drawn, beside }, signal), loaded: null };
     held.set(key, opened);
     return [key, opened];
   };
@@ -205,13 +206,13 @@ function createHolder({ backend, workers, models, signal }: HolderOptions) {
     open,
     async draw(
       model: ReadModel,
-      { classifier, text, clip, prior, dvae, ...wanted }: ImagesWanted,
+      { beside, ...wanted }: ImagesWanted,
       onProgress: (images: number, count: number) => void,
       off: AbortSignal,
     ) {
       const { height, width, channels } = model.imageSet;
       const batches = drawerBatches(wanted, { height, width, channels });
-      const [key, of] = await open(model, { classifier, text, clip, prior, dvae });
+      const [key, of] = await open(model, beside);
       try {
         await load(of, model);
         const { pixels } = await of.pool.draw(batches, (images) => onProgress(images, wanted.count), off);
@@ -235,13 +236,13 @@ function picturesOf(drawn: Drawn): Pictures {
   return { step, weights, how: plan.sampling, image: { height, width, channels }, count, pixels, called, write };
 }
 
-function aboutOf({ model, classifier }: Subject, bases: readonly ReadModel[]): ModelAnswer {
+function aboutOf({ model, beside }: Subject, bases: readonly ReadModel[]): ModelAnswer {
   const { job, step, weights, imageSet } = model;
   const { spec } = job;
   const { sampling, diffusion } = spec;
   const { width, height, channels } = imageSet;
   // An upsampler without classes may have a base with some.
-  const classesOf = (each: ReadModel) => shownClasses(each.job.spec, each === model ? classifier : undefined);
+  const classesOf = (each: ReadModel) => shownClasses(each.job.spec, each === model ? beside.classifier : undefined);
   const named = [model, ...bases].find((each) => classesOf(each) > 0) ?? model;
   const count = classesOf(named);
   const specs = [model, ...bases].map((each) => each.job.spec);

@@ -10,7 +10,7 @@ import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts
 import { type Spread, spreadOf } from "../../../../shared/spread.ts";
 import type { CommandIo } from "../../action.ts";
 import { drawerBatches } from "../../drawing/batches.ts";
-import type { Drawing } from "../../drawing/messages.ts";
+import type { Beside } from "../../drawing/messages.ts";
 import { openPool } from "../../drawing/pool.ts";
 import { createImageProgress } from "../../drawing/progress.ts";
 import { drawersFor } from "../../drawing/workers.ts";
@@ -20,7 +20,7 @@ import { tell, type Way } from "./ways.ts";
 
 const COUNT = 200;
 
-type Decoding = Pick<Drawing, "clip" | "prior" | "dvae">;
+type Decoding = Pick<Beside, "clip" | "prior" | "dvae">;
 
 interface Asked {
   readonly count: number | undefined;
@@ -56,7 +56,7 @@ export async function evaluateCaptions(
   };
   const most = batches([], ways[0]!, seeds[0]!).length;
   const text = await readTextFor(job, imageSet);
-  const drawing = { backend, model: { spec: job.spec, image }, classifier: undefined, text, ...decoding };
+  const drawing = { backend, model: { spec: job.spec, image }, beside: { text, ...decoding } };
   using pool = await openPool(drawersFor(workers, backend, most), drawing, io.signal);
   await pool.load((await flatOf(model)).flat);
   const told = embeddingsOf(decoding);

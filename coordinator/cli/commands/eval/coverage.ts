@@ -59,7 +59,7 @@ export async function evaluateCoverage(
   const stages = await readStages(checkpoint, model, asked.stages);
   const drawn = { spec: job.spec, image: { height, width, channels } };
   const from = { labels: labelsInTurn(count, job.spec, classifier), lowRes: undefined };
-  const drawing = { backend, model: drawn, classifier, stages };
+  const drawing = { backend, model: drawn, beside: { classifier }, stages };
   const rows: Row<MetricName>[] = [
     ...(await generatedRows(io, async ({ pixels }) => score(pixels), drawing, { ...asked, count, from })),
     { kind: "real", name: "other points of the grid", scores: [score(await realPixels(model, count, io.signal))] },

@@ -100,7 +100,12 @@ async function drawnRows(
   const { height, width, channels } = model.imageSet;
   const from = await drawnFrom(spec, classifier, { ...how, test, split });
   const weights = await readStages(checkpoint, model, stages);
-  const drawing = { backend, model: { spec, image: { height, width, channels } }, classifier, stages: weights };
+  const drawing = {
+    backend,
+    model: { spec, image: { height, width, channels } },
+    beside: { classifier },
+    stages: weights,
+  };
   return generatedRows(io, scorer.score, drawing, { ...how, from });
 }
 

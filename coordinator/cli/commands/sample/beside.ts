@@ -1,12 +1,10 @@
 // The other models that one draws with: the job's, or those that are named.
 
 import type { ReadModel } from "../../../../shared/interop/load-model.ts";
-import type { Drawing } from "../../drawing/messages.ts";
+import type { Beside } from "../../drawing/messages.ts";
 import { readGuide } from "../../guide.ts";
 import { checkDecoding, readDecoding } from "./prior.ts";
 import { readTextFor } from "./prompt.ts";
-
-export type Beside = Pick<Drawing, "classifier" | "text" | "clip" | "prior" | "dvae">;
 
 interface Asked {
   /** --classifier */

@@ -19,7 +19,7 @@ interface Processes {
 export async function drawImages(
   io: CommandIo,
   model: ReadModel,
-  { classifier, text, clip, prior, dvae, ...wanted }: ImagesWanted,
+  { beside, ...wanted }: ImagesWanted,
   processes: Processes,
 ) {
   const { height, width, channels } = model.imageSet;
@@ -29,7 +29,7 @@ export async function drawImages(
   const workers = drawersFor(processes.workers, backend, batches.length);
   const { flat } = await flatOf(model);
   const drawn = { spec: model.job.spec, image };
-  using pool = await openPool(workers, { backend, classifier, text, clip, prior, dvae, model: drawn }, io.signal);
+  using pool = await openPool(workers, { backend, beside, model: drawn }, io.signal);
   await pool.load(flat);
   const progress = createImageProgress(process.stderr, wanted.count, Date.now);
   const { pixels } = await pool.draw(batches, progress.show).finally(progress.end);

@@ -3,9 +3,12 @@
 import type { Weights } from "../../../../shared/config/models.ts";
 import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import type { Wanted } from "../../drawing/batches.ts";
-import type { Beside, readBeside } from "./beside.ts";
+import type { Beside } from "../../drawing/messages.ts";
+import type { readBeside } from "./beside.ts";
 
-export interface ImagesWanted extends Wanted, Beside {}
+export interface ImagesWanted extends Wanted {
+  readonly beside: Beside;
+}
 
 export interface Hands {
   readonly signal: AbortSignal;

@@ -4,20 +4,21 @@ import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import { jobPrompts } from "../../../../shared/pipeline/captions.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
+import type { Beside } from "../../drawing/messages.ts";
 import { scaleOf } from "../../guide.ts";
 import { classOf } from "../../options.ts";
 import { checkSilence, noLabel } from "../../sampling.ts";
 import type { Asked, Way } from "./asked.ts";
-import type { Beside } from "./beside.ts";
 import type { Hands } from "./hands.ts";
 import { openSmallImages, type SmallImages } from "./low-res.ts";
 import { captionsFor, checkTokens, promptsFor, reads } from "./prompt.ts";
 import { writeDrawn, writeEnlarged } from "./show.ts";
 
 /** What draws. */
-export interface Subject extends Beside {
+export interface Subject {
   readonly checkpoint: string;
   readonly model: ReadModel;
+  readonly beside: Beside;
 }
 
 export interface Plan extends Way {
@@ -32,14 +33,14 @@ export interface Plan extends Way {
 
 /** Before any work. @throws PlumeError for a scale that nothing has, or a class that is none. */
 export async function planImages(subject: Subject, asked: Asked, way: Way): Promise<Plan> {
-  const { model, classifier } = subject;
+  const { model, beside } = subject;
   const { job, imageSet } = model;
   const { words, named, prompt } = asked;
-  await checkTokens(job.spec, subject.text, prompt);
+  await checkTokens(job.spec, beside.text, prompt);
   const scale = words.classifierScale;
   const classifierScale =
-    scale === undefined ? job.spec.sampling.classifierScale : scaleOf("--classifier-scale", scale, classifier);
-  const classes = shownClasses(job.spec, classifier);
+    scale === undefined ? job.spec.sampling.classifierScale : scaleOf("--classifier-scale", scale, beside.classifier);
+  const classes = shownClasses(job.spec, beside.classifier);
   // An upsampler without classes may have a base with some.
   const ofBase = classes === 0 && words.base !== undefined;
   const only = named === undefined || ofBase ? null : classOf(named, imageSet.classes, classes);
@@ -61,7 +62,7 @@ export interface Drawn {
 
 export async function drawPlanned(plan: Plan, hands: Hands): Promise<Drawn> {
   const { subject, asked, sampling, noise, classes, only, classifierScale } = plan;
-  const { checkpoint, model, ...beside } = subject;
+  const { checkpoint, model, beside } = subject;
   const { job, imageSet } = model;
   const { spec } = job;
   const small = await smallImages(plan, hands);
@@ -77,7 +78,7 @@ export async function drawPlanned(plan: Plan, hands: Hands): Promise<Drawn> {
   const captionsOf = silent ? undefined : captionsFor(spec, promptsFor(spec, asked.prompt, small?.prompts));
   const lowRes = small && { pixels: small.pixels, noise };
   const { pixels, workers } = await hands.draw(model, {
-    ...{ ...sampling, ...beside, classifierScale, count, labelsOf, captionsOf, lowRes },
+    ...{ ...sampling, beside, classifierScale, count, labelsOf, captionsOf, lowRes },
   });
   const called = (k: number) => {
     const label = labelsOf([k])?.[0];

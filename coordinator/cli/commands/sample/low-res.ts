@@ -8,10 +8,10 @@ import type { ReadModel } from "../../../../shared/interop/load-model.ts";
 import { gridLabels } from "../../../../shared/pipeline/generate.ts";
 import { shrunk } from "../../../../shared/pipeline/low-res.ts";
 import { shownClasses } from "../../../../shared/pipeline/tiles.ts";
+import type { Beside } from "../../drawing/messages.ts";
 import { classOf, decimal } from "../../options.ts";
 import { checkDraws, samplingFor } from "../../sampling.ts";
 import { IMAGE_OPTIONS, type ImageOptions, parseImages, readImages } from "../edit/images.ts";
-import type { Beside } from "./beside.ts";
 import type { Hands } from "./hands.ts";
 import { captionsFor, checkPrompt, checkTokens, checkWords, promptsFor, reads } from "./prompt.ts";
 
@@ -238,7 +238,7 @@ async function drawBase(hands: Hands, [base, ...behind]: readonly Base[], asked:
   const lowRes = small ? { pixels: small.pixels, noise: sampling.lowResNoise } : undefined;
   const prompts = promptsFor(job.spec, prompt, small ? small.prompts : undefined);
   const captionsOf = captionsFor(job.spec, prompts);
-  const { pixels } = await hands.draw(model, { ...how, ...beside, count: n, labelsOf, captionsOf, lowRes });
+  const { pixels } = await hands.draw(model, { ...how, beside, count: n, labelsOf, captionsOf, lowRes });
   const all = Array.from({ length: n }, (_, k) => k);
   const labels = classes === above!.model.classes ? labelsOf(all) : null;
   return { pixels, labels, prompts, told: { base: at, baseStep: step } };

@@ -5,7 +5,7 @@ import type { JobSpec } from "../../../../shared/config/schema.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import type { Images } from "../../../../shared/frozen/fits.ts";
 import { readFrozen } from "../../../../shared/frozen/read.ts";
-import type { Drawing } from "../../drawing/messages.ts";
+import type { Beside } from "../../drawing/messages.ts";
 import { placeOf } from "../../guide.ts";
 
 export const PRIOR_OPTION = [
@@ -13,7 +13,7 @@ export const PRIOR_OPTION = [
   "of a decoder of CLIP's embeddings: what draws them of captions (default: the job's models.prior)",
 ] as const;
 
-type Decoding = Pick<Drawing, "clip" | "prior" | "dvae">;
+type Decoding = Pick<Beside, "clip" | "prior" | "dvae">;
 
 /** The job's, or the prior that is named; nothing for another model. @throws PlumeError that names the option or the job's field. */
 export async function readDecoding(
