@@ -186,6 +186,8 @@ describe("a job that does not start says why, and starts once that is mended", (
     await kubectl("create", "secret", "generic", "plume-store", ...keys);
     await patch({ suspend: true });
     await kubectl("wait", "--for=condition=Suspended", "dj/storm", "--timeout=60s");
+    // The pods that are going may have had the credentials at last, and train a step yet: what goes on must be the next ones.
+    await expect.poll(() => kubectl("get", "pods", "-o", "name"), SLOW).toBe("");
     await patch({ suspend: false });
     await expect.poll(ready, SLOW).toBe("3");
     await goesOn();
