@@ -118,7 +118,7 @@ describe("a network that reads them", () => {
     const layout = buildLayout(network.params);
     const params = createDeviceParams(layout);
     params.load(initialParameters(layout, 3).map((w, k) => w + 0.05 * Math.sin(k)));
-    const read = openCaptions(job, encoder, backend.program);
+    const read = await openCaptions(job, encoder, backend.program);
     const compute = createMicroBatch(job, network, layout, image, backend, {}, read);
     const run = async (captions: readonly string[]) => {
       const gradient = new Float32Array(layout.size);
@@ -154,7 +154,7 @@ describe("a network that reads them", () => {
   });
 
   it("is told a 1 behind each word, and zeros behind the last", async () => {
-    const numbers = await openCaptions(spec(), encoder, backend.program)(["red", "a large red square"]);
+    const numbers = await (await openCaptions(spec(), encoder, backend.program))(["red", "a large red square"]);
     const there = Array.from({ length: 2 * LENGTH }, (_, k) => numbers[k * (W + 1) + W]!);
     const count = (of: number[]) => of.filter((value) => value === 1).length;
     expect(there.every((value) => value === 0 || value === 1)).toBe(true);
