@@ -39,8 +39,8 @@ const textEncoderSchema = z.strictObject({
     ),
   weights: z
     .enum(WEIGHTS)
-    .default("ema")
-    .describe("of a clip: the average, or the last step's; a T5 encoder has one kind, which is ema here"),
+    .optional()
+    .describe("of a clip: the average, or the last step's; ema when absent, or what an exported folder has"),
   length: z
     .int()
     .min(2)

@@ -66,9 +66,9 @@ async function readText(spec: JobSpec, images: Images): Promise<ReadText | Froze
 
 async function readTextFolder(spec: JobSpec): Promise<ReadText> {
   const { from, weights, sha256: pinned } = spec.models.text!;
-  if (weights === "raw")
-    throw new PlumeError("FAILED_PRECONDITION", `weights is raw, the encoder at ${from} has one kind`, {
-      remedy: "leave weights out: it is of a clip that plume trained",
+  if (weights !== undefined)
+    throw new PlumeError("FAILED_PRECONDITION", `weights is ${weights}, the encoder at ${from} has one kind`, {
+      remedy: "leave weights out: it is said of a clip that plume trained",
     });
   const text = await readTextEncoder(from, spec.store);
   await checkTextFits(spec, text);
