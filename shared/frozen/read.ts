@@ -54,7 +54,8 @@ function checkSpace({ clip, prior }: FrozenModels, called: (name: FrozenName) =>
 /** Of a folder, or the text tower of a clip that plume trained. */
 async function readText(spec: JobSpec, images: Images): Promise<ReadText | FrozenModel> {
   const { from } = spec.models.text!;
-  if (!isModelFolder(pathOf(from)) && (await isTextFolder(from, spec.store))) return readTextFolder(spec);
+  if (isModelFolder(pathOf(from))) return readOne(spec, "text", images);
+  if (await isTextFolder(from, spec.store)) return readTextFolder(spec);
   return readOne(spec, "text", images).catch((cause) => {
     if (!(cause instanceof PlumeError) || cause.code !== "NOT_FOUND") throw cause;
     throw new PlumeError("NOT_FOUND", `${from} is no text encoder: it has no config.json, and ${cause.message}`, {
