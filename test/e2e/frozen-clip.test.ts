@@ -2,8 +2,11 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { ModelAnswer } from "../../shared/http/images-api.ts";
+import { WORDS } from "../../shared/scenes/words.ts";
 import { readSummary } from "../../shared/summary.ts";
 import { plume, scratchFolder, train } from "../support/plume.ts";
+import { startServing } from "../support/serving.ts";
 
 const scratch = scratchFolder();
 const out = scratch.file("imagen");
@@ -49,15 +52,12 @@ beforeAll(async () => {
 });
 
 describe("a model whose frozen text encoder is a clip", () => {
-  it("is trained to the same bits by three workers, and of the clip's exported folder", async () => {
-    const { weightsSha256 } = readSummary(`${run}/summary.json`);
-    const three = await train(job, scratch.file("three"), "--workers", "3", ...from(clip));
-    expect(three.weightsSha256).toBe(weightsSha256);
+  it("is trained to the same bits by three workers, of the clip's exported folder", async () => {
     const folder = scratch.file("clip");
     const exported = await plume("checkpoints", "export", clip, "--format", "clip", "-o", folder);
     expect(exported.code, exported.stderr).toBe(0);
-    const ofFolder = await train(job, scratch.file("of-folder"), "--workers", "1", ...from(folder));
-    expect(ofFolder.weightsSha256).toBe(weightsSha256);
+    const three = await train(job, scratch.file("three"), "--workers", "3", ...from(folder));
+    expect(three.weightsSha256).toBe(readSummary(`${run}/summary.json`).weightsSha256);
   });
 
   it("knows it by the sha256 of its average", async () => {
@@ -81,6 +81,18 @@ describe("a model whose frozen text encoder is a clip", () => {
     const odd = await plume("sample", run, "--prompt", "large rde square", "-o", scratch.file("none.png"));
     expect(odd.code).toBe(2);
     expect(odd.stderr).toMatch(/--prompt .* has the word rde, which no caption has\s+did you mean red\?/);
+  });
+
+  it("is served by the words that the clip knows, and refuses others before it draws", async () => {
+    const { url, child, finished } = await startServing([run, "--workers", "1"]);
+    const model = (await (await fetch(`${url}/v1/model`)).json()) as ModelAnswer;
+    expect(model.captions!.words).toEqual(WORDS);
+    const body = JSON.stringify({ prompt: "large rde square" });
+    const refused = await fetch(`${url}/v1/images`, { method: "POST", body });
+    const { error } = (await refused.json()) as { error: { field: string; remedy: string } };
+    expect([refused.status, error.field, error.remedy]).toEqual([400, "prompt", "did you mean red?"]);
+    child.kill("SIGTERM");
+    await finished;
   });
 
   it.each([
