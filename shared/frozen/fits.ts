@@ -105,7 +105,7 @@ export async function checkTextFits(spec: JobSpec, { at, width, tokenizer }: Rea
 const widthOf = ({ model }: JobSpec, width: number): string[] =>
   width === model.text!.width ? [] : [line("model.text.width", width, model.text!.width)];
 
-/** The job's prompts are no longer than a caption may be. @throws PlumeError INVALID_ARGUMENT for a word that a tokenizer lacks. */
+/** Prompts are no longer than a caption may be. @throws PlumeError INVALID_ARGUMENT for a word that the tokenizer lacks. */
 function longPrompts({ models, sampling }: JobSpec, tokenize: Tokenize): string[] {
   const { length } = models.text!;
   const of = (prompt: string) => tokenize(prompt, "sampling.prompts").length;

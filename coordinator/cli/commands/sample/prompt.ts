@@ -68,7 +68,10 @@ export async function readTextFor({ spec }: Pick<Job, "spec">, images: Images): 
   return text && (await readFrozen({ ...spec, models: { text } }, images)).text;
 }
 
-/** @param text encoder of the job, if it has one. @throws PlumeError INVALID_ARGUMENT for a prompt that is too long for it, or has a word that it lacks. */
+/**
+ * @param text encoder of the job, if it has one.
+ * @throws PlumeError INVALID_ARGUMENT for a prompt that is too long for it, or has a word that it lacks.
+ */
 export async function checkTokens(
   { models }: JobSpec,
   text: EncoderWeights | undefined,
