@@ -48,7 +48,7 @@ async function open(id: number, { jobYaml, image, frozen, heldOut }: ComputeInit
   const { text, ...networks } = frozen;
   const beside = await openFrozen(networks);
   const { classifier, prior, ...taught } = beside; // those two are for drawing alone
-  const readCaptions = openCaptions(spec, text, program);
+  const readCaptions = await openCaptions(spec, text, program);
   const compute = createMicroBatch(spec, network, layout, image, backend, taught, readCaptions);
   const generate = createGenerator({ spec, network, params, image, program, readCaptions, ...beside });
   const classes = shownClasses(spec, classifier);

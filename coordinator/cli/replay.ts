@@ -54,7 +54,7 @@ export const replay: Replay = async (run, step, io) => {
     const backend = await openBackend(spec.workers.backend, spec.workers.threads);
     const V = microBatchesPerStep(spec);
     const heap = createVectorHeap(layout, openWire(spec.training, spec.seed));
-    const readCaptions = openCaptions(spec, text, backend.program);
+    const readCaptions = await openCaptions(spec, text, backend.program);
     const compute = createMicroBatch(spec, network, layout, set, backend, await openFrozen(networks), readCaptions);
     const params = createDeviceParams(layout);
     const root = reducer.allocate();

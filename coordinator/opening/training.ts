@@ -50,7 +50,7 @@ export async function openTraining(options: CoordinatorOptions) {
   if (set.fallback) warnings.push(set.fallback);
   checkClasses(spec, set);
   if (!known) checkCaptions(spec, set);
-  if (!readsAnyWords(spec)) tokensOf(spec.sampling.prompts ?? [], "sampling.prompts");
+  if (!readsAnyWords(spec)) tokensOf(spec.sampling.prompts ?? [], "sampling.prompts"); // an encoder's are checked with it
   const frozen = await readFrozen(spec, set);
   const job = withPins(asked, frozen);
   const network = await buildNetwork(spec, set);

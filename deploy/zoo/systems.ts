@@ -298,6 +298,15 @@ export const SYSTEMS = {
       "A transformer reads captions of a small grammar, a U-Net attends to their words; an exact parser is the judge.",
     measures: ["captions"],
   },
+  imagen: {
+    title: "Text to image, of a frozen text encoder",
+    source: "Saharia et al. 2022, Sec. 2.1",
+    job: "imagen",
+    needs: { text: "clip" },
+    about:
+      "Nothing is learned of what reads the captions: a U-Net attends to the words of a clip's text tower; the exact parser is the judge.",
+    measures: ["captions"],
+  },
   clip: {
     title: "CLIP at the smallest scale",
     source: "Radford et al. 2021",

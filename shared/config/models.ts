@@ -28,13 +28,19 @@ const frozenSchema = z.strictObject({
     ),
 });
 
-/** A text encoder has one kind of weights, and a caption so many tokens. */
+/** Whose words a network reads, and how many tokens of a caption. */
 const textEncoderSchema = z.strictObject({
   from: z
     .string()
-    .regex(/^(file|s3):\/\/./, "must be a folder of a text encoder at file:// or s3://")
+    .regex(/^(file|s3):\/\/./, "must be a folder of a text encoder, or a clip's run or checkpoint, at file:// or s3://")
     .max(2048)
-    .describe("file://DIR or s3://BUCKET/PREFIX of a T5 encoder, as Hugging Face's transformers saves it"),
+    .describe(
+      "file://DIR or s3://BUCKET/PREFIX of a T5 encoder, as Hugging Face's transformers saves it, or of a clip that plume trained, as models.clip.from: its text tower",
+    ),
+  weights: z
+    .enum(WEIGHTS)
+    .optional()
+    .describe("of a clip: the average, or the last step's; ema when absent, or what an exported folder has"),
   length: z
     .int()
     .min(2)
@@ -55,7 +61,9 @@ export const modelsSchema = z.strictObject({
     .describe("the classifier of noised images that guides what is sampled (sampling.classifierScale)"),
   text: textEncoderSchema
     .optional()
-    .describe("the frozen text encoder whose words model.text reads, as Imagen does: captions of any words"),
+    .describe(
+      "the frozen text encoder whose words model.text reads, as Imagen does: a T5 encoder for captions of any words, or a clip for those of scenes",
+    ),
   clip: frozenSchema
     .optional()
     .describe("the CLIP whose embeddings the network is told, or a prior draws (model.embedding)"),
@@ -68,6 +76,6 @@ export const modelsSchema = z.strictObject({
 });
 
 export type FrozenName = keyof z.infer<typeof modelsSchema>;
-/** Those that plume trained. */
+export const FROZEN_NAMES = Object.keys(modelsSchema.shape) as readonly FrozenName[];
+/** Those that are run beside the network; of the text encoder it is told words, made once a caption. */
 export type TrainedName = Exclude<FrozenName, "text">;
-export const TRAINED_NAMES = Object.keys(modelsSchema.shape).filter((name): name is TrainedName => name !== "text");

@@ -1,13 +1,12 @@
 // Rules of captions as a condition.
 
-import { SOURCES } from "../data/sources/index.ts";
+import { SCENES, SOURCES } from "../data/sources/index.ts";
 import { ALWAYS_READ, READERS } from "../models/index.ts";
 import { conditionRules } from "./condition-rules.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
 const CAPTIONED = Object.keys(SOURCES).filter((name) => SOURCES[name]!.captioned);
 const OF_CAPTIONS = `^(${CAPTIONED.join("|")})(:|$)`;
-const SCENES = CAPTIONED.filter((name) => SOURCES[name]!.scenes);
 const OF_SCENES = `^(${SCENES.join("|")})(:|$)`;
 
 /** Networks that may read the words of a frozen encoder. */

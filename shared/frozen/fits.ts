@@ -1,16 +1,18 @@
 // Whether a model is one that the job can use: every field that speaks against it, by the job's name for it.
 
-import type { TrainedName } from "../config/models.ts";
+import type { FrozenName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { counted } from "../counted.ts";
+import { isOfScenes, SCENES } from "../data/sources/index.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel } from "../interop/load-model.ts";
 import { CODEBOOKS, denoises, NETWORKS } from "../models/index.ts";
 import { sideOf } from "../models/of-job.ts";
+import { clipTokens } from "../pipeline/caption-encoder.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout } from "../tensor/layout.ts";
 import type { ReadText } from "../text/read.ts";
-import { openTokenizer } from "../text/tokenizer.ts";
+import { openTokenizer, type Tokenize } from "../text/tokenizer.ts";
 
 /** Of the job's data set. */
 export interface Images {
@@ -22,7 +24,7 @@ export interface Images {
 type Differences = (spec: JobSpec, images: Images, model: ReadModel) => Promise<readonly string[]>;
 
 /** One line a field, by what the job uses the model for. */
-const DIFFERENCES: Readonly<Record<TrainedName, Differences>> = {
+const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
   async teacher(spec, images, model) {
     const { type } = model.job.spec.model;
     if (!denoises(type)) return [`model.type: the model is a ${type}, the job distils what denoises`];
@@ -58,6 +60,18 @@ const DIFFERENCES: Readonly<Record<TrainedName, Differences>> = {
       ...(embedding === model.embedding ? [] : [line("model.embedding", embedding, model.embedding)]),
     ];
   },
+  async text(spec, _, theirs) {
+    const { type, text } = theirs.job.spec.model;
+    if (NETWORKS[type].gives !== "features")
+      return [`model.type: the model is a ${type}, and no clip, whose text tower gives words`];
+    const { source } = spec.data;
+    return [
+      ...widthOf(spec, text!.width),
+      ...(isOfScenes(source)
+        ? longPrompts(spec, clipTokens)
+        : [`data.source: the model reads ${SCENES.join(", ")}, the job's is ${source}`]),
+    ];
+  },
   async prior({ model }, _, theirs) {
     const { type, embedding } = theirs.job.spec.model;
     if (NETWORKS[type].gives !== "embedding") return [`model.type: the model is a ${type}, and no prior`];
@@ -78,25 +92,26 @@ const DIFFERENCES: Readonly<Record<TrainedName, Differences>> = {
 };
 
 /** @throws PlumeError FAILED_PRECONDITION with all that differs. */
-export async function checkFits(name: TrainedName, spec: JobSpec, images: Images, model: ReadModel): Promise<void> {
+export async function checkFits(name: FrozenName, spec: JobSpec, images: Images, model: ReadModel): Promise<void> {
   refuse(model.at, await DIFFERENCES[name](spec, images, model));
 }
 
-/** The same of a text encoder: its words are as wide as the network's, and the job's prompts no longer than a caption may be. */
+/** The same of a text encoder in a folder. */
 export async function checkTextFits(spec: JobSpec, { at, width, tokenizer }: ReadText): Promise<void> {
-  const { model, models, sampling } = spec;
-  const asked = model.text!.width;
+  refuse(at, [...widthOf(spec, width), ...longPrompts(spec, await openTokenizer(tokenizer))]);
+}
+
+/** Words of an encoder are as wide as those that the network reads. */
+const widthOf = ({ model }: JobSpec, width: number): string[] =>
+  width === model.text!.width ? [] : [line("model.text.width", width, model.text!.width)];
+
+/** Prompts are no longer than a caption may be. @throws PlumeError INVALID_ARGUMENT for a word that the tokenizer lacks. */
+function longPrompts({ models, sampling }: JobSpec, tokenize: Tokenize): string[] {
   const { length } = models.text!;
-  const tokenize = await openTokenizer(tokenizer);
-  const long = sampling.prompts?.find((prompt) => tokenize(prompt).length > length);
-  refuse(at, [
-    ...(width === asked ? [] : [line("model.text.width", width, asked)]),
-    ...(long === undefined
-      ? []
-      : [
-          `sampling.prompts: "${long.slice(0, 40)}" has ${tokenize(long).length} tokens, models.text.length is ${length}`,
-        ]),
-  ]);
+  const of = (prompt: string) => tokenize(prompt, "sampling.prompts").length;
+  const long = sampling.prompts?.find((prompt) => of(prompt) > length);
+  if (long === undefined) return [];
+  return [`sampling.prompts: "${long.slice(0, 40)}" has ${of(long)} tokens, models.text.length is ${length}`];
 }
 
 function refuse(at: string, differences: readonly string[]): void {

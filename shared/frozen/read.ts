@@ -4,10 +4,11 @@ import type { FrozenName, TrainedName } from "../config/models.ts";
 import type { JobSpec } from "../config/schema.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel, readModel } from "../interop/load-model.ts";
+import { isModelFolder } from "../interop/read.ts";
 import { weightsDigest } from "../interop/weights.ts";
 import type { FrozenWeights } from "../pipeline/frozen.ts";
 import { packed } from "../tensor/flat.ts";
-import { type ReadText, readTextEncoder } from "../text/read.ts";
+import { isTextFolder, type ReadText, readTextEncoder } from "../text/read.ts";
 import { checkFits, checkSameTellers, checkTextFits, type Images } from "./fits.ts";
 
 interface FrozenModel extends FrozenWeights {
@@ -16,7 +17,9 @@ interface FrozenModel extends FrozenWeights {
   readonly sha256: string;
 }
 
-export type FrozenModels = Readonly<Partial<Record<TrainedName, FrozenModel>>> & { readonly text?: ReadText };
+export type FrozenModels = Readonly<Partial<Record<TrainedName, FrozenModel>>> & {
+  readonly text?: ReadText | FrozenModel;
+};
 
 /**
  * Every model that the job names. @param images of the job's data set. @param called by what errors name a model.
@@ -29,8 +32,7 @@ export async function readFrozen(
   called = (name: FrozenName): string => `models.${name}`,
 ): Promise<FrozenModels> {
   const named = Object.keys(spec.models) as FrozenName[];
-  const one = (name: FrozenName): Promise<FrozenModel | ReadText> =>
-    name === "text" ? readText(spec) : readOne(spec, name, images);
+  const one = (name: FrozenName) => (name === "text" ? readText(spec, images) : readOne(spec, name, images));
   const read = named.map(async (name) => [name, await naming(called(name), () => one(name))] as const);
   const models = Object.fromEntries(await Promise.all(read)) as FrozenModels;
   if (models.teacher) checkSameTellers(models.teacher.spec, models);
@@ -49,8 +51,26 @@ function checkSpace({ clip, prior }: FrozenModels, called: (name: FrozenName) =>
   );
 }
 
-async function readText(spec: JobSpec): Promise<ReadText> {
-  const { from, sha256: pinned } = spec.models.text!;
+/** Of a folder, or the text tower of a clip that plume trained. */
+async function readText(spec: JobSpec, images: Images): Promise<ReadText | FrozenModel> {
+  const { from } = spec.models.text!;
+  if (isModelFolder(pathOf(from))) return readOne(spec, "text", images);
+  if (await isTextFolder(from, spec.store)) return readTextFolder(spec);
+  return readOne(spec, "text", images).catch((cause) => {
+    if (!(cause instanceof PlumeError) || cause.code !== "NOT_FOUND") throw cause;
+    throw new PlumeError("NOT_FOUND", `${from} is no text encoder: it has no config.json, and ${cause.message}`, {
+      remedy: "name a folder of a T5 encoder, as transformers' save_pretrained writes it, or the run of a clip",
+      cause,
+    });
+  });
+}
+
+async function readTextFolder(spec: JobSpec): Promise<ReadText> {
+  const { from, weights, sha256: pinned } = spec.models.text!;
+  if (weights !== undefined)
+    throw new PlumeError("FAILED_PRECONDITION", `weights is ${weights}, the encoder at ${from} has one kind`, {
+      remedy: "leave weights out: it is said of a clip that plume trained",
+    });
   const text = await readTextEncoder(from, spec.store);
   await checkTextFits(spec, text);
   if (pinned === undefined || pinned === text.sha256) return text;
@@ -59,9 +79,11 @@ async function readText(spec: JobSpec): Promise<ReadText> {
   });
 }
 
-async function readOne(spec: JobSpec, name: TrainedName, images: Images): Promise<FrozenModel> {
+const pathOf = (from: string): string => from.replace(/^file:\/\//, "");
+
+async function readOne(spec: JobSpec, name: FrozenName, images: Images): Promise<FrozenModel> {
   const { from, weights, sha256: pinned } = spec.models[name]!;
-  const model = await readModel(from.replace(/^file:\/\//, ""), weights, spec.store);
+  const model = await readModel(pathOf(from), weights, spec.store);
   await checkFits(name, spec, images, model);
   const { layout } = await networkOf(model);
   const sha256 = weightsDigest(layout, model.values);

@@ -23,7 +23,11 @@ export function buildClip({ embedding, vision, text }: ClipConfig): Network & { 
   const towers: Towers = {
     embedding,
     images: (f, x) => toVisual(f, images(f, x)),
-    texts: (f, ids) => toText(f, texts(f, ids)),
+    texts(f, ids) {
+      const { words, end } = texts(f, ids);
+      return toText(f, tf.sum(tf.mul(words, end), 1));
+    },
+    words: (f, ids) => texts(f, ids).words,
     logScale: (f) => tf.minimum(f.param(logScale), MOST_SCALE) as tf.Scalar,
   };
   return {
@@ -63,7 +67,7 @@ function imageTower(scope: Scope, { patches, patchC, ...config }: ClipConfig["vi
   };
 }
 
-/** Begin, words, end, each seeing those before it; what stands at the end comes out. */
+/** Begin, words, end, each seeing those before it, behind a last norm: [B, L + 2, width]; and where the end is, [B, L + 2, 1]. */
 function textTower(scope: Scope, { tokens, length, ...config }: ClipConfig["text"]) {
   const { width } = config;
   const rows = tokens + 2;
@@ -72,12 +76,12 @@ function textTower(scope: Scope, { tokens, length, ...config }: ClipConfig["text
   const position = scope.param("embeddings.position_embedding.weight", [T, width], { kind: "normal", scale: SMALL });
   const blocks = transformer(scope.child("encoder"), config, quickGelu);
   const last = layerNorm(scope.child("final_layer_norm"), width);
-  return (f: Forward, ids: tf.Tensor1D): tf.Tensor2D => {
+  return (f: Forward, ids: tf.Tensor1D) => {
     const { seen, end } = framed(ids, tokens, length);
     const B = end.shape[0]!;
     const embedded = tf.matMul(tf.reshape(seen, [B * T, rows]) as tf.Tensor2D, f.param(table) as tf.Tensor2D);
-    const words = tf.add(tf.reshape(embedded, [B, T, width]), f.param(position)) as tf.Tensor3D;
-    return tf.sum(tf.mul(last(f, blocks(f, words, causalMask(T))), end), 1);
+    const placed = tf.add(tf.reshape(embedded, [B, T, width]), f.param(position)) as tf.Tensor3D;
+    return { words: last(f, blocks(f, placed, causalMask(T))), end };
   };
 }
 

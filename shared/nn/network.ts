@@ -1,7 +1,7 @@
 // The contract between networks and everything that runs them. A network is declared once (its parameters, by name)
 // and applied many times: the parameters are looked up by name, so the same network trains, samples and is exported.
 
-import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/tfjs-core";
+import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@tensorflow/tfjs-core";
 import type { ParamSpec } from "../tensor/layout.ts";
 
 /** What may come out of a network, and what an objective may judge. */
@@ -117,6 +117,8 @@ export interface Towers {
   images(f: Forward, x: Tensor4D): Tensor2D;
   /** @param ids int32 [B L], as a network's text. @returns features, float32 [B, embedding]. */
   texts(f: Forward, ids: Tensor1D): Tensor2D;
+  /** @param ids as of `texts`. @returns what the tower makes of begin, words and end, in turn: float32 [B, L + 2, width]. */
+  words(f: Forward, ids: Tensor1D): Tensor3D;
   /** ln of what cosines are multiplied by. */
   logScale(f: Forward): Scalar;
 }

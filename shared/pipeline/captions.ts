@@ -9,8 +9,7 @@ import { PURPOSE, uniforms } from "../rng/stream.ts";
 import { inTurn, PROMPTS } from "../scenes/prompts.ts";
 import { tokensOf } from "../scenes/tokens.ts";
 import { MOST_WORDS } from "../scenes/words.ts";
-import { openEncoder } from "../text/encode.ts";
-import type { TextWeights } from "../text/read.ts";
+import { type EncoderWeights, isClip, openWords } from "./caption-encoder.ts";
 
 /** Of n captions, caption by caption, [n * size]: numbers of words, or words of a frozen encoder; 0 where there are none. */
 export type CaptionNumbers = Int32Array | Float32Array;
@@ -23,9 +22,12 @@ type Told = Pick<JobSpec, "model" | "models">;
 /** What a job's images are asked for where nobody says, a column each. */
 export const jobPrompts = ({ sampling }: Pick<JobSpec, "sampling">): readonly string[] => sampling.prompts ?? PROMPTS;
 
-/** Whether captions may be of any words: the prior of a decoder knows those of scenes alone. */
-export const readsAnyWords = ({ model, models }: Told): boolean =>
-  models.text !== undefined && model.embedding === undefined;
+/**
+ * Whether captions may be of any words: the prior of a decoder knows those of scenes alone, as a clip does. @param encoder of the job's
+ * models.text; without it, whether they may as far as the job says.
+ */
+export const readsAnyWords = ({ model, models }: Told, encoder?: EncoderWeights): boolean =>
+  models.text !== undefined && model.embedding === undefined && !(encoder && isClip(encoder));
 
 /** Of images of the endless grid. */
 export const promptsOf = (spec: Pick<JobSpec, "sampling">, indices: readonly number[]): string[] =>
@@ -35,15 +37,15 @@ export const promptsOf = (spec: Pick<JobSpec, "sampling">, indices: readonly num
 export const readScenes: ReadCaptions = async (captions) => tokensOf(captions);
 
 /** As a job's network reads them. @param encoder of the job's models.text. */
-export function openCaptions(
+export async function openCaptions(
   { model, models }: Told,
-  encoder: TextWeights | undefined,
+  encoder: EncoderWeights | undefined,
   program: MakeProgram,
-): ReadCaptions {
+): Promise<ReadCaptions> {
   if (!encoder || !models.text) return readScenes;
   const { length } = models.text;
   const { width } = model.text!;
-  const encode = openEncoder(encoder, length, program);
+  const encode = await openWords(encoder, length, program);
   return async (captions) => {
     const numbers = new Float32Array(captions.length * length * (width + 1));
     for (const [i, caption] of captions.entries()) {

@@ -6,7 +6,7 @@ import { stringify } from "yaml";
 import { fieldNames } from "../config/fields.ts";
 import { checkJob, readMapping } from "../config/load.ts";
 import { suggestion } from "../config/messages.ts";
-import { TRAINED_NAMES, type TrainedName } from "../config/models.ts";
+import { FROZEN_NAMES, type FrozenName } from "../config/models.ts";
 import { applyOverride, JOB_ROOTS } from "../config/override.ts";
 import { PlumeError } from "../errors.ts";
 import { edgeFaults } from "./edges.ts";
@@ -122,7 +122,7 @@ function nameFaults(stages: readonly WrittenStage[]): readonly string[] {
   return stages.flatMap((stage, index) => {
     const { name, jobFile, spec, models, base } = stage;
     const here = `stage ${name}`;
-    const fields = TRAINED_NAMES.map(String);
+    const fields = FROZEN_NAMES.map(String);
     const unknown = namedBy({ name, models, base: base?.stage ?? null }).filter((each) => !names.includes(each));
     return [
       ...(names.indexOf(name) < index ? [`${here}: there are two of this name; call one otherwise`] : []),
@@ -165,11 +165,21 @@ function refuseToken(monitoring: Mapping | undefined, called: string): void {
   });
 }
 
+/** What a job says of a model beside which one it is: how much of a caption a text encoder reads. */
+function howOf(models: unknown, field: string): object {
+  const model = (models as Readonly<Record<string, Mapping>> | undefined)?.[field];
+  const { from: _, weights: __, sha256: ___, ...how } = model ?? {};
+  return how;
+}
+
 /** Something in every field that an edge fills, so that the job's own rules can be asked. */
 const withPlaces = (own: unknown, models: WrittenStage["models"]): object => ({
   ...(own as object | undefined),
   ...Object.fromEntries(
-    Object.entries(models).map(([field, { stage, weights }]) => [field, { from: `file://stage/${stage}`, weights }]),
+    Object.entries(models).map(([field, { stage, weights }]) => [
+      field,
+      { ...howOf(own, field), from: `file://stage/${stage}`, weights },
+    ]),
   ),
 });
 
@@ -182,7 +192,9 @@ export const inlined = ({ name, stages }: Pipeline) => ({
 });
 
 function inlinedStage({ name, job: { spec }, models, base }: Stage): object {
-  const own = Object.entries(spec.models).filter(([field]) => !(field in models));
+  const own = Object.entries(spec.models)
+    .map(([field, model]) => [field, field in models ? howOf(spec.models, field) : model] as const)
+    .filter(([, model]) => Object.keys(model ?? {}).length > 0);
   return {
     name,
     ...(Object.keys(models).length > 0 && { models }),
@@ -197,11 +209,11 @@ export const dumpPipeline = (pipeline: Pipeline): string =>
 /** The stage's job with a checkpoint in every field that an edge fills. */
 export function jobWith(
   { job, models }: Stage,
-  sourceOf: (field: TrainedName) => { readonly from: string; readonly sha256: string | undefined },
+  sourceOf: (field: FrozenName) => { readonly from: string; readonly sha256: string | undefined },
 ): Stage["job"] {
   const filled = edgesOf({ models }).map(([field, { weights }]) => {
     const { from, sha256 } = sourceOf(field);
-    return [field, { from, weights, ...(sha256 !== undefined && { sha256 }) }];
+    return [field, { ...job.spec.models[field], from, weights, ...(sha256 !== undefined && { sha256 }) }];
   });
   return { ...job, spec: { ...job.spec, models: { ...job.spec.models, ...Object.fromEntries(filled) } } };
 }

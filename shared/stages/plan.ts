@@ -6,7 +6,7 @@
 
 import { prefixOf } from "../checkpoint/manifest.ts";
 import { differences } from "../config/identity.ts";
-import type { TrainedName } from "../config/models.ts";
+import type { FrozenName } from "../config/models.ts";
 import type { Job, JobSpec } from "../config/schema.ts";
 import { jobWith } from "./load.ts";
 import { type Edge, edgesOf, type Pipeline, type Stage, weightsKey } from "./schema.ts";
@@ -59,7 +59,7 @@ function decide(
   mayRetrain: boolean,
 ): StageState {
   const { begun, steps } = facts.get(stage.name)!;
-  const sourceOf = (field: TrainedName) => sourceIn(facts, stage.models[field]!);
+  const sourceOf = (field: FrozenName) => sourceIn(facts, stage.models[field]!);
   const isBlocked = by.length > 0;
   // Of a stage that is not done the weights are not known: what was taken of it is not held against anything yet.
   const job = jobWith(stage, (field) => (isBlocked ? sameAs(begun, field) : sourceOf(field)));
@@ -82,7 +82,7 @@ function sourceIn(facts: ReadonlyMap<string, StageFacts>, edge: Edge) {
 export const checkpointIn = (store: string, { step }: Pick<Edge, "step">): string =>
   step === undefined ? store : `${store}/${prefixOf(step).slice(0, -1)}`;
 
-const sameAs = (begun: JobSpec | null, field: TrainedName) => ({
+const sameAs = (begun: JobSpec | null, field: FrozenName) => ({
   from: "",
   sha256: begun?.models[field]?.sha256,
 });
@@ -90,7 +90,7 @@ const sameAs = (begun: JobSpec | null, field: TrainedName) => ({
 /** In words: what is trained with others, and what the job says otherwise. */
 function reasonsOf({ models }: Stage, begun: JobSpec, spec: JobSpec): readonly string[] {
   return differences(begun, spec).map(({ path, was, is }) => {
-    const [group, field] = path.split(".") as [string, TrainedName];
+    const [group, field] = path.split(".") as [string, FrozenName];
     const edge = group === "models" ? models[field] : undefined;
     if (edge && path.endsWith(".sha256"))
       return `the weights of stage ${edge.stage} (${path}) are ${short(is)}, it was trained with ${short(was)}`;

@@ -2,7 +2,7 @@
 // job's own.
 
 import { z } from "zod";
-import { type TrainedName, WEIGHTS } from "../config/models.ts";
+import { type FrozenName, WEIGHTS } from "../config/models.ts";
 import { type Job, NAME } from "../config/schema.ts";
 
 export const PIPELINE_KIND = "DiffusionPipeline";
@@ -49,7 +49,7 @@ export interface Stage {
   readonly name: string;
   /** With a place that is none in every field that an edge fills: `jobWith` puts the real ones there. */
   readonly job: Job;
-  readonly models: Readonly<Partial<Record<TrainedName, Edge>>>;
+  readonly models: Readonly<Partial<Record<FrozenName, Edge>>>;
   /** The stage that draws its small images. */
   readonly base: string | null;
 }
@@ -60,8 +60,8 @@ export interface Pipeline {
   readonly stages: readonly Stage[];
 }
 
-export const edgesOf = ({ models }: Pick<Stage, "models">): readonly (readonly [TrainedName, Edge])[] =>
-  Object.entries(models) as [TrainedName, Edge][];
+export const edgesOf = ({ models }: Pick<Stage, "models">): readonly (readonly [FrozenName, Edge])[] =>
+  Object.entries(models) as [FrozenName, Edge][];
 
 /** Which weights of a stage an edge takes: "ema", or "raw@500". */
 export const weightsKey = ({ weights, step }: Edge): string => (step === undefined ? weights : `${weights}@${step}`);

@@ -6,7 +6,7 @@ import { sizeOf, type TextWeights, textEncoderOf } from "./read.ts";
 import { openTokenizer } from "./tokenizer.ts";
 
 /** @returns float32 [tokens, width]: the caption's words, its end among them. */
-type EncodeCaption = (caption: string) => Promise<Float32Array>;
+export type EncodeCaption = (caption: string) => Promise<Float32Array>;
 
 /** A caption has so many places, or a multiple: one computation for all that have as many. */
 const PLACES = 16;
@@ -18,7 +18,7 @@ export function openEncoder(
   weights: TextWeights,
   most: number,
   program: MakeProgram,
-  keptBytes = KEPT_BYTES,
+  keptBytes?: number,
 ): EncodeCaption {
   const encoder = textEncoderOf(weights.config);
   let tokenizer: ReturnType<typeof openTokenizer> | undefined;
@@ -48,7 +48,7 @@ export function openEncoder(
 }
 
 /** Its end is the last of the tokens. */
-const shortened = (tokens: readonly number[], most: number): readonly number[] =>
+export const shortened = (tokens: readonly number[], most: number): readonly number[] =>
   tokens.length <= most ? tokens : [...tokens.slice(0, most - 1), tokens.at(-1)!];
 
 /** Tables stay on the host; every other tensor becomes one of the device, for good. */
@@ -75,8 +75,8 @@ function onDevice(all: ReturnType<typeof textEncoderOf>["tensors"], flat: Float3
   return { tables, names, tensors };
 }
 
-/** What was asked for last stays; what was not asked for longest goes. */
-function kept(encode: EncodeCaption, most: number): EncodeCaption {
+/** What was asked for last stays; what was not asked for longest goes. @param most bytes of words that are kept. */
+export function kept(encode: EncodeCaption, most = KEPT_BYTES): EncodeCaption {
   const words = new Map<string, Float32Array>();
   let bytes = 0;
   return async (caption) => {

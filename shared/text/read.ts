@@ -49,14 +49,20 @@ export function textEncoderOf(config: TextWeights["config"]): TextEncoder {
   });
 }
 
+const placeOf = (from: string): string =>
+  from.startsWith("file://") ? `file://${resolve(from.slice("file://".length))}` : from.replace(/\/+$/, "");
+
+/** Whether a place is meant as a folder of a text encoder. @param from as for readTextEncoder. */
+export async function isTextFolder(from: string, access: StoreAccess): Promise<boolean> {
+  return (await (await openStore(placeOf(from), access)).head(CONFIG)) !== null;
+}
+
 /**
  * @param from file:// or s3:// of a folder.
  * @throws PlumeError NOT_FOUND naming a file that is missing, FAILED_PRECONDITION a setting or tensor, DATA_LOSS a damaged file.
  */
 export async function readTextEncoder(from: string, access: StoreAccess): Promise<ReadText> {
-  const place = from.startsWith("file://")
-    ? `file://${resolve(from.slice("file://".length))}`
-    : from.replace(/\/+$/, "");
+  const place = placeOf(from);
   const folder = await openStore(place, access);
   const config = parseObject(await text(folder, CONFIG), CONFIG);
   const encoder = textEncoderOf(config);

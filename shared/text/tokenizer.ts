@@ -8,8 +8,8 @@ export interface TokenizerFiles {
   readonly config: string;
 }
 
-/** @returns tokens of a caption, its end among them. */
-type Tokenize = (caption: string) => readonly number[];
+/** @param called what the caption is to whoever wrote it, such as a flag. @returns its tokens, its end among them. */
+export type Tokenize = (caption: string, called?: string) => readonly number[];
 
 /** @throws PlumeError FAILED_PRECONDITION for files that describe no tokenizer. */
 export async function openTokenizer({ tokenizer, config }: TokenizerFiles): Promise<Tokenize> {

@@ -34,7 +34,7 @@ const stepsOf = (job: string): string[] => {
 
 const scratch = scratchFolder();
 /** The jobs of models that others name, each after those that it names itself. */
-const NAMED = { teacher: "edm.yaml", clip: "clip.yaml", prior: "prior.yaml", dvae: "dvae.yaml" };
+const NAMED = { teacher: "edm.yaml", text: "clip.yaml", clip: "clip.yaml", prior: "prior.yaml", dvae: "dvae.yaml" };
 
 const namedIn = (job: string): string[] =>
   namedBy(job).flatMap((name) => ["--set", `models.${name}.from=file://${scratch.file(name)}`]);

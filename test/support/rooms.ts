@@ -66,6 +66,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "shared/samplers": ["shared/diffusion", "shared/nn", "shared/rng"],
   "shared/frozen": [
     "shared/config",
+    "shared/data/sources",
     "shared/interop",
     "shared/models",
     "shared/pipeline",

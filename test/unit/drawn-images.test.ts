@@ -32,9 +32,14 @@ const prompted = (prompts: string, models = "") =>
 const decoder = model("base", 16, "embedding: 6", 'models: { clip: { from: "file://clip" } }');
 
 /** What is drawn of each model, in turn, and with what prior. */
-async function drawn(first: ReadModel, behind: readonly ReadModel[], words: Partial<ImageWords> = {}) {
+async function drawn(
+  first: ReadModel,
+  behind: readonly ReadModel[],
+  words: Partial<ImageWords> = {},
+  beside: Beside = {},
+) {
   const asked = parseAsked({ seed: "0", count: "3", base: behind.map(({ at }) => at), ...words });
-  const subject = { checkpoint: first.at, model: first, beside: {} };
+  const subject = { checkpoint: first.at, model: first, beside };
   const captions: Record<string, readonly string[] | undefined> = {};
   const priors: Record<string, string | undefined> = {};
   await drawPlanned(await planImages(subject, asked, wayFor(first.at, first.job.spec, asked)), {
@@ -68,6 +73,16 @@ describe("images of a chain", () => {
   it("are refused before any is drawn where one does not know the words of another's job", async () => {
     const base = prompted("a corgi", ANY_WORDS);
     await expect(drawn(over16, [base])).rejects.toThrow('sampling.prompts of base: "a corgi" has the word corgi');
+  });
+
+  it("are refused where what enlarges them reads by a clip, which knows the words of scenes alone", async () => {
+    const [base, reader] = [
+      prompted("a corgi", ANY_WORDS),
+      model("top", 64, `lowRes: { size: 16 }, ${TEXT}`, ANY_WORDS),
+    ];
+    const text = { spec: base.job.spec, image: base.imageSet, flat: new Float32Array(0) };
+    await expect(drawn(reader, [base], {}, { text })).rejects.toThrow('"a corgi" has the word corgi');
+    expect((await drawn(reader, [base])).captions.top).toEqual(Array(3).fill("a corgi"));
   });
 
   it("are drawn of embeddings by the decoder at its end alone", async () => {

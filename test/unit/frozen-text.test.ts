@@ -1,16 +1,19 @@
 // Captions as a frozen text encoder tells a network of them.
 
 import { writeFileSync } from "node:fs";
+import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../shared/backends/backend.ts";
 import { floatsOf } from "../../shared/checkpoint/safetensors.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { openScenes } from "../../shared/data/sources/captions.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
+import { openWords } from "../../shared/pipeline/caption-encoder.ts";
 import { openCaptions } from "../../shared/pipeline/captions.ts";
-import { createDeviceParams } from "../../shared/pipeline/device-params.ts";
+import { createDeviceParams, inference } from "../../shared/pipeline/device-params.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
+import { tokensOf } from "../../shared/scenes/tokens.ts";
 import { buildLayout } from "../../shared/tensor/layout.ts";
 import { openEncoder } from "../../shared/text/encode.ts";
 import { type ReadText, readTextEncoder } from "../../shared/text/read.ts";
@@ -51,6 +54,63 @@ describe("words of a caption", () => {
     const encode = openEncoder(encoder, 8, backend.program);
     expect(await encode("abcdefghijkl")).toHaveLength(8 * W);
     expect(await encode("abcdefg, hijkl")).toEqual(await encode("abcdefg, else"));
+  });
+});
+
+describe("words of a clip", () => {
+  const { spec: job } = parseJob(`
+metadata: { name: clip }
+spec:
+  data: { source: "captions:16", imageSize: 16, patch: 4 }
+  model: { type: clip, channels: 8, layers: 1, embedding: 6, text: { width: 12, layers: 2 } }
+  diffusion: { objective: contrastive }`);
+  const image = { height: 16, width: 16, channels: 3 };
+  const LONGEST = "a small blue circle left of a large red square";
+
+  async function opened() {
+    const network = await buildNetwork(job, image);
+    const layout = buildLayout(network.params);
+    const flat = initialParameters(layout, 3).map((w, k) => w + 0.05 * Math.sin(k));
+    const params = createDeviceParams(layout);
+    params.load(flat);
+    const wordsOf = (most: number) => openWords({ spec: job, image, flat }, most, backend.program);
+    return { towers: network.towers!, params, wordsOf };
+  }
+
+  it("are its text tower's at begin, words and end: the last is what the caption's embedding is made of", async () => {
+    const { towers, params, wordsOf } = await opened();
+    const encode = await wordsOf(10);
+    for (const [caption, tokens] of [
+      ["red square", 4],
+      [LONGEST, 10],
+    ] as const) {
+      const words = await encode(caption);
+      expect(words).toHaveLength(tokens * 12);
+      const end = tf.tensor2d(words.slice(-12), [1, 12]);
+      const projected = tf.matMul(end, params.get("text_projection.weight") as tf.Tensor2D).dataSync();
+      const ids = tf.tensor1d(tokensOf([caption]), "int32");
+      const embedded = towers
+        .texts(
+          inference((name) => params.get(name)),
+          ids,
+        )
+        .dataSync();
+      embedded.forEach((value, k) => expect(projected[k]).toBeCloseTo(value, 5));
+    }
+  });
+
+  it("are the same bits whatever was asked before; those beyond the longest are left out, but for the end", async () => {
+    const { wordsOf } = await opened();
+    const [encode, other] = [await wordsOf(10), await wordsOf(10)];
+    await other(LONGEST);
+    expect(await other("Red square")).toEqual(await encode("a red square"));
+    const short = await wordsOf(3);
+    expect(await short("red square top left")).toEqual(await encode("red"));
+  });
+
+  it("are of the words of scenes alone", async () => {
+    const encode = await (await opened()).wordsOf(10);
+    await expect(encode("a corgi")).rejects.toThrow('the caption "a corgi" has the word corgi');
   });
 });
 
@@ -118,7 +178,7 @@ describe("a network that reads them", () => {
     const layout = buildLayout(network.params);
     const params = createDeviceParams(layout);
     params.load(initialParameters(layout, 3).map((w, k) => w + 0.05 * Math.sin(k)));
-    const read = openCaptions(job, encoder, backend.program);
+    const read = await openCaptions(job, encoder, backend.program);
     const compute = createMicroBatch(job, network, layout, image, backend, {}, read);
     const run = async (captions: readonly string[]) => {
       const gradient = new Float32Array(layout.size);
@@ -154,7 +214,7 @@ describe("a network that reads them", () => {
   });
 
   it("is told a 1 behind each word, and zeros behind the last", async () => {
-    const numbers = await openCaptions(spec(), encoder, backend.program)(["red", "a large red square"]);
+    const numbers = await (await openCaptions(spec(), encoder, backend.program))(["red", "a large red square"]);
     const there = Array.from({ length: 2 * LENGTH }, (_, k) => numbers[k * (W + 1) + W]!);
     const count = (of: number[]) => of.filter((value) => value === 1).length;
     expect(there.every((value) => value === 0 || value === 1)).toBe(true);

@@ -9,6 +9,8 @@ import { readFrozen } from "../../shared/frozen/read.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
 import { IMAGES, teacherJob, writeModel } from "../support/frozen.ts";
 import { scratchFolder } from "../support/plume.ts";
+import { refusalOf } from "../support/refusal.ts";
+import { writeT5 } from "../support/t5-folder.ts";
 
 const scratch = scratchFolder();
 const store = scratch.file("store");
@@ -154,6 +156,79 @@ spec:
     await expect(read(decoder({ clip: "prior" }))).rejects.toThrow("the model is a prior, and no clip");
     await expect(read(decoder({ clip: "clip", prior: "other" }))).rejects.toThrow("the model is a clip, and no prior");
     await expect(read(decoder({ clip: "clip" }, 8))).rejects.toThrow("model.embedding: the model has 6, the job 8");
+  });
+});
+
+describe("a clip whose text tower reads captions", () => {
+  const at = (name: string) => `file://${scratch.file(name)}`;
+  const reader = (from: string, ...set: string[]) =>
+    parseJob(
+      `
+metadata: { name: reader }
+spec:
+  data: { source: "captions:64", imageSize: 16 }
+  model: { channels: 8, channelMult: [1], groups: 4, text: { width: 8 } }
+  models: { text: { from: "${from}" } }`,
+      { set },
+    );
+
+  beforeAll(async () => {
+    const clip = `
+metadata: { name: clip }
+spec:
+  data: { source: "captions:64", imageSize: 8, patch: 4 }
+  model: { type: clip, channels: 8, layers: 1, embedding: 6, text: { width: 8, layers: 1 } }
+  diffusion: { objective: contrastive }`;
+    await writeModel(scratch.file("tower"), 1, parseJob(clip));
+    writeT5(scratch.file("t5"));
+  });
+
+  it("is its average where nothing else is said, pinned by its checkpoint and sha256, of images of any size", async () => {
+    const job = reader(at("tower"));
+    const frozen = await read(job);
+    const { from, sha256 } = withPins(job, frozen).spec.models.text!;
+    expect({ from, sha256 }).toEqual({ from: `${at("tower")}/step-000000001`, sha256: frozen.text!.sha256 });
+    expect((await read(reader(from, "models.text.weights=ema"))).text).toEqual(frozen.text);
+    expect((await read(reader(from, "models.text.weights=raw"))).text!.sha256).not.toBe(sha256);
+  });
+
+  it.each<[string, string, string[], RegExp]>([
+    ["words of another width", "tower", ["model.text.width=16"], /model\.text\.width: the model has 8, the job 16$/],
+    [
+      "captions of any words",
+      "tower",
+      ["data.source=wds:x"],
+      /data\.source: the model reads captions, the job's is wds:x$/,
+    ],
+    [
+      "longer prompts",
+      "tower",
+      ["models.text.length=3", "sampling.prompts=[red square]"],
+      /"red square" has 4 tokens, models\.text\.length is 3$/,
+    ],
+    [
+      "prompts of other words",
+      "tower",
+      ["sampling.prompts=[a corgi]"],
+      /sampling\.prompts "a corgi" has the word corgi/,
+    ],
+    [
+      "a folder that is neither",
+      "none",
+      [],
+      /is no text encoder: it has no config\.json, and .*none is no checkpoint: there is no such folder/,
+    ],
+    [
+      "a choice of weights of a T5",
+      "t5",
+      ["models.text.weights=ema"],
+      /weights is ema, the encoder at .*t5 has one kind/,
+    ],
+  ])("is refused for %s, by the field's name", async (_, name, set, message) => {
+    const error = await refusalOf(read(reader(at(name), ...set)));
+    expect(error.message).toMatch(/^models\.text: /);
+    expect(error.message).toMatch(message);
+    expect(error).toMatchObject({ exitCode: 2, remedy: expect.stringMatching(/\w/) });
   });
 });
 

@@ -75,7 +75,7 @@ async function likelihood(io: CommandIo, options: LikelihoodOptions, checkpoint:
   const { height, width, channels } = imageSet;
   const image = { height, width, channels };
   const { program } = backend;
-  const readCaptions = openCaptions(job.spec, await readTextFor(job, image), program);
+  const readCaptions = await openCaptions(job.spec, await readTextFor(job, image), program);
   const embedder = await openEmbedder(model);
   const bitsOf = createBits({ spec: job.spec, network, params, program, image, seed, readCaptions, embedder });
   const weighted = draws === undefined ? undefined : weightedBy(checkpoint, bitsOf, draws);

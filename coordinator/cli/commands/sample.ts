@@ -71,7 +71,7 @@ Examples:
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
 
 A model of captions (a job with model.text) knows the words of its data alone; articles and capitals are nothing to it. One with a
-frozen text encoder (models.text) reads any words, up to models.text.length tokens.
+frozen text encoder (models.text) reads any words, up to models.text.length tokens; where that is a clip, those of scenes.
 
 An upsampler (a job with model.lowRes) draws from small images: those of a base model (--base), files (--images), or images
 of its own data, shrunk (--from-data, --indices). What it draws of one depends on that image, its place, the seed and the

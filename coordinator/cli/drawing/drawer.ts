@@ -25,7 +25,7 @@ async function open(drawing: Drawing): Promise<{ generate: Generate; params: Dev
   const generate = createGenerator({
     ...{ ...model, network, params, program },
     ...(await openFrozen(networks)),
-    readCaptions: openCaptions(model.spec, text, program),
+    readCaptions: await openCaptions(model.spec, text, program),
     onEvaluation: (images) => {
       evaluations += images;
     },

@@ -2,15 +2,15 @@
 
 import type { BackendName } from "../../../shared/backends/backend.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
+import type { EncoderWeights } from "../../../shared/pipeline/caption-encoder.ts";
 import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
 import type { Generate } from "../../../shared/pipeline/generate.ts";
-import type { TextWeights } from "../../../shared/text/read.ts";
 
 /** The other models that one draws with. */
 export interface Beside {
   readonly classifier?: FrozenWeights | undefined;
   /** Of a model whose job names a text encoder. */
-  readonly text?: TextWeights | undefined;
+  readonly text?: EncoderWeights | undefined;
   /** Of a decoder of CLIP's embeddings. */
   readonly clip?: FrozenWeights | undefined;
   readonly prior?: FrozenWeights | undefined;

@@ -105,7 +105,11 @@ export async function openServed(checkpoint: string, options: ServedOptions): Pr
   return {
     fixed,
     async about() {
-      return aboutOf(await subject(), await Promise.all(bases.map((base) => read(base, weights))));
+      const below = bases.map(async (base, k) => {
+        const model = await read(base, weights);
+        return { model, beside: await beside(base, model, { prior: k === bases.length - 1 ? prior : undefined }) };
+      });
+      return aboutOf([await subject(), ...(await Promise.all(below))]);
     },
     async check(asked) {
       await plan(asked);
@@ -236,27 +240,31 @@ function picturesOf(drawn: Drawn): Pictures {
   return { step, weights, how: plan.sampling, image: { height, width, channels }, count, pixels, called, write };
 }
 
-function aboutOf({ model, beside }: Subject, bases: readonly ReadModel[]): ModelAnswer {
+/** @param chain the model, and those that draw its small images. */
+function aboutOf(chain: readonly Pick<Subject, "model" | "beside">[]): ModelAnswer {
+  const { model } = chain[0]!;
+  const [base] = chain.slice(1);
   const { job, step, weights, imageSet } = model;
   const { spec } = job;
   const { sampling, diffusion } = spec;
   const { width, height, channels } = imageSet;
   // An upsampler without classes may have a base with some.
-  const classesOf = (each: ReadModel) => shownClasses(each.job.spec, each === model ? beside.classifier : undefined);
-  const named = [model, ...bases].find((each) => classesOf(each) > 0) ?? model;
+  const classesOf = (each: (typeof chain)[number]) =>
+    shownClasses(each.model.job.spec, each === chain[0] ? each.beside.classifier : undefined);
+  const named = chain.find((each) => classesOf(each) > 0) ?? chain[0]!;
   const count = classesOf(named);
-  const specs = [model, ...bases].map((each) => each.job.spec);
-  const reader = specs.find((each) => reads(each));
+  const readers = chain.filter((each) => reads(each.model.job.spec));
+  const anyWords = readers.every((each) => readsAnyWords(each.model.job.spec, each.beside.text));
   const byNoProcess = generates(spec.model.type);
   return {
     ...{ name: job.metadata.name, step, weights, image: { width, height, channels } },
-    classes: Array.from({ length: count }, (_, k) => named.imageSet.classes[k] ?? String(k)),
-    captions: reader ? { words: readsAnyWords(reader) ? [] : WORDS, examples: jobPrompts(reader) } : null,
+    classes: Array.from({ length: count }, (_, k) => named.model.imageSet.classes[k] ?? String(k)),
+    captions: readers[0] ? { words: anyWords ? [] : WORDS, examples: jobPrompts(readers[0].model.job.spec) } : null,
     guided: mixes(spec.model.type) && (spec.model.classes > 0 || reads(spec)),
     samplers: SAMPLER_NAMES.filter((name) => fitsModel(name, { ...diffusion, generates: byNoProcess })),
     defaults: {
       ...{ sampler: sampling.sampler, steps: sampling.steps, guidance: sampling.guidance, seed: 0 },
-      count: Math.max(1, (bases[0] ?? model).job.spec.sampling.count),
+      count: Math.max(1, (base?.model ?? model).job.spec.sampling.count),
     },
     most: { ...MOST, steps: diffusion.process === "ddpm" ? diffusion.timesteps : MOST.steps },
   };

@@ -30,3 +30,9 @@ export const SOURCES: Readonly<Record<string, Source>> = {
   wds,
   parquet,
 };
+
+/** Sources whose captions are of scenes, of few words. */
+export const SCENES = Object.keys(SOURCES).filter((name) => SOURCES[name]!.scenes);
+
+/** @param source a job's data.source. */
+export const isOfScenes = (source: string): boolean => SCENES.includes(source.split(":")[0]!);

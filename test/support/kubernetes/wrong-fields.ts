@@ -25,7 +25,7 @@ export const AGAINST_A_FIELD: readonly WrongJob[] = [
   ),
   wrong(
     { data: CAPTIONS, model: { text: TEXT }, models: { text: { from: "models/t5" } } },
-    'spec.models.text.from: Forbidden: "models/t5" must be a folder of a text encoder at file:// or s3://',
+    'spec.models.text.from: Forbidden: "models/t5" must be a folder of a text encoder, or a clip\'s run or checkpoint, at file:// or s3://',
   ),
   wrong(
     { data: CAPTIONS, model: { text: TEXT }, models: { text: { from: "file:///t5", sha256: "abc" } } },

@@ -3,7 +3,7 @@
 
 import type { BackendName } from "../../../../shared/backends/backend.ts";
 import { openScenes, SCENES_HELD_OUT } from "../../../../shared/data/sources/captions.ts";
-import { SOURCES } from "../../../../shared/data/sources/index.ts";
+import { isOfScenes } from "../../../../shared/data/sources/index.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import { type CaptionScore, scoreCaptions, shuffledCaptions } from "../../../../shared/eval/caption-match.ts";
 import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts";
@@ -99,7 +99,7 @@ export async function evaluateCaptions(
 
 /** @throws PlumeError FAILED_PRECONDITION for a model of captions that are not the grammar's: of its images nothing here is a judge. */
 function checkOfScenes(checkpoint: string, source: string): void {
-  if (SOURCES[source.split(":")[0]!]?.scenes) return;
+  if (isOfScenes(source)) return;
   throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} was trained on ${source}, whose captions no grammar has`, {
     remedy:
       "plume sample --prompt draws what it makes of one; plume likelihood tells the bits of its test images, of any process but imagen",

@@ -93,7 +93,8 @@ async function smallImages({ subject, asked, sampling }: Plan, hands: Hands): Pr
   if (!lowRes) return undefined;
   const { job, imageSet } = subject.model;
   const { height, width, channels } = imageSet;
-  const frame = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
+  const { size } = job.spec.model.lowRes!;
+  const frame = { spec: job.spec, image: { height, width, channels }, size, text: subject.beside.text };
   return openSmallImages(hands, { ...rest, lowRes, prior: asked.words.prior, seed: sampling.seed }, frame);
 }
 

@@ -102,6 +102,8 @@ interface Frame {
   readonly spec: JobSpec;
   readonly image: PatchShape;
   readonly size: number;
+  /** The encoder that it reads captions by. */
+  readonly text: Beside["text"];
 }
 
 /** @throws PlumeError naming the file or the data, what it is, and what it must be. */
@@ -145,7 +147,7 @@ export async function openSmallImages(
     const bases = await readBases(hands, lowRes.bases, asked, frame);
     const specs = [frame.spec, ...bases.map(({ model }) => model.job.spec)];
     checkPrompt(bases[0]!.called, specs, asked.prompt);
-    if (asked.prompt === undefined) checkOwnPrompts(bases, specs);
+    if (asked.prompt === undefined) checkOwnPrompts(bases, frame);
     for (const { model, beside } of bases) await checkTokens(model.job.spec, beside.text, asked.prompt);
     return drawBase(hands, bases, { ...asked, specs });
   }
@@ -180,7 +182,12 @@ async function readBases(
   const base = { ...read, beside: await hands.beside(read.called, read.model, { prior }) };
   if (behind.length === 0) return [base];
   const { height, width, channels } = imageSet;
-  const below = { spec: job.spec, image: { height, width, channels }, size: job.spec.model.lowRes!.size };
+  const below = {
+    spec: job.spec,
+    image: { height, width, channels },
+    size: job.spec.model.lowRes!.size,
+    text: base.beside.text,
+  };
   return [base, ...(await readBases(hands, behind, asked, below))];
 }
 
@@ -209,10 +216,12 @@ function checkSize({ called, model }: Omit<Base, "beside">, { size, image }: Fra
 }
 
 /** Prompts of the job of a base are read by all that enlarge its images. @throws PlumeError INVALID_ARGUMENT for a word that one of them does not know. */
-function checkOwnPrompts(bases: readonly Base[], specs: readonly JobSpec[]): void {
+function checkOwnPrompts(bases: readonly Base[], frame: Frame): void {
+  const drawn = bases.map(({ model, beside }) => ({ spec: model.job.spec, text: beside.text }));
   const first = bases.findLast(({ model }) => reads(model.job.spec));
   const prompts = first?.model.job.spec.sampling.prompts;
-  if (prompts) checkWords(specs.filter(reads), prompts, `sampling.prompts of ${first.called}:`);
+  const readers = [frame, ...drawn].filter(({ spec }) => reads(spec));
+  if (prompts) checkWords(readers, prompts, `sampling.prompts of ${first.called}:`);
 }
 
 interface DrawAsked extends Omit<SmallAsked, "lowRes" | "weights" | "prior"> {

@@ -4,11 +4,16 @@ import type { Job, JobSpec } from "../../../../shared/config/schema.ts";
 import { PlumeError } from "../../../../shared/errors.ts";
 import type { Images } from "../../../../shared/frozen/fits.ts";
 import { readFrozen } from "../../../../shared/frozen/read.ts";
+import { type EncoderWeights, openTokens } from "../../../../shared/pipeline/caption-encoder.ts";
 import { jobPrompts, readsAnyWords } from "../../../../shared/pipeline/captions.ts";
 import { inTurn } from "../../../../shared/scenes/prompts.ts";
 import { tokensOf } from "../../../../shared/scenes/tokens.ts";
-import type { TextWeights } from "../../../../shared/text/read.ts";
-import { openTokenizer } from "../../../../shared/text/tokenizer.ts";
+
+/** A model that reads captions, and the encoder that it reads them by, where that is known. */
+interface Reader {
+  readonly spec: JobSpec;
+  readonly text?: EncoderWeights | undefined;
+}
 
 type CaptionsOf = (indices: readonly number[]) => readonly string[];
 
@@ -41,32 +46,39 @@ export function checkPrompt(checkpoint: string, specs: readonly JobSpec[], promp
     throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}": ${checkpoint} reads no captions`, {
       remedy: "leave it out, or name a run whose job has model.text or model.embedding",
     });
-  checkWords(readers, [prompt], "--prompt");
+  checkWords(
+    readers.map((spec) => ({ spec })),
+    [prompt],
+    "--prompt",
+  );
   if (prompt.trim() === "")
     throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}" says nothing`, {
       remedy: "say what the picture shows",
     });
 }
 
-/** @param specs of models that read captions. @throws PlumeError INVALID_ARGUMENT for a word that one of them does not know. */
-export function checkWords(specs: readonly JobSpec[], captions: readonly string[], called: string): void {
-  if (!specs.every(readsAnyWords)) tokensOf(captions, called);
+/** @throws PlumeError INVALID_ARGUMENT for a word that one of them does not know. */
+export function checkWords(readers: readonly Reader[], captions: readonly string[], called: string): void {
+  if (!readers.every(({ spec, text }) => readsAnyWords(spec, text))) tokensOf(captions, called);
 }
 
 /** The text encoder of a job that names one. */
-export async function readTextFor({ spec }: Pick<Job, "spec">, images: Images): Promise<TextWeights | undefined> {
+export async function readTextFor({ spec }: Pick<Job, "spec">, images: Images): Promise<EncoderWeights | undefined> {
   const { text } = spec.models;
   return text && (await readFrozen({ ...spec, models: { text } }, images)).text;
 }
 
-/** @param text encoder of the job, if it has one. @throws PlumeError INVALID_ARGUMENT for a prompt that is too long for it. */
+/**
+ * @param text encoder of the job, if it has one.
+ * @throws PlumeError INVALID_ARGUMENT for a prompt that is too long for it, or has a word that it lacks.
+ */
 export async function checkTokens(
   { models }: JobSpec,
-  text: TextWeights | undefined,
+  text: EncoderWeights | undefined,
   prompt: string | undefined,
 ): Promise<void> {
   if (!text || prompt === undefined) return;
-  const [tokens, most] = [(await openTokenizer(text.tokenizer))(prompt).length, models.text!.length];
+  const [tokens, most] = [(await openTokens(text))(prompt, "--prompt").length, models.text!.length];
   if (tokens <= most) return;
   throw new PlumeError(
     "INVALID_ARGUMENT",
