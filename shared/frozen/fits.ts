@@ -5,7 +5,7 @@ import type { JobSpec } from "../config/schema.ts";
 import { counted } from "../counted.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel } from "../interop/load-model.ts";
-import { CODEBOOKS, denoises, NETWORKS } from "../models/index.ts";
+import { CODEBOOKS, denoises, drawsEmbeddings, NETWORKS } from "../models/index.ts";
 import { sideOf } from "../models/of-job.ts";
 import { buildNetwork } from "../pipeline/network.ts";
 import { buildLayout } from "../tensor/layout.ts";
@@ -60,7 +60,7 @@ const DIFFERENCES: Readonly<Record<TrainedName, Differences>> = {
   },
   async prior({ model }, _, theirs) {
     const { type, embedding } = theirs.job.spec.model;
-    if (NETWORKS[type].gives !== "embedding") return [`model.type: the model is a ${type}, and no prior`];
+    if (!drawsEmbeddings(type)) return [`model.type: the model is a ${type}, and no prior`];
     return embedding === model.embedding ? [] : [line("model.embedding", embedding, model.embedding)];
   },
   async dvae(spec, images, theirs) {

@@ -39,7 +39,7 @@ const FITS: Readonly<Record<MeasureName, (spec: JobSpec) => boolean>> = {
   coverage: ({ data }) => data.source.startsWith("gaussian-grid:"),
   captions: ({ model }) => model.text !== undefined,
   retrieval: ({ model }) => model.type === "clip",
-  embeddings: ({ model }) => model.type === "prior",
+  embeddings: ({ model }) => drawsEmbeddings(model.type),
   bound: ({ diffusion }) => chainKind(diffusion.process) !== undefined,
 };
 

@@ -113,7 +113,7 @@ const meeting: Record<string, Record<string, fc.Arbitrary<unknown>>> = {
     levelBlocks: few([1], [1, 2], [2, 2]),
     groups: few(1, 2, 4, 8, 3),
     classes: few(0, 10),
-    type: few("unet", "unet", "mlp", "classifier", "dcgan", "vae", "dvae", "flow", "clip", "prior", "dalle"),
+    type: few("unet", "unet", "mlp", "classifier", "dcgan", "vae", "dvae", "flow", "clip", "prior", "ar-prior", "dalle"),
     embedding: few(48),
     text: few({}, { width: 32, heads: 3 }, { width: 8, layers: 1, heads: 4 }),
     lowRes: few({ size: 4 }, { size: 14, noise: 0.25 }, { size: 28, noise: 1 }),
