@@ -13,6 +13,7 @@ import { loadJob } from "../../shared/config/load.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import { chainKind, noiseProcess } from "../../shared/diffusion/processes/index.ts";
 import { METRIC_NAMES } from "../../shared/eval/score.ts";
+import { drawsEmbeddings } from "../../shared/models/index.ts";
 import { type RunRecord, readRun } from "../../shared/report/read-run.ts";
 import { ROOT } from "../../shared/root.ts";
 import { scratchFolder } from "../support/plume.ts";
