@@ -78,7 +78,8 @@ export const NETWORKS = {
     load: async () => (await import("./prior.ts")).priorOf,
   },
   "ar-prior": {
-    about: "unCLIP's autoregressive prior, Ramesh et al. 2022: draws the same embedding number by number, each one of some buckets",
+    about:
+      "unCLIP's autoregressive prior, Ramesh et al. 2022: draws the same embedding number by number, each one of some buckets",
     gives: "embedding-codes",
     text: "always",
     embedding: "always",

@@ -5,7 +5,17 @@ import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor4D } from "@tensorflow/t
 import type { ParamSpec } from "../tensor/layout.ts";
 
 /** What may come out of a network, and what an objective may judge. */
-export const GIVES = ["image", "classes", "game", "bound", "density", "features", "embedding", "codes", "embedding-codes"] as const;
+export const GIVES = [
+  "image",
+  "classes",
+  "game",
+  "bound",
+  "density",
+  "features",
+  "embedding",
+  "codes",
+  "embedding-codes",
+] as const;
 export type Gives = (typeof GIVES)[number];
 
 /** What a forward pass may ask for. */

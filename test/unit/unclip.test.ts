@@ -174,18 +174,18 @@ describe("a prior", () => {
     expect((await ran(fresh, await opened("clip"))).loss).toBeCloseTo(Math.log(K), 5);
   });
 
-  it.each([
-    "prior",
-    "ar-prior",
-  ] as const)("(%s) is taught every part by a micro-batch, which is a pure function of the captions and the clip", async (name) => {
-    const [prior, clip] = [await opened(name), await opened("clip")];
-    const once = await ran(prior, clip);
-    expect(await ran(prior, clip)).toEqual(once);
-    expect(unfelt(once)).toEqual([]);
-    expect((await ran(prior, clip, { captions: PROMPTS.slice(0, 4) })).loss).not.toBe(once.loss);
-    const other = await opened("clip", (fresh) => stirred(stirred(fresh)));
-    expect((await ran(prior, other)).loss).not.toBe(once.loss);
-  });
+  it.each(["prior", "ar-prior"] as const)(
+    "(%s) is taught every part by a micro-batch, which is a pure function of the captions and the clip",
+    async (name) => {
+      const [prior, clip] = [await opened(name), await opened("clip")];
+      const once = await ran(prior, clip);
+      expect(await ran(prior, clip)).toEqual(once);
+      expect(unfelt(once)).toEqual([]);
+      expect((await ran(prior, clip, { captions: PROMPTS.slice(0, 4) })).loss).not.toBe(once.loss);
+      const other = await opened("clip", (fresh) => stirred(stirred(fresh)));
+      expect((await ran(prior, other)).loss).not.toBe(once.loss);
+    },
+  );
 
   it.each(["ddim", "ancestral", "heun", "dpm-adaptive", "generator"])(
     "draws by %s an embedding of its caption and its own index, whatever is beside it",
@@ -210,7 +210,11 @@ describe("codes of an embedding", () => {
     const images = embeddings(Array.from({ length: 3 * D }, (_, k) => Math.sin(k * k)));
     const codes = codesOf(images, images, K);
     expect(codes.shape).toEqual([3, 1 + D]);
-    expect(codesOf(tf.neg(images), images, K).arraySync().map(([dot]) => dot)).toEqual([0, 0, 0]);
+    expect(
+      codesOf(tf.neg(images), images, K)
+        .arraySync()
+        .map(([dot]) => dot),
+    ).toEqual([0, 0, 0]);
     expect(codes.arraySync().map(([dot]) => dot)).toEqual([K - 1, K - 1, K - 1]);
     const middles = numbers(embeddingsOf(codes.dataSync<"int32">(), D, K));
     const errors = numbers(images).map((number, i) => Math.abs(number - middles[i]!));

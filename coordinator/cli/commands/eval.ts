@@ -228,7 +228,12 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
 }
 
 /** Of models that draw no pictures, by what they give. */
-const WITHOUT_PICTURES = { classes: evaluateClassifier, features: evaluateClip, embedding: evaluatePrior, "embedding-codes": evaluatePrior } as const;
+const WITHOUT_PICTURES = {
+  classes: evaluateClassifier,
+  features: evaluateClip,
+  embedding: evaluatePrior,
+  "embedding-codes": evaluatePrior,
+} as const;
 
 /** Of models of other images than the judges know: by what, what else may not be said of them, and why not. */
 const OWN = {
