@@ -29,10 +29,13 @@ interface Drawn {
   readonly captions: readonly string[];
 }
 
-/** What codes a micro-batch: of the dropped captions int32 [n L], of all of them those of `said`. */
+/** What codes a micro-batch. */
 interface Coder {
   readonly of: FrozenNetwork;
-  /** @returns int32 [n, N], and the caption's embedding for what is told it. */
+  /**
+   * @param text the captions' words, none of those that are dropped: int32 [n L]. @param said the words of all.
+   * @returns int32 [n, N], and what the network is told of CLIP's: float32 [n, D].
+   */
   code(
     f: Forward,
     x: tf.Tensor4D,
@@ -54,7 +57,7 @@ function byBuckets(of: FrozenNetwork, K: number): Coder {
   return {
     of,
     code(f, x, text, said) {
-      // A network that is not told a caption is told what it and the picture have in common all the same: as it is when it draws.
+      // Without its caption too a picture has the first code: guidance mixes what is said behind the same codes.
       const texts = textEmbedding(towers, f, said());
       const codes = codesOf(imageEmbedding(towers, f, x), texts, K);
       return { codes, embedding: tf.mul(texts, saysAny(text)) as tf.Tensor2D };
