@@ -186,10 +186,13 @@ function checkGenerator(
   );
 }
 
+const tellsDecoder = (checkpoint: string) =>
+  `plume sample DECODER --prior ${checkpoint} has it tell a decoder what to draw`;
 /** What models that draw no pictures are for. */
 const USES = {
   classes: (checkpoint: string) => `plume sample RUN --classifier ${checkpoint} has it guide another model`,
-  embedding: (checkpoint: string) => `plume sample DECODER --prior ${checkpoint} has it tell a decoder what to draw`,
+  embedding: tellsDecoder,
+  "embedding-codes": tellsDecoder,
 };
 
 /** @throws PlumeError INVALID_ARGUMENT for a model whose answers are no images. */

@@ -322,6 +322,14 @@ export const SYSTEMS = {
     about: "Diffusion of embeddings: from a caption to CLIP's embedding of a picture of it, drawn twice.",
     measures: ["embeddings"],
   },
+  "ar-prior": {
+    title: "DALL-E 2's autoregressive prior",
+    source: "Ramesh et al. 2022, Sec. 2.2",
+    job: "ar-prior",
+    needs: { clip: "clip" },
+    about: "The same embedding number by number, each of 128 buckets, by a transformer that reads the caption.",
+    measures: ["embeddings"],
+  },
   decoder: {
     title: "DALL-E 2: prior and decoder",
     source: "Ramesh et al. 2022",

@@ -1,10 +1,12 @@
 // Rules of codes that are drawn one by one, and of the dvae whose codes they are.
 
-import { drawsCodes, NETWORKS, type NetworkName } from "../models/index.ts";
+import { drawsCodes, drawsImageCodes, NETWORKS, type NetworkName } from "../models/index.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
-const DRAWERS = (Object.keys(NETWORKS) as NetworkName[]).filter(drawsCodes);
-const DRAWS_CODES = `self.model.type in ${quoted(DRAWERS)}`;
+const TYPES = Object.keys(NETWORKS) as NetworkName[];
+const DRAWS_CODES = `self.model.type in ${quoted(TYPES.filter(drawsCodes))}`;
+const DRAWERS = TYPES.filter(drawsImageCodes);
+const OF_DVAE = `self.model.type in ${quoted(DRAWERS)}`;
 
 /** @param format of the value in CEL. */
 const ofCodes = (field: "temperature" | "topK", format: "%s" | "%d"): Rule => ({
@@ -25,11 +27,11 @@ export const CODE_RULES: readonly Rule[] = [
     path: ["models", "dvae"],
     faults: ({ model: { type }, models: { dvae } }) =>
       unless(
-        dvae !== undefined || !drawsCodes(type),
+        dvae !== undefined || !drawsImageCodes(type),
         () => `is whose codes a ${type} draws; set models.dvae.from to a trained dvae`,
       ),
     cel: {
-      holds: `has(self.models.dvae) || !(${DRAWS_CODES})`,
+      holds: `has(self.models.dvae) || !(${OF_DVAE})`,
       message: "'is whose codes a %s draws; set models.dvae.from to a trained dvae'.format([self.model.type])",
     },
   },
@@ -37,11 +39,11 @@ export const CODE_RULES: readonly Rule[] = [
     path: ["models", "dvae"],
     faults: ({ model: { type }, models: { dvae } }) =>
       unless(
-        dvae === undefined || drawsCodes(type),
+        dvae === undefined || drawsImageCodes(type),
         () => `has codes, which a ${type} does not draw; leave it out, or choose ${DRAWERS.join(" or ")}`,
       ),
     cel: {
-      holds: `!has(self.models.dvae) || ${DRAWS_CODES}`,
+      holds: `!has(self.models.dvae) || ${OF_DVAE}`,
       message: `'has codes, which a %s does not draw; leave it out, or choose ${DRAWERS.join(" or ")}'.format([self.model.type])`,
     },
   },

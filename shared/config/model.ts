@@ -18,7 +18,7 @@ export const modelSchema = z.strictObject({
     .max(MOST_CHANNELS)
     .default(32)
     .describe(
-      "channels of the first level, of flow those between its couplings; units of a layer of mlp and gan-mlp; channels of a token in clip's image tower, in prior and in dalle",
+      "channels of the first level, of flow those between its couplings; units of a layer of mlp and gan-mlp; channels of a token in clip's image tower, in prior, ar-prior and dalle",
     ),
   channelMult: z
     .array(positiveInt.max(MOST_MULT))
@@ -60,9 +60,15 @@ export const modelSchema = z.strictObject({
     .max(64)
     .default(3)
     .describe(
-      "hidden layers of mlp and gan-mlp; steps of a level of flow; transformer layers of clip's image tower, of prior and of dalle",
+      "hidden layers of mlp and gan-mlp; steps of a level of flow; transformer layers of clip's image tower, of prior, ar-prior and dalle",
     ),
   bases: z.int().min(2).max(1000).default(10).describe("bumps over time by which mlp's outputs depend on it"),
+  buckets: z
+    .int()
+    .min(2)
+    .max(65_536)
+    .default(1024)
+    .describe("K: buckets into which an ar-prior cuts each number of an embedding, -sqrt(D) to sqrt(D), and draws one"),
   pool: z
     .enum(["attention", "adaptive"])
     .default("attention")
@@ -72,7 +78,7 @@ export const modelSchema = z.strictObject({
     .max(4096)
     .optional()
     .describe(
-      "dimensions of CLIP's embeddings: of those that a clip learns, or of models.clip's, which a prior draws and a unet is told",
+      "dimensions of CLIP's embeddings: of those that a clip learns, or of models.clip's, which a prior or ar-prior draws and a unet is told",
     ),
   lowRes: lowResSchema.optional().describe("makes it an upsampler: the image at a lower resolution, which it is told"),
 });

@@ -49,13 +49,13 @@ export const samplingSchema = z.strictObject({
     .positive()
     .max(100)
     .optional()
-    .describe("what the logits of a dalle's codes are divided by before one is drawn; 1 when absent"),
+    .describe("what the logits of a dalle's or an ar-prior's codes are divided by before one is drawn; 1 when absent"),
   topK: z
     .int()
     .min(1)
     .max(65_536)
     .optional()
-    .describe("a dalle draws each code of so many likeliest; of all when absent"),
+    .describe("a dalle or an ar-prior draws each code of so many likeliest; of all when absent"),
   prompts: z
     .array(z.string().min(1).max(1000))
     .min(1)

@@ -6,7 +6,7 @@ import { counted } from "../counted.ts";
 import { isOfScenes, SCENES } from "../data/sources/index.ts";
 import { PlumeError } from "../errors.ts";
 import { networkOf, type ReadModel } from "../interop/load-model.ts";
-import { CODEBOOKS, denoises, NETWORKS } from "../models/index.ts";
+import { CODEBOOKS, denoises, drawsEmbeddings, NETWORKS } from "../models/index.ts";
 import { sideOf } from "../models/of-job.ts";
 import { clipTokens } from "../pipeline/caption-encoder.ts";
 import { buildNetwork } from "../pipeline/network.ts";
@@ -74,7 +74,7 @@ const DIFFERENCES: Readonly<Record<FrozenName, Differences>> = {
   },
   async prior({ model }, _, theirs) {
     const { type, embedding } = theirs.job.spec.model;
-    if (NETWORKS[type].gives !== "embedding") return [`model.type: the model is a ${type}, and no prior`];
+    if (!drawsEmbeddings(type)) return [`model.type: the model is a ${type}, and no prior`];
     return embedding === model.embedding ? [] : [line("model.embedding", embedding, model.embedding)];
   },
   async dvae(spec, images, theirs) {

@@ -2,7 +2,7 @@
 
 import type { JobSpec } from "../config/schema.ts";
 import { type DiffusersConfig, diffusersConfig } from "../models/diffusers.ts";
-import { CODEBOOKS, drawsCodes, givesImages, NETWORKS, plays } from "../models/index.ts";
+import { CODEBOOKS, drawsImageCodes, givesImages, NETWORKS, plays } from "../models/index.ts";
 import { unetConfig } from "../models/of-job.ts";
 import { AUGMENT_WEIGHT, headsOf, levelChannels, type UnetConfig } from "../models/unet-config.ts";
 import type { ModelFolder } from "./read.ts";
@@ -66,9 +66,10 @@ function ownDifferences(
     ...(NETWORKS[model.type].gives === "bound"
       ? [["autoencoder.latentChannels", theirs?.autoencoder.latentChannels, autoencoder.latentChannels] as const]
       : []),
-    ...(CODEBOOKS.includes(model.type) || drawsCodes(model.type)
+    ...(CODEBOOKS.includes(model.type) || drawsImageCodes(model.type)
       ? [["autoencoder.codes", theirs?.autoencoder.codes, autoencoder.codes] as const]
       : []),
+    ...(model.type === "ar-prior" ? [["model.buckets", theirs?.model.buckets, model.buckets] as const] : []),
     ...(model.type === "flow" ? [["model.layers", theirs?.model.layers, model.layers] as const] : []),
   ];
   return both.filter(([, a, b]) => JSON.stringify(a) !== JSON.stringify(b)).map(([field, a, b]) => line(field, a, b));

@@ -77,6 +77,14 @@ export const NETWORKS = {
     embedding: "always",
     load: async () => (await import("./prior.ts")).priorOf,
   },
+  "ar-prior": {
+    about:
+      "unCLIP's autoregressive prior, Ramesh et al. 2022: draws the same embedding number by number, each one of some buckets",
+    gives: "embedding-codes",
+    text: "always",
+    embedding: "always",
+    load: async () => (await import("./ar-prior.ts")).arPriorOf,
+  },
   dalle: {
     about:
       "DALL-E's transformer, Ramesh et al. 2021: draws the codes of models.dvae one by one, after the words of a caption",
@@ -94,21 +102,30 @@ export const denoises = (type: NetworkName): boolean => NETWORKS[type].gives ===
 /** Whether it is a generator and a discriminator. */
 export const plays = (type: NetworkName): boolean => NETWORKS[type].gives === "game";
 
-/** Whether it makes images by no process: of z at once, or code by code. */
+/** Whether it draws by no process: images of z at once, or code by code. */
 export const generates = (type: NetworkName): boolean => BY_NO_PROCESS.includes(NETWORKS[type].gives);
 
-/** Whether it draws images code by code. */
-export const drawsCodes = (type: NetworkName): boolean => NETWORKS[type].gives === "codes";
+/** Whether it draws the codes of a dvae. */
+export const drawsImageCodes = (type: NetworkName): boolean => NETWORKS[type].gives === "codes";
+
+/** Whether it draws code by code: images, or embeddings. */
+export const drawsCodes = (type: NetworkName): boolean =>
+  drawsImageCodes(type) || NETWORKS[type].gives === "embedding-codes";
 
 /** Whether what it says under a condition can be mixed with what it says without: not of images that are made at once. */
 export const mixes = (type: NetworkName): boolean => !generates(type) || drawsCodes(type);
 
-const BY_NO_PROCESS: readonly Gives[] = ["game", "bound", "density", "codes"];
-const PICTURES: readonly Gives[] = ["image", ...BY_NO_PROCESS];
+const AT_ONCE_OR_BY_CODE: readonly Gives[] = ["game", "bound", "density", "codes"];
+const BY_NO_PROCESS: readonly Gives[] = [...AT_ONCE_OR_BY_CODE, "embedding-codes"];
+const PICTURES: readonly Gives[] = ["image", ...AT_ONCE_OR_BY_CODE];
 /** Whether pictures can be drawn with it, and labels be its condition. */
 export const givesImages = (type: NetworkName): boolean => PICTURES.includes(NETWORKS[type].gives);
 
-const DRAWN: readonly Gives[] = [...PICTURES, "embedding"];
+const EMBEDDINGS: readonly Gives[] = ["embedding", "embedding-codes"];
+/** Whether it draws embeddings, and no pictures: by a process, or code by code. */
+export const drawsEmbeddings = (type: NetworkName): boolean => EMBEDDINGS.includes(NETWORKS[type].gives);
+
+const DRAWN: readonly Gives[] = [...PICTURES, ...EMBEDDINGS];
 /** Whether it draws anything: pictures, or embeddings of them. */
 export const draws = (type: NetworkName): boolean => DRAWN.includes(NETWORKS[type].gives);
 
@@ -130,7 +147,7 @@ export const CODEBOOKS = networksThat(({ codebook }) => codebook);
 /** Those that embeddings of CLIP are of, and of these those that need their size. */
 export const EMBEDDERS = networksThat(({ embedding }) => embedding !== undefined);
 export const ALWAYS_EMBED = networksThat(({ embedding }) => embedding === "always" || embedding === "makes");
-/** Those that draw embeddings, and no pictures. */
-export const EMBEDDING_DRAWN = networksThat(({ gives }) => gives === "embedding");
+/** Those that draw embeddings. */
+export const EMBEDDING_DRAWN = networksThat(({ gives }) => EMBEDDINGS.includes(gives));
 /** Those that make them themselves. */
 export const MAKERS = networksThat(({ embedding }) => embedding === "makes");

@@ -8,7 +8,7 @@ export interface NetworkKind {
   /**
    * What comes out of it: an image as large as its input, or logits of classes, or a game of two networks, or a bound on the density
    * of its input, or that density, or features of images and captions in one space, or an embedding of that space, or the codes of an
-   * image. Objectives are of some of them.
+   * image, or of an embedding. Objectives are of some of them.
    */
   readonly gives: Gives;
   /** Its feature maps come in several sizes: what a job says of levels is of them; of groups and attention too unless they are plain. */

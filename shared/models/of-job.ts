@@ -32,6 +32,7 @@ export interface NetworkFields {
     readonly pool: "attention" | "adaptive";
     readonly layers: number;
     readonly bases: number;
+    readonly buckets: number;
     readonly text?: Pick<TextConfig, "width" | "layers" | "heads"> | undefined;
     readonly embedding?: number | undefined;
     readonly lowRes?: { readonly size: number; readonly noise: number } | undefined;

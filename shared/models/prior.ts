@@ -64,7 +64,8 @@ function timeToken(scope: Scope, width: number) {
   return (f: Forward, t: tf.Tensor1D): tf.Tensor2D => linear2(f, silu(linear1(f, cosSinEmbedding(t, width))));
 }
 
-function toldOf({ text, embedding, ...input }: NetworkInput) {
+/** @throws PlumeError INVALID_ARGUMENT for what a prior cannot do without. */
+export function toldOf<Input extends Pick<NetworkInput, "text" | "embedding">>({ text, embedding, ...input }: Input) {
   if (text && embedding) return { ...input, text, embedding };
   throw new PlumeError("INVALID_ARGUMENT", "a prior was told no caption, or no embedding of one", {
     remedy: "pass words that are 0, and an embedding of zeros, where there is none",
@@ -72,12 +73,14 @@ function toldOf({ text, embedding, ...input }: NetworkInput) {
 }
 
 /** Of the job's channels, heads and layers; it reads captions as the job's text says. */
-export function priorOf({ model }: NetworkFields): Network {
+export function priorConfig({ model }: NetworkFields): PriorConfig {
   const text = ownTextConfig(model);
   if (!text || model.embedding === undefined)
-    throw new PlumeError("INVALID_ARGUMENT", "model.type prior lacks model.text or model.embedding", {
+    throw new PlumeError("INVALID_ARGUMENT", "model.type of a prior lacks model.text or model.embedding", {
       remedy: "set both: how it reads captions, and the dimensions of models.clip's embeddings",
     });
   const { channels: width, layers, embedding } = model;
-  return buildPrior({ width, layers, heads: headsOfWidth(model), embedding, text });
+  return { width, layers, heads: headsOfWidth(model), embedding, text };
 }
+
+export const priorOf = (fields: NetworkFields): Network => buildPrior(priorConfig(fields));

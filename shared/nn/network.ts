@@ -5,7 +5,17 @@ import type { Scalar, Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "@te
 import type { ParamSpec } from "../tensor/layout.ts";
 
 /** What may come out of a network, and what an objective may judge. */
-export const GIVES = ["image", "classes", "game", "bound", "density", "features", "embedding", "codes"] as const;
+export const GIVES = [
+  "image",
+  "classes",
+  "game",
+  "bound",
+  "density",
+  "features",
+  "embedding",
+  "codes",
+  "embedding-codes",
+] as const;
 export type Gives = (typeof GIVES)[number];
 
 /** What a forward pass may ask for. */
@@ -99,14 +109,25 @@ export interface Next {
   readonly there: Tensor2D;
 }
 
-/** What gives probabilities to the tokens of captions, and after them to the codes of their images. */
+/** What is said of a row of tokens. */
+export interface NextOfRow {
+  /** Of B L tokens of captions; null of a network that reads captions and learns none. */
+  readonly words: Next | null;
+  /** Of B N codes. */
+  readonly codes: Next;
+}
+
+/** What gives probabilities to codes behind a caption, one after the other. */
 export interface TokenModel {
-  /** K: entries of the codebook. */
+  /** K: what a code may be. */
   readonly codes: number;
-  /** N: codes an image. */
+  /** N: codes an image, or an embedding. */
   readonly length: number;
-  /** @param text int32 [B L], as a network's text. @param codes int32 [B, N]. @returns of B L tokens, and of B N codes. */
-  next(f: Forward, text: Tensor1D, codes: Tensor2D): { readonly words: Next; readonly codes: Next };
+  /**
+   * @param text int32 [B L], as a network's text. @param codes int32 [B, N].
+   * @param embedding of what draws embeddings: the caption's, as a network's embedding.
+   */
+  next(f: Forward, text: Tensor1D, codes: Tensor2D, embedding?: Tensor2D | null): NextOfRow;
 }
 
 /** Two towers that lead images and captions into one space: CLIP. */
@@ -133,7 +154,7 @@ export interface Network {
   readonly towers?: Towers;
   /** Of what codes images by a codebook. */
   readonly codebook?: Codebook;
-  /** Of what draws such codes. Its forward is of codes as an image of one channel, [B, side, side, 1], under a caption: their logits. */
+  /** Of what draws such codes, or those of embeddings. Its forward is of codes as an image of one channel, under a caption: their logits. */
   readonly tokens?: TokenModel;
   /** @returns float32 [B, H, W, C_out]; of what tells classes apart their logits, [B, 1, 1, K]. */
   forward(f: Forward, input: NetworkInput): Tensor4D;

@@ -94,9 +94,9 @@ export const OBJECTIVES = {
   },
   "next-token": {
     asks: "tokens",
-    of: "codes",
+    of: ["codes", "embedding-codes"],
     about:
-      "-log p of each word of a caption and each code of its image by those before it, 1/8 and 7/8, Ramesh et al. 2021",
+      "-log p of each word of a caption and each code of its image by those before it, 1/8 and 7/8, Ramesh et al. 2021; of embeddings' codes alone",
     load: async () => (await import("./next-token.ts")).nextToken,
   },
 } satisfies Record<string, ObjectiveKind>;

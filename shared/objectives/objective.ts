@@ -7,7 +7,7 @@ import type { Chain, Reverse } from "../diffusion/nonequilibrium/chain.ts";
 import type { Noised, Prediction, Steps, VarianceType } from "../diffusion/prediction.ts";
 import type { Coefficients } from "../diffusion/process.ts";
 import type { ProcessName } from "../diffusion/processes/index.ts";
-import type { Evidence, Gives, Next } from "../nn/network.ts";
+import type { Evidence, Gives, NextOfRow } from "../nn/network.ts";
 import type { Weighed } from "./distance.ts";
 
 /** What a network was shown, and how its answer is read. */
@@ -162,12 +162,12 @@ interface OfTowers extends Entry {
 }
 
 /** Of what is said of a batch's tokens: one number. */
-export type TokensObjective = (said: { readonly words: Next; readonly codes: Next }) => tf.Scalar;
+export type TokensObjective = (said: NextOfRow) => tf.Scalar;
 
 /** Of tokens, each by those before it. */
 interface OfTokens extends Entry {
   readonly asks: "tokens";
-  readonly of: "codes";
+  readonly of: readonly ["codes", "embedding-codes"];
   load(): Promise<TokensObjective>;
 }
 

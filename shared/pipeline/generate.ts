@@ -7,6 +7,7 @@ import type { PatchShape } from "../data/patch.ts";
 import type { Random, Seen } from "../diffusion/nonequilibrium/chain.ts";
 import { chainKind } from "../diffusion/processes/index.ts";
 import { invariant } from "../invariant.ts";
+import { drawsImageCodes } from "../models/index.ts";
 import type { Generator, Network, TokenModel } from "../nn/network.ts";
 import { type Computation, type MakeProgram, programsBySize } from "../nn/program.ts";
 import { normals, PURPOSE, type Purpose } from "../rng/stream.ts";
@@ -90,7 +91,8 @@ function drawnBy(options: GeneratorOptions): Drawn {
   const { game, density } = options.network;
   const generator = game ?? density;
   if (generator) return drawnByGenerator(options, generator);
-  if (options.network.tokens) return drawnByCodes(options, options.network.tokens);
+  const { tokens } = options.network;
+  if (tokens && drawsImageCodes(options.spec.model.type)) return drawnByCodes(options, tokens);
   return chainKind(options.spec.diffusion.process) ? drawnByChain(options) : drawnByLevels(options);
 }
 

@@ -92,7 +92,7 @@ export function createMicroBatch(
   if (network.game) return createPlayersMicroBatch(spec, network.game, layout, image, backend);
   if (network.density) return createEvidenceMicroBatch(spec, network.density, layout, image, backend);
   if (network.towers) return createTowersMicroBatch(spec, network.towers, layout, image, backend);
-  if (network.tokens) return createTokensMicroBatch(spec, network.tokens, layout, image, backend, frozen.dvae);
+  if (network.tokens) return createTokensMicroBatch(spec, network.tokens, layout, image, backend, frozen);
   const { program } = backend;
   const { seed, data, diffusion, model } = spec;
   const loading = openLoss(spec);

@@ -72,11 +72,13 @@ const told = (features: tf.Tensor2D): tf.Tensor2D => ofLength(Math.sqrt(features
 /** Of images as CLIP sees them. */
 export const imageEmbedding = (towers: Towers, f: Forward, x: tf.Tensor4D): tf.Tensor2D => told(towers.images(f, x));
 
+/** Whether captions, int32 [B L], have a word: float32 [B, 1] of ones and zeros. */
+export const saysAny = (ids: tf.Tensor1D): tf.Tensor =>
+  tf.minimum(tf.sum(tf.reshape(tf.cast(ids, "float32"), [-1, MOST_WORDS]), 1, true), 1);
+
 /** Of captions, int32 [B L]; of zeros where there is no word. */
-export function textEmbedding(towers: Towers, f: Forward, ids: tf.Tensor1D): tf.Tensor2D {
-  const words = tf.reshape(tf.cast(ids, "float32"), [-1, MOST_WORDS]);
-  return tf.mul(told(towers.texts(f, ids)), tf.minimum(tf.sum(words, 1, true), 1)) as tf.Tensor2D;
-}
+export const textEmbedding = (towers: Towers, f: Forward, ids: tf.Tensor1D): tf.Tensor2D =>
+  tf.mul(told(towers.texts(f, ids)), saysAny(ids)) as tf.Tensor2D;
 
 /** A trained CLIP, asked. What it gives is the caller's to dispose: float32 [n, D]. */
 export interface Embedder {

@@ -42,8 +42,9 @@ export const PURPOSE = {
   /** Of models that know a density: what they draw to tell it, in training and of images that are measured. */
   evidence: 35,
   evidenceOfImage: 36,
-  /** Of codes that are drawn one by one. */
+  /** Of codes that are drawn one by one: of images, and of embeddings. */
   sampleCode: 37,
+  priorCode: 38,
 } as const;
 
 export type Purpose = (typeof PURPOSE)[keyof typeof PURPOSE];

@@ -127,7 +127,7 @@ export const SAMPLERS = {
   },
   generator: {
     about:
-      "by no process: of z at once, by a GAN's generator, a vae's decoder or a flow's inverse, or code by code, by a dalle",
+      "by no process: of z at once, by a GAN's generator, a vae's decoder or a flow's inverse, or code by code, by a dalle or an ar-prior",
     walks: "nothing",
     eta: 0,
   },

@@ -17,6 +17,10 @@ const JOBS = {
   models: { clip: ${from("clip")} }
   diffusion: { predict: x0 }
   sampling: { steps: 3, guidance: 1.5 }`,
+  "ar-prior": `model: { type: ar-prior, channels: 8, layers: 1, embedding: 8, buckets: 16, ${TEXT} }
+  models: { clip: ${from("clip")} }
+  diffusion: { objective: next-token }
+  sampling: { sampler: generator, steps: 1 }`,
   decoder: `model: { channels: 8, channelMult: [1, 2], groups: 4, attention: [4], embedding: 8 }
   models: { clip: ${from("clip")} }
   diffusion: { process: imagen, predict: v }
@@ -28,7 +32,7 @@ const JOBS = {
 type Run = keyof typeof JOBS;
 
 /** Until what is told is felt. */
-const STEPS: Readonly<Record<Run, number>> = { clip: 10, prior: 30, decoder: 10, large: 1 };
+const STEPS: Readonly<Record<Run, number>> = { clip: 10, prior: 30, "ar-prior": 20, decoder: 10, large: 1 };
 
 function jobFile(name: Run): string {
   const file = scratch.file(`${name}.yaml`);
@@ -88,6 +92,18 @@ describe("plume sample of a decoder", () => {
     );
     const blue = await drawn("blue", "decoder", ...PRIOR, "--prompt", "small blue circle", "--count", "10");
     expect(blue.equals(red)).toBe(false);
+  });
+
+  it("draws of what an autoregressive prior draws, which is the same of any number of workers", async () => {
+    const trained = (workers: number) =>
+      train(jobFile("ar-prior"), scratch.file(`ar-prior-${workers}`), "--workers", String(workers));
+    const [one, three] = [await trained(1), await trained(3)];
+    expect(three.weightsSha256).toBe(one.weightsSha256);
+    const how = ["--prior", scratch.file("ar-prior-3"), "--count", "10"];
+    const red = await drawn("red-codes", "decoder", ...how, ...PROMPT);
+    expect((await drawn("again-codes", "decoder", ...how, ...PROMPT, "--workers", "1")).equals(red)).toBe(true);
+    const { rows } = await answer("eval", scratch.file("ar-prior-3"), "--count", "100");
+    expect(rows[0]).toMatchObject({ split: "test", of: "drawn by the prior" });
   });
 
   it("keeps of several images the nearest to its caption by a clip, one of those that it draws", async () => {

@@ -160,7 +160,7 @@ it("each token is told by those before it alone, the caption's words among them"
       tf.tensor2d([...codes], [1, N], "int32"),
     );
     const rows = (logits: tf.Tensor2D) => logits.arraySync();
-    return { words: rows(words.logits), codes: rows(image.logits) };
+    return { words: rows(words!.logits), codes: rows(image.logits) };
   };
   const one = said("red square", [1, 2, 3, 4]);
   const other = said("red square", [1, 5, 3, 4]);

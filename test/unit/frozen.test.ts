@@ -121,13 +121,18 @@ spec:
       `model: { type: clip, channels: 8, layers: 1, embedding: 6, text: { width: 8, layers: 1 } }
   diffusion: { objective: contrastive }`,
     );
-  const prior = (run: string) =>
+  const PRIORS = {
+    prior: "diffusion: { predict: x0 }",
+    "ar-prior": `diffusion: { objective: next-token }
+  sampling: { sampler: generator, steps: 1 }`,
+  };
+  const prior = (run: string, type: keyof typeof PRIORS) =>
     job(
-      "prior",
+      type,
       0,
-      `model: { type: prior, channels: 8, layers: 1, embedding: 6, text: { width: 8, layers: 0 } }
+      `model: { type: ${type}, channels: 8, layers: 1, embedding: 6, text: { width: 8, layers: 0 } }
   models: { clip: { from: "${at(run)}" } }
-  diffusion: { predict: x0 }`,
+  ${PRIORS[type]}`,
     );
   const decoder = (from: Readonly<Record<string, string>>, embedding = 6) =>
     job(
@@ -140,17 +145,22 @@ spec:
   beforeAll(async () => {
     await writeModel(scratch.file("clip"), 1, clip(0));
     await writeModel(scratch.file("other"), 1, clip(1));
-    const known = prior("clip");
-    await writeModel(scratch.file("prior"), 1, withPins(known, await read(known)));
+    for (const type of ["prior", "ar-prior"] as const) {
+      const known = prior("clip", type);
+      await writeModel(scratch.file(type), 1, withPins(known, await read(known)));
+    }
   });
 
-  it("go together where the prior was trained with that clip, and not with another", async () => {
-    const both = await read(decoder({ clip: "clip", prior: "prior" }));
-    expect(both.prior!.spec.models.clip!.sha256).toBe(both.clip!.sha256);
-    await expect(read(decoder({ clip: "other", prior: "prior" }))).rejects.toThrow(
-      /^models\.prior: .*prior\/step-000000001 draws embeddings of the clip [0-9a-f]{64}, the job's is [0-9a-f]{64}/,
-    );
-  });
+  it.each(["prior", "ar-prior"])(
+    "go together where the %s was trained with that clip, and not with another",
+    async (run) => {
+      const both = await read(decoder({ clip: "clip", prior: run }));
+      expect(both.prior!.spec.models.clip!.sha256).toBe(both.clip!.sha256);
+      await expect(read(decoder({ clip: "other", prior: run }))).rejects.toThrow(
+        /^models\.prior: .*prior\/step-000000001 draws embeddings of the clip [0-9a-f]{64}, the job's is [0-9a-f]{64}/,
+      );
+    },
+  );
 
   it("are refused for what they are not, and for embeddings of other dimensions", async () => {
     await expect(read(decoder({ clip: "prior" }))).rejects.toThrow("the model is a prior, and no clip");

@@ -1,14 +1,17 @@
 // CLIP, the prior and the decoder of unCLIP: their micro-batches, what they are told, and what they draw.
 
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../shared/backends/backend.ts";
 import { parseJob } from "../../shared/config/load.ts";
 import { openScenes } from "../../shared/data/sources/captions.ts";
+import { ofLength } from "../../shared/diffusion/embeddings.ts";
 import { createBits } from "../../shared/eval/model-bits.ts";
 import { chance, meanCosine, retrieval } from "../../shared/eval/retrieval.ts";
 import { initialParameters } from "../../shared/nn/init.ts";
+import type { TokenModel } from "../../shared/nn/network.ts";
 import { createDeviceParams, inference } from "../../shared/pipeline/device-params.ts";
+import { codesOf, embeddingsOf } from "../../shared/pipeline/embedding-codes.ts";
 import { createGenerator } from "../../shared/pipeline/generate.ts";
 import { createMicroBatch } from "../../shared/pipeline/micro-batch.ts";
 import { buildNetwork } from "../../shared/pipeline/network.ts";
@@ -28,6 +31,8 @@ beforeAll(async () => {
 
 const image = { height: 16, width: 16, channels: 3 };
 const D = 12;
+/** Buckets of an ar-prior. */
+const K = 16;
 
 const MODELS = {
   clip: `
@@ -38,14 +43,24 @@ const MODELS = {
   models: { clip: { from: "file://clip" } }
   diffusion: { predict: x0 }
   sampling: { steps: 3, guidance: 2 }`,
+  "ar-prior": `
+  model:
+    { type: ar-prior, channels: 8, headChannels: 4, layers: 1, embedding: ${D}, buckets: ${K}, text: { width: 8, layers: 0 } }
+  models: { clip: { from: "file://clip" } }
+  diffusion: { objective: next-token }
+  sampling: { sampler: generator, steps: 1, guidance: 2 }`,
   decoder: `
   model: { channels: 8, channelMult: [1], groups: 4, attention: [4], embedding: ${D} }
   models: { clip: { from: "file://clip" } }
   diffusion: { process: imagen, predict: v }`,
 };
 
-/** Weights away from the zeros of a fresh network, so that what it is told is felt. */
-const stirred = (fresh: Float32Array): Float32Array => fresh.map((w, k) => w + 0.05 * Math.sin(k));
+/** Weights away from the zeros of a fresh network, so that what it is told is felt: of what draws codes, in a choice of few. */
+const stirredBy =
+  (scale: number) =>
+  (fresh: Float32Array): Float32Array =>
+    fresh.map((w, k) => w + scale * Math.sin(k));
+const stirred = stirredBy(0.05);
 
 async function opened(name: keyof typeof MODELS, weights = stirred, set: readonly string[] = []) {
   const text = `
@@ -154,20 +169,29 @@ describe("a prior", () => {
     expect((await ran(fresh, await opened("clip"))).loss).toBeCloseTo(1, 5);
   });
 
-  it("is taught every part by a micro-batch, which is a pure function of the captions and the clip", async () => {
-    const [prior, clip] = [await opened("prior"), await opened("clip")];
-    const once = await ran(prior, clip);
-    expect(await ran(prior, clip)).toEqual(once);
-    expect(unfelt(once)).toEqual([]);
-    expect((await ran(prior, clip, { captions: PROMPTS.slice(0, 4) })).loss).not.toBe(once.loss);
-    const other = await opened("clip", (fresh) => stirred(stirred(fresh)));
-    expect((await ran(prior, other)).loss).not.toBe(once.loss);
+  it("of codes costs a fresh one what knows nothing: the logarithm of the buckets", async () => {
+    const fresh = await opened("ar-prior", (weights) => weights);
+    expect((await ran(fresh, await opened("clip"))).loss).toBeCloseTo(Math.log(K), 5);
   });
 
-  it.each(["ddim", "ancestral", "heun", "dpm-adaptive"])(
+  it.each(["prior", "ar-prior"] as const)(
+    "(%s) is taught every part by a micro-batch, which is a pure function of the captions and the clip",
+    async (name) => {
+      const [prior, clip] = [await opened(name), await opened("clip")];
+      const once = await ran(prior, clip);
+      expect(await ran(prior, clip)).toEqual(once);
+      expect(unfelt(once)).toEqual([]);
+      expect((await ran(prior, clip, { captions: PROMPTS.slice(0, 4) })).loss).not.toBe(once.loss);
+      const other = await opened("clip", (fresh) => stirred(stirred(fresh)));
+      expect((await ran(prior, other)).loss).not.toBe(once.loss);
+    },
+  );
+
+  it.each(["ddim", "ancestral", "heun", "dpm-adaptive", "generator"])(
     "draws by %s an embedding of its caption and its own index, whatever is beside it",
     async (sampler) => {
-      const prior = await opened("prior", stirred, [`sampling.sampler=${sampler}`]);
+      const [name, scale] = sampler === "generator" ? (["ar-prior", 0.5] as const) : (["prior", 0.05] as const);
+      const prior = await opened(name, stirredBy(scale), [`sampling.sampler=${sampler}`]);
       const draw = createPrior(prior, await embedderOf(), backend.program);
       const both = numbers(await draw({ indices: [3, 7], captions: PROMPTS.slice(0, 2), seed: 1 }));
       const one = numbers(await draw({ indices: [7], captions: [PROMPTS[1]!], seed: 1 }));
@@ -176,6 +200,69 @@ describe("a prior", () => {
       expect(numbers(await draw({ indices: [7], captions: [PROMPTS[2]!], seed: 1 }))).not.toEqual(one);
     },
   );
+});
+
+describe("codes of an embedding", () => {
+  const embeddings = (numbers: readonly number[]) =>
+    ofLength(Math.sqrt(D))(tf.tensor2d([...numbers], [numbers.length / D, D])) as tf.Tensor2D;
+
+  it("are those of its numbers, to within the square root of D by K, behind that of its dot product", () => {
+    const images = embeddings(Array.from({ length: 3 * D }, (_, k) => Math.sin(k * k)));
+    const codes = codesOf(images, images, K);
+    expect(codes.shape).toEqual([3, 1 + D]);
+    expect(
+      codesOf(tf.neg(images), images, K)
+        .arraySync()
+        .map(([dot]) => dot),
+    ).toEqual([0, 0, 0]);
+    expect(codes.arraySync().map(([dot]) => dot)).toEqual([K - 1, K - 1, K - 1]);
+    const middles = numbers(embeddingsOf(codes.dataSync<"int32">(), D, K));
+    const errors = numbers(images).map((number, i) => Math.abs(number - middles[i]!));
+    expect(Math.max(...errors)).toBeLessThanOrEqual(Math.sqrt(D) / K + 1e-6);
+  });
+
+  it("reach to an embedding of one dimension alone", () => {
+    const axis = (sign: number) => embeddings(Array.from({ length: D }, (_, k) => (k === 0 ? sign : 0)));
+    const [first, other] = [axis(1), axis(-1)].map((image) => numbers(codesOf(image, image, K))[1]);
+    expect([first, other]).toEqual([K - 1, 0]);
+  });
+
+  it("are each told by those before it, the caption and its embedding alone", async () => {
+    const { network, params } = await opened("ar-prior");
+    const logits = (caption: string, codes: readonly number[], told = 1) => {
+      const words = tf.tensor1d(tokensOf([caption]), "int32");
+      const embedding = tf.fill([1, D], told) as tf.Tensor2D;
+      const row = tf.tensor2d([...codes], [1, 1 + D], "int32");
+      return network.tokens!.next(inference(params.get), words, row, embedding).codes.logits.arraySync();
+    };
+    const codes = Array.from({ length: 1 + D }, (_, k) => k);
+    const one = logits("red square", codes);
+    const changed = logits("red square", codes.with(4, 15));
+    expect(changed.map((row, i) => row.every((value, k) => value === one[i]![k]))).toEqual(codes.map((k) => k <= 4));
+    expect(logits("red circle", codes)[0]).not.toEqual(one[0]);
+    expect(logits("red square", codes, 2)[0]).not.toEqual(one[0]);
+  });
+
+  it("are drawn behind a dot product of the upper half", async () => {
+    const prior = await opened("ar-prior");
+    /** Every number of an embedding is the first code again, which is any. */
+    const again = (codes: tf.Tensor2D) => {
+      const [n, N] = codes.shape;
+      const first = tf.oneHot(tf.reshape(tf.slice(codes, [0, 0], [n, 1]), [n]) as tf.Tensor1D, K);
+      const later = tf.greater(tf.reshape(tf.range(0, N), [1, N, 1]), 0);
+      const rows = tf.mul(tf.reshape(tf.cast(first, "float32"), [n, 1, K]), tf.cast(later, "float32"));
+      return tf.reshape(tf.mul(rows, 99), [n * N, K]) as tf.Tensor2D;
+    };
+    const tokens: TokenModel = {
+      ...prior.network.tokens!,
+      next: (_, __, codes) => ({ words: null, codes: { logits: again(codes), there: again(codes) } }),
+    };
+    const echo = { ...prior, network: { ...prior.network, tokens } };
+    const draw = createPrior(echo, await embedderOf(), backend.program);
+    const indices = Array.from({ length: 8 }, (_, k) => k);
+    const drawn = numbers(await draw({ indices, captions: indices.map((k) => PROMPTS[k]!), seed: 1 }));
+    expect(Math.min(...drawn)).toBeCloseTo(1, 5);
+  });
 });
 
 describe("a decoder", () => {

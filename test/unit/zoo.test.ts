@@ -13,6 +13,7 @@ import { loadJob } from "../../shared/config/load.ts";
 import type { JobSpec } from "../../shared/config/schema.ts";
 import { chainKind, noiseProcess } from "../../shared/diffusion/processes/index.ts";
 import { METRIC_NAMES } from "../../shared/eval/score.ts";
+import { drawsEmbeddings } from "../../shared/models/index.ts";
 import { type RunRecord, readRun } from "../../shared/report/read-run.ts";
 import { ROOT } from "../../shared/root.ts";
 import { scratchFolder } from "../support/plume.ts";
@@ -39,7 +40,7 @@ const FITS: Readonly<Record<MeasureName, (spec: JobSpec) => boolean>> = {
   coverage: ({ data }) => data.source.startsWith("gaussian-grid:"),
   captions: ({ model }) => model.text !== undefined,
   retrieval: ({ model }) => model.type === "clip",
-  embeddings: ({ model }) => model.type === "prior",
+  embeddings: ({ model }) => drawsEmbeddings(model.type),
   bound: ({ diffusion }) => chainKind(diffusion.process) !== undefined,
 };
 

@@ -116,6 +116,7 @@ Examples:
   plume eval runs/text --seeds 0 --guidance 1,3
   plume eval runs/clip
   plume eval runs/prior
+  plume eval runs/ar-prior
   plume eval runs/decoder --seeds 0 --prior runs/prior
 
 Where --sampler, --steps, --guidance, --grid, --threshold, --percentile or --classifier-scale list several values, separated by
@@ -123,8 +124,8 @@ commas, every combination is drawn and measured. With growing classifier scale i
 neither of the judges.
 A classifier (model.type: classifier) is measured on test images of its own data, noised as in training: its accuracy and
 its cross-entropy at ten levels of noise. --count is how many images, 1000 of them by default.
-A clip (model.type: clip) is asked which of 200 captions is that of a picture, and which picture that of a caption; a prior, how
-near what it draws of a caption is to the embedding of its picture. A decoder (model.embedding) draws of what a prior draws of the
+A clip (model.type: clip) is asked which of 200 captions is that of a picture, and which picture that of a caption; a prior or
+ar-prior, how near what it draws of a caption is to the embedding of its picture. A decoder (model.embedding) draws of what a prior draws of the
 captions, and beside it of the pictures' own embeddings.
 A model of captions (model.text) draws one image of each caption that it was not trained on, 200 of them by default, and of captions
 with pairs of colour and shape that it has never seen; told is how often the image is what its caption says.
@@ -227,7 +228,12 @@ async function evaluate(io: CommandIo, options: EvalOptions, checkpoint?: string
 }
 
 /** Of models that draw no pictures, by what they give. */
-const WITHOUT_PICTURES = { classes: evaluateClassifier, features: evaluateClip, embedding: evaluatePrior } as const;
+const WITHOUT_PICTURES = {
+  classes: evaluateClassifier,
+  features: evaluateClip,
+  embedding: evaluatePrior,
+  "embedding-codes": evaluatePrior,
+} as const;
 
 /** Of models of other images than the judges know: by what, what else may not be said of them, and why not. */
 const OWN = {

@@ -66,6 +66,7 @@ Examples:
   plume sample runs/large --base runs/text --prompt "small white cross" -o large.png
   plume sample runs/dalle --prompt "small blue circle left of large red square" -o tokens.png
   plume sample runs/decoder --prior runs/prior --prompt "large red square top left" -o decoded.png
+  plume sample runs/decoder --prior runs/ar-prior --prompt "small white cross" -o by-codes.png
   plume sample runs/decoder --prompt "large blue circle" --rerank runs/clip --candidates 8 -o chosen.png
   plume sample --pipeline runs/text-to-image --prompt "small white cross" -o both-stages.png
   plume sample runs/upsampler --from-data test --indices 0,1,2 -o beside-the-originals.png
@@ -78,8 +79,8 @@ of its own data, shrunk (--from-data, --indices). What it draws of one depends o
 options alone. To draw from a base by another sampler than its job's, write its images first: plume sample BASE -o base.npy.
 
 A dalle draws the codes of a caption one by one, and its models.dvae makes an image of them.
-A decoder (a unet whose job has model.embedding) draws of CLIP's embedding of an image, which a prior draws of the caption: twice, and the
-one that is nearer to the caption is kept. With --base DECODER the prior is that of the base.
+A decoder (a unet whose job has model.embedding) draws of CLIP's embedding of an image, which a prior or an ar-prior draws of the caption:
+twice, and the one that is nearer to the caption is kept. With --base DECODER the prior is that of the base.
 With --rerank CLIP several images of each caption are drawn, and the one whose embedding is nearest to the caption's is kept.
 
 Of a pipeline the last stage that gives images is drawn, from the bases that its file names.`,

@@ -72,6 +72,7 @@ export const CHANGED: Readonly<Record<string, unknown>> = {
   "model.classes": 10,
   "model.layers": 2,
   "model.bases": 20,
+  "model.buckets": 256,
   "model.pool": "adaptive",
   "model.text.width": 64,
   "model.text.layers": 1,

@@ -9,7 +9,7 @@ const PRIOR = { type: "prior", text: TEXT };
 export const AGAINST_EMBEDDINGS: readonly WrongJob[] = [
   wrong(
     { model: { type: "mlp", embedding: 48 }, models: { clip: CLIP } },
-    "spec.model.embedding: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior",
+    "spec.model.embedding: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior or ar-prior",
   ),
   wrong(
     { model: { embedding: 48 }, models: { clip: CLIP }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },

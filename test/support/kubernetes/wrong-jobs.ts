@@ -240,7 +240,7 @@ export const AGAINST_A_RULE: readonly WrongJob[] = [
   ),
   wrong(
     { data: CAPTIONS, model: { type: "mlp", text: TEXT } },
-    "spec.model.text: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior or dalle",
+    "spec.model.text: Forbidden: is not read by a mlp; leave it out, or choose unet or clip or prior or ar-prior or dalle",
   ),
   wrong(
     { data: CAPTIONS, model: { text: TEXT }, diffusion: CHAIN_OF_IMAGES, sampling: ALL_STEPS },

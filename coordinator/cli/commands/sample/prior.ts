@@ -41,6 +41,7 @@ export async function readDecoding(
 export function checkDecoding(checkpoint: string, { model }: JobSpec, { prior }: Decoding): void {
   if (model.embedding === undefined || prior) return;
   throw new PlumeError("FAILED_PRECONDITION", `${checkpoint} draws images of CLIP's embeddings, and has no prior`, {
-    remedy: "add --prior CHECKPOINT, a run of deploy/jobs/prior.yaml that was trained with the same models.clip",
+    remedy:
+      "add --prior CHECKPOINT, a run of deploy/jobs/prior.yaml or ar-prior.yaml that was trained with the same models.clip",
   });
 }
