@@ -1,6 +1,7 @@
 // The autoregressive prior of unCLIP (Ramesh et al. 2022, Sec. 2.2): a causal transformer over the words of a caption, CLIP's embedding of
 // it, and the codes of an image's embedding, of which each is told by those before it. The first code is of the dot product of both
-// embeddings. B batch, L words, D dimensions of the embeddings, N = 1 + D codes, K buckets.
+// embeddings. Beside the prefix of the paper each place is told the caption's number of the dimension that comes next: both embeddings are
+// of one space. B batch, L words, D dimensions of the embeddings, N = 1 + D codes, K buckets.
 
 import * as tf from "@tensorflow/tfjs-core";
 import { createScope, dense } from "../nn/layers.ts";
@@ -27,6 +28,7 @@ export function buildArPrior(config: ArPriorConfig): Network & { readonly tokens
   const read = textEncoder(scope.child("text_encoder"), text);
   const words = dense(scope.child("encoder_hidden_states_proj"), text.width, width);
   const caption = dense(scope.child("embedding_proj"), D, width);
+  const number = scope.param("number_proj", [width], NORMAL);
   const table = scope.param("token_embedding.weight", [K, width], NORMAL);
   const position = scope.param("positional_embedding", [T, width], NORMAL);
   const blocks = transformer(scope.child("transformer_blocks"), config);
@@ -41,7 +43,8 @@ export function buildArPrior(config: ArPriorConfig): Network & { readonly tokens
       [
         words(f, read(f, ids, B).words),
         tf.reshape(caption(f, embedding), [B, 1, width]),
-        tf.slice(shown, [0, 0, 0], [B, N - 1, width]),
+        // Where a dimension is asked for, the caption's number of it is told besides.
+        tf.add(tf.slice(shown, [0, 0, 0], [B, D, width]), tf.mul(tf.reshape(embedding, [B, D, 1]), f.param(number))),
       ],
       1,
     );
