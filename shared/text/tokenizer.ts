@@ -11,8 +11,17 @@ export interface TokenizerFiles {
 /** @param called what the caption is to whoever wrote it, such as a flag. @returns its tokens, its end among them. */
 export type Tokenize = (caption: string, called?: string) => readonly number[];
 
-/** @throws PlumeError FAILED_PRECONDITION for files that describe no tokenizer. */
-export async function openTokenizer({ tokenizer, config }: TokenizerFiles): Promise<Tokenize> {
+/** A tokenizer's JSON is megabytes: a server asks for the same one at every request. */
+const known = new WeakMap<TokenizerFiles, Promise<Tokenize>>();
+
+/** Opened once. @throws PlumeError FAILED_PRECONDITION for files that describe no tokenizer. */
+export function openTokenizer(files: TokenizerFiles): Promise<Tokenize> {
+  const opened = known.get(files) ?? open(files);
+  known.set(files, opened);
+  return opened;
+}
+
+async function open({ tokenizer, config }: TokenizerFiles): Promise<Tokenize> {
   const { Tokenizer } = await import("@huggingface/tokenizers"); // on demand: most jobs name no encoder
   const opened = opening(() => new Tokenizer(JSON.parse(tokenizer), JSON.parse(config)));
   return (caption) => opened.encode(caption).ids;
