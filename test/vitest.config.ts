@@ -8,7 +8,7 @@ const project = (name: string, options: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], expect: { poll: POLL }, ...options },
 });
 
-// Three files at a time on two cores: tests of real processes wait for one another more than they compute. None may lean on being alone.
+// Two files at a time: tests of real processes wait for one another more than they compute. None may lean on being alone.
 export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
@@ -34,6 +34,6 @@ export default defineConfig({
       // Most of what is asked there is asked by a process: more often would take the processor from what is waited for.
       project("e2e", { testTimeout: 120_000, hookTimeout: 120_000, expect: { poll: { ...POLL, interval: 200 } } }),
     ],
-    maxWorkers: 3,
+    maxWorkers: 2,
   },
 });
