@@ -126,6 +126,28 @@ export function describePrograms(
       backend = await open();
     });
 
+    it("looks up rows of a table by numbers that were used for something else before", () => {
+      const table = tf.tensor2d([0, 1, 10, 11, 20, 21], [3, 2]);
+      let asked: Int32Array;
+      const program = backend.program((feed, [rows]) => {
+        const ids = feed([2], "int32", () => asked) as tf.Tensor1D;
+        const used = tf.cast(ids, "float32");
+        return [tf.add(tf.gather(rows!, ids), tf.reshape(used, [2, 1]))];
+      });
+      const found = [Int32Array.of(2, 0), Int32Array.of(1, 1)].map((ids) => {
+        asked = ids;
+        const [sums] = program.run([table]);
+        const values = [...sums!.dataSync()];
+        sums!.dispose();
+        return values;
+      });
+      table.dispose();
+      expect(found).toEqual([
+        [22, 23, 0, 1],
+        [11, 12, 11, 12],
+      ]);
+    });
+
     it.each(OBJECTIVES)(
       "gives what its operations give one by one, and the same bits again: other images, noise, labels, dropout and parameters each time (%s)",
       async (objective) => {

@@ -10,7 +10,10 @@ type Shape4 = [number, number, number, number];
 // TF_AttrType and TF_DataType of TensorFlow's C API.
 const string = (name: string, value: string): OpAttribute => ({ name, type: 0, value });
 const ints = (name: string, value: readonly number[]): OpAttribute => ({ name, type: 1, value: [...value] });
+const int = (name: string, value: number): OpAttribute => ({ name, type: 1, value });
 const bool = (name: string, value: boolean): OpAttribute => ({ name, type: 3, value });
+const type = (name: string, { dtype }: tf.TensorInfo): OpAttribute => ({ name, type: 4, value: TYPES[dtype] });
+const TYPES: Readonly<Record<string, number>> = { float32: 1, int32: 3 };
 const FLOAT: OpAttribute = { name: "T", type: 4, value: 1 };
 const NHWC = string("data_format", "NHWC");
 
@@ -58,6 +61,17 @@ export function registerKernels(): void {
       bool("half_pixel_centers", halfPixelCenters === true),
     ];
     return backend.executeSingleOutput("ResizeBilinearGrad", attributes, [dy!, images!]);
+  });
+
+  // tfjs-node's reads indices on the host to refuse those beyond the end, which TensorFlow does itself: a recording has no values.
+  define("GatherV2", (backend, { x, indices }, attrs) => {
+    const { axis, batchDims } = attrs as unknown as tf.GatherV2Attrs;
+    const at = tf.scalar(axis, "int32");
+    const attributes = [
+      int("batch_dims", batchDims),
+      ...[type("Tparams", x!), type("Tindices", indices!), type("Taxis", at)],
+    ];
+    return backend.executeSingleOutput("GatherV2", attributes, [x!, indices!, at]);
   });
 
   // [..., C] -> [C]
