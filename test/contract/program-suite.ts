@@ -113,6 +113,22 @@ const runGradients = async (program: Backend["program"]) => {
   return results;
 };
 
+interface Outcome {
+  readonly loss: number;
+  readonly gradient: Float32Array;
+}
+
+/** @param tolerance of the eager loss, and of the largest gradient; 0: there is no difference. */
+export function expectOutcomes(recorded: readonly Outcome[], eager: readonly Outcome[], tolerance: number): void {
+  recorded.forEach(({ loss, gradient }, k) => {
+    expect(Math.abs(loss - eager[k]!.loss)).toBeLessThanOrEqual(tolerance * eager[k]!.loss);
+    const largest = gradient.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    const off = gradient.reduce((most, v, i) => Math.max(most, Math.abs(v - eager[k]!.gradient[i]!)), 0);
+    if (tolerance === 0) expect(off).toBe(0);
+    else expect(off).toBeLessThan(tolerance * largest);
+  });
+}
+
 export function describePrograms(
   open: () => Promise<Backend>,
   /** Below this is every difference from the eager run, of the loss and of the largest gradient; 0: there is none. */
@@ -154,13 +170,7 @@ export function describePrograms(
         const eager = await runMicroBatches((computation) => eagerProgram(tf, computation), objective);
         const tensors = tf.memory().numTensors;
         const replayed = await runMicroBatches(backend.program, objective);
-        replayed.forEach(({ loss, gradient }, k) => {
-          expect(Math.abs(loss - eager[k]!.loss)).toBeLessThanOrEqual(tolerance * eager[k]!.loss);
-          const largest = gradient.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
-          const off = gradient.reduce((most, v, i) => Math.max(most, Math.abs(v - eager[k]!.gradient[i]!)), 0);
-          if (tolerance === 0) expect(off).toBe(0);
-          else expect(off).toBeLessThan(tolerance * largest);
-        });
+        expectOutcomes(replayed, eager, tolerance);
         const again = await runMicroBatches(backend.program, objective);
         again.forEach(({ gradient }, k) => {
           expect(Buffer.from(gradient.buffer).equals(Buffer.from(replayed[k]!.gradient.buffer))).toBe(true);

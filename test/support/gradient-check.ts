@@ -2,6 +2,7 @@
 // L = <w, f(x)> summed in float64. Directions and weights are a fixed formula: no random numbers, no lucky seeds.
 
 import * as tf from "@tensorflow/tfjs-core";
+import { expect } from "vitest";
 
 /** Values in [-1, 1) that look random: a fixed formula of the index and a seed. */
 export const pattern = (n: number, seed: number): Float32Array =>
@@ -72,4 +73,17 @@ export async function slopeError(
   };
   const slope = ((await at(1)) - (await at(-1))) / (2 * h);
   return Math.abs(slope - norm2) / norm2;
+}
+
+/** Each of the tensors has the slope that the loss has along its part of the gradient, or too little of one to be told. */
+export async function expectSlopes(
+  lossAt: (flat: Float32Array) => Promise<number>,
+  flat: Float32Array,
+  gradient: Float32Array,
+  tensors: readonly (Part & { readonly name: string })[],
+): Promise<void> {
+  for (const tensor of tensors) {
+    const error = await slopeError(lossAt, flat, gradient, tensor, { least: 1e-5, step: 2e-3 });
+    expect(error ?? 0, tensor.name).toBeLessThan(0.05);
+  }
 }
