@@ -1,11 +1,10 @@
 // Rules of codes that are drawn one by one, and of the dvae whose codes they are.
 
-import { drawsCodes, drawsImageCodes, NETWORKS, type NetworkName } from "../models/index.ts";
+import { drawsCodes, drawsImageCodes, NETWORK_NAMES } from "../models/index.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
-const TYPES = Object.keys(NETWORKS) as NetworkName[];
-const DRAWS_CODES = `self.model.type in ${quoted(TYPES.filter(drawsCodes))}`;
-const DRAWERS = TYPES.filter(drawsImageCodes);
+const DRAWS_CODES = `self.model.type in ${quoted(NETWORK_NAMES.filter(drawsCodes))}`;
+const DRAWERS = NETWORK_NAMES.filter(drawsImageCodes);
 const OF_DVAE = `self.model.type in ${quoted(DRAWERS)}`;
 
 /** @param format of the value in CEL. */

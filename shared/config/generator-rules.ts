@@ -1,17 +1,16 @@
 // What fits networks that make images by no process, and what fits those alone.
 
-import { denoises, generates, MAKERS, mixes, NETWORKS, type NetworkName } from "../models/index.ts";
+import { denoises, generates, MAKERS, mixes, NETWORK_NAMES } from "../models/index.ts";
 import { ofGenerators, SAMPLER_NAMES } from "../samplers/index.ts";
 import { quoted, type Rule, unless } from "./rule.ts";
 
-const TYPES = Object.keys(NETWORKS) as NetworkName[];
 /** The job's network makes images by no process, mixes predictions, or denoises, in CEL. */
-const GENERATES = `self.model.type in ${quoted(TYPES.filter(generates))}`;
-const MIXES = `self.model.type in ${quoted(TYPES.filter(mixes))}`;
-export const DENOISES = `self.model.type in ${quoted(TYPES.filter(denoises))}`;
+const GENERATES = `self.model.type in ${quoted(NETWORK_NAMES.filter(generates))}`;
+const MIXES = `self.model.type in ${quoted(NETWORK_NAMES.filter(mixes))}`;
+export const DENOISES = `self.model.type in ${quoted(NETWORK_NAMES.filter(denoises))}`;
 
 /** Those that see images as they are. */
-const TIMELESS = TYPES.filter((type) => generates(type) || MAKERS.includes(type));
+const TIMELESS = NETWORK_NAMES.filter((type) => generates(type) || MAKERS.includes(type));
 const IS_TIMELESS = `self.model.type in ${quoted(TIMELESS)}`;
 
 const GENERATORS = SAMPLER_NAMES.filter(ofGenerators);

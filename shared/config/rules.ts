@@ -9,8 +9,8 @@ import {
   GIVES,
   type Gives,
   givesImages,
+  NETWORK_NAMES,
   NETWORKS,
-  type NetworkName,
   PYRAMIDS,
 } from "../models/index.ts";
 import { OBJECTIVE_NAMES, objectiveKind } from "../objectives/index.ts";
@@ -59,13 +59,12 @@ const FLAT = `!(self.model.type in ${quoted(PYRAMIDS)})`;
 const PLAIN = `!(self.model.type in ${quoted(ATTENTIVE)})`;
 
 /** Networks by what they give, and the objectives that judge it. */
-const TYPES = Object.keys(NETWORKS) as NetworkName[];
-const GIVEN = GIVES.filter((gives) => TYPES.some((type) => NETWORKS[type].gives === gives));
-const giving = (gives: Gives) => TYPES.filter((type) => NETWORKS[type].gives === gives);
+const GIVEN = GIVES.filter((gives) => NETWORK_NAMES.some((type) => NETWORKS[type].gives === gives));
+const giving = (gives: Gives) => NETWORK_NAMES.filter((type) => NETWORKS[type].gives === gives);
 const judging = (gives: Gives) => OBJECTIVE_NAMES.filter((name) => judges(objectiveKind(name), gives));
 /** The job's network draws no pictures; it draws nothing at all: in CEL. */
-const SHOWS_NONE = `self.model.type in ${quoted(TYPES.filter((type) => !givesImages(type)))}`;
-const TELLS = `self.model.type in ${quoted(TYPES.filter((type) => !draws(type)))}`;
+const SHOWS_NONE = `self.model.type in ${quoted(NETWORK_NAMES.filter((type) => !givesImages(type)))}`;
+const TELLS = `self.model.type in ${quoted(NETWORK_NAMES.filter((type) => !draws(type)))}`;
 
 const OBJECTIVES_TO_CHOOSE = GIVEN.reduceRight((rest, gives) => {
   const names = `'${judging(gives).join(", ")}'`;

@@ -95,6 +95,7 @@ export const NETWORKS = {
 } satisfies Record<string, NetworkKind>;
 
 export type NetworkName = keyof typeof NETWORKS;
+export const NETWORK_NAMES = Object.keys(NETWORKS) as readonly NetworkName[];
 
 /** Whether a network denoises. */
 export const denoises = (type: NetworkName): boolean => NETWORKS[type].gives === "image";
@@ -130,7 +131,7 @@ const DRAWN: readonly Gives[] = [...PICTURES, ...EMBEDDINGS];
 export const draws = (type: NetworkName): boolean => DRAWN.includes(NETWORKS[type].gives);
 
 const networksThat = (hold: (kind: NetworkKind) => boolean | undefined): readonly NetworkName[] =>
-  (Object.keys(NETWORKS) as NetworkName[]).filter((name) => hold(NETWORKS[name]));
+  NETWORK_NAMES.filter((name) => hold(NETWORKS[name]));
 
 /** Those whose feature maps come in several sizes, and those that have group norms and attention at some of them. */
 export const PYRAMIDS = networksThat(({ pyramid }) => pyramid !== undefined);
