@@ -5,7 +5,6 @@ import { createInterface } from "node:readline";
 import { computeEnvironment } from "../../../shared/backends/environment.ts";
 import { PlumeError } from "../../../shared/errors.ts";
 import type { EncoderWeights } from "../../../shared/pipeline/caption-encoder.ts";
-import type { FrozenWeights } from "../../../shared/pipeline/frozen.ts";
 import { entry } from "../../../shared/root.ts";
 import { isChatter } from "../chatter.ts";
 import type { DrawerReply, DrawerRequest, DrawerWanted, Drawing, Drawn } from "./messages.ts";
@@ -91,7 +90,7 @@ async function untilDone(working: readonly Promise<void>[], cancel: () => void, 
 }
 
 /** Memory that threads share cannot go to another process. */
-const sendable = (model: FrozenWeights | EncoderWeights) => ({ ...model, flat: new Float32Array(model.flat) });
+const sendable = (model: EncoderWeights) => ({ ...model, flat: new Float32Array(model.flat) });
 
 interface Drawer {
   /** One question at a time. @returns what was drawn. */

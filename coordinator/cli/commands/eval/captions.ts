@@ -10,17 +10,15 @@ import { flatOf, type ReadModel } from "../../../../shared/interop/load-model.ts
 import { type Spread, spreadOf } from "../../../../shared/spread.ts";
 import type { CommandIo } from "../../action.ts";
 import { drawerBatches } from "../../drawing/batches.ts";
-import type { Beside } from "../../drawing/messages.ts";
 import { openPool } from "../../drawing/pool.ts";
 import { createImageProgress } from "../../drawing/progress.ts";
 import { drawersFor } from "../../drawing/workers.ts";
 import { table } from "../../table.ts";
+import type { Decoding } from "../sample/prior.ts";
 import { readTextFor } from "../sample/prompt.ts";
 import { tell, type Way } from "./ways.ts";
 
 const COUNT = 200;
-
-type Decoding = Pick<Beside, "clip" | "prior" | "dvae">;
 
 interface Asked {
   readonly count: number | undefined;

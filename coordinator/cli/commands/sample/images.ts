@@ -10,7 +10,7 @@ import { classOf } from "../../options.ts";
 import { checkSilence, noLabel } from "../../sampling.ts";
 import type { Asked, Way } from "./asked.ts";
 import type { Hands } from "./hands.ts";
-import { openSmallImages, type SmallImages } from "./low-res.ts";
+import { frameOf, openSmallImages, type SmallImages } from "./low-res.ts";
 import { captionsFor, checkTokens, promptsFor, reads } from "./prompt.ts";
 import { writeDrawn, writeEnlarged } from "./show.ts";
 
@@ -91,11 +91,8 @@ export async function drawPlanned(plan: Plan, hands: Hands): Promise<Drawn> {
 async function smallImages({ subject, asked, sampling }: Plan, hands: Hands): Promise<SmallImages | undefined> {
   const { lowRes, ...rest } = asked;
   if (!lowRes) return undefined;
-  const { job, imageSet } = subject.model;
-  const { height, width, channels } = imageSet;
-  const { size } = job.spec.model.lowRes!;
-  const frame = { spec: job.spec, image: { height, width, channels }, size, text: subject.beside.text };
-  return openSmallImages(hands, { ...rest, lowRes, prior: asked.words.prior, seed: sampling.seed }, frame);
+  const { prior } = asked.words;
+  return openSmallImages(hands, { ...rest, lowRes, prior, seed: sampling.seed }, frameOf(subject));
 }
 
 function countOf({ pixels }: SmallImages, { subject: { model } }: Plan): number {

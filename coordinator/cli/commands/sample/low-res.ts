@@ -106,6 +106,13 @@ interface Frame {
   readonly text: Beside["text"];
 }
 
+/** Of an upsampler. */
+export function frameOf({ model, beside }: Pick<Base, "model" | "beside">): Frame {
+  const { spec } = model.job;
+  const { height, width, channels } = model.imageSet;
+  return { spec, image: { height, width, channels }, size: spec.model.lowRes!.size, text: beside.text };
+}
+
 /** @throws PlumeError naming the file or the data, what it is, and what it must be. */
 async function readSmallImages(
   asked: ReturnType<typeof parseImages>,
@@ -173,7 +180,7 @@ async function readBases(
   frame: Frame,
 ): Promise<readonly Base[]> {
   const read = { called: called!, model: await hands.read(called!, asked.weights) };
-  const { job, imageSet } = read.model;
+  const { job } = read.model;
   checkDraws(read.called, job.spec);
   checkBehind(read, behind);
   checkSize(read, frame);
@@ -181,14 +188,7 @@ async function readBases(
   const prior = behind.length === 0 ? asked.prior : undefined;
   const base = { ...read, beside: await hands.beside(read.called, read.model, { prior }) };
   if (behind.length === 0) return [base];
-  const { height, width, channels } = imageSet;
-  const below = {
-    spec: job.spec,
-    image: { height, width, channels },
-    size: job.spec.model.lowRes!.size,
-    text: base.beside.text,
-  };
-  return [base, ...(await readBases(hands, behind, asked, below))];
+  return [base, ...(await readBases(hands, behind, asked, frameOf(base)))];
 }
 
 /** An upsampler has a base behind it, and nothing else has. */

@@ -13,7 +13,7 @@ export const PRIOR_OPTION = [
   "of a decoder of CLIP's embeddings: what draws them of captions (default: the job's models.prior)",
 ] as const;
 
-type Decoding = Pick<Beside, "clip" | "prior" | "dvae">;
+export type Decoding = Pick<Beside, "clip" | "prior" | "dvae">;
 
 /** The job's, or the prior that is named; nothing for another model. @throws PlumeError that names the option or the job's field. */
 export async function readDecoding(

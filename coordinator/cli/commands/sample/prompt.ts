@@ -41,16 +41,12 @@ export const captionsFor = (spec: JobSpec, prompts: readonly string[] | undefine
  */
 export function checkPrompt(checkpoint: string, specs: readonly JobSpec[], prompt: string | undefined): void {
   if (prompt === undefined) return;
-  const readers = specs.filter(reads);
+  const readers = specs.filter(reads).map((spec) => ({ spec }));
   if (readers.length === 0)
     throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}": ${checkpoint} reads no captions`, {
       remedy: "leave it out, or name a run whose job has model.text or model.embedding",
     });
-  checkWords(
-    readers.map((spec) => ({ spec })),
-    [prompt],
-    "--prompt",
-  );
+  checkWords(readers, [prompt], "--prompt");
   if (prompt.trim() === "")
     throw new PlumeError("INVALID_ARGUMENT", `--prompt "${prompt}" says nothing`, {
       remedy: "say what the picture shows",
